@@ -1,0 +1,74 @@
+//! The directory of broadcasts that a node knows, built only from validated messages.
+
+use std::time::Duration;
+
+use cid::Cid;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::{BroadcastId, FeedId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
+
+/// Where a broadcast is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BroadcastState {
+    /// Announced and not ended, heard of within the last ten minutes.
+    Live,
+    /// Ended by its publisher, or silent for ten minutes.
+    Ended,
+}
+
+/// One broadcast as its publisher announced it. Texts are untrusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The announcing message.
+    pub id: BroadcastId,
+    /// The node feed that announced it.
+    pub author: FeedId,
+    /// Whether this node is the author.
+    pub own: bool,
+    /// The publisher's libp2p identity.
+    pub peer: PeerId,
+    /// Title, at most 200 characters.
+    pub title: String,
+    /// Description, at most 2000 characters.
+    pub description: String,
+    /// Upper bound of segment durations, 1 to 60 whole seconds.
+    pub target_duration: Duration,
+    /// What it carries.
+    pub tracks: Tracks,
+    /// By the publisher's clock.
+    pub started_at: WallTime,
+    /// Live or ended.
+    pub state: BroadcastState,
+    /// The newest announced segment's number.
+    pub media_sequence: Option<MediaSequence>,
+    /// The newest announced live manifest.
+    pub manifest: Option<Cid>,
+}
+
+/// Something in the directory changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectoryChange {
+    /// A broadcast was announced, changed, ended or came back.
+    Broadcast(BroadcastId),
+    /// A segment was announced.
+    Segment(BroadcastId, MediaSequence),
+    /// The subscriber was too slow and lost changes: it should read the directory again.
+    Missed,
+}
+
+/// Reads the directory (implemented by `ssb-announcer`). The calls answer from memory.
+pub trait Directory: Send + Sync {
+    /// All broadcasts known, newest first.
+    fn listings(&self) -> Vec<Listing>;
+
+    /// One broadcast.
+    fn listing(&self, broadcast: &BroadcastId) -> Option<Listing>;
+
+    /// Announced segments with `from <= media sequence`, in order, at most `limit`.
+    fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;
+
+    /// Changes from now on. The stream ends when the directory closes.
+    fn subscribe(&self) -> BoxStream<'static, DirectoryChange>;
+}

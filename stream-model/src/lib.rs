@@ -1,0 +1,31 @@
+//! The words that Meshstream's crates share, and the ports through which they meet.
+//!
+//! The four crates `streamer`, `ssb-announcer`, `node-router` and `player-web` do not know each other. What
+//! one needs from another is a small trait here, named after the need; the program in `src/` puts the
+//! implementations together. This crate does no input or output and knows no runtime.
+
+mod announcement;
+mod content;
+mod directory;
+mod id;
+mod media;
+mod playlist;
+mod report;
+mod stream_key;
+
+pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
+pub use content::{
+    Claim, ContentFetcher, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchRequest, Node, StoreError,
+    StoredContent,
+};
+pub use directory::{BroadcastState, Directory, DirectoryChange, Listing};
+pub use id::{BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
+pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
+pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};
+pub use report::{
+    IpfsInfo, Listen, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerBook, PeerReport, PeerState, Publishing,
+    SsbInfo, SsbPeer, StorageReport, WebInfo,
+};
+pub use stream_key::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys};
+
+pub use cid::Cid;

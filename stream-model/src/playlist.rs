@@ -1,0 +1,66 @@
+//! Port to the playlists that a node serves (implemented by `streamer`).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cid::Cid;
+use futures::stream::BoxStream;
+
+use crate::{BroadcastId, DiscontinuitySequence, MediaSequence};
+
+/// Who asks for a live playlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Our own player with Media Source Extensions, which starts with one segment.
+    MediaSource,
+    /// A native player, which wants three target durations listed before it starts.
+    Native,
+}
+
+/// Why there is no playlist or no segment.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaylistError {
+    /// No such broadcast, or no such segment in it.
+    #[error("no such broadcast or segment")]
+    NotFound,
+    /// Not here yet; ask again after the time given.
+    #[error("not here yet")]
+    NotYet(Duration),
+    /// This node could not look it up.
+    #[error("cannot serve it: {0}")]
+    Failed(String),
+}
+
+/// A broadcast's live playlist grew, or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlaylistChange {
+    /// Which broadcast.
+    pub broadcast: BroadcastId,
+    /// The newest segment listed, if any.
+    pub media_sequence: Option<MediaSequence>,
+    /// Whether `EXT-X-ENDLIST` was written.
+    pub ended: bool,
+}
+
+/// Renders playlists. Asking for one makes this node follow the broadcast for a while.
+#[async_trait]
+pub trait Playlists: Send + Sync {
+    /// The rolling live playlist. Waits for its first segments, within a bound.
+    async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError>;
+
+    /// The playlist of the broadcast from its beginning.
+    async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError>;
+
+    /// The content of one segment; fetched first where it is not held here, within a bound.
+    async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError>;
+
+    /// The initialization section of the segments with this discontinuity sequence, likewise.
+    async fn init(&self, broadcast: &BroadcastId, sequence: DiscontinuitySequence) -> Result<Cid, PlaylistError>;
+
+    /// How many announced segments of a broadcast are held here.
+    fn held_segments(&self, broadcast: &BroadcastId) -> u64;
+
+    /// Changes from now on. A slow subscriber loses changes, never memory.
+    fn subscribe(&self) -> BoxStream<'static, PlaylistChange>;
+}

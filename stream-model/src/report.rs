@@ -1,0 +1,189 @@
+//! What a node says of itself: the JSON of `/nodeinfo.json`, `status --json` and `/api/v1`. Field names are an
+//! outside interface: more may be added, none renamed.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{BroadcastId, FeedId, PeerId, StreamName};
+
+/// `/nodeinfo.json`: how to reach this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Chosen by its owner; untrusted.
+    pub name: String,
+    /// Of the program.
+    pub version: String,
+    /// `open`, or a hash that names a private community.
+    pub community: String,
+    /// Secure Scuttlebutt.
+    pub ssb: SsbInfo,
+    /// IPFS.
+    pub ipfs: IpfsInfo,
+    /// HTTP.
+    pub web: WebInfo,
+    /// Nodes that this one is connected to.
+    #[serde(default)]
+    pub nodes: Vec<NodeIdentity>,
+}
+
+/// The SSB server of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SsbInfo {
+    /// Its identity.
+    pub feed: FeedId,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// The IPFS node of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpfsInfo {
+    /// Its identity.
+    pub peer: PeerId,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// The HTTP server of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebInfo {
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Who a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeIdentity {
+    /// Chosen by its owner; untrusted.
+    pub name: String,
+    /// SSB identity.
+    pub feed: FeedId,
+    /// libp2p identity.
+    pub peer: PeerId,
+    /// Of the program; empty where not known.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// `status --json` and `/api/v1/node`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Who this is.
+    pub node: NodeIdentity,
+    /// Where it listens, with real port numbers.
+    pub listen: Listen,
+    /// Its storage.
+    pub storage: StorageReport,
+    /// What is published to it now.
+    pub publishing: Vec<Publishing>,
+}
+
+/// Listening addresses: `host:port`, and multiaddrs for IPFS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listen {
+    /// RTMP.
+    pub rtmp: Vec<String>,
+    /// SSB.
+    pub ssb: Vec<String>,
+    /// IPFS.
+    pub ipfs: Vec<String>,
+    /// HTTP.
+    pub web: Vec<String>,
+}
+
+/// `/api/v1/storage`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageReport {
+    /// Bytes of blocks kept.
+    pub used_bytes: u64,
+    /// Bytes of blocks allowed.
+    pub quota_bytes: u64,
+    /// Number of blocks, each a file.
+    pub files: u64,
+}
+
+/// A publisher at work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publishing {
+    /// Stream name.
+    pub name: StreamName,
+    /// Its broadcast, once announced.
+    pub broadcast: Option<BroadcastId>,
+    /// Media received, kilobits a second.
+    pub kbps: u64,
+}
+
+/// State of the connections to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PeerState {
+    /// Both SSB and IPFS are connected.
+    Connected,
+    /// One of the two is connected.
+    Partial,
+    /// Being tried.
+    Connecting,
+    /// Failed; tried again later.
+    Unreachable,
+}
+
+/// An element of `/api/v1/peers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// SSB identity, once known.
+    pub feed: Option<FeedId>,
+    /// libp2p identity, once known.
+    pub peer: Option<PeerId>,
+    /// Name, once known; untrusted.
+    pub name: String,
+    /// Where it was found.
+    pub addresses: Vec<String>,
+    /// `configured`, `cjdns`, `yggdrasil`, `lan`, or `inbound`.
+    pub overlay: String,
+    /// Connected or not.
+    pub state: PeerState,
+    /// Round trip, milliseconds.
+    pub rtt_ms: Option<u64>,
+    /// Why the last try failed.
+    pub last_error: Option<String>,
+}
+
+/// What this node says of itself (implemented by the program).
+#[async_trait]
+pub trait NodeStatus: Send + Sync {
+    /// For other nodes.
+    fn info(&self) -> NodeInfo;
+
+    /// For the owner and programs.
+    async fn report(&self) -> NodeReport;
+
+    /// The neighbours.
+    async fn peers(&self) -> Vec<PeerReport>;
+
+    /// Metrics in the Prometheus text format.
+    fn metrics(&self) -> String;
+
+    /// `Err` with what is wrong where the node cannot do its work.
+    fn health(&self) -> Result<(), String>;
+}
+
+/// An SSB peer that was found on the mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SsbPeer {
+    /// Its identity, which the secret handshake needs.
+    pub feed: FeedId,
+    /// Where to dial it, best first.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Takes what was found on the mesh (implemented by `ssb-announcer`, called by `node-router`).
+pub trait PeerBook: Send + Sync {
+    /// Connect to this peer, stay connected, and replicate its node feed. Offering it again replaces its
+    /// addresses.
+    fn offer(&self, peer: SsbPeer);
+
+    /// Replicate the node feed of somebody that a peer knows, through whoever has it.
+    fn replicate(&self, feed: FeedId);
+}
