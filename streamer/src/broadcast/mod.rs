@@ -1,0 +1,1 @@
+//! The life of a broadcast on its publisher's node.

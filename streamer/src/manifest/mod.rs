@@ -1,0 +1,1 @@
+//! Manifests and media playlists, rendered and parsed. Pure.

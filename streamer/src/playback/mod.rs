@@ -1,0 +1,1 @@
+//! The live playlists that this node serves.
