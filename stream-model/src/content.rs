@@ -21,13 +21,18 @@ pub enum Claim {
     Init(BroadcastId, MediaSequence),
     /// The live manifest that was announced with a segment.
     LiveManifest(BroadcastId, MediaSequence),
+    /// The `index.m3u8` of that live manifest, until the directory that reaches it is stored.
+    LivePlaylist(BroadcastId, MediaSequence),
 }
 
 impl Claim {
     /// The broadcast that the claim belongs to.
     pub fn broadcast(&self) -> BroadcastId {
         match self {
-            Self::Segment(broadcast, _) | Self::Init(broadcast, _) | Self::LiveManifest(broadcast, _) => *broadcast,
+            Self::Segment(broadcast, _)
+            | Self::Init(broadcast, _)
+            | Self::LiveManifest(broadcast, _)
+            | Self::LivePlaylist(broadcast, _) => *broadcast,
         }
     }
 }
@@ -38,6 +43,7 @@ impl fmt::Display for Claim {
             Self::Segment(broadcast, sequence) => ("segment", broadcast, sequence),
             Self::Init(broadcast, sequence) => ("init", broadcast, sequence),
             Self::LiveManifest(broadcast, sequence) => ("live", broadcast, sequence),
+            Self::LivePlaylist(broadcast, sequence) => ("playlist", broadcast, sequence),
         };
         write!(f, "{}/{kind}/{sequence}", broadcast.slug())
     }
