@@ -1,0 +1,77 @@
+# Meshstream: the commands of a developer. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+build_packages := gcc libc6-dev make pkg-config
+demo_packages  := ffmpeg fonts-dejavu-core
+test_packages  := ffmpeg fonts-dejavu-core chromium python3 python3-venv gstreamer1.0-tools gstreamer1.0-plugins-base \
+                  gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+
+web_sources := $(shell git ls-files player-web/web 2>/dev/null)
+
+.PHONY: help
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: deps web ## two nodes, a test broadcast, and a URL to open (Ctrl-C ends it)
+	@scripts/need.sh "the demo's test picture" $(demo_packages)
+	@echo "building meshstream; the first time takes several minutes"
+	cargo build --locked --release
+	target/release/meshstream demo $(DEMO)
+
+.PHONY: run
+run: deps web ## one node with the default settings (RUN="--data-dir DIR" to change them)
+	cargo run --locked --release -- run $(RUN)
+
+.PHONY: test
+test: test-deps ## all tests: units, end to end, real encoders, peers and browser
+	cd player-web/web && npm test
+	cargo test --workspace --locked
+
+.PHONY: check
+check: deps web ## formatting, lints of every language, and that the lock file is current
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd player-web/web && npm run check
+
+.PHONY: bench
+bench: deps web ## benchmarks of the hot paths (docs/benchmarks.md keeps the figures)
+	@scripts/need.sh "the benchmarks" $(demo_packages)
+	cargo bench --workspace --locked --benches -- $(BENCH)
+
+.PHONY: fuzz
+fuzz: deps ## explore the fuzz targets for SECONDS seconds each (60)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	@scripts/need.sh "the sanitizer's C++ runtime" g++
+	cd fuzz && for target in $$(cargo fuzz list); do \
+	    echo "fuzzing $$target"; \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$${SECONDS_EACH:-60} || exit 1; \
+	done
+
+.PHONY: deps
+deps: ## what building needs (done by the others)
+	@scripts/need.sh "building" $(build_packages)
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup (stable), then try again" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "Node.js 20 or later with npm is missing: install it, then try again" >&2; exit 1; }
+
+.PHONY: test-deps
+test-deps: deps web ## what the tests need besides: encoders, a browser, JavaScript and Kubo peers
+	@scripts/need.sh "the tests" $(test_packages)
+	@scripts/npm-ci.sh tests/js
+	@scripts/npm-ci.sh tests/browser
+	@scripts/kubo-venv.sh
+
+.PHONY: web
+web: player-web/web/dist/.built ## the player and the pages' assets, embedded in the program
+
+player-web/web/dist/.built: $(web_sources)
+	@scripts/npm-ci.sh player-web/web
+	cd player-web/web && npm run --silent build
+	@touch $@
+
+.PHONY: clean
+clean: ## remove everything that was built or installed in this folder
+	cargo clean
+	rm -rf .tools fuzz/target player-web/web/dist player-web/web/node_modules tests/js/node_modules tests/browser/node_modules

@@ -1,0 +1,107 @@
+//! Real encoders as publishers.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
+
+/// A guard against hanging for encoders that are expected to end by themselves.
+const END_GUARD: Duration = Duration::from_secs(60);
+
+/// What an encoder sends.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// A moving test picture.
+    pub video: bool,
+    /// A tone.
+    pub audio: bool,
+    /// Seconds between keyframes.
+    pub keyframe_interval: u32,
+    /// Kilobits of video a second.
+    pub kbps: u32,
+    /// Seconds of media; for ever where `None`.
+    pub length: Option<u32>,
+}
+
+impl Default for Picture {
+    fn default() -> Self {
+        Self { video: true, audio: true, keyframe_interval: 1, kbps: 500, length: None }
+    }
+}
+
+/// A running ffmpeg that publishes in real time. Killed when dropped.
+#[derive(Debug)]
+pub struct Ffmpeg {
+    child: Child,
+}
+
+impl Ffmpeg {
+    /// Starts publishing a test picture to an RTMP URL.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn publish(url: &str, picture: &Picture) -> Result<Self> {
+        let child = Command::new("ffmpeg")
+            .args(arguments(url, picture))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot run ffmpeg: run 'make test-deps' first")?;
+        Ok(Self { child })
+    }
+
+    /// Waits until it ends by itself, and returns its status and what it said.
+    ///
+    /// # Errors
+    /// Where it goes on.
+    pub async fn ended(mut self) -> Result<(ExitStatus, String)> {
+        let mut stderr = self.child.stderr.take().context("its output is read already")?;
+        let mut text = String::new();
+        let end = async {
+            stderr.read_to_string(&mut text).await?;
+            self.child.wait().await
+        };
+        match tokio::time::timeout(END_GUARD, end).await {
+            Ok(status) => Ok((status?, text)),
+            Err(_) => bail!("ffmpeg was expected to end but goes on"),
+        }
+    }
+
+    /// `kill -9`: the connection breaks with no goodbye of RTMP.
+    ///
+    /// # Errors
+    /// Where it has ended before.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+fn arguments(url: &str, picture: &Picture) -> Vec<String> {
+    let rate = 25;
+    let mut words: Vec<String> = ["-hide_banner", "-loglevel", "error", "-nostdin"].map(str::to_owned).to_vec();
+    let mut push = |text: &str| words.extend(text.split(' ').map(str::to_owned));
+    if picture.video {
+        push(&format!("-re -f lavfi -i testsrc2=size=320x180:rate={rate}"));
+    }
+    if picture.audio {
+        push("-re -f lavfi -i sine=frequency=440:sample_rate=44100");
+    }
+    if let Some(length) = picture.length {
+        push(&format!("-t {length}"));
+    }
+    if picture.video {
+        let (kbps, gop) = (picture.kbps, picture.keyframe_interval * rate);
+        push("-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p");
+        push(&format!("-g {gop} -keyint_min {gop} -sc_threshold 0 -b:v {kbps}k -maxrate {kbps}k -bufsize {kbps}k"));
+    }
+    if picture.audio {
+        push("-c:a aac -b:a 64k");
+    }
+    push("-f flv");
+    words.push(url.to_owned());
+    words
+}

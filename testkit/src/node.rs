@@ -1,0 +1,310 @@
+//! A real node: the built program as a process with a data directory of its own.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// A guard against hanging, not a measure: a node starts in a fraction of this.
+const START_GUARD: Duration = Duration::from_secs(60);
+
+/// Likewise for its end.
+const STOP_GUARD: Duration = Duration::from_secs(30);
+
+/// What differs from the defaults of a test node. Test nodes listen on loopback, on ports chosen by the system.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `node.name`.
+    pub name: String,
+    /// `segment.target_duration`, `2s` where `None`.
+    pub target_duration: Option<String>,
+    /// `ingest.grace`, the default where `None`.
+    pub grace: Option<String>,
+    /// `ingest.allow`.
+    pub allow: Vec<String>,
+    /// `mesh.peers`.
+    pub peers: Vec<String>,
+    /// `mesh.mirror = "all"`.
+    pub mirror_all: bool,
+}
+
+/// A running node. Killed when dropped; where a test fails, the end of its log is printed then.
+#[derive(Debug)]
+pub struct Node {
+    binary: PathBuf,
+    settings: Settings,
+    ports: Ports,
+    home: TempDir,
+    child: Option<Child>,
+    status: Value,
+}
+
+/// Kept over restarts, so that others find the node again. 0 lets the system choose.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ports {
+    rtmp: u16,
+    web: u16,
+    ssb: u16,
+    ipfs: u16,
+}
+
+impl Node {
+    /// Starts the program and waits until it serves.
+    ///
+    /// # Errors
+    /// Where it does not start; its log is in the error.
+    pub async fn start(binary: impl Into<PathBuf>, settings: Settings) -> Result<Self> {
+        let home = tempfile::tempdir()?;
+        let mut node = Self {
+            binary: binary.into(),
+            settings,
+            ports: Ports::default(),
+            home,
+            child: None,
+            status: Value::Null,
+        };
+        node.spawn().await?;
+        Ok(node)
+    }
+
+    async fn spawn(&mut self) -> Result<()> {
+        std::fs::write(self.config_path(), self.config()?)?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path())?;
+        let mut child = self
+            .command()
+            .arg("run")
+            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+        let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        self.child = Some(child);
+        let ready = async {
+            while let Some(line) = lines.next_line().await? {
+                if line.trim() == "ready" {
+                    return Ok(());
+                }
+            }
+            bail!("the node ended before it was ready")
+        };
+        match tokio::time::timeout(START_GUARD, ready).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => bail!("{error}; its log ends with:\n{}", self.log_tail()),
+            Err(_) => bail!("the node was not ready in time; its log ends with:\n{}", self.log_tail()),
+        }
+        // Whoever writes to a closed pipe is killed, so the rest of its output is read and dropped.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        self.status = self.cli_json(&["status", "--json"]).await?;
+        self.ports = Ports {
+            rtmp: self.port("rtmp")?,
+            web: self.port("web")?,
+            ssb: self.port("ssb")?,
+            ipfs: self.multiaddr_port()?,
+        };
+        Ok(())
+    }
+
+    fn config(&self) -> Result<String> {
+        let Settings { name, target_duration, grace, allow, peers, mirror_all } = &self.settings;
+        let Ports { rtmp, web, ssb, ipfs } = self.ports;
+        let mut text = String::new();
+        writeln!(text, "[node]\nname = {name:?}\ndata_dir = {:?}", self.data_dir())?;
+        writeln!(text, "[ingest]\nlisten = \"127.0.0.1:{rtmp}\"\nallow = {allow:?}")?;
+        if let Some(grace) = grace {
+            writeln!(text, "grace = {grace:?}")?;
+        }
+        writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
+        writeln!(text, "[storage]\nreserve = \"1MiB\"")?;
+        writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
+        writeln!(text, "[ssb]\nlisten = \"127.0.0.1:{ssb}\"")?;
+        writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
+        writeln!(text, "[mesh]\npeers = {peers:?}\nmirror = {:?}", if *mirror_all { "all" } else { "watched" })?;
+        Ok(text)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(self.config_path());
+        command
+    }
+
+    /// Runs a command of the program against this node and returns the JSON that it prints.
+    ///
+    /// # Errors
+    /// Where the command fails; its standard error is in the error.
+    pub async fn cli_json(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.command().args(arguments).stdin(Stdio::null()).output().await?;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments:?} printed no JSON document"))
+    }
+
+    /// Makes a stream key.
+    ///
+    /// # Errors
+    /// Where the command fails.
+    pub async fn add_key(&self, name: &str) -> Result<String> {
+        let key = self.cli_json(&["key", "add", name, "--json"]).await?;
+        Ok(key["key"].as_str().context("no key")?.to_owned())
+    }
+
+    /// What `status --json` said at the last start.
+    pub fn status(&self) -> &Value {
+        &self.status
+    }
+
+    /// Where its pages are: `http://127.0.0.1:PORT`.
+    pub fn web(&self) -> String {
+        format!("http://{}", self.web_address())
+    }
+
+    /// The same without the scheme, as `mesh.peers` wants it.
+    pub fn web_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.web)
+    }
+
+    /// Where to publish.
+    pub fn rtmp(&self, name: &str, key: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/live/{name}?key={key}", self.ports.rtmp)
+    }
+
+    /// Its RTMP listener.
+    pub fn rtmp_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.rtmp)
+    }
+
+    /// Its SSB listener.
+    pub fn ssb_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.ssb)
+    }
+
+    /// Its IPFS listener with its identity, as other IPFS nodes dial it.
+    pub fn ipfs_multiaddr(&self) -> String {
+        let peer = self.status["node"]["peer"].as_str().unwrap_or_default();
+        format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports.ipfs)
+    }
+
+    /// Fetches JSON from one of its pages.
+    ///
+    /// # Errors
+    /// Where it does not answer with success and JSON.
+    pub async fn get_json(&self, path: &str) -> Result<Value> {
+        let response = reqwest::get(format!("{}{path}", self.web())).await?.error_for_status()?;
+        Ok(response.json().await?)
+    }
+
+    /// Fetches a text.
+    ///
+    /// # Errors
+    /// Where it does not answer with success.
+    pub async fn get_text(&self, path: &str) -> Result<String> {
+        let response = reqwest::get(format!("{}{path}", self.web())).await?.error_for_status()?;
+        Ok(response.text().await?)
+    }
+
+    /// Resident memory of the process, bytes.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
+        Ok(kib * 1024)
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the node does not run")?;
+        child.kill().await?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Errors
+    /// Where it does not end in time.
+    pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().context("the node does not run")?;
+        let pid = child.id().context("the node does not run")?;
+        Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        match tokio::time::timeout(STOP_GUARD, child.wait()).await {
+            Ok(status) => Ok(status?),
+            Err(_) => bail!("the node did not end after SIGTERM; its log ends with:\n{}", self.log_tail()),
+        }
+    }
+
+    /// Starts it again with the same data directory and ports.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "the node still runs");
+        self.spawn().await
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.home.path().join("meshstream.toml")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    fn port(&self, listener: &str) -> Result<u16> {
+        let address = self.status["listen"][listener][0].as_str().with_context(|| format!("no {listener} listener"))?;
+        Ok(address.rsplit(':').next().unwrap_or_default().parse()?)
+    }
+
+    fn multiaddr_port(&self) -> Result<u16> {
+        let address = self.status["listen"]["ipfs"][0].as_str().context("no ipfs listener")?;
+        let mut words = address.split('/').skip_while(|word| *word != "tcp");
+        Ok(words.nth(1).context("no TCP port")?.parse()?)
+    }
+}
+
+impl Drop for Node {
+    #[expect(clippy::print_stderr, reason = "a failed test shows what its nodes said")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- end of the log of node {}:\n{}", self.settings.name, self.log_tail());
+        }
+    }
+}
+
+/// Fails a test whose tool is missing, and says what installs it.
+///
+/// # Errors
+/// Where no such file exists.
+pub fn require(path: &Path, installed_by: &str) -> Result<()> {
+    ensure!(path.exists(), "{} is missing: run '{installed_by}' first", path.display());
+    Ok(())
+}
