@@ -1,1 +1,4 @@
-//! placeholder
+//! Mesh neighbours, and the embedded IPFS node: store, exchange, fetch, quota.
+
+mod storage;
+mod unixfs;

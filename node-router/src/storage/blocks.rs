@@ -1,0 +1,29 @@
+//! What the storage needs of a block store: the smallest part of an IPFS repository.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cid::Cid;
+
+/// The block store failed; the text says how.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BlockError(pub(crate) String);
+
+/// Blocks on disk. Each call may be cancelled: a put or a removal then happens wholly or not at all.
+#[async_trait]
+pub(crate) trait Blocks: Send + Sync + 'static {
+    /// Stores a block whose hash was checked; on disk for good when it returns. Peers that wait for it learn of it.
+    async fn put(&self, cid: Cid, block: Bytes) -> Result<(), BlockError>;
+
+    /// A block, if it is there. The hash is not checked.
+    async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, BlockError>;
+
+    /// Whether a block is there.
+    async fn contains(&self, cid: &Cid) -> Result<bool, BlockError>;
+
+    /// Removes a block; one that is not there is no error.
+    async fn remove(&self, cid: &Cid) -> Result<(), BlockError>;
+
+    /// All blocks.
+    async fn list(&self) -> Result<Vec<Cid>, BlockError>;
+}

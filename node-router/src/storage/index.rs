@@ -1,0 +1,236 @@
+//! What is kept and why, in SQLite: claims, and reference counts of blocks. Synchronous; runs on the database's thread.
+//!
+//! A block has a row only when all blocks below it have one, so a row stands for a whole DAG that is on disk. A
+//! block's count is the number of claims on it and of blocks that link to it; at zero the row goes, and its links
+//! with it. Rows come after blocks and go before them, so a crash leaves at worst blocks without a row.
+
+use std::collections::HashSet;
+
+use cid::Cid;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use stream_model::{Claim, StoreError};
+
+use crate::unixfs::Child;
+
+const SCHEMA_VERSION: i64 = 1;
+const SCHEMA: &str = "
+    CREATE TABLE blocks (
+        id INTEGER PRIMARY KEY,
+        cid BLOB NOT NULL UNIQUE,
+        size INTEGER NOT NULL,
+        content_bytes INTEGER NOT NULL,
+        dag_bytes INTEGER NOT NULL,
+        refs INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE links (
+        parent INTEGER NOT NULL REFERENCES blocks (id),
+        child INTEGER NOT NULL REFERENCES blocks (id),
+        PRIMARY KEY (parent, child)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX links_child ON links (child);
+    CREATE TABLE claims (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        claim TEXT NOT NULL,
+        block INTEGER NOT NULL REFERENCES blocks (id),
+        broadcast TEXT NOT NULL,
+        own INTEGER NOT NULL,
+        UNIQUE (claim, block)
+    ) STRICT;
+    CREATE INDEX claims_block ON claims (block);
+    CREATE INDEX claims_broadcast ON claims (own, broadcast, sequence);
+";
+
+/// A block that is on disk, and what it links to.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// The block as a child of others.
+    pub(crate) node: Child,
+    /// Bytes of the block itself.
+    pub(crate) size: u64,
+    /// Blocks that it links to.
+    pub(crate) children: Vec<Cid>,
+}
+
+/// Whose content a claim keeps: only others' is ever evicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Published on this node.
+    Own,
+    /// Fetched.
+    Fetched,
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    StoreError::Failed(format!("router.sqlite3: {error}"))
+}
+
+/// Creates the tables where there are none.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    match version {
+        SCHEMA_VERSION => Ok(()),
+        0 => {
+            let transaction = connection.transaction().map_err(failed)?;
+            transaction.execute_batch(SCHEMA).map_err(failed)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+            transaction.commit().map_err(failed)
+        }
+        other => Err(StoreError::Failed(format!(
+            "router.sqlite3 has schema version {other}, this program knows {SCHEMA_VERSION}: run the newer program"
+        ))),
+    }
+}
+
+/// All blocks that have a row, with their sizes.
+pub(super) fn blocks(connection: &Connection) -> Result<Vec<(Cid, u64)>, StoreError> {
+    let mut statement = connection.prepare("SELECT cid, size FROM blocks").map_err(failed)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))).map_err(failed)?;
+    rows.map(|row| row.map_err(failed).and_then(|(cid, size)| Ok((read_cid(&cid)?, size)))).collect()
+}
+
+/// The stored content below a root, as a child of another node.
+pub(super) fn child(connection: &Connection, cid: &Cid) -> Result<Option<Child>, StoreError> {
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(Child { cid: *cid, content_bytes: row.get("content_bytes")?, dag_bytes: row.get("dag_bytes")? })
+    };
+    let mut statement = connection
+        .prepare_cached("SELECT content_bytes, dag_bytes FROM blocks WHERE cid = ?1")
+        .map_err(failed)?;
+    statement.query_row([cid.to_bytes()], row).optional().map_err(failed)
+}
+
+/// Records blocks, children before those that link to them, and claims the root. Returns the blocks that had no row.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a child, or a root, that has no row and no record before it.
+pub(super) fn commit(
+    connection: &mut Connection,
+    records: &[Record],
+    root: &Cid,
+    claim: &Claim,
+    origin: Origin,
+) -> Result<Vec<(Cid, u64)>, StoreError> {
+    let transaction = connection.transaction().map_err(failed)?;
+    let mut added = Vec::new();
+    for record in records {
+        if insert(&transaction, record)? {
+            added.push((record.node.cid, record.size));
+        }
+    }
+    let id = block_id(&transaction, root)?;
+    let claimed = transaction
+        .execute(
+            "INSERT INTO claims (claim, block, broadcast, own) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            params![claim.to_string(), id, claim.broadcast().slug(), origin == Origin::Own],
+        )
+        .map_err(failed)?;
+    if claimed == 1 {
+        count_up(&transaction, id)?;
+    }
+    transaction.commit().map_err(failed)?;
+    Ok(added)
+}
+
+fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, StoreError> {
+    let Record { node, size, children } = record;
+    let inserted = transaction
+        .prepare_cached(
+            "INSERT INTO blocks (cid, size, content_bytes, dag_bytes, refs) VALUES (?1, ?2, ?3, ?4, 0)
+             ON CONFLICT DO NOTHING",
+        )
+        .and_then(|mut insert| insert.execute(params![node.cid.to_bytes(), size, node.content_bytes, node.dag_bytes]))
+        .map_err(failed)?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    let parent = transaction.last_insert_rowid();
+    for child in children.iter().collect::<HashSet<_>>() {
+        let child = block_id(transaction, child)?;
+        transaction
+            .prepare_cached("INSERT INTO links (parent, child) VALUES (?1, ?2)")
+            .and_then(|mut link| link.execute([parent, child]))
+            .map_err(failed)?;
+        count_up(transaction, child)?;
+    }
+    Ok(true)
+}
+
+fn block_id(transaction: &Transaction<'_>, cid: &Cid) -> Result<i64, StoreError> {
+    transaction
+        .prepare_cached("SELECT id FROM blocks WHERE cid = ?1")
+        .and_then(|mut select| select.query_row([cid.to_bytes()], |row| row.get(0)).optional())
+        .map_err(failed)?
+        .ok_or(StoreError::NotFound(*cid))
+}
+
+fn count_up(transaction: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("UPDATE blocks SET refs = refs + 1 WHERE id = ?1")
+        .and_then(|mut update| update.execute([id]))
+        .map(|_| ())
+        .map_err(failed)
+}
+
+/// Drops a claim on all its roots. Returns the blocks that nothing keeps any more; their rows are gone.
+pub(super) fn release(connection: &mut Connection, claim: &Claim) -> Result<Vec<Cid>, StoreError> {
+    let text = claim.to_string();
+    let transaction = connection.transaction().map_err(failed)?;
+    let roots = ids(&transaction, "DELETE FROM claims WHERE claim = ?1 RETURNING block", params![text])?;
+    let removed = count_down(&transaction, roots)?;
+    transaction.commit().map_err(failed)?;
+    Ok(removed)
+}
+
+/// Drops the oldest claims, at most `limit`, on what was fetched of one broadcast.
+pub(super) fn evict(connection: &mut Connection, broadcast: &str, limit: u32) -> Result<Vec<Cid>, StoreError> {
+    let transaction = connection.transaction().map_err(failed)?;
+    let roots = ids(
+        &transaction,
+        "DELETE FROM claims WHERE sequence IN (
+             SELECT sequence FROM claims WHERE own = 0 AND broadcast = ?1 ORDER BY sequence LIMIT ?2
+         ) RETURNING block",
+        params![broadcast, limit],
+    )?;
+    let removed = count_down(&transaction, roots)?;
+    transaction.commit().map_err(failed)?;
+    Ok(removed)
+}
+
+/// The broadcasts (as slugs) of which something fetched is kept; the one that was added to longest ago first.
+pub(super) fn fetched_broadcasts(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    connection
+        .prepare_cached("SELECT broadcast FROM claims WHERE own = 0 GROUP BY broadcast ORDER BY MAX(sequence)")
+        .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+        .map_err(failed)
+}
+
+fn ids(transaction: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Vec<i64>, StoreError> {
+    transaction
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_map(params, |row| row.get(0))?.collect())
+        .map_err(failed)
+}
+
+fn count_down(transaction: &Transaction<'_>, mut ids_to_count: Vec<i64>) -> Result<Vec<Cid>, StoreError> {
+    let mut removed = Vec::new();
+    while let Some(id) = ids_to_count.pop() {
+        let refs: i64 = transaction
+            .prepare_cached("UPDATE blocks SET refs = refs - 1 WHERE id = ?1 RETURNING refs")
+            .and_then(|mut update| update.query_row([id], |row| row.get(0)))
+            .map_err(failed)?;
+        if refs > 0 {
+            continue;
+        }
+        ids_to_count.extend(ids(transaction, "DELETE FROM links WHERE parent = ?1 RETURNING child", params![id])?);
+        let cid: Vec<u8> = transaction
+            .prepare_cached("DELETE FROM blocks WHERE id = ?1 RETURNING cid")
+            .and_then(|mut delete| delete.query_row([id], |row| row.get(0)))
+            .map_err(failed)?;
+        removed.push(read_cid(&cid)?);
+    }
+    Ok(removed)
+}
+
+fn read_cid(bytes: &[u8]) -> Result<Cid, StoreError> {
+    Cid::try_from(bytes).map_err(|error| StoreError::Failed(format!("router.sqlite3 holds a bad cid: {error}")))
+}

@@ -1,0 +1,446 @@
+//! The store of content: blocks on disk, and in SQLite which of them are kept and why.
+//!
+//! Owns `router.sqlite3` and decides retention by its own reference counts. Blocks come in from the publisher (as
+//! parts of files) and from `fetch` (block by block); they go out through the reader, and to peers through the
+//! exchange, which reads the same blocks. Never keeps a row for a block that is not on disk: blocks are durable
+//! before their rows are committed, and rows are gone before their blocks are removed. What a crash leaves
+//! without a row is swept at the next start.
+
+mod blocks;
+mod database;
+mod index;
+mod ledger;
+mod reader;
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cid::Cid;
+use metrics::{counter, gauge};
+use stream_model::{BroadcastId, Claim, ContentStore, DirectoryEntry, StorageReport, StoreError, StoredContent};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::unixfs::{self, Child};
+use database::Database;
+use ledger::Ledger;
+
+pub(crate) use blocks::{BlockError, Blocks};
+pub(crate) use index::{Origin, Record};
+
+/// How long blocks of a fetch that failed wait for the next try.
+const PARTIAL_AGE: Duration = Duration::from_secs(600);
+/// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
+const SILENT: Duration = Duration::from_secs(600);
+/// How often the age of unfinished fetches is looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// Claims dropped at once when room is needed: some segments, so that the oldest of a broadcast go together.
+const EVICT_CLAIMS: u32 = 8;
+/// Rounds of eviction for one block before the fetch is refused instead.
+const EVICT_ROUNDS: usize = 32;
+
+/// How much may be stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of blocks, over which nothing of others' is fetched.
+    pub(crate) quota: u64,
+    /// Bytes of free disk space, below which nothing is added at all.
+    pub(crate) reserve: u64,
+}
+
+/// Tells the free bytes of the disk that the blocks are on.
+pub(crate) type FreeSpace = Box<dyn Fn() -> std::io::Result<u64> + Send + Sync>;
+
+/// The store; a cheap handle.
+#[derive(Clone)]
+pub(crate) struct Storage {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+struct Shared {
+    blocks: Arc<dyn Blocks>,
+    database: Database,
+    ledger: Mutex<Ledger>,
+    /// A removal ended: who wants to use that block may go on.
+    removed: Notify,
+    /// Blocks were doomed outside a release.
+    doomed: Notify,
+    limits: Limits,
+    free_space: FreeSpace,
+    started: Instant,
+    /// When something of a broadcast was fetched last, in this run; entries older than [`SILENT`] are dropped.
+    heard: Mutex<HashMap<String, Instant>>,
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn block_failure(error: BlockError) -> StoreError {
+    StoreError::Failed(error.0)
+}
+
+/// Blocks that somebody relies on: they are not removed from disk as long as this lives.
+pub(crate) struct InUse {
+    shared: Arc<Shared>,
+    cids: Vec<Cid>,
+}
+
+impl fmt::Debug for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InUse").field("blocks", &self.cids.len()).finish_non_exhaustive()
+    }
+}
+
+impl InUse {
+    /// Relies on more blocks.
+    pub(crate) async fn extend(&mut self, cids: &[Cid]) {
+        loop {
+            // Made before the look at the ledger, so that no removal's end is missed in between.
+            let removed = self.shared.removed.notified();
+            if self.shared.ledger().begin_use(cids) {
+                break;
+            }
+            removed.await;
+        }
+        self.cids.extend_from_slice(cids);
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.shared.ledger().end_use(&self.cids, Instant::now());
+        self.shared.doomed.notify_one();
+    }
+}
+
+impl Storage {
+    /// Opens the index at `path` over blocks that are there already.
+    ///
+    /// # Errors
+    /// The database cannot be opened, or is not one of this program.
+    pub(crate) async fn open(
+        path: &Path,
+        blocks: Arc<dyn Blocks>,
+        limits: Limits,
+        free_space: FreeSpace,
+    ) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || {
+            let mut connection = Database::open(&path)
+                .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
+            index::prepare(&mut connection)?;
+            let held = index::blocks(&connection)?;
+            let database = Database::start(connection).map_err(|error| StoreError::Failed(error.to_string()))?;
+            Ok::<_, StoreError>((database, held))
+        });
+        let (database, held) = opened.await.map_err(|error| StoreError::Failed(error.to_string()))??;
+        let shared = Shared {
+            blocks,
+            database,
+            ledger: Mutex::new(Ledger::new(held)),
+            removed: Notify::new(),
+            doomed: Notify::new(),
+            limits,
+            free_space,
+            started: Instant::now(),
+            heard: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Sweeps what a crash left behind, then removes what releases and failed fetches leave, until cancelled.
+    pub(crate) async fn run(self, cancel: CancellationToken) {
+        if let Err(error) = self.sweep().await {
+            tracing::warn!(%error, "cannot look for blocks left behind by a crash");
+        }
+        let mut tick = tokio::time::interval(HOUSEKEEPING);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                _ = tick.tick() => self.shared.ledger().expire_partials(Instant::now(), PARTIAL_AGE),
+                () = self.shared.doomed.notified() => {}
+            }
+            self.remove_doomed().await;
+            let (bytes, files) = self.shared.ledger().usage();
+            gauge!("meshstream_store_bytes").set(bytes as f64);
+            gauge!("meshstream_store_blocks").set(files as f64);
+        }
+    }
+
+    /// Removes blocks on disk that have no row and that nobody is at work on. Blocks being added meanwhile are safe:
+    /// they are in use from before they are put until they have their row.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let on_disk = self.shared.blocks.list().await.map_err(block_failure)?;
+        let strays = on_disk.into_iter().filter(|cid| self.shared.ledger().doom_if_stray(*cid)).count();
+        if strays > 0 {
+            tracing::info!(blocks = strays, "removing blocks that a crash left behind");
+        }
+        self.remove_doomed().await;
+        Ok(())
+    }
+
+    /// Removes doomed blocks from disk. In a task of its own, because a removal that began must end.
+    async fn remove_doomed(&self) {
+        let shared = self.shared.clone();
+        let removal = tokio::spawn(async move {
+            loop {
+                let next = shared.ledger().begin_removal();
+                let Some(cid) = next else { break };
+                if let Err(error) = shared.blocks.remove(&cid).await {
+                    tracing::warn!(%cid, %error, "cannot remove a block; the next start tries again");
+                }
+                shared.ledger().end_removal(&cid);
+                shared.removed.notify_waiters();
+                counter!("meshstream_store_blocks_removed_total").increment(1);
+            }
+        });
+        if let Err(error) = removal.await {
+            tracing::error!(%error, "removing blocks failed");
+        }
+    }
+
+    /// Bytes and blocks stored.
+    pub(crate) fn report(&self) -> StorageReport {
+        let (used_bytes, files) = self.shared.ledger().usage();
+        StorageReport { used_bytes, quota_bytes: self.shared.limits.quota, files }
+    }
+
+    /// Whether the whole DAG below a root is held.
+    pub(crate) fn is_held(&self, root: &Cid) -> bool {
+        self.shared.ledger().is_held(root)
+    }
+
+    /// Relies on no blocks yet.
+    pub(crate) fn rely(&self) -> InUse {
+        InUse { shared: self.shared.clone(), cids: Vec::new() }
+    }
+
+    /// The stored content below a root.
+    pub(crate) async fn child(&self, cid: Cid) -> Result<Option<Child>, StoreError> {
+        self.shared.database.call(move |connection| index::child(connection, &cid)).await
+    }
+
+    /// A block that is on disk with a row or from an unfinished fetch.
+    pub(crate) async fn present_block(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
+        if !self.shared.ledger().is_present(cid) {
+            return Ok(None);
+        }
+        self.shared.blocks.get(cid).await.map_err(block_failure)
+    }
+
+    /// Stores a verified block of a fetch. The caller relies on it already.
+    pub(crate) async fn put_fetched(&self, cid: Cid, block: Bytes, broadcast: BroadcastId) -> Result<(), StoreError> {
+        let size = block.len() as u64;
+        self.check_disk(size)?;
+        self.make_room(size, broadcast).await?;
+        self.shared.blocks.put(cid, block).await.map_err(block_failure)?;
+        self.shared.ledger().keep_partial(cid, size, Instant::now());
+        Ok(())
+    }
+
+    /// Gives durable blocks their rows and claims the root. `in_use` covers the blocks.
+    pub(crate) async fn commit(
+        &self,
+        records: Vec<Record>,
+        root: Cid,
+        claim: Claim,
+        origin: Origin,
+        in_use: InUse,
+    ) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        if origin == Origin::Fetched {
+            self.heard_of(claim.broadcast());
+        }
+        // The ledger changes on the database's thread, so that it changes in the order of the commits; and the blocks
+        // stay in use until then even if the caller is cancelled.
+        let commit = move |connection: &mut rusqlite::Connection| {
+            let added = index::commit(connection, &records, &root, &claim, origin)?;
+            shared.ledger().hold(added);
+            drop(in_use);
+            Ok(())
+        };
+        self.shared.database.call(commit).await
+    }
+
+    /// Refuses to use up the reserved disk space.
+    fn check_disk(&self, bytes: u64) -> Result<(), StoreError> {
+        /// For messages.
+        const MIB: u64 = 1 << 20;
+        let free = (self.shared.free_space)()
+            .map_err(|error| StoreError::Failed(format!("cannot tell the free disk space: {error}")))?;
+        let reserve = self.shared.limits.reserve;
+        if free.saturating_sub(bytes) >= reserve {
+            return Ok(());
+        }
+        counter!("meshstream_store_refused_total", "reason" => "disk").increment(1);
+        Err(StoreError::Full(format!(
+            "{} MiB of the disk are free and {} MiB are reserved: free some space or lower storage.reserve",
+            free / MIB,
+            reserve / MIB
+        )))
+    }
+
+    /// Keeps fetched content within the quota, evicting other fetched broadcasts that have ended, the one that was
+    /// added to longest ago first.
+    async fn make_room(&self, bytes: u64, for_broadcast: BroadcastId) -> Result<(), StoreError> {
+        let fits = || self.shared.ledger().usage().0.saturating_add(bytes) <= self.shared.limits.quota;
+        for _ in 0..EVICT_ROUNDS {
+            if fits() {
+                return Ok(());
+            }
+            if !self.evict_some(for_broadcast).await? {
+                break;
+            }
+        }
+        if fits() {
+            return Ok(());
+        }
+        counter!("meshstream_store_refused_total", "reason" => "quota").increment(1);
+        Err(StoreError::Full(format!(
+            "the quota of {} bytes is used up and nothing may be evicted: raise storage.quota",
+            self.shared.limits.quota
+        )))
+    }
+
+    async fn evict_some(&self, spared: BroadcastId) -> Result<bool, StoreError> {
+        if self.shared.started.elapsed() < SILENT {
+            return Ok(false);
+        }
+        let spared = spared.slug();
+        let active: Vec<String> = {
+            let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.retain(|_, at| at.elapsed() < SILENT);
+            heard.keys().cloned().collect()
+        };
+        let shared = self.shared.clone();
+        let evict = move |connection: &mut rusqlite::Connection| {
+            let broadcasts = index::fetched_broadcasts(connection)?;
+            let Some(oldest) = broadcasts.into_iter().find(|slug| *slug != spared && !active.contains(slug)) else {
+                return Ok(None);
+            };
+            let removed = index::evict(connection, &oldest, EVICT_CLAIMS)?;
+            shared.ledger().drop_held(removed);
+            Ok(Some(oldest))
+        };
+        let Some(broadcast) = self.shared.database.call(evict).await? else { return Ok(false) };
+        tracing::info!(broadcast, "evicted segments of an ended broadcast to make room");
+        counter!("meshstream_store_evictions_total").increment(1);
+        self.remove_doomed().await;
+        Ok(true)
+    }
+
+    fn heard_of(&self, broadcast: BroadcastId) {
+        let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.retain(|_, at| at.elapsed() < SILENT);
+        heard.insert(broadcast.slug(), Instant::now());
+    }
+
+    /// Puts blocks of our own that are not on disk yet; each is durable when this returns.
+    async fn put_own(&self, blocks: &[(Cid, Bytes)]) -> Result<(), StoreError> {
+        let missing: Vec<_> = {
+            let ledger = self.shared.ledger();
+            blocks.iter().filter(|(cid, _)| !ledger.is_present(cid)).cloned().collect()
+        };
+        self.check_disk(missing.iter().map(|(_, block)| block.len() as u64).sum())?;
+        let puts = missing.into_iter().map(|(cid, block)| self.shared.blocks.put(cid, block));
+        futures::future::try_join_all(puts).await.map_err(block_failure)?;
+        Ok(())
+    }
+}
+
+fn encode_failure(error: unixfs::EncodeError) -> StoreError {
+    StoreError::Failed(error.to_string())
+}
+
+#[async_trait]
+impl ContentStore for Storage {
+    async fn add_file(&self, parts: Vec<Bytes>, claim: Claim) -> Result<StoredContent, StoreError> {
+        // Hashing some megabytes takes milliseconds; the async threads have viewers to serve.
+        let encode = move || {
+            let leaves: Vec<_> = unixfs::file_leaves(&parts).into_iter().map(|b| (unixfs::raw_leaf(&b), b)).collect();
+            let node = match leaves.as_slice() {
+                [_] => None,
+                _ => Some(unixfs::file_node(&leaves.iter().map(|(leaf, _)| *leaf).collect::<Vec<_>>())?),
+            };
+            Ok::<_, unixfs::EncodeError>((leaves, node))
+        };
+        let encoded = tokio::task::spawn_blocking(encode).await;
+        let (leaves, node) =
+            encoded.map_err(|error| StoreError::Failed(error.to_string()))?.map_err(encode_failure)?;
+        let leaf_cids: Vec<_> = leaves.iter().map(|(leaf, _)| leaf.cid).collect();
+        let mut nodes: Vec<_> = leaves.into_iter().map(|(leaf, block)| (leaf, block, Vec::new())).collect();
+        nodes.extend(node.map(|(node, block)| (node, block, leaf_cids)));
+        self.add(nodes, claim).await
+    }
+
+    async fn add_directory(&self, entries: Vec<DirectoryEntry>, claim: Claim) -> Result<StoredContent, StoreError> {
+        let cids: Vec<_> = entries.iter().map(|entry| entry.cid).collect();
+        let look_up = move |connection: &mut rusqlite::Connection| {
+            let child = |entry: DirectoryEntry| match index::child(connection, &entry.cid)? {
+                Some(child) => Ok((entry.name, child)),
+                None => Err(StoreError::NotFound(entry.cid)),
+            };
+            entries.into_iter().map(child).collect::<Result<Vec<_>, _>>()
+        };
+        let children = self.shared.database.call(look_up).await?;
+        let (node, block) = unixfs::directory_node(children).map_err(encode_failure)?;
+        self.add(vec![(node, block, cids)], claim).await
+    }
+
+    async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let release = move |connection: &mut rusqlite::Connection| {
+            let removed = index::release(connection, &claim)?;
+            shared.ledger().drop_held(removed);
+            shared.doomed.notify_one();
+            Ok(())
+        };
+        self.shared.database.call(release).await?;
+        self.remove_doomed().await;
+        Ok(())
+    }
+
+    async fn holds(&self, root: &Cid) -> bool {
+        self.is_held(root)
+    }
+}
+
+impl Storage {
+    /// Stores nodes, the last of which is the root and claimed.
+    async fn add(&self, nodes: Vec<(Child, Bytes, Vec<Cid>)>, claim: Claim) -> Result<StoredContent, StoreError> {
+        let Some(root) = nodes.last().map(|(root, ..)| *root) else {
+            return Err(StoreError::Failed("a file has at least one leaf".into()));
+        };
+        let blocks: Vec<_> = nodes.iter().map(|(node, block, _)| (node.cid, block.clone())).collect();
+        let mut in_use = self.rely();
+        in_use.extend(&blocks.iter().map(|(cid, _)| *cid).collect::<Vec<_>>()).await;
+        self.put_own(&blocks).await?;
+        let record = |(node, block, children): (Child, Bytes, Vec<Cid>)| Record {
+            node,
+            size: block.len() as u64,
+            children,
+        };
+        let records = nodes.into_iter().map(record).collect();
+        self.commit(records, root.cid, claim, Origin::Own, in_use).await?;
+        Ok(StoredContent { cid: root.cid, bytes: root.content_bytes })
+    }
+}

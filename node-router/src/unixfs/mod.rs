@@ -1,0 +1,51 @@
+//! UnixFS version 1 over dag-pb: blocks out of files and directories, and back.
+//!
+//! Pure: bytes in, blocks out, no store and no network. Written as Kubo writes them with `--cid-version=1
+//! --raw-leaves`: CIDv1, SHA-256, raw leaves, dag-pb nodes in canonical form
+//! (<https://ipld.io/specs/codecs/dag-pb/spec/>, <https://specs.ipfs.tech/unixfs/>). What is read may come from
+//! anyone: every length, count and declared size is checked, and no input panics. Sharded (HAMT) directories,
+//! symbolic links and metadata nodes are neither written nor read.
+
+mod decode;
+mod encode;
+mod protobuf;
+
+use cid::Cid;
+use multihash_codetable::{Code, MultihashDigest};
+
+pub(crate) use decode::{FileNode, Malformed, Parsed, parse};
+pub(crate) use encode::{Child, EncodeError, directory_node, file_leaves, file_node, raw_leaf};
+
+/// Multicodec of a raw block.
+pub(crate) const RAW: u64 = 0x55;
+/// Multicodec of a dag-pb block.
+pub(crate) const DAG_PB: u64 = 0x70;
+/// Multihash code of SHA2-256, the only hash that is written or accepted.
+const SHA2_256: u64 = 0x12;
+
+/// Largest block that is read: Bitswap carries no larger one.
+pub(crate) const MAX_BLOCK: usize = 2 << 20;
+/// Largest leaf that is written: CAR imports refuse blocks over 1 MiB.
+pub(crate) const MAX_LEAF: usize = 1 << 20;
+/// Parts below this share a leaf: each block costs a file, two fsyncs and a want.
+pub(crate) const MIN_LEAF: usize = 64 << 10;
+/// Most links of a file node. A segment of 15 s has at most about 60 leaves; a node of this many links is about 60 KB.
+pub(crate) const MAX_FILE_LINKS: usize = 1_000;
+/// Most entries of a directory. A live manifest has about ten, an hour of 2 s segments 1,800.
+pub(crate) const MAX_DIRECTORY_ENTRIES: usize = 2_000;
+/// Longest file name, as Linux file systems have it.
+pub(crate) const MAX_NAME: usize = 255;
+
+/// Whether blocks of this CID can be verified and understood here.
+pub(crate) fn is_supported(cid: &Cid) -> bool {
+    matches!(cid.codec(), RAW | DAG_PB) && cid.hash().code() == SHA2_256 && cid.hash().size() == 32
+}
+
+/// Whether the bytes are the block that the CID names.
+pub(crate) fn verify(cid: &Cid, block: &[u8]) -> bool {
+    is_supported(cid) && Code::Sha2_256.digest(block) == *cid.hash()
+}
+
+fn cid_of(codec: u64, block: &[u8]) -> Cid {
+    Cid::new_v1(codec, Code::Sha2_256.digest(block))
+}
