@@ -1,0 +1,23 @@
+//! Feeds: append-only chains of signed messages, one for each author (SSB protocol guide, "Feeds").
+//!
+//! [`FeedStore`] keeps them in SQLite. Messages of others come in through [`FeedStore::append_remote`], which
+//! believes nothing: size and depth first, then form, signature and chain. This node's own messages come in as
+//! content through [`FeedStore::append_own`], which signs them. What goes out: messages, the clock of each feed, the
+//! set of wanted feeds, and notices of what was appended. It never looks into the content beyond its type.
+
+mod guard;
+mod message;
+mod rejection;
+mod remote;
+mod schema;
+mod store;
+mod wanted;
+
+pub use guard::{MAX_DEPTH, MAX_RAW_BYTES};
+pub use message::Message;
+pub use rejection::Rejected;
+pub use store::{
+    Appended, FeedObserver, FeedStore, MAX_BATCH, MAX_BROADCAST_FEED_MESSAGES, MAX_NODE_FEED_MESSAGES, MAX_READ,
+    OwnAppend, StoreError,
+};
+pub use wanted::{FeedKind, MAX_NODE_FEEDS, WantedFeeds};

@@ -1,0 +1,86 @@
+//! Signature and hash chain of messages of others, by the crates `ssb-verify-signatures` and `ssb-validate`.
+//!
+//! They see only what [`message::parse`] let through. Should one panic all the same, the message is refused and
+//! the process goes on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use metrics::counter;
+use ssb_validate::error::Error as ChainError;
+use ssb_validate::message::{par_validate_message_hash_chain_of_feed, validate_message_hash_chain};
+use ssb_verify_signatures::{par_verify_message_values, verify_message_value};
+use tracing::error;
+
+use super::message::{self, Message};
+use super::rejection::Rejected;
+
+/// Below this many messages the thread pool costs more than it saves.
+const PARALLEL_FROM: usize = 8;
+
+/// Runs foreign validation code on data of a peer.
+fn survive<T>(validate: impl FnOnce() -> Result<T, Rejected>) -> Result<T, Rejected> {
+    catch_unwind(AssertUnwindSafe(validate)).unwrap_or_else(|_| {
+        counter!("meshstream_ssb_validation_panics_total").increment(1);
+        error!("validation of a message panicked");
+        Err(Rejected::Malformed("it makes validation fail".into()))
+    })
+}
+
+/// Reads one message off the wire.
+pub(super) fn parse(raw: &[u8]) -> Result<Message, Rejected> {
+    survive(|| message::parse(raw))
+}
+
+/// Checks the signatures of many messages: one answer for each.
+pub(super) fn verify_signatures(messages: &[&Message]) -> Vec<Result<(), Rejected>> {
+    let values: Vec<&[u8]> = messages.iter().map(|message| message.value_json.as_bytes()).collect();
+    if values.len() >= PARALLEL_FROM {
+        let all =
+            survive(|| par_verify_message_values(&values, None, None).map_err(|_| Rejected::Malformed(String::new())));
+        if all.is_ok() {
+            return vec![Ok(()); values.len()];
+        }
+    }
+    messages.iter().map(|message| verify_signature(message)).collect()
+}
+
+fn verify_signature(message: &Message) -> Result<(), Rejected> {
+    survive(|| {
+        verify_message_value(message.value_json.as_bytes(), None)
+            .map_err(|_| Rejected::BadSignature { author: message.author, sequence: message.sequence })
+    })
+}
+
+/// Checks that `run`, whose messages follow each other in one feed, continues the feed whose last message is
+/// `previous`. Returns how many of them do, and why the next one does not.
+pub(super) fn check_chain(run: &[&Message], previous: Option<&Message>) -> (usize, Option<Rejected>) {
+    let previous = previous.map(Message::to_kvt_json);
+    let run_kvt: Vec<String> = run.iter().map(|message| message.to_kvt_json()).collect();
+    if run.len() >= PARALLEL_FROM {
+        let all = survive(|| {
+            par_validate_message_hash_chain_of_feed(&run_kvt, previous.as_deref())
+                .map_err(|_| Rejected::Malformed(String::new()))
+        });
+        if all.is_ok() {
+            return (run.len(), None);
+        }
+    }
+    let mut previous = previous.as_deref();
+    for (index, (message, kvt)) in run.iter().zip(&run_kvt).enumerate() {
+        let checked =
+            survive(|| validate_message_hash_chain(kvt, previous).map_err(|error| chain_rejection(&error, message)));
+        if let Err(rejected) = checked {
+            return (index, Some(rejected));
+        }
+        previous = Some(kvt);
+    }
+    (run.len(), None)
+}
+
+fn chain_rejection(error: &ChainError, message: &Message) -> Rejected {
+    match error {
+        ChainError::ForkedFeed { .. } => Rejected::Forked { author: message.author, sequence: message.sequence },
+        ChainError::InvalidMessageValueLength { .. } => Rejected::TooLarge,
+        other => Rejected::Malformed(other.to_string()),
+    }
+}

@@ -1,0 +1,204 @@
+//! The tables of `ssb.sqlite3`, and the statements on them.
+//!
+//! Write-ahead log with `synchronous=FULL`: a committed transaction survives power loss. A message, its index and
+//! the clock of its feed change in one transaction.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params};
+use stream_model::{FeedId, FeedSequence, MessageKey};
+
+use super::message::Message;
+use super::store::StoreError;
+
+const VERSION: i64 = 1;
+
+/// `arrival` numbers messages in the order in which they were stored here: what was concluded from them in that order
+/// can be concluded again.
+const TABLES: &str = "
+    CREATE TABLE feeds (
+        id INTEGER PRIMARY KEY,
+        feed BLOB NOT NULL UNIQUE,
+        sequence INTEGER NOT NULL,
+        head BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        arrival INTEGER PRIMARY KEY,
+        feed INTEGER NOT NULL REFERENCES feeds (id),
+        sequence INTEGER NOT NULL,
+        key BLOB NOT NULL UNIQUE,
+        kind TEXT,
+        value TEXT NOT NULL,
+        UNIQUE (feed, sequence)
+    ) STRICT;
+    CREATE INDEX messages_by_kind ON messages (kind, arrival) WHERE kind IS NOT NULL;
+    CREATE TABLE own_feeds (
+        feed BLOB PRIMARY KEY
+    ) STRICT;
+";
+
+/// Another process that reads the file, such as a backup, holds it for moments only.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    // The write-ahead log takes over the mode of the file.
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+    prepare(Connection::open(path)?)
+}
+
+pub(super) fn open_in_memory() -> Result<Connection, StoreError> {
+    prepare(Connection::open_in_memory()?)
+}
+
+fn prepare(mut connection: Connection) -> Result<Connection, StoreError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version {
+        VERSION => {}
+        0 => {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()?;
+        }
+        newer => return Err(StoreError::Version(newer)),
+    }
+    Ok(connection)
+}
+
+/// The last message of a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) sequence: FeedSequence,
+    pub(super) key: MessageKey,
+}
+
+pub(super) fn heads(connection: &Connection) -> Result<Vec<(FeedId, Head)>, StoreError> {
+    let mut statement = connection.prepare("SELECT feed, sequence, head FROM feeds")?;
+    let rows = statement.query_map([], |row| {
+        Ok((FeedId(row.get(0)?), Head { sequence: sequence(row, 1)?, key: MessageKey(row.get(2)?) }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn own_feeds(connection: &Connection) -> Result<Vec<FeedId>, StoreError> {
+    let mut statement = connection.prepare("SELECT feed FROM own_feeds")?;
+    let rows = statement.query_map([], |row| Ok(FeedId(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn insert_own_feed(transaction: &Transaction<'_>, feed: &FeedId) -> Result<(), StoreError> {
+    transaction.execute("INSERT INTO own_feeds (feed) VALUES (?1)", [feed.0])?;
+    Ok(())
+}
+
+pub(super) fn insert(transaction: &Transaction<'_>, message: &Message) -> Result<(), StoreError> {
+    let row = named_params! {
+        ":feed": message.author.0,
+        ":sequence": sql_integer(message.sequence),
+        ":key": message.key.0,
+    };
+    let feed: i64 = transaction
+        .prepare_cached(
+            "INSERT INTO feeds (feed, sequence, head) VALUES (:feed, :sequence, :key)
+             ON CONFLICT (feed) DO UPDATE SET sequence = :sequence, head = :key RETURNING id",
+        )?
+        .query_row(row, |row| row.get(0))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO messages (feed, sequence, key, kind, value) VALUES (:feed, :sequence, :key, :kind, :value)",
+        )?
+        .execute(named_params! {
+            ":feed": feed,
+            ":sequence": sql_integer(message.sequence),
+            ":key": message.key.0,
+            ":kind": message.kind.as_deref(),
+            ":value": &*message.value_json,
+        })?;
+    Ok(())
+}
+
+const COLUMNS: &str = "feeds.feed, messages.sequence, messages.key, messages.kind, messages.value";
+
+pub(super) fn range(
+    connection: &Connection,
+    feed: &FeedId,
+    from: FeedSequence,
+    limit: usize,
+) -> Result<Vec<Message>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM feeds JOIN messages ON messages.feed = feeds.id
+         WHERE feeds.feed = :feed AND messages.sequence >= :from ORDER BY messages.sequence LIMIT :limit"
+    ))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows =
+        statement.query_map(named_params! { ":feed": feed.0, ":from": sql_integer(from), ":limit": limit }, message)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Hands over, in the order of arrival, the messages of `rare` kinds and the newest `limit` of the `frequent` kind.
+pub(super) fn replay(
+    connection: &Connection,
+    rare: &[&str],
+    frequent: &str,
+    limit: usize,
+    mut visit: impl FnMut(Message),
+) -> Result<(), StoreError> {
+    let oldest: i64 = connection
+        .query_row(
+            "SELECT arrival FROM messages WHERE kind = ?1 ORDER BY arrival DESC LIMIT 1 OFFSET ?2",
+            rusqlite::params![frequent, i64::try_from(limit).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )
+        .optional()?
+        .unwrap_or(0);
+    let placeholders = vec!["?"; rare.len()].join(", ");
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM messages JOIN feeds ON messages.feed = feeds.id
+         WHERE messages.arrival IN (
+             SELECT arrival FROM messages WHERE kind IN ({placeholders})
+             UNION ALL SELECT arrival FROM messages WHERE kind = ? AND arrival > ?)
+         ORDER BY messages.arrival"
+    ))?;
+    let parameters = rare
+        .iter()
+        .map(|kind| rusqlite::types::Value::from((*kind).to_owned()))
+        .chain([frequent.to_owned().into(), oldest.into()]);
+    let rows = statement.query_map(rusqlite::params_from_iter(parameters), message)?;
+    for row in rows {
+        visit(row?);
+    }
+    Ok(())
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        author: FeedId(row.get(0)?),
+        sequence: sequence(row, 1)?,
+        key: MessageKey(row.get(2)?),
+        kind: row.get::<_, Option<String>>(3)?.map(Arc::from),
+        value_json: row.get::<_, String>(4)?.into(),
+    })
+}
+
+fn sequence(row: &Row<'_>, column: usize) -> rusqlite::Result<FeedSequence> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map(FeedSequence).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+/// Feed sequences are below 2^53; whatever is asked for beyond that is not there.
+fn sql_integer(sequence: FeedSequence) -> i64 {
+    i64::try_from(sequence.0).unwrap_or(i64::MAX)
+}
