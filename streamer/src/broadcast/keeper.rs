@@ -1,0 +1,332 @@
+//! Segments of one stream name into the store and the catalog; starts its broadcasts and decides when they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use stream_model::{
+    AnnounceError, BroadcastId, BroadcastStart, Cid, Claim, DiscontinuitySequence, EndReason, MediaSegment,
+    MediaSequence, StoreError, StreamName, Tracks,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::backoff::Backoff;
+use super::clock::ProgramClock;
+use super::cutter::Presence;
+use super::lifecycle::{Demand, Lifecycle};
+use super::stage::Staged;
+use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
+
+/// Why a step towards durable media failed.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Announce(#[from] AnnounceError),
+}
+
+/// The broadcast that goes on.
+#[derive(Debug)]
+struct Current {
+    id: BroadcastId,
+    next: MediaSequence,
+    discontinuity_sequence: DiscontinuitySequence,
+    /// A discontinuity lies before the next segment, whatever the segmenter says.
+    interrupted: bool,
+    /// The initialization section of the timeline.
+    init: Option<(Bytes, Cid)>,
+    clock: ProgramClock,
+}
+
+/// What a stored segment is, before it is committed.
+struct Numbered {
+    segment: MediaSegment,
+    bytes: u64,
+}
+
+/// One stream name's broadcasts.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    name: StreamName,
+    stage: mpsc::Receiver<Staged>,
+    presence: watch::Receiver<Presence>,
+    settled: watch::Sender<Option<u64>>,
+    lifecycle: Lifecycle,
+    current: Option<Current>,
+    /// Of the presence that was attended to last.
+    seen: u64,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        name: StreamName,
+        stage: mpsc::Receiver<Staged>,
+        presence: watch::Receiver<Presence>,
+        settled: watch::Sender<Option<u64>>,
+        resumed: Option<BroadcastRecord>,
+    ) -> Self {
+        let grace = shared.config.grace;
+        let lifecycle = match &resumed {
+            Some(record) => Lifecycle::resume(grace, record.tracks, Instant::now()),
+            None => Lifecycle::new(grace),
+        };
+        let current = resumed.map(|record| Current {
+            id: record.id,
+            next: record.next_media_sequence,
+            discontinuity_sequence: record.discontinuity_sequence,
+            interrupted: true,
+            init: None,
+            clock: ProgramClock::default(),
+        });
+        shared.status.handle_broadcast(&name, current.as_ref().map(|current| current.id));
+        Self { shared, name, stage, presence, settled, lifecycle, current, seen: 0 }
+    }
+
+    /// Until the cutter has left and all it staged is kept or lost.
+    pub(super) async fn run(mut self) {
+        loop {
+            let grace_over = self.lifecycle.next_timeout();
+            // Segments first: what was staged before the presence changed belongs to what was before.
+            tokio::select! {
+                biased;
+                staged = self.stage.recv() => match staged {
+                    Some(staged) => self.keep(staged).await,
+                    None => break,
+                },
+                Ok(()) = self.presence.changed() => self.attend().await,
+                () = sleep_until(grace_over) => self.end(EndReason::PublisherLeft).await,
+            }
+            let absent = self.presence.borrow().absent_since.is_some();
+            if absent && self.current.is_none() && self.stage.is_empty() {
+                self.settled.send_replace(Some(self.seen));
+            }
+        }
+        if self.shared.stopping.is_cancelled() {
+            self.end(EndReason::Shutdown).await;
+        }
+    }
+
+    async fn attend(&mut self) {
+        let presence = self.presence.borrow_and_update().clone();
+        self.seen = presence.version;
+        self.lifecycle.handle_presence(presence.absent_since);
+        if let Some(tracks) = presence.tracks {
+            self.prepare(tracks, presence.title).await;
+        }
+    }
+
+    /// Makes sure that a broadcast with these tracks is going on. False where the node stops before.
+    async fn prepare(&mut self, tracks: Tracks, title: Option<String>) -> bool {
+        match self.lifecycle.demand(tracks) {
+            Demand::Continue => return true,
+            Demand::Start => {}
+            Demand::Replace => self.end(EndReason::TracksChanged).await,
+        }
+        self.start(tracks, title).await
+    }
+
+    async fn start(&mut self, tracks: Tracks, title: Option<String>) -> bool {
+        let target_duration = self.shared.config.segmenter.target_duration;
+        let started_at = self.shared.ports.clock.wall();
+        let start = BroadcastStart {
+            title: title.unwrap_or_else(|| self.name.to_string()),
+            description: String::new(),
+            peer: self.shared.ports.peer.clone(),
+            target_duration,
+            tracks,
+            archive: true,
+            started_at,
+        };
+        let announced = self.persist("start a broadcast", || {
+            let (shared, start) = (Arc::clone(&self.shared), start.clone());
+            async move { Ok(shared.ports.announcements.start(start).await?) }
+        });
+        let Some(id) = announced.await else { return false };
+        let record = BroadcastRecord {
+            id,
+            name: self.name.clone(),
+            stage: BroadcastStage::Live,
+            tracks,
+            target_duration,
+            started_at,
+            next_media_sequence: MediaSequence(0),
+            discontinuity_sequence: DiscontinuitySequence(0),
+        };
+        let written = self.persist("write down a broadcast", || {
+            let (shared, record) = (Arc::clone(&self.shared), record.clone());
+            async move { Ok(shared.catalog.create_broadcast(record).await?) }
+        });
+        if written.await.is_none() {
+            return false;
+        }
+        self.lifecycle.handle_started(tracks);
+        self.current = Some(Current {
+            id,
+            next: MediaSequence(0),
+            discontinuity_sequence: DiscontinuitySequence(0),
+            interrupted: false,
+            init: None,
+            clock: ProgramClock::default(),
+        });
+        self.shared.status.handle_broadcast(&self.name, Some(id));
+        metrics::counter!("meshstream_broadcasts_started_total").increment(1);
+        tracing::info!(name: "broadcast.started", broadcast = %id, stream = %self.name, "broadcast.started");
+        true
+    }
+
+    async fn end(&mut self, reason: EndReason) {
+        let Some(current) = self.current.take() else { return };
+        let id = current.id;
+        let decided = self.persist("end a broadcast", || {
+            let shared = Arc::clone(&self.shared);
+            async move { Ok(shared.catalog.set_stage(id, BroadcastStage::Ending(reason)).await?) }
+        });
+        // Undecided, it is resumed after the next start and ends when nobody comes back.
+        if decided.await.is_some() {
+            tracing::info!(broadcast = %id, stream = %self.name, reason = reason.as_str(), "broadcast ends");
+        }
+        self.lifecycle.handle_ended();
+        self.shared.status.handle_broadcast(&self.name, None);
+        self.shared.announce.notify_one();
+    }
+
+    /// Stores and commits a segment, trying until it works or the node stops. Meanwhile the stage fills, and what
+    /// does not fit is lost there.
+    async fn keep(&mut self, staged: Staged) {
+        let mut backoff = Backoff::default();
+        loop {
+            if !self.prepare(staged.tracks, staged.title.clone()).await {
+                break;
+            }
+            let stop = self.shared.stop_storing.clone();
+            let stored = tokio::select! {
+                stored = self.store(&staged) => stored,
+                () = stop.cancelled() => break,
+            };
+            match stored {
+                Ok(numbered) => return self.handle_kept(numbered),
+                Err(KeepError::Catalog(CatalogError::NotLive(id))) => {
+                    tracing::warn!(broadcast = %id, "the broadcast was ended behind us: starting another");
+                    self.current = None;
+                    self.lifecycle.handle_ended();
+                }
+                Err(error) => self.report(&error, "store a segment", &backoff),
+            }
+            if !self.wait(backoff.next()).await {
+                break;
+            }
+        }
+        metrics::counter!("meshstream_segments_dropped_total").increment(1);
+        tracing::warn!(stream = %self.name, "the node stops before a segment could be stored: it is lost");
+        if let Some(current) = &mut self.current {
+            current.interrupted = true;
+        }
+    }
+
+    /// Durable when it returns. Repeating it after a failure is harmless.
+    async fn store(&mut self, staged: &Staged) -> Result<Numbered, KeepError> {
+        let store = &self.shared.ports.store;
+        let Some(current) = &mut self.current else {
+            return Err(AnnounceError::Storage("no broadcast goes on".to_owned()).into());
+        };
+        let segment = &staged.segment;
+        let new_init = current.init.as_ref().is_none_or(|(bytes, _)| *bytes != segment.init);
+        let first = current.next == MediaSequence(0);
+        let new_timeline = segment.discontinuity || staged.after_loss || current.interrupted || new_init;
+        let discontinuity_sequence = match (first, new_timeline) {
+            (false, true) => current.discontinuity_sequence.next(),
+            _ => current.discontinuity_sequence,
+        };
+        let init = match &current.init {
+            Some((_, cid)) if !new_timeline => *cid,
+            _ => store.add_file(vec![segment.init.clone()], Claim::Init(current.id, current.next)).await?.cid,
+        };
+        let parts = segment.parts.iter().map(|part| part.bytes.clone()).collect();
+        let stored = store.add_file(parts, Claim::Segment(current.id, current.next)).await?;
+        let complete_at = staged.complete_at;
+        let program_date_time = current.clock.date(segment.start, segment.duration, new_timeline, complete_at);
+        let facts = MediaSegment {
+            media_sequence: current.next,
+            discontinuity_sequence,
+            duration: segment.duration,
+            program_date_time,
+            independent: segment.independent,
+            segment: stored.cid,
+            init,
+        };
+        self.shared.catalog.commit_segment(current.id, facts.clone(), stored.bytes, complete_at).await?;
+        current.next = current.next.next();
+        current.discontinuity_sequence = discontinuity_sequence;
+        current.interrupted = false;
+        current.init = Some((segment.init.clone(), init));
+        Ok(Numbered { segment: facts, bytes: stored.bytes })
+    }
+
+    fn handle_kept(&self, Numbered { segment, bytes }: Numbered) {
+        let Some(current) = &self.current else { return };
+        metrics::counter!("meshstream_segments_stored_total").increment(1);
+        metrics::counter!("meshstream_segment_bytes_stored_total").increment(bytes);
+        tracing::info!(
+            name: "segment.stored",
+            broadcast = %current.id,
+            media_sequence = segment.media_sequence.0,
+            duration_ms = u64::try_from(segment.duration.as_millis()).unwrap_or(u64::MAX),
+            bytes,
+            "segment.stored"
+        );
+        self.shared.announce.notify_one();
+    }
+
+    /// Tries until it works; `None` where the node stops before.
+    async fn persist<T, F, W>(&self, what: &'static str, work: F) -> Option<T>
+    where
+        F: Fn() -> W,
+        W: Future<Output = Result<T, KeepError>>,
+    {
+        let mut backoff = Backoff::default();
+        loop {
+            let done = tokio::select! {
+                done = work() => done,
+                () = self.shared.stop_storing.cancelled() => return None,
+            };
+            match done {
+                Ok(value) => return Some(value),
+                Err(error) => self.report(&error, what, &backoff),
+            }
+            if !self.wait(backoff.next()).await {
+                return None;
+            }
+        }
+    }
+
+    fn report(&self, error: &KeepError, what: &'static str, backoff: &Backoff) {
+        metrics::counter!("meshstream_store_retries_total").increment(1);
+        if backoff.is_fresh() {
+            tracing::warn!(stream = %self.name, %error, "cannot {what}: trying again");
+        } else {
+            tracing::debug!(stream = %self.name, %error, "still cannot {what}");
+        }
+    }
+
+    /// False where the node stops meanwhile.
+    async fn wait(&self, duration: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(duration) => true,
+            () = self.shared.stop_storing.cancelled() => false,
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

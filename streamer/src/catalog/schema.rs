@@ -1,0 +1,76 @@
+//! Tables of the streamer's database, as numbered steps that only grow.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::CatalogError;
+
+/// How long to wait for the other connection of this process (stream keys) to finish its transaction; its writes
+/// take milliseconds, and an SD card may stall for seconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Step N takes the database from `user_version` N to N + 1. A released step is never edited.
+const STEPS: &[&str] = &["
+CREATE TABLE broadcast (
+    id BLOB PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    stage TEXT NOT NULL CHECK (stage IN ('live', 'ending', 'ended')),
+    end_reason TEXT,
+    video INTEGER NOT NULL,
+    audio INTEGER NOT NULL,
+    target_duration_s INTEGER NOT NULL,
+    started_at_ms INTEGER NOT NULL,
+    next_media_sequence INTEGER NOT NULL,
+    discontinuity_sequence INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE segment (
+    broadcast BLOB NOT NULL REFERENCES broadcast (id),
+    media_sequence INTEGER NOT NULL,
+    discontinuity_sequence INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    program_date_time_ms INTEGER,
+    independent INTEGER NOT NULL,
+    segment BLOB NOT NULL,
+    init BLOB NOT NULL,
+    bytes INTEGER NOT NULL,
+    manifest BLOB,
+    PRIMARY KEY (broadcast, media_sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX segment_unannounced ON segment (broadcast, media_sequence) WHERE manifest IS NULL;
+
+CREATE TABLE playback_head (
+    broadcast BLOB PRIMARY KEY NOT NULL,
+    used_ms INTEGER NOT NULL,
+    head TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fetched_segment (
+    broadcast BLOB NOT NULL,
+    media_sequence INTEGER NOT NULL,
+    PRIMARY KEY (broadcast, media_sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE newest_wall_time (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    at_ms INTEGER NOT NULL
+) STRICT;
+"];
+
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), CatalogError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let done = usize::try_from(version).ok().filter(|done| *done <= STEPS.len());
+    let done = done.ok_or(CatalogError::TooNew(version))?;
+    for step in &STEPS[done..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", STEPS.len())?;
+    transaction.commit()?;
+    Ok(())
+}
