@@ -93,9 +93,8 @@ pub(super) fn child(connection: &Connection, cid: &Cid) -> Result<Option<Child>,
     let row = |row: &rusqlite::Row<'_>| {
         Ok(Child { cid: *cid, content_bytes: row.get("content_bytes")?, dag_bytes: row.get("dag_bytes")? })
     };
-    let mut statement = connection
-        .prepare_cached("SELECT content_bytes, dag_bytes FROM blocks WHERE cid = ?1")
-        .map_err(failed)?;
+    let mut statement =
+        connection.prepare_cached("SELECT content_bytes, dag_bytes FROM blocks WHERE cid = ?1").map_err(failed)?;
     statement.query_row([cid.to_bytes()], row).optional().map_err(failed)
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     /// Blocks of fetches that are not complete.
     partial: HashMap<Cid, Partial>,
     partial_bytes: u64,
+    /// Bytes of blocks of fetches that are being put.
+    reserved_bytes: u64,
     /// Blocks that additions and fetches rely on, by their number.
     in_use: HashMap<Cid, u32>,
     /// Blocks being removed from disk.
@@ -49,6 +51,20 @@ impl Ledger {
     /// Bytes and number of the blocks on disk.
     pub(super) fn usage(&self) -> (u64, u64) {
         (self.held_bytes + self.partial_bytes, (self.held.len() + self.partial.len()) as u64)
+    }
+
+    /// Sets room aside for a block that is about to be put; `false` where the quota leaves none.
+    pub(super) fn reserve(&mut self, bytes: u64, quota: u64) -> bool {
+        let fits = self.usage().0.saturating_add(self.reserved_bytes).saturating_add(bytes) <= quota;
+        if fits {
+            self.reserved_bytes += bytes;
+        }
+        fits
+    }
+
+    /// The counterpart of a successful [`Self::reserve`].
+    pub(super) fn end_reserve(&mut self, bytes: u64) {
+        self.reserved_bytes -= bytes;
     }
 
     /// Blocks got a row.

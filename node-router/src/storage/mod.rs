@@ -132,6 +132,18 @@ impl Drop for InUse {
     }
 }
 
+/// Room of the quota set aside until the block that it is for is counted.
+struct Reservation {
+    shared: Arc<Shared>,
+    bytes: u64,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shared.ledger().end_reserve(self.bytes);
+    }
+}
+
 impl Storage {
     /// Opens the index at `path` over blocks that are there already.
     ///
@@ -247,14 +259,21 @@ impl Storage {
         self.shared.blocks.get(cid).await.map_err(block_failure)
     }
 
-    /// Stores a verified block of a fetch. The caller relies on it already.
+    /// Stores a verified block of a fetch. A put that began ends, and is accounted for, even if the caller is
+    /// cancelled.
     pub(crate) async fn put_fetched(&self, cid: Cid, block: Bytes, broadcast: BroadcastId) -> Result<(), StoreError> {
         let size = block.len() as u64;
         self.check_disk(size)?;
-        self.make_room(size, broadcast).await?;
-        self.shared.blocks.put(cid, block).await.map_err(block_failure)?;
-        self.shared.ledger().keep_partial(cid, size, Instant::now());
-        Ok(())
+        let room = self.make_room(size, broadcast).await?;
+        let mut in_use = self.rely();
+        in_use.extend(&[cid]).await;
+        let put = tokio::spawn(async move {
+            in_use.shared.blocks.put(cid, block).await.map_err(block_failure)?;
+            in_use.shared.ledger().keep_partial(cid, size, Instant::now());
+            drop(room);
+            Ok(())
+        });
+        put.await.map_err(|error| StoreError::Failed(error.to_string()))?
     }
 
     /// Gives durable blocks their rows and claims the root. `in_use` covers the blocks.
@@ -301,18 +320,14 @@ impl Storage {
 
     /// Keeps fetched content within the quota, evicting other fetched broadcasts that have ended, the one that was
     /// added to longest ago first.
-    async fn make_room(&self, bytes: u64, for_broadcast: BroadcastId) -> Result<(), StoreError> {
-        let fits = || self.shared.ledger().usage().0.saturating_add(bytes) <= self.shared.limits.quota;
+    async fn make_room(&self, bytes: u64, for_broadcast: BroadcastId) -> Result<Reservation, StoreError> {
         for _ in 0..EVICT_ROUNDS {
-            if fits() {
-                return Ok(());
+            if self.shared.ledger().reserve(bytes, self.shared.limits.quota) {
+                return Ok(Reservation { shared: self.shared.clone(), bytes });
             }
             if !self.evict_some(for_broadcast).await? {
                 break;
             }
-        }
-        if fits() {
-            return Ok(());
         }
         counter!("meshstream_store_refused_total", "reason" => "quota").increment(1);
         Err(StoreError::Full(format!(
@@ -362,8 +377,8 @@ impl Storage {
         };
         self.check_disk(missing.iter().map(|(_, block)| block.len() as u64).sum())?;
         let puts = missing.into_iter().map(|(cid, block)| self.shared.blocks.put(cid, block));
-        futures::future::try_join_all(puts).await.map_err(block_failure)?;
-        Ok(())
+        // All are waited for, also after a failure: none may reach the disk once they are no longer in use.
+        futures::future::join_all(puts).await.into_iter().collect::<Result<(), _>>().map_err(block_failure)
     }
 }
 
@@ -384,12 +399,11 @@ impl ContentStore for Storage {
             Ok::<_, unixfs::EncodeError>((leaves, node))
         };
         let encoded = tokio::task::spawn_blocking(encode).await;
-        let (leaves, node) =
-            encoded.map_err(|error| StoreError::Failed(error.to_string()))?.map_err(encode_failure)?;
+        let (leaves, node) = encoded.map_err(|error| StoreError::Failed(error.to_string()))?.map_err(encode_failure)?;
         let leaf_cids: Vec<_> = leaves.iter().map(|(leaf, _)| leaf.cid).collect();
         let mut nodes: Vec<_> = leaves.into_iter().map(|(leaf, block)| (leaf, block, Vec::new())).collect();
         nodes.extend(node.map(|(node, block)| (node, block, leaf_cids)));
-        self.add(nodes, claim).await
+        self.add_whole(nodes, claim).await
     }
 
     async fn add_directory(&self, entries: Vec<DirectoryEntry>, claim: Claim) -> Result<StoredContent, StoreError> {
@@ -403,7 +417,7 @@ impl ContentStore for Storage {
         };
         let children = self.shared.database.call(look_up).await?;
         let (node, block) = unixfs::directory_node(children).map_err(encode_failure)?;
-        self.add(vec![(node, block, cids)], claim).await
+        self.add_whole(vec![(node, block, cids)], claim).await
     }
 
     async fn release(&self, claim: Claim) -> Result<(), StoreError> {
@@ -425,6 +439,13 @@ impl ContentStore for Storage {
 }
 
 impl Storage {
+    /// [`Self::add`] in a task of its own: an addition that began ends even if the caller is cancelled.
+    async fn add_whole(&self, nodes: Vec<(Child, Bytes, Vec<Cid>)>, claim: Claim) -> Result<StoredContent, StoreError> {
+        let storage = self.clone();
+        let added = tokio::spawn(async move { storage.add(nodes, claim).await });
+        added.await.map_err(|error| StoreError::Failed(error.to_string()))?
+    }
+
     /// Stores nodes, the last of which is the root and claimed.
     async fn add(&self, nodes: Vec<(Child, Bytes, Vec<Cid>)>, claim: Claim) -> Result<StoredContent, StoreError> {
         let Some(root) = nodes.last().map(|(root, ..)| *root) else {
@@ -434,11 +455,8 @@ impl Storage {
         let mut in_use = self.rely();
         in_use.extend(&blocks.iter().map(|(cid, _)| *cid).collect::<Vec<_>>()).await;
         self.put_own(&blocks).await?;
-        let record = |(node, block, children): (Child, Bytes, Vec<Cid>)| Record {
-            node,
-            size: block.len() as u64,
-            children,
-        };
+        let record =
+            |(node, block, children): (Child, Bytes, Vec<Cid>)| Record { node, size: block.len() as u64, children };
         let records = nodes.into_iter().map(record).collect();
         self.commit(records, root.cid, claim, Origin::Own, in_use).await?;
         Ok(StoredContent { cid: root.cid, bytes: root.content_bytes })

@@ -89,9 +89,9 @@ impl ContentReader for Storage {
         }
         Ok(match self.held_node(cid).await? {
             Parsed::File(file) => Node::File(file.size),
-            Parsed::Directory(entries) => Node::Directory(
-                entries.into_iter().map(|(name, cid)| DirectoryEntry { name, cid }).collect(),
-            ),
+            Parsed::Directory(entries) => {
+                Node::Directory(entries.into_iter().map(|(name, cid)| DirectoryEntry { name, cid }).collect())
+            }
         })
     }
 
@@ -106,9 +106,7 @@ impl ContentReader for Storage {
         };
         let pending = vec![Pending { cid: *cid, start: 0, size, depth: 0 }];
         let walk = Walk { storage: self.clone(), range: range.start..range.end.min(size), pending };
-        let bytes = stream::try_unfold(walk, |mut walk| async {
-            Ok(walk.next().await?.map(|bytes| (bytes, walk)))
-        });
+        let bytes = stream::try_unfold(walk, |mut walk| async { Ok(walk.next().await?.map(|bytes| (bytes, walk))) });
         Ok(bytes.boxed())
     }
 }

@@ -251,9 +251,12 @@ mod tests {
     fn sizes_that_do_not_add_up_are_refused() {
         let leaf = raw_leaf(b"abc").cid;
         assert!(dag_pb(node(&[leaf], &file_data(3, &[3]))).is_ok());
-        for data in
-            [file_data(4, &[3]), file_data(3, &[]), file_data(6, &[3, 3]), file_data(u64::MAX - 1, &[u64::MAX, u64::MAX])]
-        {
+        for data in [
+            file_data(4, &[3]),
+            file_data(3, &[]),
+            file_data(6, &[3, 3]),
+            file_data(u64::MAX - 1, &[u64::MAX, u64::MAX]),
+        ] {
             assert_eq!(dag_pb(node(&[leaf], &data)), Err(Malformed::Sizes));
         }
         let overflow = node(&[leaf, leaf], &file_data(u64::MAX - 1, &[u64::MAX, u64::MAX]));

@@ -49,3 +49,53 @@ pub(crate) fn verify(cid: &Cid, block: &[u8]) -> bool {
 fn cid_of(codec: u64, block: &[u8]) -> Cid {
     Cid::new_v1(codec, Code::Sha2_256.digest(block))
 }
+
+/// CIDs that Kubo 0.22 computed (`ipfs add`, with and without `--cid-version=1 --raw-leaves`).
+#[cfg(test)]
+mod vectors {
+    use super::protobuf::{put_bytes, put_varint};
+    use super::*;
+
+    /// The file that was given to Kubo: byte `i` is `(31 i + 7 ⌊i / 256⌋) mod 251`.
+    fn content(size: usize) -> Vec<u8> {
+        (0..size).map(|i| ((i * 31 + (i / 256) * 7) % 251) as u8).collect()
+    }
+
+    /// A leaf as Kubo writes it without raw leaves: a dag-pb node with all bytes in its UnixFS data.
+    fn wrapped_leaf(bytes: &[u8]) -> Child {
+        let (mut data, mut block) = (Vec::new(), Vec::new());
+        put_varint(&mut data, 1, 2);
+        put_bytes(&mut data, 2, bytes);
+        put_varint(&mut data, 3, bytes.len() as u64);
+        put_bytes(&mut block, 1, &data);
+        let cid = Cid::new_v0(*cid_of(DAG_PB, &block).hash()).unwrap();
+        assert!(matches!(parse(&cid, &block.clone().into()), Ok(Parsed::File(file)) if file.inline == bytes));
+        Child { cid, content_bytes: bytes.len() as u64, dag_bytes: block.len() as u64 }
+    }
+
+    fn check(size: usize, expected: &str) {
+        let leaves: Vec<_> = content(size).chunks(262_144).map(wrapped_leaf).collect();
+        let (root, _) = file_node(&leaves).unwrap();
+        assert_eq!(Cid::new_v0(*root.cid.hash()).unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn file_nodes_are_those_of_kubo() {
+        check(262_144 * 2 + 1_000, "QmYrxp7vqf8rZCcmHXsZ68Kh5xwWnXBVyuL4FVg5PNxaT4");
+        check(262_144 * 4, "QmQute9sGwYHsh1DKPwhfvVBSZwJQMXiLm8Q5DPTXcJNjZ");
+    }
+
+    #[test]
+    fn a_file_of_one_leaf_is_that_of_kubo() {
+        let wrapped = wrapped_leaf(b"hello world\n");
+        assert_eq!(wrapped.cid.to_string(), "QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o");
+        let raw = raw_leaf(b"hello world\n");
+        assert_eq!(raw.cid.to_string(), "bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4");
+    }
+
+    #[test]
+    fn an_empty_directory_is_that_of_kubo() {
+        let (root, _) = directory_node(Vec::new()).unwrap();
+        assert_eq!(root.cid.to_string(), "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354");
+    }
+}

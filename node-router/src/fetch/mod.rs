@@ -1,0 +1,213 @@
+//! Fetching: from a root CID to a DAG that is stored, checked and claimed.
+//!
+//! Comes in: requests for roots, and verified blocks from the exchange. Goes out: wants, and blocks and rows to the
+//! storage. Blocks are stored as they arrive, so that they can be served on and a second try does not ask for them
+//! again; their rows come all at once when nothing is missing. Never stores more than the request allows.
+
+mod dag;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cid::Cid;
+use futures::future::BoxFuture;
+use metrics::counter;
+use stream_model::{ContentFetcher, FetchError, FetchRequest, PeerId, StoreError, StoredContent};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinSet;
+
+use crate::storage::{InUse, Origin, Storage};
+use crate::unixfs;
+use dag::{Dag, Seen};
+
+/// Wants in flight for one fetch: several bandwidth-delay products of blocks, and no more than some tens of megabytes.
+const MAX_IN_FLIGHT: usize = 64;
+/// Most blocks of a DAG: a live window of six large segments has about 400.
+const MAX_BLOCKS: usize = 4_096;
+/// Tries where content that was held already is released while the rest is fetched.
+const TRIES: usize = 3;
+
+/// Asks peers for blocks.
+pub(crate) trait BlockExchange: Send + Sync + 'static {
+    /// Begins asking for the blocks of one DAG, best of the given peers, which are dialled where they are not connected.
+    fn open(&self, root: Cid, providers: Vec<PeerId>) -> Arc<dyn Session>;
+}
+
+/// The wants of one fetch; dropping it, and what it returned, withdraws them.
+pub(crate) trait Session: Send + Sync {
+    /// Waits for a block, which is verified; `None` when the exchange has ended.
+    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Bytes>>;
+}
+
+/// Fetches content for its node.
+pub(crate) struct Fetcher {
+    storage: Storage,
+    exchange: Arc<dyn BlockExchange>,
+    /// One lock for each root being fetched, so that a second request waits for the first one's work.
+    running: Mutex<HashMap<Cid, Weak<AsyncMutex<()>>>>,
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetcher").finish_non_exhaustive()
+    }
+}
+
+impl Fetcher {
+    pub(crate) fn new(storage: Storage, exchange: Arc<dyn BlockExchange>) -> Self {
+        Self { storage, exchange, running: Mutex::default() }
+    }
+
+    fn turn(&self, root: Cid) -> Arc<AsyncMutex<()>> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = running.get(&root).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(AsyncMutex::new(()));
+        running.insert(root, Arc::downgrade(&turn));
+        turn
+    }
+
+    async fn fetch_in_turn(&self, request: &FetchRequest) -> Result<StoredContent, FetchError> {
+        let turn = self.turn(request.root);
+        let _turn = turn.lock().await;
+        let mut tries = 1;
+        loop {
+            match self.try_fetch(request).await {
+                Err(FetchError::Store(StoreError::NotFound(_))) if tries < TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_fetch(&self, request: &FetchRequest) -> Result<StoredContent, FetchError> {
+        let root = request.root;
+        if let Some(held) = self.storage.child(root).await? {
+            let in_use = self.storage.rely();
+            self.storage.commit(Vec::new(), root, request.claim, Origin::Fetched, in_use).await?;
+            return Ok(StoredContent { cid: root, bytes: held.content_bytes });
+        }
+        let session = self.exchange.open(root, request.providers.clone());
+        let walk = Walk { storage: &self.storage, session, request, in_use: self.storage.rely(), total_bytes: 0 };
+        let (dag, in_use) = walk.run().await?;
+        let (content, records) = dag.into_records(root).map_err(|error| FetchError::Malformed(error.to_string()))?;
+        if content.content_bytes > request.max_bytes {
+            return Err(FetchError::TooLarge(request.max_bytes));
+        }
+        self.storage.commit(records, root, request.claim, Origin::Fetched, in_use).await?;
+        Ok(StoredContent { cid: root, bytes: content.content_bytes })
+    }
+}
+
+#[async_trait]
+impl ContentFetcher for Fetcher {
+    async fn fetch(&self, request: FetchRequest) -> Result<StoredContent, FetchError> {
+        if !unixfs::is_supported(&request.root) {
+            return Err(FetchError::Malformed(format!("{} is neither dag-pb nor raw with sha2-256", request.root)));
+        }
+        let fetched = tokio::time::timeout(request.timeout, self.fetch_in_turn(&request)).await;
+        let result = fetched.unwrap_or(Err(FetchError::TimedOut(request.timeout)));
+        let outcome = match &result {
+            Ok(_) => "complete",
+            Err(FetchError::TimedOut(_)) => "timed out",
+            Err(FetchError::TooLarge(_) | FetchError::Malformed(_)) => "refused",
+            Err(_) => "failed",
+        };
+        counter!("meshstream_fetches_total", "outcome" => outcome).increment(1);
+        result
+    }
+}
+
+/// A block that was found here or arrived.
+enum Found {
+    /// The whole DAG below it is held.
+    Held(Seen),
+    /// The block itself, which is on disk.
+    Block(Bytes),
+}
+
+struct Walk<'a> {
+    storage: &'a Storage,
+    session: Arc<dyn Session>,
+    request: &'a FetchRequest,
+    in_use: InUse,
+    total_bytes: u64,
+}
+
+impl Walk<'_> {
+    /// Asks for the root, then for the children of each block as soon as it is there.
+    async fn run(mut self) -> Result<(Dag, InUse), FetchError> {
+        let root = self.request.root;
+        let (mut dag, mut known) = (Dag::default(), HashSet::from([root]));
+        let mut queue = VecDeque::from([root]);
+        // Tasks, because a block store may hold a lock while it waits for the disk: nothing of it may wait unpolled
+        // while this function waits for another block.
+        let mut in_flight = JoinSet::new();
+        loop {
+            let free = MAX_IN_FLIGHT - in_flight.len();
+            let next: Vec<_> = queue.drain(..free.min(queue.len())).collect();
+            self.in_use.extend(&next).await;
+            for cid in next {
+                in_flight.spawn(obtain(
+                    self.storage.clone(),
+                    self.session.clone(),
+                    cid,
+                    self.request.claim.broadcast(),
+                ));
+            }
+            let Some(found) = in_flight.join_next().await else { return Ok((dag, self.in_use)) };
+            let (cid, found) = found.map_err(|error| StoreError::Failed(error.to_string()))??;
+            let seen = match found {
+                Found::Held(seen) => seen,
+                Found::Block(block) => {
+                    Seen::parse(&cid, &block).map_err(|error| FetchError::Malformed(error.to_string()))?
+                }
+            };
+            self.count(&seen)?;
+            queue.extend(seen.missing().filter(|child| known.insert(*child)));
+            if known.len() > MAX_BLOCKS {
+                return Err(FetchError::Malformed(format!("more than {MAX_BLOCKS} blocks")));
+            }
+            dag.insert(cid, seen);
+        }
+    }
+
+    fn count(&mut self, seen: &Seen) -> Result<(), FetchError> {
+        self.total_bytes = self.total_bytes.saturating_add(seen.own_bytes());
+        let most = self.request.max_bytes;
+        if self.total_bytes.max(seen.declared_bytes()) > most { Err(FetchError::TooLarge(most)) } else { Ok(()) }
+    }
+}
+
+async fn obtain(
+    storage: Storage,
+    session: Arc<dyn Session>,
+    cid: Cid,
+    broadcast: stream_model::BroadcastId,
+) -> Result<(Cid, Found), FetchError> {
+    if let Some(child) = storage.child(cid).await? {
+        // What kind of node it is, only the block tells; it is small unless it is a leaf.
+        let is_file = cid.codec() == unixfs::RAW || {
+            let block = storage.present_block(&cid).await?.ok_or(StoreError::NotFound(cid))?;
+            Seen::parse(&cid, &block).map_err(|error| FetchError::Malformed(error.to_string()))?.is_file()
+        };
+        return Ok((cid, Found::Held(Seen::held(child, is_file))));
+    }
+    if let Some(block) = storage.present_block(&cid).await? {
+        return Ok((cid, Found::Block(block)));
+    }
+    let arrived = session.want(cid).await;
+    let block = arrived.ok_or_else(|| StoreError::Failed("the exchange has ended".into()))?;
+    if block.len() > unixfs::MAX_BLOCK {
+        return Err(FetchError::Malformed(format!("block {cid} has {} bytes", block.len())));
+    }
+    counter!("meshstream_fetched_bytes_total").increment(block.len() as u64);
+    storage.put_fetched(cid, block.clone(), broadcast).await?;
+    Ok((cid, Found::Block(block)))
+}

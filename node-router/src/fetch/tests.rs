@@ -1,0 +1,272 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cid::Cid;
+use futures::TryStreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use stream_model::{
+    BroadcastId, Claim, ContentFetcher, ContentReader, ContentStore, FetchError, FetchRequest, MediaSequence,
+    MessageKey, Node, PeerId, StoreError,
+};
+use tempfile::TempDir;
+
+use super::{BlockExchange, Fetcher, Session};
+use crate::storage::fake::MemoryBlocks;
+use crate::storage::{Limits, Storage};
+use crate::unixfs::{self, Child};
+
+/// Peers that have some blocks and answer some wants.
+#[derive(Default)]
+struct Peers {
+    blocks: HashMap<Cid, Bytes>,
+    /// Wants that are never answered.
+    lost: Mutex<HashSet<Cid>>,
+    asked: Mutex<Vec<Cid>>,
+}
+
+#[derive(Clone)]
+struct FakeExchange(Arc<Peers>);
+
+impl BlockExchange for FakeExchange {
+    fn open(&self, _root: Cid, _providers: Vec<PeerId>) -> Arc<dyn Session> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Session for FakeExchange {
+    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Bytes>> {
+        self.0.asked.lock().unwrap().push(cid);
+        let answer = self.0.blocks.get(&cid).filter(|_| !self.0.lost.lock().unwrap().contains(&cid)).cloned();
+        async move {
+            tokio::task::yield_now().await;
+            match answer {
+                Some(block) => Some(block),
+                None => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Peers {
+    fn put(&mut self, child: Child, block: Bytes) -> Child {
+        self.blocks.insert(child.cid, block);
+        child
+    }
+
+    fn leaf(&mut self, bytes: &[u8]) -> Child {
+        self.put(unixfs::raw_leaf(bytes), Bytes::copy_from_slice(bytes))
+    }
+
+    fn file(&mut self, leaves: &[&[u8]]) -> Child {
+        let leaves: Vec<_> = leaves.iter().map(|bytes| self.leaf(bytes)).collect();
+        let (root, block) = unixfs::file_node(&leaves).unwrap();
+        self.put(root, block)
+    }
+
+    fn directory(&mut self, entries: &[(&str, Child)]) -> Child {
+        let entries = entries.iter().map(|(name, child)| ((*name).to_owned(), *child)).collect();
+        let (root, block) = unixfs::directory_node(entries).unwrap();
+        self.put(root, block)
+    }
+}
+
+struct Fixture {
+    _folder: TempDir,
+    blocks: Arc<MemoryBlocks>,
+    storage: Storage,
+    peers: Arc<Peers>,
+    fetcher: Arc<Fetcher>,
+}
+
+impl Fixture {
+    async fn new(peers: Peers) -> Self {
+        Self::with_quota(peers, 1 << 30).await
+    }
+
+    async fn with_quota(peers: Peers, quota: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let blocks = Arc::<MemoryBlocks>::default();
+        let path = folder.path().join("router.sqlite3");
+        let limits = Limits { quota, reserve: 0 };
+        let storage = Storage::open(&path, blocks.clone(), limits, Box::new(|| Ok(u64::MAX))).await.unwrap();
+        let peers = Arc::new(peers);
+        let fetcher = Arc::new(Fetcher::new(storage.clone(), Arc::new(FakeExchange(peers.clone()))));
+        Self { _folder: folder, blocks, storage, peers, fetcher }
+    }
+
+    async fn fetch(&self, root: Cid) -> Result<u64, FetchError> {
+        self.fetcher.fetch(request(root)).await.map(|stored| stored.bytes)
+    }
+
+    /// Cancels a fetch that cannot end once this many blocks are stored.
+    async fn fetch_and_cancel_at(&self, root: Cid, blocks: u64) {
+        let stored = async {
+            while self.storage.report().files < blocks {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            result = self.fetch(root) => panic!("ended: {result:?}"),
+            () = stored => {}
+        }
+    }
+}
+
+fn claim(sequence: u64) -> Claim {
+    Claim::Segment(BroadcastId(MessageKey([1; 32])), MediaSequence(sequence))
+}
+
+fn request(root: Cid) -> FetchRequest {
+    FetchRequest {
+        root,
+        claim: claim(0),
+        providers: Vec::new(),
+        timeout: Duration::from_secs(60),
+        max_bytes: 1_000_000,
+    }
+}
+
+fn is_malformed(result: Result<u64, FetchError>, why: &str) -> bool {
+    matches!(&result, Err(FetchError::Malformed(text)) if text.contains(why)) || panic!("{result:?}")
+}
+
+#[tokio::test]
+async fn a_manifest_is_fetched_with_all_that_is_below_it() {
+    let mut peers = Peers::default();
+    let (one, two) = (peers.file(&[b"one", b"shared"]), peers.file(&[b"two", b"shared"]));
+    let root = peers.directory(&[("1.m4s", one), ("2.m4s", two)]);
+    let fixture = Fixture::new(peers).await;
+
+    assert_eq!(fixture.fetch(root.cid).await.unwrap(), 18);
+    assert!(matches!(fixture.storage.stat(&root.cid).await.unwrap(), Node::Directory(entries) if entries.len() == 2));
+    let bytes: Vec<Bytes> = fixture.storage.read(&two.cid, 0..99).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(bytes.concat(), b"twoshared");
+    assert_eq!(fixture.storage.child(root.cid).await.unwrap(), Some(root));
+
+    fixture.storage.release(claim(0)).await.unwrap();
+    assert_eq!(fixture.blocks.len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_held_is_not_asked_for() {
+    let mut peers = Peers::default();
+    let one = peers.file(&[b"one", b"more"]);
+    let root = peers.directory(&[("1.m4s", one)]);
+    let fixture = Fixture::new(peers).await;
+    fixture.fetch(one.cid).await.unwrap();
+    fixture.peers.asked.lock().unwrap().clear();
+    fixture.fetch(root.cid).await.unwrap();
+    fixture.fetch(root.cid).await.unwrap();
+    assert_eq!(*fixture.peers.asked.lock().unwrap(), [root.cid]);
+}
+
+#[tokio::test]
+async fn a_second_try_asks_only_for_what_did_not_arrive() {
+    let mut peers = Peers::default();
+    let lost = peers.leaf(b"lost").cid;
+    let root = peers.file(&[b"here", b"lost"]);
+    peers.lost = Mutex::new(HashSet::from([lost]));
+    let fixture = Fixture::new(peers).await;
+    fixture.fetch_and_cancel_at(root.cid, 2).await;
+    assert!(!fixture.storage.holds(&root.cid).await);
+    assert!(matches!(fixture.storage.stat(&root.cid).await, Err(StoreError::NotFound(_))));
+
+    fixture.peers.lost.lock().unwrap().clear();
+    fixture.peers.asked.lock().unwrap().clear();
+    assert_eq!(fixture.fetch(root.cid).await.unwrap(), 8);
+    assert_eq!(*fixture.peers.asked.lock().unwrap(), [lost]);
+}
+
+#[tokio::test]
+async fn two_fetches_of_one_root_ask_once_and_claim_twice() {
+    let mut peers = Peers::default();
+    let root = peers.file(&[b"one", b"two"]);
+    let fixture = Fixture::new(peers).await;
+    let second = FetchRequest { claim: claim(1), ..request(root.cid) };
+    let (a, b) = tokio::join!(fixture.fetch(root.cid), fixture.fetcher.fetch(second));
+    assert_eq!((a.unwrap(), b.unwrap().bytes), (6, 6));
+    assert_eq!(fixture.peers.asked.lock().unwrap().len(), 3);
+    fixture.storage.release(claim(0)).await.unwrap();
+    assert!(fixture.storage.holds(&root.cid).await);
+}
+
+#[tokio::test]
+async fn what_is_larger_than_allowed_is_refused_before_it_is_asked_for() {
+    let mut peers = Peers::default();
+    let huge = Child { content_bytes: 2_000_000, ..peers.leaf(b"not here") };
+    let (root, block) = unixfs::file_node(&[huge, huge]).unwrap();
+    peers.put(root, block);
+    let fixture = Fixture::new(peers).await;
+    assert!(matches!(fixture.fetch(root.cid).await, Err(FetchError::TooLarge(1_000_000))));
+    assert_eq!(*fixture.peers.asked.lock().unwrap(), [root.cid]);
+}
+
+#[tokio::test]
+async fn the_running_total_bounds_a_directory() {
+    let mut peers = Peers::default();
+    let leaves: Vec<_> = (0..6_u8).map(|n| peers.leaf(&vec![n; 200_000])).collect();
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let entries: Vec<_> = names.into_iter().zip(leaves).collect();
+    let root = peers.directory(&entries);
+    let fixture = Fixture::new(peers).await;
+    assert!(matches!(fixture.fetch(root.cid).await, Err(FetchError::TooLarge(_))));
+}
+
+#[tokio::test]
+async fn a_lying_file_node_is_refused() {
+    let mut peers = Peers::default();
+    let lie = Child { content_bytes: 5, ..peers.leaf(b"abc") };
+    let (root, block) = unixfs::file_node(&[lie, lie]).unwrap();
+    peers.put(root, block);
+    let folder = peers.directory(&[]);
+    let (inside, block) = unixfs::file_node(&[folder, folder]).unwrap();
+    peers.put(inside, block);
+    let fixture = Fixture::new(peers).await;
+    assert!(is_malformed(fixture.fetch(root.cid).await, "declares"));
+    assert!(is_malformed(fixture.fetch(inside.cid).await, "directory inside a file"));
+}
+
+#[tokio::test]
+async fn a_deep_or_exploding_dag_is_refused() {
+    let mut peers = Peers::default();
+    let mut deep = peers.leaf(b"x");
+    for _ in 0..70 {
+        // Each level doubles what the one below declares, with no more blocks.
+        deep = Child { content_bytes: 0, dag_bytes: 0, ..deep };
+        deep = peers.directory(&[("a", deep), ("b", deep)]);
+    }
+    let fixture = Fixture::new(peers).await;
+    assert!(is_malformed(fixture.fetch(deep.cid).await, "deeper"));
+}
+
+#[tokio::test]
+async fn garbage_is_refused_and_other_fetches_go_on() {
+    let mut peers = Peers::default();
+    let garbage = Bytes::from_static(&[0xff; 40]);
+    let bad = Cid::new_v1(unixfs::DAG_PB, *unixfs::raw_leaf(&garbage).cid.hash());
+    peers.blocks.insert(bad, garbage);
+    let good = peers.file(&[b"one", b"two"]);
+    let fixture = Fixture::new(peers).await;
+    assert!(is_malformed(fixture.fetch(bad).await, ""));
+    let cbor = Cid::new_v1(0x71, *good.cid.hash());
+    assert!(is_malformed(fixture.fetch(cbor).await, "neither"));
+    assert_eq!(fixture.fetch(good.cid).await.unwrap(), 6);
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_and_says_so() {
+    let mut peers = Peers::default();
+    let root = peers.file(&[&[1; 500], &[2; 500]]);
+    let fixture = Fixture::with_quota(peers, 900).await;
+    assert!(matches!(fixture.fetch(root.cid).await, Err(FetchError::Store(StoreError::Full(_)))));
+}
+
+#[tokio::test]
+async fn a_block_that_nobody_has_is_waited_for_within_the_time_given() {
+    let fixture = Fixture::new(Peers::default()).await;
+    let request = FetchRequest { timeout: Duration::from_millis(20), ..request(unixfs::raw_leaf(b"nowhere").cid) };
+    assert!(matches!(fixture.fetcher.fetch(request).await, Err(FetchError::TimedOut(_))));
+}
