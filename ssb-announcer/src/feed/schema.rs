@@ -148,34 +148,28 @@ pub(super) fn range(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Hands over, in the order of arrival, the messages of `rare` kinds and the newest `limit` of the `frequent` kind.
+/// Hands over, in the order of arrival, the newest messages of some kinds: of each as many as asked for.
 pub(super) fn replay(
     connection: &Connection,
-    rare: &[&str],
-    frequent: &str,
-    limit: usize,
+    kinds: &[(&str, usize)],
     mut visit: impl FnMut(Message),
 ) -> Result<(), StoreError> {
-    let oldest: i64 = connection
-        .query_row(
-            "SELECT arrival FROM messages WHERE kind = ?1 ORDER BY arrival DESC LIMIT 1 OFFSET ?2",
-            rusqlite::params![frequent, i64::try_from(limit).unwrap_or(i64::MAX)],
-            |row| row.get(0),
-        )
-        .optional()?
-        .unwrap_or(0);
-    let placeholders = vec!["?"; rare.len()].join(", ");
+    let mut parameters: Vec<rusqlite::types::Value> = Vec::with_capacity(2 * kinds.len());
+    for (kind, newest) in kinds {
+        let last_left_out: Option<i64> = connection
+            .query_row(
+                "SELECT arrival FROM messages WHERE kind = ?1 ORDER BY arrival DESC LIMIT 1 OFFSET ?2",
+                rusqlite::params![kind, i64::try_from(*newest).unwrap_or(i64::MAX)],
+                |row| row.get(0),
+            )
+            .optional()?;
+        parameters.extend([(*kind).to_owned().into(), last_left_out.unwrap_or(0).into()]);
+    }
+    let chosen = vec!["SELECT arrival FROM messages WHERE kind = ? AND arrival > ?"; kinds.len()].join(" UNION ALL ");
     let mut statement = connection.prepare(&format!(
         "SELECT {COLUMNS} FROM messages JOIN feeds ON messages.feed = feeds.id
-         WHERE messages.arrival IN (
-             SELECT arrival FROM messages WHERE kind IN ({placeholders})
-             UNION ALL SELECT arrival FROM messages WHERE kind = ? AND arrival > ?)
-         ORDER BY messages.arrival"
+         WHERE messages.arrival IN ({chosen}) ORDER BY messages.arrival"
     ))?;
-    let parameters = rare
-        .iter()
-        .map(|kind| rusqlite::types::Value::from((*kind).to_owned()))
-        .chain([frequent.to_owned().into(), oldest.into()]);
     let rows = statement.query_map(rusqlite::params_from_iter(parameters), message)?;
     for row in rows {
         visit(row?);

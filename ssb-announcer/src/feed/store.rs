@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use metrics::counter;
@@ -120,7 +120,7 @@ struct Inner {
     heads: RwLock<HashMap<FeedId, Head>>,
     wanted: watch::Sender<Arc<WantedFeeds>>,
     notices: broadcast::Sender<(FeedId, FeedSequence)>,
-    observer: OnceLock<Arc<dyn FeedObserver>>,
+    observer: OnceLock<Weak<dyn FeedObserver>>,
     appends: Arc<Semaphore>,
 }
 
@@ -249,29 +249,25 @@ impl FeedStore {
         self.inner.change_wanted(|wanted| wanted.add_other(feed))
     }
 
-    /// Replaces the set of broadcast feeds to replicate.
-    pub fn want_broadcasts(&self, feeds: BTreeSet<FeedId>) {
+    /// Replaces the set of broadcast feeds to replicate: pairs of the feed and the node feed that names it. They are
+    /// wanted while that node feed is.
+    pub fn want_broadcasts(&self, feeds: BTreeSet<(FeedId, FeedId)>) {
         self.inner.change_wanted(|wanted| wanted.set_broadcasts(feeds));
     }
 
-    /// Names the one who learns of all messages from now on. Only the first call counts.
-    pub fn observe(&self, observer: Arc<dyn FeedObserver>) {
+    /// Names the one who learns of all messages from now on. Only the first call counts. The store does not keep it
+    /// alive.
+    pub fn observe(&self, observer: Weak<dyn FeedObserver>) {
         let _first_call_counts = self.inner.observer.set(observer);
     }
 
-    /// Hands over stored messages in the order of their arrival: those of the `rare` kinds, and the newest `limit`
-    /// of the `frequent` kind. Blocks.
+    /// Hands over stored messages in the order of their arrival: of each kind the newest, as many as asked for.
+    /// Blocks.
     ///
     /// # Errors
     /// [`StoreError`] where the disk fails.
-    pub fn replay(
-        &self,
-        rare: &[&str],
-        frequent: &str,
-        limit: usize,
-        visit: impl FnMut(Message),
-    ) -> Result<(), StoreError> {
-        schema::replay(&self.inner.reader(), rare, frequent, limit, visit)
+    pub fn replay(&self, kinds: &[(&str, usize)], visit: impl FnMut(Message)) -> Result<(), StoreError> {
+        schema::replay(&self.inner.reader(), kinds, visit)
     }
 }
 
@@ -454,7 +450,7 @@ impl Inner {
             heads.insert(message.author, Head { sequence: message.sequence, key: message.key });
         }
         drop(heads);
-        if let Some(observer) = self.observer.get() {
+        if let Some(observer) = self.observer.get().and_then(Weak::upgrade) {
             observer.appended(messages);
         }
         for message in messages {

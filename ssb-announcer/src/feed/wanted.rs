@@ -27,7 +27,8 @@ pub struct WantedFeeds {
     own_broadcasts: BTreeSet<FeedId>,
     peers: BTreeSet<FeedId>,
     others: BTreeSet<FeedId>,
-    broadcasts: BTreeSet<FeedId>,
+    /// Broadcast feeds, each with a node feed that names it.
+    broadcasts: BTreeSet<(FeedId, FeedId)>,
 }
 
 impl WantedFeeds {
@@ -38,20 +39,23 @@ impl WantedFeeds {
 
     /// Why the feed is wanted; `None` where it is not.
     pub fn kind(&self, feed: &FeedId) -> Option<FeedKind> {
-        if self.node == Some(*feed) || (self.own_broadcasts.contains(feed) && self.broadcasts.contains(feed)) {
+        if self.node == Some(*feed) {
             Some(FeedKind::Own)
-        } else if self.peers.contains(feed) || self.others.contains(feed) {
+        } else if self.is_node(feed) {
             Some(FeedKind::Node)
-        } else if self.broadcasts.contains(feed) {
-            Some(FeedKind::Broadcast)
-        } else {
+        } else if !self.is_named(feed) {
             None
+        } else if self.own_broadcasts.contains(feed) {
+            Some(FeedKind::Own)
+        } else {
+            Some(FeedKind::Broadcast)
         }
     }
 
     /// All feeds to replicate, with the reason.
     pub fn feeds(&self) -> BTreeMap<FeedId, FeedKind> {
-        let all = self.node.iter().chain(&self.peers).chain(&self.others).chain(&self.broadcasts);
+        let named = self.broadcasts.iter().map(|(feed, _)| feed);
+        let all = self.node.iter().chain(&self.peers).chain(&self.others).chain(named);
         all.filter_map(|feed| Some((*feed, self.kind(feed)?))).collect()
     }
 
@@ -85,8 +89,17 @@ impl WantedFeeds {
     }
 
     /// Replaces the broadcast feeds that are wanted. Bounded by who names them.
-    pub(super) fn set_broadcasts(&mut self, feeds: BTreeSet<FeedId>) {
+    pub(super) fn set_broadcasts(&mut self, feeds: BTreeSet<(FeedId, FeedId)>) {
         self.broadcasts = feeds;
+    }
+
+    fn is_node(&self, feed: &FeedId) -> bool {
+        self.node == Some(*feed) || self.peers.contains(feed) || self.others.contains(feed)
+    }
+
+    fn is_named(&self, feed: &FeedId) -> bool {
+        let mut names = self.broadcasts.range((*feed, FeedId([0; 32]))..=(*feed, FeedId([0xff; 32])));
+        names.any(|(_, author)| self.is_node(author))
     }
 
     fn node_feeds(&self) -> usize {
@@ -130,11 +143,22 @@ mod tests {
     }
 
     #[test]
+    fn a_broadcast_feed_is_wanted_while_a_feed_that_names_it_is() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        wanted.set_broadcasts([(feed(5), feed(1)), (feed(5), feed(2)), (feed(6), feed(5))].into());
+        assert_eq!(wanted.kind(&feed(5)), None);
+        assert!(wanted.add_peer(feed(2)));
+        assert_eq!(wanted.kind(&feed(5)), Some(FeedKind::Broadcast));
+        assert_eq!(wanted.kind(&feed(6)), None, "a broadcast feed names nothing");
+        assert_eq!(wanted.feeds().len(), 3);
+    }
+
+    #[test]
     fn own_feeds_stay_own_whoever_names_them() {
         let mut wanted = WantedFeeds::new(feed(0));
         wanted.add_own_broadcast(feed(5));
         assert_eq!(wanted.kind(&feed(5)), None);
-        wanted.set_broadcasts([feed(5), feed(6), feed(0)].into());
+        wanted.set_broadcasts([(feed(5), feed(0)), (feed(6), feed(0)), (feed(0), feed(0))].into());
         assert_eq!(wanted.kind(&feed(5)), Some(FeedKind::Own));
         assert_eq!(wanted.kind(&feed(6)), Some(FeedKind::Broadcast));
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));

@@ -1,0 +1,148 @@
+//! Writes this node's announcements: rare facts on the node's feed, segments on broadcast feeds.
+//!
+//! The secret key of a broadcast feed is never written to disk. A process that comes back after a crash cannot sign
+//! for the feeds of the one before it, and so cannot fork them: it names a fresh feed instead
+//! (`docs/decisions/0006-feeds-of-a-broadcast.md`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cid::Cid;
+use stream_model::{
+    AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastId, BroadcastStart, Directory as _, MediaSegment,
+    MediaSequence,
+};
+use tokio::sync::Mutex;
+use tracing::info;
+
+use super::content::{Announcement, ContentError};
+use super::directory::BroadcastDirectory;
+use crate::feed::{FeedStore, OwnAppend, StoreError};
+use crate::identity::Identity;
+
+/// Messages on a broadcast feed before a fresh one is named. Whoever joins replicates a feed from its first message:
+/// at about 640 bytes each this is 320 KB, and two hours of 15 s segments.
+pub const MESSAGES_PER_BROADCAST_FEED: u64 = 500;
+
+/// The port through which this node announces.
+///
+/// Dropping the future of a call leaves the append whole or undone. A dropped `start` may leave a broadcast that is
+/// announced and never carried on; it counts as ended after ten minutes of silence.
+#[derive(Debug)]
+pub struct Announcer {
+    node: Identity,
+    store: FeedStore,
+    directory: Arc<BroadcastDirectory>,
+    /// The broadcast feed of each broadcast that this process carries. Held over an append, so that what is decided
+    /// on the feeds' state is done in that state.
+    feeds: Mutex<HashMap<BroadcastId, Identity>>,
+}
+
+impl Announcer {
+    /// Announces as `node` in the store that the directory was built from.
+    pub fn new(node: Identity, store: FeedStore, directory: Arc<BroadcastDirectory>) -> Self {
+        Self { node, store, directory, feeds: Mutex::new(HashMap::new()) }
+    }
+
+    fn on_node_feed(&self, announcement: &Announcement, names: Option<&Identity>) -> Result<OwnAppend, AnnounceError> {
+        Ok(OwnAppend {
+            identity: self.node.clone(),
+            content_json: announcement.to_json().map_err(announce_error)?,
+            names: names.map(Identity::id),
+        })
+    }
+
+    /// Names a fresh feed for the broadcast.
+    fn next_feed(&self, broadcast: BroadcastId, next: MediaSequence) -> Result<(Identity, OwnAppend), AnnounceError> {
+        let feed = Identity::generate();
+        let announcement = Announcement::Continue { broadcast, feed: feed.id(), media_sequence: next };
+        let append = self.on_node_feed(&announcement, Some(&feed))?;
+        Ok((feed, append))
+    }
+
+    /// Whether the broadcast is this node's; `Some(true)` where its end was announced.
+    fn own_and_ended(&self, broadcast: &BroadcastId) -> Option<bool> {
+        self.directory.listing(broadcast).filter(|listing| listing.own)?;
+        self.directory.is_ended_by_author(broadcast)
+    }
+}
+
+#[async_trait]
+impl AnnouncementLog for Announcer {
+    async fn start(&self, start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
+        let feed = Identity::generate();
+        let announcement = Announcement::Broadcast { start, feed: feed.id() };
+        let append = self.on_node_feed(&announcement, Some(&feed))?;
+        let mut feeds = self.feeds.lock().await;
+        let appended = self.store.append_own(vec![append]).await.map_err(storage_error)?;
+        let message = appended.first().ok_or_else(|| AnnounceError::Storage("nothing was appended".into()))?;
+        let broadcast = BroadcastId(message.key);
+        info!(%broadcast, feed = %feed.id(), "broadcast announced");
+        feeds.insert(broadcast, feed);
+        Ok(broadcast)
+    }
+
+    async fn resume(&self, broadcast: BroadcastId, next: MediaSequence) -> Result<(), AnnounceError> {
+        let mut feeds = self.feeds.lock().await;
+        if self.own_and_ended(&broadcast) != Some(false) {
+            return Err(AnnounceError::UnknownBroadcast(broadcast));
+        }
+        let (feed, append) = self.next_feed(broadcast, next)?;
+        self.store.append_own(vec![append]).await.map_err(storage_error)?;
+        info!(%broadcast, feed = %feed.id(), media_sequence = %next, "broadcast resumed");
+        feeds.insert(broadcast, feed);
+        Ok(())
+    }
+
+    async fn live(&self, broadcast: BroadcastId, segment: &MediaSegment, manifest: Cid) -> Result<(), AnnounceError> {
+        let announcement = Announcement::Live { broadcast, manifest, segment: segment.clone() };
+        let content_json = announcement.to_json().map_err(announce_error)?;
+        let mut feeds = self.feeds.lock().await;
+        let current = feeds.get(&broadcast).ok_or(AnnounceError::UnknownBroadcast(broadcast))?;
+        let mut appends = Vec::with_capacity(2);
+        let mut feed = current.clone();
+        if self.store.clock(&feed.id()).0 >= MESSAGES_PER_BROADCAST_FEED {
+            let (fresh, append) = self.next_feed(broadcast, segment.media_sequence)?;
+            appends.push(append);
+            feed = fresh;
+        }
+        appends.push(OwnAppend { identity: feed.clone(), content_json, names: None });
+        self.store.append_own(appends).await.map_err(storage_error)?;
+        feeds.insert(broadcast, feed);
+        Ok(())
+    }
+
+    async fn end(&self, end: BroadcastEnd) -> Result<(), AnnounceError> {
+        let mut feeds = self.feeds.lock().await;
+        match self.own_and_ended(&end.broadcast) {
+            None => return Err(AnnounceError::UnknownBroadcast(end.broadcast)),
+            Some(true) => return Ok(()),
+            Some(false) => {}
+        }
+        let announcement = Announcement::End {
+            broadcast: end.broadcast,
+            media_sequence: end.media_sequence,
+            reason: end.reason.as_str().to_owned(),
+        };
+        let append = self.on_node_feed(&announcement, None)?;
+        self.store.append_own(vec![append]).await.map_err(storage_error)?;
+        feeds.remove(&end.broadcast);
+        info!(broadcast = %end.broadcast, reason = end.reason.as_str(), "end announced");
+        Ok(())
+    }
+}
+
+fn announce_error(error: ContentError) -> AnnounceError {
+    match error {
+        ContentError::TooLong(field) => AnnounceError::TooLong(field),
+        other => AnnounceError::Storage(other.to_string()),
+    }
+}
+
+fn storage_error(error: StoreError) -> AnnounceError {
+    match error {
+        StoreError::TooLarge => AnnounceError::TooLong("title and description together"),
+        other => AnnounceError::Storage(other.to_string()),
+    }
+}
