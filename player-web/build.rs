@@ -1,0 +1,50 @@
+//! Takes the player that `npm run build` left in `web/dist`, and writes a table that embeds it in the program under
+//! names that carry a hash.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+/// File in `web/dist`, the name of its constant, and its media type.
+const FILES: [(&str, &str, &str); 4] = [
+    ("home.js", "HOME_JS", "text/javascript; charset=utf-8"),
+    ("watch.js", "WATCH_JS", "text/javascript; charset=utf-8"),
+    ("style.css", "STYLE_CSS", "text/css; charset=utf-8"),
+    ("licences.txt", "LICENCES_TXT", "text/plain; charset=utf-8"),
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=web/dist");
+    println!("cargo::rerun-if-changed=templates");
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts");
+    let out = std::env::var("OUT_DIR").expect("cargo sets it for build scripts");
+    let dist = Path::new(&root).join("web/dist");
+    let mut table = String::from("static ASSETS: &[Asset] = &[\n");
+    let mut names = String::new();
+    for (file, constant, media_type) in FILES {
+        let path = dist.join(file);
+        let (Ok(plain), true) = (std::fs::read(&path), dist.join(format!("{file}.gz")).exists()) else {
+            println!(
+                "cargo::error=the web player is not built ({file} is missing in player-web/web/dist): run 'make web'"
+            );
+            return;
+        };
+        let hash: String = Sha256::digest(&plain).iter().take(6).fold(String::new(), |mut hash, byte| {
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        });
+        let (stem, extension) = file.rsplit_once('.').expect("each of FILES has an extension");
+        let name = format!("{stem}-{hash}.{extension}");
+        let _ = writeln!(
+            table,
+            "    Asset {{ name: {name:?}, media_type: {media_type:?}, plain: include_bytes!({path:?}), \
+             gzip: include_bytes!(\"{}.gz\") }},",
+            path.display()
+        );
+        let _ = writeln!(names, "pub(crate) const {constant}: &str = \"/assets/{name}\";");
+    }
+    let _ = writeln!(table, "];\n{names}");
+    std::fs::write(Path::new(&out).join("assets.rs"), table).expect("cargo's output directory can be written");
+}

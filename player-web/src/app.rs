@@ -1,0 +1,101 @@
+//! The routers: which path leads where, and the limits that hold for each request.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use stream_model::{ContentReader, Directory, NodeStatus, Playlists, StreamKeys};
+
+use crate::routes::{api, control, gateway, hls, node, pages};
+use crate::slots::Slots;
+use crate::{assets, socket};
+
+/// Most bytes of a request's body. Only the control socket takes any: a stream name in JSON.
+const MAX_BODY_BYTES: usize = 4096;
+
+/// Where answers come from.
+#[derive(Clone)]
+pub struct Ports {
+    /// Broadcasts known here.
+    pub directory: Arc<dyn Directory>,
+    /// Their playlists and segments.
+    pub playlists: Arc<dyn Playlists>,
+    /// Bytes of segments, and of everything that the gateway may show: what this reader does not find is refused.
+    pub content: Arc<dyn ContentReader>,
+    /// This node.
+    pub status: Arc<dyn NodeStatus>,
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) ports: Ports,
+    pub(crate) sockets: Slots,
+}
+
+/// What the network sees.
+pub fn app(ports: Ports) -> Router {
+    finish(routes(), ports)
+}
+
+/// What the owner's programs see on the unix socket: the same, and the stream keys.
+pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>) -> Router {
+    finish(routes().merge(control::routes(keys)), ports)
+}
+
+fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/watch/{broadcast}", get(pages::watch))
+        .route("/embed/{broadcast}", get(pages::embed))
+        .route("/assets/{name}", get(assets::asset))
+        .route("/hls/{broadcast}/{file}", get(hls::file).options(hls::preflight))
+        .route("/ipfs/{cid}", get(gateway::root).options(hls::preflight))
+        .route("/ipfs/{cid}/", get(gateway::root).options(hls::preflight))
+        .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))
+        .route("/api/v1/node", get(api::node))
+        .route("/api/v1/broadcasts", get(api::broadcasts))
+        .route("/api/v1/broadcasts/{id}", get(api::broadcast))
+        .route("/api/v1/peers", get(api::peers))
+        .route("/api/v1/storage", get(api::storage))
+        .route("/ws", get(socket::upgrade))
+        .route("/nodeinfo.json", get(node::info))
+        .route("/healthz", get(node::health))
+        .route("/metrics", get(node::metrics))
+        .fallback(pages::not_found)
+}
+
+fn finish(routes: Router<AppState>, ports: Ports) -> Router {
+    let sockets = Slots::new(socket::MAX_SOCKETS, socket::MAX_SOCKETS_PER_ADDRESS);
+    routes
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(count))
+        .with_state(AppState { ports, sockets })
+}
+
+async fn count(request: axum::extract::Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    metrics::counter!("meshstream_web_requests_total", "status" => class(response.status())).increment(1);
+    response
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}

@@ -1,0 +1,24 @@
+//! What the owner of a node may set of its web server.
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Section `web` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port; `[::]` takes IPv4 too, port 0 any free one.
+    pub listen: SocketAddr,
+    /// Most TCP connections in all, WebSockets among them.
+    pub max_connections: usize,
+    /// Most TCP connections of one address. A browser opens six and one for each WebSocket; a relay or a NAT puts
+    /// several browsers behind one address.
+    pub max_connections_per_address: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { listen: (Ipv6Addr::UNSPECIFIED, 8080).into(), max_connections: 512, max_connections_per_address: 64 }
+    }
+}

@@ -1,0 +1,36 @@
+//! One module for each group of paths, and the answers that they share.
+
+pub(crate) mod api;
+pub(crate) mod control;
+pub(crate) mod gateway;
+pub(crate) mod hls;
+pub(crate) mod node;
+pub(crate) mod pages;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// An error of the API as JSON.
+pub(crate) fn json_error(status: StatusCode, message: impl std::fmt::Display) -> Response {
+    (status, axum::Json(json!({ "error": message.to_string() }))).into_response()
+}
+
+/// One line of text that is not to be kept: most often an error where a player or a program expects media.
+pub(crate) fn text_line(status: StatusCode, message: impl std::fmt::Display) -> Response {
+    let mut response = (status, format!("{message}\n")).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Lets pages of other origins read the answer: players elsewhere may play what is served here.
+pub(crate) fn allow_any_origin(headers: &mut HeaderMap) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After"),
+    );
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+}

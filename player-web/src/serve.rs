@@ -1,0 +1,163 @@
+//! Accepts connections and speaks HTTP/1.1 on them, within limits, until told to stop.
+//!
+//! A connection keeps its place in the limits as long as anything of it lives: a WebSocket takes the place along
+//! when it leaves HTTP behind. So the limits count sockets, and shutdown waits for them too.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::serve::Listener;
+use futures::FutureExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
+
+use crate::Config;
+use crate::slots::{Slot, Slots};
+use crate::stall::StallLimit;
+
+/// How long a request's head may take, and how long a kept connection may be idle. Longer than the pause between
+/// two loads of a live playlist with the usual target duration, so that a player keeps its connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a peer may take nothing of an answer before it is cut off. A phone at the edge of the radio's range
+/// may stall for many seconds and come back.
+const STALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long open requests and sockets may take to end at shutdown; the whole node has five seconds.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Most bytes of a request's head: URLs here are short, and browsers send about 1 KiB of headers.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// Most headers of a request; browsers send about 20.
+const MAX_HEADERS: usize = 64;
+
+/// Most connections of the owner's programs.
+const MAX_CONTROL_CONNECTIONS: usize = 32;
+
+/// Answer to a connection too many.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
+    Content-Type: text/plain\r\nContent-Length: 50\r\n\r\nthis node has too many connections: try again soon";
+
+/// The connection that a request came by, in its extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    /// Whose it is.
+    pub(crate) address: IpAddr,
+    /// Cancelled when the server stops.
+    pub(crate) shutdown: CancellationToken,
+    /// Its place in the limits.
+    _slot: Arc<Slot>,
+}
+
+/// Serves the network until `shutdown`, then lets open requests and sockets end within two seconds. Cancelling it
+/// drops all connections.
+pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutdown: CancellationToken) {
+    let slots = Slots::new(config.max_connections, config.max_connections_per_address);
+    let identify = |stream: &tokio::net::TcpStream, address: &SocketAddr| {
+        // Answers are written whole; waiting to fill a packet would only delay them. Failure costs no more.
+        let _ = stream.set_nodelay(true);
+        address.ip()
+    };
+    Server { router, slots, header_timeout: HEADER_TIMEOUT, shutdown }.run(listener, identify).await;
+}
+
+/// Serves the owner's unix socket in the same way.
+pub async fn serve_control(listener: UnixListener, router: Router, shutdown: CancellationToken) {
+    let slots = Slots::new(MAX_CONTROL_CONNECTIONS, MAX_CONTROL_CONNECTIONS);
+    let identify = |_: &tokio::net::UnixStream, _: &tokio::net::unix::SocketAddr| Ipv4Addr::LOCALHOST.into();
+    Server { router, slots, header_timeout: HEADER_TIMEOUT, shutdown }.run(listener, identify).await;
+}
+
+struct Server {
+    router: Router,
+    slots: Slots,
+    header_timeout: Duration,
+    shutdown: CancellationToken,
+}
+
+impl Server {
+    async fn run<L: Listener>(self, mut listener: L, identify: impl Fn(&L::Io, &L::Addr) -> IpAddr) {
+        let mut connections = JoinSet::new();
+        loop {
+            let (mut io, address) = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                Some(ended) = connections.join_next() => {
+                    report(ended);
+                    continue;
+                }
+                accepted = listener.accept() => accepted,
+            };
+            let address = identify(&io, &address);
+            let Some(slot) = self.slots.acquire(address) else {
+                metrics::counter!("meshstream_web_refused_connections_total").increment(1);
+                tracing::debug!(%address, "refused a connection too many");
+                // One try, as a fresh connection has room for it; waiting would itself be a connection.
+                let _ = io.write_all(REFUSAL).now_or_never();
+                continue;
+            };
+            let connection = Connection { address, shutdown: self.shutdown.clone(), _slot: Arc::new(slot) };
+            connections.spawn(converse(io, self.router.clone(), connection, self.header_timeout));
+        }
+        drop(listener);
+        let ended = async {
+            while let Some(ended) = connections.join_next().await {
+                report(ended);
+            }
+            self.slots.idle().await;
+        };
+        if tokio::time::timeout(SHUTDOWN_GRACE, ended).await.is_err() {
+            tracing::debug!("dropped connections that did not end in time");
+        }
+        connections.shutdown().await;
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        metrics::counter!("meshstream_web_panics_total").increment(1);
+        tracing::error!(%error, "a connection's task panicked");
+    }
+}
+
+async fn converse<T>(io: T, router: Router, connection: Connection, header_timeout: Duration)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shutdown = connection.shutdown.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(connection.clone());
+        router.clone().call(request)
+    });
+    let conversation = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(StallLimit::new(io, STALL_LIMIT)), service)
+        .with_upgrades();
+    let mut conversation = std::pin::pin!(conversation);
+    let result = tokio::select! {
+        result = conversation.as_mut() => result,
+        () = shutdown.cancelled() => {
+            conversation.as_mut().graceful_shutdown();
+            conversation.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended with an error");
+    }
+}

@@ -1,0 +1,111 @@
+//! The messages of `/ws`, version 1 (`docs/protocol/websocket.md`): JSON, one object in each text frame.
+
+use serde::{Deserialize, Serialize};
+use stream_model::{BroadcastId, MediaSequence, PlaylistChange};
+
+use crate::view::BroadcastView;
+
+/// Raised when a client of the version before could no longer follow.
+pub(crate) const VERSION: u32 = 1;
+
+/// From the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum ServerMessage {
+    /// The first message.
+    Hello { version: u32 },
+    /// The broadcasts known, live ones first: after `hello`, and whenever one begins, changes or ends.
+    Directory { broadcasts: Vec<BroadcastView> },
+    /// The live playlist of a broadcast subscribed to has grown or ended.
+    Playlist { broadcast: String, media_sequence: Option<MediaSequence>, ended: bool },
+    /// The client's last message was not understood or not accepted.
+    Error { message: String },
+}
+
+impl ServerMessage {
+    pub(crate) fn playlist(change: PlaylistChange) -> Self {
+        Self::Playlist {
+            broadcast: change.broadcast.slug(),
+            media_sequence: change.media_sequence,
+            ended: change.ended,
+        }
+    }
+}
+
+/// From the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum ClientMessage {
+    /// Send `playlist` for this broadcast from now on.
+    Subscribe { broadcast: BroadcastId },
+    /// No longer.
+    Unsubscribe { broadcast: BroadcastId },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use stream_model::{BroadcastState, FeedId, MessageKey, Tracks, WallTime};
+
+    fn broadcast() -> BroadcastId {
+        BroadcastId(MessageKey([7; 32]))
+    }
+
+    #[track_caller]
+    fn check_server(message: &ServerMessage, fixture: &str) {
+        assert_eq!(serde_json::to_value(message).unwrap(), serde_json::from_str::<Value>(fixture).unwrap());
+    }
+
+    #[track_caller]
+    fn check_client(fixture: &str, expected: ClientMessage) {
+        assert_eq!(serde_json::from_str::<ClientMessage>(fixture).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_the_node_sends_is_as_documented() {
+        check_server(&ServerMessage::Hello { version: VERSION }, include_str!("../../tests/fixtures/ws/hello.json"));
+        let view = BroadcastView {
+            id: broadcast().to_string(),
+            slug: broadcast().slug(),
+            title: "Open \"stage\" <b>2026</b>".to_owned(),
+            publisher: FeedId([9; 32]),
+            state: BroadcastState::Live,
+            media_sequence: Some(MediaSequence(41)),
+            held_segments: 6,
+            manifest: Some("bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi".to_owned()),
+            started_at: WallTime(1_795_269_780_000),
+            description: "Main hall".to_owned(),
+            own: false,
+            target_duration_ms: 15_000,
+            tracks: Tracks { video: true, audio: true },
+        };
+        let silent = BroadcastView {
+            title: String::new(),
+            description: String::new(),
+            state: BroadcastState::Ended,
+            media_sequence: None,
+            held_segments: 0,
+            manifest: None,
+            ..view.clone()
+        };
+        check_server(
+            &ServerMessage::Directory { broadcasts: vec![view, silent] },
+            include_str!("../../tests/fixtures/ws/directory.json"),
+        );
+        let change = PlaylistChange { broadcast: broadcast(), media_sequence: Some(MediaSequence(42)), ended: false };
+        check_server(&ServerMessage::playlist(change), include_str!("../../tests/fixtures/ws/playlist.json"));
+        let message = "not understood: send {\"type\":\"subscribe\",\"broadcast\":…}".to_owned();
+        check_server(&ServerMessage::Error { message }, include_str!("../../tests/fixtures/ws/error.json"));
+    }
+
+    #[test]
+    fn what_a_client_sends_is_as_documented() {
+        let broadcast = broadcast();
+        check_client(include_str!("../../tests/fixtures/ws/subscribe.json"), ClientMessage::Subscribe { broadcast });
+        check_client(
+            include_str!("../../tests/fixtures/ws/unsubscribe.json"),
+            ClientMessage::Unsubscribe { broadcast },
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! A broadcast as it is shown: in the JSON of `/api/v1` and `/ws`, and on pages.
+
+use serde::Serialize;
+use stream_model::{BroadcastState, FeedId, Listing, MediaSequence, Playlists, Tracks, WallTime};
+
+/// Most broadcasts on the home page and in a WebSocket's directory, live ones first. A phone gets about 400 bytes
+/// for each; `/api/v1/broadcasts` has them all.
+pub(crate) const MAX_SHOWN: usize = 200;
+
+/// The JSON of one broadcast. Field names are an outside interface: more may be added, none renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct BroadcastView {
+    pub(crate) id: String,
+    pub(crate) slug: String,
+    pub(crate) title: String,
+    pub(crate) publisher: FeedId,
+    pub(crate) state: BroadcastState,
+    pub(crate) media_sequence: Option<MediaSequence>,
+    pub(crate) held_segments: u64,
+    pub(crate) manifest: Option<String>,
+    pub(crate) started_at: WallTime,
+    pub(crate) description: String,
+    pub(crate) own: bool,
+    pub(crate) target_duration_ms: u64,
+    pub(crate) tracks: Tracks,
+}
+
+impl BroadcastView {
+    pub(crate) fn new(listing: Listing, playlists: &dyn Playlists) -> Self {
+        Self {
+            id: listing.id.to_string(),
+            slug: listing.id.slug(),
+            held_segments: playlists.held_segments(&listing.id),
+            title: listing.title,
+            publisher: listing.author,
+            state: listing.state,
+            media_sequence: listing.media_sequence,
+            manifest: listing.manifest.map(|cid| cid.to_string()),
+            started_at: listing.started_at,
+            description: listing.description,
+            own: listing.own,
+            target_duration_ms: u64::try_from(listing.target_duration.as_millis()).unwrap_or(u64::MAX),
+            tracks: listing.tracks,
+        }
+    }
+
+    pub(crate) fn live(&self) -> bool {
+        self.state == BroadcastState::Live
+    }
+
+    /// The title, or what stands in for an empty one.
+    pub(crate) fn heading(&self) -> &str {
+        if self.title.trim().is_empty() { "Untitled broadcast" } else { &self.title }
+    }
+
+    /// Enough of the publisher's feed to tell it from others.
+    pub(crate) fn publisher_short(&self) -> String {
+        self.publisher.to_string().chars().take(9).collect()
+    }
+
+    /// When it started, by the publisher's clock, in UTC.
+    pub(crate) fn started(&self) -> String {
+        utc(self.started_at)
+    }
+
+    /// Seconds behind live that a viewer starts at: two segments, as the player does.
+    pub(crate) fn start_delay_s(&self) -> u64 {
+        self.target_duration_ms.saturating_mul(2) / 1000
+    }
+}
+
+/// Every broadcast in the order given, or at most `most`, live ones first.
+pub(crate) fn shown(listings: Vec<Listing>, playlists: &dyn Playlists, most: usize) -> Vec<BroadcastView> {
+    let (live, ended): (Vec<_>, Vec<_>) =
+        listings.into_iter().partition(|listing| listing.state == BroadcastState::Live);
+    live.into_iter().chain(ended).take(most).map(|listing| BroadcastView::new(listing, playlists)).collect()
+}
+
+/// `2026-11-21 14:03 UTC`. The days-to-date rule is that of the proleptic Gregorian calendar, counted in eras of
+/// 400 years that begin on 1 March.
+fn utc(time: WallTime) -> String {
+    let minutes = time.0 / 60_000;
+    let days = minutes / 1440 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes % 1440 / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc() {
+        for (millis, text) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399_999, "2000-02-28 23:59 UTC"),
+            (951_782_400_000, "2000-02-29 00:00 UTC"),
+            (1_795_269_780_000, "2026-11-21 14:03 UTC"),
+            (4_107_542_400_000, "2100-03-01 00:00 UTC"),
+        ] {
+            assert_eq!(utc(WallTime(millis)), text);
+        }
+        utc(WallTime(u64::MAX));
+    }
+}

@@ -1,0 +1,281 @@
+//! A node made of memory: every port that the web server asks, with content that tests put in.
+
+#![allow(dead_code, reason = "the tests and the example each use a part")]
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cid::Cid;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use multihash_codetable::{Code, MultihashDigest as _};
+use player_web::Ports;
+use stream_model::*;
+use tokio::sync::broadcast;
+
+/// A node that has nothing yet.
+#[derive(Debug)]
+pub struct FakeNode {
+    pub listings: Mutex<Vec<Listing>>,
+    pub live: Mutex<HashMap<BroadcastId, String>>,
+    pub whole: Mutex<HashMap<BroadcastId, String>>,
+    pub segments: Mutex<HashMap<(BroadcastId, u64), Cid>>,
+    pub inits: Mutex<HashMap<(BroadcastId, u64), Cid>>,
+    pub content: Mutex<HashMap<Cid, Entry>>,
+    pub asked: Mutex<Vec<Audience>>,
+    pub problem: Mutex<Option<String>>,
+    pub keys: Mutex<Vec<StreamName>>,
+    pub directory_changes: broadcast::Sender<DirectoryChange>,
+    pub playlist_changes: broadcast::Sender<PlaylistChange>,
+}
+
+/// What is behind a CID.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    File(Bytes),
+    Directory(Vec<DirectoryEntry>),
+    Broken,
+}
+
+pub fn broadcast_id(byte: u8) -> BroadcastId {
+    BroadcastId(MessageKey([byte; 32]))
+}
+
+pub fn listing(byte: u8, title: &str, state: BroadcastState) -> Listing {
+    let mut peer = vec![0x12, 32];
+    peer.extend([byte; 32]);
+    Listing {
+        id: broadcast_id(byte),
+        author: FeedId([byte; 32]),
+        own: false,
+        peer: PeerId::from_multihash(peer).unwrap(),
+        title: title.to_owned(),
+        description: String::new(),
+        target_duration: Duration::from_secs(15),
+        tracks: Tracks { video: true, audio: true },
+        started_at: WallTime(1_795_269_780_000),
+        state,
+        media_sequence: Some(MediaSequence(3)),
+        manifest: None,
+    }
+}
+
+impl FakeNode {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            listings: Mutex::default(),
+            live: Mutex::default(),
+            whole: Mutex::default(),
+            segments: Mutex::default(),
+            inits: Mutex::default(),
+            content: Mutex::default(),
+            asked: Mutex::default(),
+            problem: Mutex::default(),
+            keys: Mutex::default(),
+            directory_changes: broadcast::Sender::new(64),
+            playlist_changes: broadcast::Sender::new(64),
+        })
+    }
+
+    pub fn ports(self: &Arc<Self>) -> Ports {
+        Ports { directory: self.clone(), playlists: self.clone(), content: self.clone(), status: self.clone() }
+    }
+
+    pub fn add_file(&self, bytes: impl Into<Bytes>) -> Cid {
+        let bytes = bytes.into();
+        let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(&bytes));
+        self.content.lock().unwrap().insert(cid, Entry::File(bytes));
+        cid
+    }
+
+    pub fn add_directory(&self, entries: &[(&str, Cid)]) -> Cid {
+        let entries: Vec<_> =
+            entries.iter().map(|(name, cid)| DirectoryEntry { name: (*name).to_owned(), cid: *cid }).collect();
+        let cid = Cid::new_v1(0x70, Code::Sha2_256.digest(format!("{entries:?}").as_bytes()));
+        self.content.lock().unwrap().insert(cid, Entry::Directory(entries));
+        cid
+    }
+
+    fn missing<T>(found: Option<T>, sequence: u64) -> Result<T, PlaylistError> {
+        match (found, sequence) {
+            (Some(found), _) => Ok(found),
+            // By agreement with the tests: one that is announced and not here.
+            (None, 7777) => Err(PlaylistError::NotYet(Duration::from_millis(1500))),
+            (None, 8888) => Err(PlaylistError::Failed("disk secret".to_owned())),
+            (None, _) => Err(PlaylistError::NotFound),
+        }
+    }
+}
+
+impl Directory for FakeNode {
+    fn listings(&self) -> Vec<Listing> {
+        self.listings.lock().unwrap().clone()
+    }
+
+    fn listing(&self, broadcast: &BroadcastId) -> Option<Listing> {
+        self.listings().into_iter().find(|listing| listing.id == *broadcast)
+    }
+
+    fn segments(&self, _: &BroadcastId, _: MediaSequence, _: usize) -> Vec<MediaSegment> {
+        Vec::new()
+    }
+
+    fn subscribe(&self) -> BoxStream<'static, DirectoryChange> {
+        changes(self.directory_changes.subscribe())
+    }
+}
+
+fn changes<T: Clone + Send + 'static>(receiver: broadcast::Receiver<T>) -> BoxStream<'static, T> {
+    stream::unfold(receiver, |mut receiver| async move {
+        loop {
+            match receiver.recv().await {
+                Ok(change) => return Some((change, receiver)),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    })
+    .boxed()
+}
+
+#[async_trait]
+impl Playlists for FakeNode {
+    async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError> {
+        self.asked.lock().unwrap().push(audience);
+        match self.live.lock().unwrap().get(broadcast) {
+            Some(text) => Ok(text.clone()),
+            None if self.listing(broadcast).is_some() => Err(PlaylistError::NotYet(Duration::from_millis(2300))),
+            None => Err(PlaylistError::NotFound),
+        }
+    }
+
+    async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
+        self.whole.lock().unwrap().get(broadcast).cloned().ok_or(PlaylistError::NotFound)
+    }
+
+    async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {
+        Self::missing(self.segments.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
+    }
+
+    async fn init(&self, broadcast: &BroadcastId, sequence: DiscontinuitySequence) -> Result<Cid, PlaylistError> {
+        Self::missing(self.inits.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
+    }
+
+    fn held_segments(&self, broadcast: &BroadcastId) -> u64 {
+        self.segments.lock().unwrap().keys().filter(|(id, _)| id == broadcast).count() as u64
+    }
+
+    fn subscribe(&self) -> BoxStream<'static, PlaylistChange> {
+        changes(self.playlist_changes.subscribe())
+    }
+}
+
+#[async_trait]
+impl ContentReader for FakeNode {
+    async fn stat(&self, cid: &Cid) -> Result<Node, StoreError> {
+        match self.content.lock().unwrap().get(cid) {
+            Some(Entry::File(bytes)) => Ok(Node::File(bytes.len() as u64)),
+            Some(Entry::Directory(entries)) => Ok(Node::Directory(entries.clone())),
+            Some(Entry::Broken) => Err(StoreError::Failed("disk secret".to_owned())),
+            None => Err(StoreError::NotFound(*cid)),
+        }
+    }
+
+    async fn read(
+        &self,
+        cid: &Cid,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+        match self.content.lock().unwrap().get(cid) {
+            Some(Entry::File(bytes)) => {
+                let bytes = bytes.slice(usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap());
+                let pieces: Vec<_> = bytes.chunks(1000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+                Ok(stream::iter(pieces).boxed())
+            }
+            _ => Err(StoreError::NotFound(*cid)),
+        }
+    }
+}
+
+#[async_trait]
+impl NodeStatus for FakeNode {
+    fn info(&self) -> NodeInfo {
+        let NodeReport { node, .. } = report();
+        NodeInfo {
+            name: node.name.clone(),
+            version: node.version.clone(),
+            community: "open".to_owned(),
+            ssb: SsbInfo { feed: node.feed, port: 8008 },
+            ipfs: IpfsInfo { peer: node.peer.clone(), port: 4001 },
+            web: WebInfo { port: 8080 },
+            nodes: vec![node],
+        }
+    }
+
+    async fn report(&self) -> NodeReport {
+        report()
+    }
+
+    async fn peers(&self) -> Vec<PeerReport> {
+        vec![PeerReport {
+            feed: None,
+            peer: None,
+            name: String::new(),
+            addresses: vec!["[fc00::1]:8080".to_owned()],
+            overlay: "configured".to_owned(),
+            state: PeerState::Connecting,
+            rtt_ms: None,
+            last_error: Some("no route".to_owned()),
+        }]
+    }
+
+    fn metrics(&self) -> String {
+        "# TYPE meshstream_up gauge\nmeshstream_up 1\n".to_owned()
+    }
+
+    fn health(&self) -> Result<(), String> {
+        self.problem.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+}
+
+fn report() -> NodeReport {
+    NodeReport {
+        node: NodeIdentity {
+            name: "roof <north>".to_owned(),
+            feed: FeedId([1; 32]),
+            peer: "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse().unwrap(),
+            version: "0.1.0".to_owned(),
+        },
+        listen: Listen::default(),
+        storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1 },
+        publishing: vec![Publishing { name: "hall".parse().unwrap(), broadcast: None, kbps: 3000 }],
+    }
+}
+
+#[async_trait]
+impl StreamKeys for FakeNode {
+    async fn add(&self, name: StreamName) -> Result<NewStreamKey, KeyError> {
+        let mut keys = self.keys.lock().unwrap();
+        if keys.contains(&name) {
+            return Err(KeyError::Exists(name));
+        }
+        keys.push(name.clone());
+        Ok(NewStreamKey { name, key: StreamKey::new("00112233445566778899aabbccddeeff") })
+    }
+
+    async fn list(&self) -> Result<Vec<StreamKeyEntry>, KeyError> {
+        let keys = self.keys.lock().unwrap();
+        Ok(keys.iter().map(|name| StreamKeyEntry { name: name.clone(), created_at: WallTime(5) }).collect())
+    }
+
+    async fn revoke(&self, name: StreamName) -> Result<(), KeyError> {
+        let mut keys = self.keys.lock().unwrap();
+        let index = keys.iter().position(|key| *key == name).ok_or(KeyError::NotFound(name))?;
+        keys.remove(index);
+        Ok(())
+    }
+}

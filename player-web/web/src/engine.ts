@@ -1,0 +1,28 @@
+// What plays: hls.js over Media Source Extensions, or the browser itself.
+
+export interface EngineEvents {
+  /** A playlist was loaded. */
+  playlist(ended: boolean): void;
+  /** The node answered that there is nothing yet (503). */
+  notYet(): void;
+  /** The node did not answer, or not sensibly. */
+  unreachable(): void;
+}
+
+export interface Engine {
+  /** Seconds behind the live edge, where known. */
+  behind(): number | null;
+  /** Seconds listed beyond the position. */
+  ahead(): number;
+  /** The live playlist is known to have changed: load it now. */
+  refresh(): void;
+  /** Begins anew, after nothing moved for too long. */
+  restart(): void;
+  destroy(): void;
+}
+
+/** Seconds that a `Retry-After` header asks for, within reason; undefined where it says nothing. */
+export function retryAfterMs(header: string | null | undefined): number | undefined {
+  const seconds = Number.parseInt(header ?? "", 10);
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(Math.max(seconds, 0.5), 30) * 1000 : undefined;
+}

@@ -1,0 +1,137 @@
+// Plays with hls.js.
+
+import Hls, { type ErrorData, type HlsConfig } from "hls.js/light";
+import { type Engine, type EngineEvents, retryAfterMs } from "./engine";
+import { type Fault, Recovery } from "./recovery";
+
+/** The node may hold a playlist request back until there is something to list, about 20 s. */
+const FIRST_BYTE_MS = 30_000;
+
+/** A segment of 15 s may take that long over a radio link; beyond this it is better asked for anew. */
+const SEGMENT_MS = 60_000;
+
+const patience = (maxTimeToFirstByteMs: number, maxLoadTimeMs: number) => ({
+  default: { maxTimeToFirstByteMs, maxLoadTimeMs, timeoutRetry: null, errorRetry: null },
+});
+
+const CONFIG: Partial<HlsConfig> = {
+  // Two segments behind the edge; one that has fallen a whole window behind jumps forward again.
+  liveSyncDurationCount: 2,
+  liveMaxLatencyDurationCount: 6,
+  // fMP4 needs no transmuxing worth a thread, and a worker would need a wider content security policy.
+  enableWorker: false,
+  // A phone has little memory: a minute behind, up to a minute ahead.
+  backBufferLength: 60,
+  maxBufferLength: 60,
+  // Retries are ours (recovery.ts): they go on for ever and honour Retry-After.
+  manifestLoadPolicy: patience(FIRST_BYTE_MS, FIRST_BYTE_MS + 5000),
+  playlistLoadPolicy: patience(FIRST_BYTE_MS, FIRST_BYTE_MS + 5000),
+  fragLoadPolicy: patience(FIRST_BYTE_MS, SEGMENT_MS),
+};
+
+export class HlsEngine implements Engine {
+  private hls: Hls | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly recovery = new Recovery();
+  private readonly onProgress = () => this.recovery.handleProgress(performance.now());
+
+  static isSupported(): boolean {
+    return Hls.isSupported();
+  }
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly url: string,
+    private readonly events: EngineEvents,
+  ) {
+    video.addEventListener("timeupdate", this.onProgress);
+    this.create();
+  }
+
+  private create(): void {
+    const hls = new Hls(CONFIG);
+    this.hls = hls;
+    hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
+      this.recovery.handleLoaded();
+      this.events.playlist(!details.live);
+    });
+    hls.on(Hls.Events.FRAG_LOADED, () => this.recovery.handleLoaded());
+    hls.on(Hls.Events.ERROR, (_, data) => this.handleError(hls, data));
+    hls.attachMedia(this.video);
+    hls.loadSource(this.url);
+  }
+
+  private handleError(hls: Hls, data: ErrorData): void {
+    if (!data.fatal || hls !== this.hls) return;
+    const network = data.type === Hls.ErrorTypes.NETWORK_ERROR && data.details !== Hls.ErrorDetails.LEVEL_PARSING_ERROR;
+    const fault: Fault = network ? "network" : data.type === Hls.ErrorTypes.MEDIA_ERROR ? "media" : "other";
+    const notYet = network && data.response?.code === 503;
+    if (notYet) this.events.notYet();
+    else if (network) this.events.unreachable();
+    console.warn("player:", data.type, data.details, data.response?.code ?? "", data.error?.message ?? "");
+    const request: unknown = data.networkDetails;
+    const header = request instanceof XMLHttpRequest ? request.getResponseHeader("Retry-After") : undefined;
+    const remedy = this.recovery.handle(fault, performance.now(), notYet ? retryAfterMs(header) : undefined);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.apply(hls, remedy.action), remedy.delayMs);
+  }
+
+  private apply(hls: Hls, action: "load" | "recover-media" | "recreate"): void {
+    if (hls !== this.hls) return;
+    if (action === "recreate") {
+      this.restart();
+    } else if (action === "recover-media") {
+      hls.recoverMediaError();
+      this.play();
+    } else if (hls.levels.length === 0) {
+      hls.loadSource(this.url);
+    } else {
+      hls.startLoad();
+    }
+  }
+
+  private play(): void {
+    // Refused only where the viewer has to tap first, which the page deals with.
+    void this.video.play().catch(() => undefined);
+  }
+
+  restart(): void {
+    const paused = this.video.paused && this.video.currentTime > 0;
+    this.hls?.destroy();
+    this.create();
+    if (!paused) this.play();
+  }
+
+  refresh(): void {
+    const hls = this.hls;
+    const level = hls?.loadLevelObj;
+    // Before the first playlist, and after a fault, the timers of hls.js and ours are at work already.
+    if (!hls || !level?.details?.live || !hls.loadingEnabled) return;
+    // The event with which hls.js itself has a playlist reloaded. One already under way is not doubled, and the
+    // answer sets its reload timer anew. `startLoad()` would drop the segment that is being loaded.
+    hls.trigger(Hls.Events.LEVEL_LOADING, {
+      url: level.uri,
+      level: hls.loadLevel,
+      levelInfo: level,
+      pathwayId: undefined,
+      id: 0,
+      deliveryDirectives: null,
+    });
+  }
+
+  behind(): number | null {
+    return this.hls?.latestLevelDetails?.live ? this.hls.latency : null;
+  }
+
+  ahead(): number {
+    const details = this.hls?.latestLevelDetails;
+    return details ? details.edge - this.video.currentTime : 0;
+  }
+
+  destroy(): void {
+    clearTimeout(this.timer);
+    this.video.removeEventListener("timeupdate", this.onProgress);
+    this.hls?.destroy();
+    this.hls = undefined;
+  }
+}

@@ -1,0 +1,85 @@
+// Plays with the browser's own HLS: iPhones, and whatever has no Media Source Extensions.
+
+import { Backoff } from "./backoff";
+import { type Engine, type EngineEvents, retryAfterMs } from "./engine";
+
+export class NativeEngine implements Engine {
+  private readonly backoff = new Backoff(1000, 10_000);
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private destroyed = false;
+  private readonly onError = () => this.later(this.backoff.next());
+  private readonly onDuration = () => this.events.playlist(Number.isFinite(this.video.duration));
+  private readonly onProgress = () => this.backoff.reset();
+
+  static isSupported(video: HTMLVideoElement): boolean {
+    return video.canPlayType("application/vnd.apple.mpegurl") !== "";
+  }
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly url: string,
+    private readonly events: EngineEvents,
+  ) {
+    video.addEventListener("error", this.onError);
+    video.addEventListener("durationchange", this.onDuration);
+    video.addEventListener("timeupdate", this.onProgress);
+    void this.load();
+  }
+
+  /** Asks for the playlist first: a video element does not tell "not yet" from "broken". */
+  private async load(): Promise<void> {
+    let delay: number | undefined;
+    try {
+      const response = await fetch(this.url);
+      if (this.destroyed) return;
+      if (response.ok) {
+        this.video.src = this.url;
+        void this.video.play().catch(() => undefined);
+        return;
+      }
+      if (response.status === 503) {
+        this.events.notYet();
+        delay = retryAfterMs(response.headers.get("Retry-After"));
+      } else {
+        this.events.unreachable();
+      }
+    } catch {
+      if (this.destroyed) return;
+      this.events.unreachable();
+    }
+    this.later(delay ?? this.backoff.next());
+  }
+
+  private later(delayMs: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.load(), delayMs);
+  }
+
+  restart(): void {
+    void this.load();
+  }
+
+  refresh(): void {
+    // The browser reloads playlists by its own clock.
+  }
+
+  behind(): number | null {
+    const { seekable } = this.video;
+    return Number.isFinite(this.video.duration) || seekable.length === 0 ? null : this.ahead();
+  }
+
+  ahead(): number {
+    const { seekable, currentTime } = this.video;
+    return seekable.length === 0 ? 0 : seekable.end(seekable.length - 1) - currentTime;
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+    clearTimeout(this.timer);
+    this.video.removeEventListener("error", this.onError);
+    this.video.removeEventListener("durationchange", this.onDuration);
+    this.video.removeEventListener("timeupdate", this.onProgress);
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+}

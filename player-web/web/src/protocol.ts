@@ -1,0 +1,77 @@
+// The messages of /ws, version 1 (docs/protocol/websocket.md). What arrives is checked here once; texts in it were
+// written by strangers and are only ever shown as text.
+
+export const VERSION = 1;
+
+export interface Broadcast {
+  id: string;
+  slug: string;
+  title: string;
+  publisher: string;
+  state: "live" | "ended";
+  media_sequence: number | null;
+  started_at: number;
+  description: string;
+}
+
+export type ServerMessage =
+  | { type: "hello"; version: number }
+  | { type: "directory"; broadcasts: Broadcast[] }
+  | { type: "playlist"; broadcast: string; media_sequence: number | null; ended: boolean }
+  | { type: "error"; message: string };
+
+export type ClientMessage = { type: "subscribe" | "unsubscribe"; broadcast: string };
+
+/** Reads a message; undefined where it is of a type unknown here, or not a message at all. */
+export function parseServerMessage(text: string): ServerMessage | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(value)) return undefined;
+  switch (value.type) {
+    case "hello":
+      return typeof value.version === "number" ? { type: "hello", version: value.version } : undefined;
+    case "directory":
+      return Array.isArray(value.broadcasts)
+        ? { type: "directory", broadcasts: value.broadcasts.filter(isBroadcast) }
+        : undefined;
+    case "playlist":
+      return typeof value.broadcast === "string" && isSequence(value.media_sequence) && typeof value.ended === "boolean"
+        ? { type: "playlist", broadcast: value.broadcast, media_sequence: value.media_sequence, ended: value.ended }
+        : undefined;
+    case "error":
+      return typeof value.message === "string" ? { type: "error", message: value.message } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+export function encodeClientMessage(message: ClientMessage): string {
+  return JSON.stringify(message);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function isSequence(value: unknown): value is number | null {
+  return value === null || typeof value === "number";
+}
+
+function isBroadcast(value: unknown): value is Broadcast {
+  return (
+    isObject(value) &&
+    typeof value.id === "string" &&
+    typeof value.slug === "string" &&
+    /^[A-Za-z0-9_-]{43}$/.test(value.slug) &&
+    typeof value.title === "string" &&
+    typeof value.publisher === "string" &&
+    (value.state === "live" || value.state === "ended") &&
+    isSequence(value.media_sequence) &&
+    typeof value.started_at === "number" &&
+    typeof value.description === "string"
+  );
+}

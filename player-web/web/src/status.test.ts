@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Snapshot, describe } from "./status";
+
+const playing: Snapshot = {
+  playlistEnded: false,
+  videoEnded: false,
+  hasPlaylist: true,
+  notYet: false,
+  unreachable: false,
+  started: true,
+  paused: false,
+  blocked: false,
+  stalled: false,
+  ahead: 20,
+  behind: 31.4,
+};
+const fresh: Snapshot = { ...playing, hasPlaylist: false, started: false, paused: true, ahead: 0, behind: null };
+
+function check(change: Partial<Snapshot>, from: Snapshot, state: string, words: RegExp): void {
+  const status = describe({ ...from, ...change });
+  assert.equal(status.state, state, JSON.stringify(change));
+  assert.match(status.caption, words);
+}
+
+test("each state has its caption", () => {
+  check({}, fresh, "connecting", /^Connecting/);
+  check({ notYet: true }, fresh, "waiting", /Waiting for the publisher/);
+  check({ unreachable: true }, fresh, "connecting", /does not answer/);
+  check({ hasPlaylist: true }, fresh, "connecting", /Loading/);
+  check({}, playing, "playing", /about 31 s behind live/);
+  check({ behind: null }, playing, "playing", /^Playing$/);
+  check({ stalled: true }, playing, "catching-up", /Catching up/);
+  check({ stalled: true, ahead: 0 }, playing, "waiting", /Waiting for the publisher/);
+  check({ stalled: true, unreachable: true }, playing, "catching-up", /does not answer/);
+  check({ paused: true }, playing, "paused", /Press play/);
+  check({ blocked: true }, fresh, "paused", /Tap/);
+  check({ playlistEnded: true, videoEnded: true, paused: true }, playing, "ended", /has ended/);
+  check({ playlistEnded: true }, playing, "playing", /recording/);
+});
+
+test("while the picture moves, nothing alarms the viewer", () => {
+  check({ unreachable: true }, playing, "playing", /behind live/);
+  check({ notYet: true }, playing, "playing", /behind live/);
+});

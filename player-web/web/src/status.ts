@@ -1,0 +1,66 @@
+// What the player says of itself. Pure: what is known goes in, a state and its caption come out.
+
+export type PlayerState = "connecting" | "waiting" | "playing" | "paused" | "catching-up" | "ended";
+
+export interface Snapshot {
+  /** The playlist says that nothing more will come. */
+  playlistEnded: boolean;
+  /** The last picture has been shown. */
+  videoEnded: boolean;
+  /** A playlist was loaded. */
+  hasPlaylist: boolean;
+  /** The node answered that there is nothing yet. */
+  notYet: boolean;
+  /** The node does not answer. */
+  unreachable: boolean;
+  /** Playing has begun once. */
+  started: boolean;
+  paused: boolean;
+  /** The browser wants a tap before it plays. */
+  blocked: boolean;
+  /** Playing, but nothing moves. */
+  stalled: boolean;
+  /** Seconds listed beyond the position, that could be played once loaded. */
+  ahead: number;
+  /** Seconds behind the live edge, where known. */
+  behind: number | null;
+}
+
+export interface Status {
+  state: PlayerState;
+  caption: string;
+}
+
+/** Less than this listed ahead means that the publisher is what is waited for, not the network. */
+const NOTHING_AHEAD_S = 1;
+
+export function describe(now: Snapshot): Status {
+  if (now.videoEnded && now.playlistEnded) {
+    return { state: "ended", caption: "The broadcast has ended. Press play to see the end of it again." };
+  }
+  if (now.blocked) return { state: "paused", caption: "Ready. Tap the button to play." };
+  if (now.paused && now.started) return { state: "paused", caption: "Paused. Press play to go on." };
+  const moving = now.started && !now.stalled;
+  if (moving) return { state: "playing", caption: playing(now) };
+  if (now.unreachable) {
+    const state = now.started ? "catching-up" : "connecting";
+    return { state, caption: "The node does not answer. Stay on its WiFi: the player goes on by itself." };
+  }
+  if (now.notYet) return waiting("Waiting for the publisher. The player starts by itself.");
+  if (!now.hasPlaylist) return { state: "connecting", caption: "Connecting…" };
+  if (now.started && !now.playlistEnded && now.ahead < NOTHING_AHEAD_S) {
+    return waiting("Waiting for the publisher. The player goes on by itself.");
+  }
+  if (now.started) return { state: "catching-up", caption: "Catching up: the video is on its way over the mesh." };
+  return { state: "connecting", caption: "Loading the video…" };
+}
+
+function waiting(caption: string): Status {
+  return { state: "waiting", caption };
+}
+
+function playing(now: Snapshot): string {
+  if (now.playlistEnded) return "Playing. The broadcast has ended, this is its recording.";
+  if (now.behind === null || !Number.isFinite(now.behind)) return "Playing";
+  return `Playing, about ${Math.max(0, Math.round(now.behind))} s behind live`;
+}
