@@ -127,7 +127,11 @@ impl fmt::Display for Warning {
                 write!(f, "a segment reached {} MiB and was cut early: set a lower bitrate", limit >> 20)
             }
             Self::SampleTooLarge { track, bytes, limit } => {
-                write!(f, "dropped a {} sample of {bytes} bytes, over the limit of {limit}: set a lower bitrate", name(*track))
+                write!(
+                    f,
+                    "dropped a {} sample of {bytes} bytes, over the limit of {limit}: set a lower bitrate",
+                    name(*track)
+                )
             }
             Self::LateTrack(track) => write!(
                 f,
@@ -137,9 +141,9 @@ impl fmt::Display for Warning {
             Self::BadConfig { track, reason } => {
                 write!(f, "cannot use the {} parameters: {reason}", name(*track))
             }
-            Self::UnstableTimestamps => {
-                f.write_str("timestamps keep jumping and media is lost: restart the encoder, and check its clock and filters")
-            }
+            Self::UnstableTimestamps => f.write_str(
+                "timestamps keep jumping and media is lost: restart the encoder, and check its clock and filters",
+            ),
         }
     }
 }

@@ -1,0 +1,311 @@
+//! From RTMP timestamps to places on one timeline of a publication.
+//!
+//! Takes samples in the order they came. Unwraps their timestamps, notices jumps, waits for the first keyframe, snaps
+//! audio to its sample grid, and gives each sample a decode time and a duration in its track's ticks: for that it
+//! holds the last sample of each track until the next one comes.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::cmaf::VIDEO_TIMESCALE;
+use super::output::Statistics;
+use crate::media::{Sample, TrackKind};
+
+/// Media may pause this long in all tracks; a longer step forward is a jump.
+const MAX_FORWARD_MS: i64 = 10_000;
+/// A track's timestamps may go back this far, which encoders do by rounding; more is a jump.
+const MAX_BACKWARD_MS: i64 = 500;
+/// Audio this much before the first keyframe is kept; more would be heard with nothing to see.
+const MAX_AUDIO_LEAD_MS: i64 = 500;
+/// Audio frames kept while the first keyframe is awaited: the lead at 96 kHz.
+const MAX_WAITING: usize = 64;
+/// A track set with video starts without it once audio ran this long without a keyframe: a camera that failed.
+const MAX_KEYFRAME_WAIT_MS: i64 = 10_000;
+/// The first keyframe is placed here, so that audio before it, and pictures shown before it, have positive times.
+const START_MS: i64 = 1000;
+/// Beyond any reordering of pictures; protects the arithmetic.
+const MAX_COMPOSITION_OFFSET_MS: i32 = 10_000;
+/// Audio timestamps are in milliseconds and jitter in addition: up to here the sample grid is believed.
+const AUDIO_JITTER_MS: i64 = 20;
+/// From here on audio is missing, or overlaps. Between the two, durations are stretched by `1 / AUDIO_SLEW`
+/// until the grid meets the timestamps, so that a drifting clock never adds up.
+const AUDIO_GAP_MS: i64 = 80;
+const AUDIO_SLEW: i64 = 64;
+/// Assumed for a lone video sample: 25 a second.
+const LONE_VIDEO_DURATION: u32 = VIDEO_TIMESCALE / 25;
+/// After a jump, this many samples of the other track may still be those of the timeline that has ended.
+const MAX_STRAYS: u32 = 200;
+/// And they lie this far behind its end at most.
+const MAX_STRAY_MS: i32 = 2_000;
+
+/// A sample in its place.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub(super) track: TrackKind,
+    pub(super) data: Bytes,
+    pub(super) keyframe: bool,
+    /// Ticks of the track.
+    pub(super) decode_time: u64,
+    pub(super) duration: u32,
+    pub(super) composition_offset: i32,
+    /// Decode time and its end in microseconds, to compare tracks.
+    pub(super) at: i64,
+    pub(super) end: i64,
+}
+
+/// What a sample means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It goes on as before.
+    Continues,
+    /// Its timestamp jumps: the timeline before it is over.
+    Jumps,
+}
+
+/// Ticks a second of the audio track, and of one frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AudioClock {
+    pub(super) rate: u32,
+    pub(super) frame: u32,
+}
+
+#[derive(Debug)]
+struct Held {
+    sample: Sample,
+    decode_time: i64,
+    composition_offset: i32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    video: bool,
+    audio: Option<AudioClock>,
+    /// The last timestamp of any track: as sent, and unwrapped.
+    last: Option<(u32, i64)>,
+    /// The latest of all tracks, and of each, unwrapped.
+    newest: i64,
+    last_of: [Option<i64>; 2],
+    /// Where the timeline before this one ended in each track, as sent.
+    ended_at: [Option<u32>; 2],
+    strays: u32,
+    /// Unwrapped timestamp of time zero, once the first keyframe (audio alone: sample) was seen.
+    origin: Option<i64>,
+    /// Whether a keyframe was seen.
+    video_started: bool,
+    first_audio: Option<i64>,
+    /// Added to decode times so that the first keyframe's presentation is its decode time (signed offsets, as CMAF
+    /// has them): segments then begin with what is shown first, and audio is divided at the same instant.
+    video_shift: i64,
+    waiting: VecDeque<(Sample, i64)>,
+    held_video: Option<Held>,
+    held_audio: Option<Held>,
+    last_video_duration: u32,
+}
+
+fn index(track: TrackKind) -> usize {
+    match track {
+        TrackKind::Video => 0,
+        TrackKind::Audio => 1,
+    }
+}
+
+impl Timeline {
+    /// A timeline with these tracks; `audio` is the clock of its audio track.
+    pub(super) fn new(video: bool, audio: Option<AudioClock>) -> Self {
+        Self {
+            video,
+            audio,
+            last: None,
+            newest: 0,
+            last_of: [None; 2],
+            ended_at: [None; 2],
+            strays: 0,
+            origin: None,
+            video_started: false,
+            first_audio: None,
+            video_shift: 0,
+            waiting: VecDeque::new(),
+            held_video: None,
+            held_audio: None,
+            last_video_duration: LONE_VIDEO_DURATION,
+        }
+    }
+
+    /// A fresh timeline after a jump out of this one, with the same tracks. [`Self::flush`] this one first.
+    pub(super) fn after_jump(&self) -> Self {
+        let mut next = Self::new(self.video, self.audio);
+        if let Some((last_raw, last)) = self.last {
+            // Timestamps before 2³¹ milliseconds of this timeline's own end: the difference fits.
+            next.ended_at = self.last_of.map(|at| at.map(|at| last_raw.wrapping_add((at - last) as u32)));
+        }
+        next
+    }
+
+    /// Whether the sample continues this timeline. Changes nothing.
+    pub(super) fn examine(&self, sample: &Sample) -> Step {
+        let Some((last_raw, last)) = self.last else { return Step::Continues };
+        let at = last + i64::from(sample.timestamp.wrapping_sub(last_raw) as i32);
+        let back = match self.last_of[index(sample.track)] {
+            Some(own) => own - at > MAX_BACKWARD_MS,
+            None => self.newest - at > MAX_FORWARD_MS,
+        };
+        if (back || at - self.newest > MAX_FORWARD_MS) && !self.is_stray(sample, at) {
+            Step::Jumps
+        } else {
+            Step::Continues
+        }
+    }
+
+    /// Takes a sample that [continues](Self::examine) the timeline; what became of earlier ones goes to `out`.
+    pub(super) fn push(&mut self, sample: Sample, statistics: &mut Statistics, out: &mut Vec<Placed>) {
+        let at = match self.last {
+            Some((last_raw, last)) => last + i64::from(sample.timestamp.wrapping_sub(last_raw) as i32),
+            None => i64::from(sample.timestamp as i32),
+        };
+        let own = index(sample.track);
+        if self.last.is_some() && self.is_stray(&sample, at) {
+            self.strays += 1;
+            statistics.dropped_timestamps += 1;
+            return;
+        }
+        self.ended_at[own] = None;
+        self.newest = if self.last.is_none() { at } else { self.newest.max(at) };
+        self.last = Some((sample.timestamp, at));
+        self.last_of[own] = Some(self.last_of[own].map_or(at, |before| before.max(at)));
+        match (sample.track, self.origin) {
+            (TrackKind::Video, _) if !self.video_started && !sample.keyframe => statistics.dropped_before_keyframe += 1,
+            (TrackKind::Video, _) if !self.video_started => self.start_video(sample, at, statistics, out),
+            (TrackKind::Video, origin) => self.push_video(sample, at - origin.unwrap_or(at), out),
+            (TrackKind::Audio, Some(origin)) => self.push_audio(sample, at - origin, statistics, out),
+            (TrackKind::Audio, None) if self.video => self.wait_for_keyframe(sample, at, statistics, out),
+            (TrackKind::Audio, None) => {
+                self.origin = Some(at - START_MS);
+                self.push_audio(sample, START_MS, statistics, out);
+            }
+        }
+    }
+
+    /// Releases what is held; the timeline is over.
+    pub(super) fn flush(&mut self, statistics: &mut Statistics, out: &mut Vec<Placed>) {
+        statistics.dropped_before_keyframe += self.waiting.len() as u64;
+        self.waiting.clear();
+        if let Some(held) = self.held_video.take() {
+            out.push(placed(held, self.last_video_duration, VIDEO_TIMESCALE));
+        }
+        if let (Some(held), Some(clock)) = (self.held_audio.take(), self.audio) {
+            out.push(placed(held, clock.frame, clock.rate));
+        }
+    }
+
+    /// The first of its track here, close behind where that track ended on the timeline before, and far from here.
+    fn is_stray(&self, sample: &Sample, at: i64) -> bool {
+        let Some(ended_at) = self.ended_at[index(sample.track)] else { return false };
+        let behind = sample.timestamp.wrapping_sub(ended_at) as i32;
+        self.strays < MAX_STRAYS
+            && (-(MAX_BACKWARD_MS as i32)..=MAX_STRAY_MS).contains(&behind)
+            && (self.newest - at).abs() > MAX_BACKWARD_MS
+    }
+
+    fn wait_for_keyframe(&mut self, sample: Sample, at: i64, statistics: &mut Statistics, out: &mut Vec<Placed>) {
+        let first = *self.first_audio.get_or_insert(at);
+        self.waiting.push_back((sample, at));
+        if self.waiting.len() > MAX_WAITING {
+            self.waiting.pop_front();
+            statistics.dropped_before_keyframe += 1;
+        }
+        if at - first > MAX_KEYFRAME_WAIT_MS {
+            let earliest = self.waiting.iter().map(|(_, at)| *at).min().unwrap_or(at);
+            self.release_waiting(earliest - START_MS, earliest, statistics, out);
+        }
+    }
+
+    fn start_video(&mut self, keyframe: Sample, at: i64, statistics: &mut Statistics, out: &mut Vec<Placed>) {
+        self.video_started = true;
+        self.video_shift = offset(&keyframe);
+        let shown = at + self.video_shift;
+        let origin = self.origin.unwrap_or(shown - START_MS);
+        self.release_waiting(origin, shown - MAX_AUDIO_LEAD_MS, statistics, out);
+        self.push_video(keyframe, at - origin, out);
+    }
+
+    /// Sets the origin and places the audio that waited for it, from `earliest` on.
+    fn release_waiting(&mut self, origin: i64, earliest: i64, statistics: &mut Statistics, out: &mut Vec<Placed>) {
+        self.origin = Some(origin);
+        for (sample, at) in std::mem::take(&mut self.waiting) {
+            if at < earliest {
+                statistics.dropped_before_keyframe += 1;
+            } else {
+                self.push_audio(sample, at - origin, statistics, out);
+            }
+        }
+    }
+
+    fn push_video(&mut self, sample: Sample, at: i64, out: &mut Vec<Placed>) {
+        let ticks = i64::from(VIDEO_TIMESCALE) / 1000;
+        let presentation = (at + offset(&sample)) * ticks;
+        let mut decode_time = ((at + self.video_shift) * ticks).max(0);
+        if let Some(held) = self.held_video.take() {
+            // Two samples with one timestamp, or a little disorder: decode times must rise all the same.
+            decode_time = decode_time.max(held.decode_time + 1);
+            let duration = u32::try_from(decode_time - held.decode_time).unwrap_or(u32::MAX);
+            self.last_video_duration = duration;
+            out.push(placed(held, duration, VIDEO_TIMESCALE));
+        }
+        let composition_offset = i32::try_from(presentation - decode_time).unwrap_or(0);
+        self.held_video = Some(Held { sample, decode_time, composition_offset });
+    }
+
+    fn push_audio(&mut self, sample: Sample, at: i64, statistics: &mut Statistics, out: &mut Vec<Placed>) {
+        let Some(AudioClock { rate, frame }) = self.audio else {
+            statistics.dropped_unusable += 1;
+            return;
+        };
+        let (rate_ticks, frame_ticks) = (i64::from(rate), i64::from(frame));
+        let wanted = at.saturating_mul(rate_ticks) / 1000;
+        let mut decode_time = wanted;
+        if let Some(held) = &self.held_audio {
+            let expected = held.decode_time + frame_ticks;
+            let difference = wanted - expected;
+            let gap = (rate_ticks * AUDIO_GAP_MS / 1000).max(frame_ticks);
+            let jitter = rate_ticks * AUDIO_JITTER_MS / 1000;
+            decode_time = match difference {
+                _ if difference < -gap => {
+                    statistics.dropped_timestamps += 1;
+                    return;
+                }
+                _ if difference > gap => wanted,
+                _ if difference > jitter => expected + frame_ticks / AUDIO_SLEW,
+                _ if difference < -jitter => expected - frame_ticks / AUDIO_SLEW,
+                _ => expected,
+            };
+        } else if wanted < 0 {
+            statistics.dropped_timestamps += 1;
+            return;
+        }
+        if let Some(held) = self.held_audio.take() {
+            let duration = u32::try_from(decode_time - held.decode_time).unwrap_or(u32::MAX);
+            out.push(placed(held, duration, rate));
+        }
+        self.held_audio = Some(Held { sample, decode_time, composition_offset: 0 });
+    }
+}
+
+fn offset(sample: &Sample) -> i64 {
+    sample.composition_offset.clamp(-MAX_COMPOSITION_OFFSET_MS, MAX_COMPOSITION_OFFSET_MS).into()
+}
+
+fn placed(held: Held, duration: u32, timescale: u32) -> Placed {
+    let micros = |ticks: i64| i64::try_from(i128::from(ticks) * 1_000_000 / i128::from(timescale)).unwrap_or(i64::MAX);
+    Placed {
+        track: held.sample.track,
+        keyframe: held.sample.keyframe || held.sample.track == TrackKind::Audio,
+        data: held.sample.data,
+        decode_time: u64::try_from(held.decode_time).unwrap_or(0),
+        duration,
+        composition_offset: held.composition_offset,
+        at: micros(held.decode_time),
+        end: micros(held.decode_time.saturating_add(duration.into())),
+    }
+}
