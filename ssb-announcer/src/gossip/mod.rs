@@ -1,1 +1,416 @@
-//! Not written yet.
+//! Connections to other nodes: listening, dialling, and keeping one working connection to each peer.
+//!
+//! In: peers offered through [`stream_model::PeerBook`], connections of whoever knows the network key. Out:
+//! replicated feeds in the [`FeedStore`], and a list of connections for people. [`peers`] decides whom to dial and
+//! which connection counts; `connection` serves one of them. A connection that fails, or panics, ends alone.
+
+mod connection;
+pub mod peers;
+mod socket;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics::{counter, gauge};
+use stream_model::{FeedId, PeerBook, SsbPeer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::feed::FeedStore;
+use crate::handshake::state::SessionKeys;
+use crate::handshake::{self, HandshakeError, NetworkKey};
+use crate::identity::Identity;
+use peers::{Admission, Connection, ConnectionId, Direction, Ending, Peers};
+
+/// How long TCP may take to connect to one address of a peer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long connections may take to say goodbye when the node stops.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Pause where the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How this node connects.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen; `[::]` also takes IPv4, port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// Separates communities.
+    pub network_key: NetworkKey,
+    /// The most inbound connections. Each may hold about 1 MB when its peer does its worst.
+    pub max_inbound: usize,
+    /// The most inbound connections of one address.
+    pub max_inbound_per_address: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0u16; 8], 8008)),
+            network_key: NetworkKey::MAIN,
+            max_inbound: 64,
+            max_inbound_per_address: 16,
+        }
+    }
+}
+
+/// Why this node cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen for SSB on {address}: {source}; set ssb.listen to an address and port that are free")]
+pub struct BindError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// Binds the listener. Nothing is accepted or dialled until the [`Listener`] runs. To be called within a tokio
+/// runtime.
+///
+/// # Errors
+/// [`BindError`] where the address cannot be listened on.
+pub fn bind(config: Config, identity: Identity, store: FeedStore) -> Result<(Gossip, Listener), BindError> {
+    let error = |source| BindError { address: config.listen, source };
+    let socket = socket::listen(config.listen).map_err(error)?;
+    let local_address = socket.local_addr().map_err(error)?;
+    let state = State { peers: Peers::new(identity.id()), cancels: HashMap::new() };
+    let shared = Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), identity, store, config });
+    Ok((Gossip { shared: shared.clone(), local_address }, Listener { shared, socket }))
+}
+
+/// A handle to the connections of this node. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Gossip {
+    shared: Arc<Shared>,
+    local_address: SocketAddr,
+}
+
+impl Gossip {
+    /// Where it listens, with the real port.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Everybody who is connected or to be dialled.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.shared.state().peers.connections()
+    }
+}
+
+impl fmt::Debug for Gossip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gossip").field("local_address", &self.local_address).finish_non_exhaustive()
+    }
+}
+
+impl PeerBook for Gossip {
+    fn offer(&self, peer: SsbPeer) {
+        if !self.shared.store.want_peer(peer.feed) {
+            counter!("meshstream_ssb_feeds_refused_total").increment(1);
+        }
+        if self.shared.state().peers.handle_offer(peer, Instant::now()) {
+            self.shared.changed.notify_one();
+        } else {
+            counter!("meshstream_ssb_peers_refused_total").increment(1);
+        }
+    }
+
+    fn replicate(&self, feed: FeedId) {
+        if !self.shared.store.want_other(feed) {
+            counter!("meshstream_ssb_feeds_refused_total").increment(1);
+        }
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Somebody may have to be dialled.
+    changed: Notify,
+    identity: Identity,
+    store: FeedStore,
+    config: Config,
+}
+
+struct State {
+    peers: Peers,
+    cancels: HashMap<ConnectionId, CancellationToken>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Its methods do not panic half way; if one ever did, a stale list of peers beats no connections.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that accepts and dials.
+pub struct Listener {
+    shared: Arc<Shared>,
+    socket: TcpListener,
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl Listener {
+    /// Accepts and dials until cancelled; then says goodbye to everybody, within a bound. Not to be dropped half way
+    /// where the peers should learn of it.
+    pub async fn run(self, cancel: CancellationToken) {
+        let Self { shared, socket } = self;
+        let mut tasks = JoinSet::new();
+        let mut inbound: HashMap<tokio::task::Id, IpAddr> = HashMap::new();
+        loop {
+            spawn_dials(&shared, &mut tasks, &cancel);
+            let next = shared.state().peers.next_timeout();
+            let timer = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                accepted = socket.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        let address = socket::canonical(address);
+                        if has_room(&shared.config, &inbound, address.ip()) {
+                            let task = serve_inbound(shared.clone(), stream, address, cancel.child_token());
+                            inbound.insert(tasks.spawn(task).id(), address.ip());
+                        } else {
+                            counter!("meshstream_ssb_connections_refused_total").increment(1);
+                        }
+                    }
+                    Err(error) => {
+                        warn!(%error, "cannot accept an SSB connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(ended) = tasks.join_next_with_id() => {
+                    let id = match &ended {
+                        Ok((id, ())) => *id,
+                        Err(error) => error.id(),
+                    };
+                    inbound.remove(&id);
+                    report_panic(ended.map(|_| ()));
+                }
+                () = shared.changed.notified() => {}
+                () = timer => {}
+            }
+        }
+        drop(socket);
+        let all = async {
+            while let Some(ended) = tasks.join_next().await {
+                report_panic(ended);
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
+            warn!("SSB connections did not end in time");
+        }
+        tasks.shutdown().await;
+    }
+}
+
+fn spawn_dials(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, cancel: &CancellationToken) {
+    loop {
+        let Some(peer) = shared.state().peers.poll_dial(Instant::now()) else { return };
+        tasks.spawn(serve_outbound(shared.clone(), peer, cancel.child_token()));
+    }
+}
+
+fn has_room(config: &Config, inbound: &HashMap<tokio::task::Id, IpAddr>, address: IpAddr) -> bool {
+    inbound.len() < config.max_inbound
+        && inbound.values().filter(|other| **other == address).count() < config.max_inbound_per_address
+}
+
+fn report_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        counter!("meshstream_ssb_connection_panics_total").increment(1);
+        error!(%error, "an SSB connection ended by a panic: this is a defect");
+    }
+}
+
+async fn serve_inbound(shared: Arc<Shared>, mut stream: TcpStream, address: SocketAddr, cancel: CancellationToken) {
+    let handshake = async {
+        socket::prepare(&stream)?;
+        handshake::authenticate_server(&mut stream, &shared.config.network_key, shared.identity.signing_key()).await
+    };
+    let keys = tokio::select! {
+        () = cancel.cancelled() => return,
+        keys = handshake => keys,
+    };
+    match keys {
+        Ok(keys) => {
+            serve(shared, stream, keys, address, Direction::Inbound, cancel).await;
+        }
+        Err(error) => {
+            counter!("meshstream_ssb_handshakes_failed_total", "direction" => "inbound").increment(1);
+            debug!(%address, %error, "SSB handshake failed");
+        }
+    }
+}
+
+async fn serve_outbound(shared: Arc<Shared>, peer: SsbPeer, cancel: CancellationToken) {
+    // Reports the end of the dial whatever happens, a panic included.
+    let mut dial = DialGuard { shared: shared.clone(), feed: peer.feed, ending: Some(Ending::Goodbye) };
+    let dialled = tokio::select! {
+        () = cancel.cancelled() => return,
+        dialled = dial_any(&shared, &peer) => dialled,
+    };
+    match dialled {
+        Ok((stream, keys, address)) => {
+            if serve(shared, stream, keys, address, Direction::Outbound, cancel).await {
+                dial.ending = None;
+            }
+        }
+        Err(error) => {
+            counter!("meshstream_ssb_handshakes_failed_total", "direction" => "outbound").increment(1);
+            debug!(feed = %peer.feed, %error, "cannot connect to an SSB peer");
+            dial.ending = Some(Ending::Failed(error.to_string()));
+        }
+    }
+}
+
+/// Why a peer could not be reached.
+#[derive(Debug, thiserror::Error)]
+enum DialError {
+    #[error("the peer connected to us meanwhile")]
+    Connected,
+    #[error("no address to dial")]
+    NoAddress,
+    #[error("cannot connect: {0}")]
+    Connect(std::io::Error),
+    #[error("no answer within {CONNECT_WITHIN:?}")]
+    TimedOut,
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+}
+
+/// Tries the peer's addresses in turn. Gives up where the peer is connected meanwhile, so that a slow dial cannot be
+/// taken for a new one.
+async fn dial_any(shared: &Shared, peer: &SsbPeer) -> Result<(TcpStream, SessionKeys, SocketAddr), DialError> {
+    let mut last = DialError::NoAddress;
+    for address in &peer.addresses {
+        let connected = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await;
+        if shared.state().peers.is_connected(&peer.feed) {
+            return Err(DialError::Connected);
+        }
+        let mut stream = match connected {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                last = DialError::Connect(error);
+                continue;
+            }
+            Err(_) => {
+                last = DialError::TimedOut;
+                continue;
+            }
+        };
+        socket::prepare(&stream).map_err(DialError::Connect)?;
+        let (network, identity) = (&shared.config.network_key, shared.identity.signing_key());
+        match handshake::authenticate_client(&mut stream, network, identity, peer.feed).await {
+            Ok(keys) => return Ok((stream, keys, *address)),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+/// Serves an authenticated connection to its end; `false` where there is a better one to this peer already.
+async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    keys: SessionKeys,
+    address: SocketAddr,
+    direction: Direction,
+    cancel: CancellationToken,
+) -> bool {
+    let feed = keys.peer;
+    let Some(mut live) = LiveGuard::admit(&shared, feed, address, direction, &cancel) else {
+        counter!("meshstream_ssb_connections_redundant_total").increment(1);
+        debug!(%feed, ?direction, "there is a connection to this SSB peer already");
+        return false;
+    };
+    info!(%feed, ?direction, "SSB peer connected");
+    debug!(%feed, %address, "SSB peer's address");
+    let identity = shared.identity.id();
+    let ended = connection::run(stream, keys, direction, identity, shared.store.clone(), cancel).await;
+    match ended {
+        Ok(()) => info!(%feed, "SSB peer disconnected"),
+        Err(error) => {
+            info!(%feed, %error, "SSB peer lost");
+            live.ending = error.into_ending();
+            if matches!(live.ending, Ending::Misbehaved(_)) {
+                counter!("meshstream_ssb_peers_misbehaved_total").increment(1);
+            }
+        }
+    }
+    true
+}
+
+/// Reports the end of a dial that did not become a connection.
+struct DialGuard {
+    shared: Arc<Shared>,
+    feed: FeedId,
+    ending: Option<Ending>,
+}
+
+impl Drop for DialGuard {
+    fn drop(&mut self) {
+        if let Some(ending) = self.ending.take() {
+            let now = Instant::now();
+            self.shared.state().peers.handle_dial_ended(self.feed, ending, now, rand::random());
+            self.shared.changed.notify_one();
+        }
+    }
+}
+
+/// A connection that counts; dropping it reports its end, whatever ended it.
+struct LiveGuard {
+    shared: Arc<Shared>,
+    id: ConnectionId,
+    ending: Ending,
+}
+
+impl LiveGuard {
+    fn admit(
+        shared: &Arc<Shared>,
+        feed: FeedId,
+        address: SocketAddr,
+        direction: Direction,
+        cancel: &CancellationToken,
+    ) -> Option<Self> {
+        let mut state = shared.state();
+        match state.peers.handle_authenticated(feed, address, direction, Instant::now()) {
+            Admission::Redundant => None,
+            Admission::Admitted(id, replaced) => {
+                if let Some(replaced) = replaced.and_then(|replaced| state.cancels.get(&replaced)) {
+                    replaced.cancel();
+                }
+                state.cancels.insert(id, cancel.clone());
+                gauge!("meshstream_ssb_connections").increment(1.0);
+                drop(state);
+                Some(Self { shared: shared.clone(), id, ending: Ending::Goodbye })
+            }
+        }
+    }
+}
+
+impl Drop for LiveGuard {
+    fn drop(&mut self) {
+        let ending = std::mem::replace(&mut self.ending, Ending::Goodbye);
+        let mut state = self.shared.state();
+        state.cancels.remove(&self.id);
+        state.peers.handle_closed(self.id, ending, Instant::now(), rand::random());
+        drop(state);
+        gauge!("meshstream_ssb_connections").decrement(1.0);
+        self.shared.changed.notify_one();
+    }
+}

@@ -17,8 +17,8 @@ pub const MAX_BODY: usize = 4096;
 /// A header: its own tag, and sealed within it the body's length and tag.
 const HEADER: usize = TAG + HEADER_BODY;
 const HEADER_BODY: usize = 2 + TAG;
-/// How much is asked of the socket at once: a few bodies, so that a batch of messages takes few system calls.
-const READ_AT_ONCE: usize = 4 * (HEADER + MAX_BODY);
+/// How much is asked of the socket at once: about a hundred messages, which are then stored together.
+const READ_AT_ONCE: usize = 16 * (HEADER + MAX_BODY);
 
 /// Why a box stream cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -183,17 +183,19 @@ impl<R: AsyncRead + Unpin> BoxReader<R> {
         Self { inner, opener: Opener::new(key), sealed: BytesMut::new() }
     }
 
-    /// Appends at least one body to `plain`; `false` where the peer said goodbye instead. May be cancelled: nothing
-    /// is lost. Holds at most one read's worth of sealed bytes itself.
+    /// Appends at least one body to `plain`, and at most what one read yields; `false` where the peer said goodbye
+    /// instead. May be cancelled: nothing is lost.
     ///
     /// # Errors
     /// Where the connection breaks, ends without a goodbye, or what arrives is not authentic.
     pub async fn read(&mut self, plain: &mut BytesMut) -> Result<bool, BoxStreamError> {
+        let before = plain.len();
         loop {
             match self.opener.open(&mut self.sealed, plain)? {
-                Opened::Body => return Ok(true),
-                Opened::Goodbye => return Ok(false),
-                Opened::Incomplete => {}
+                Opened::Body => continue,
+                Opened::Goodbye if plain.len() == before => return Ok(false),
+                Opened::Incomplete if plain.len() == before => {}
+                Opened::Goodbye | Opened::Incomplete => return Ok(true),
             }
             self.sealed.reserve(READ_AT_ONCE);
             if self.inner.read_buf(&mut self.sealed).await? == 0 {
@@ -209,12 +211,13 @@ pub struct BoxWriter<W> {
     inner: W,
     sealer: Sealer,
     sealed: BytesMut,
+    written: u64,
 }
 
 impl<W: AsyncWrite + Unpin> BoxWriter<W> {
     /// Sends encrypted to `inner`.
     pub fn new(inner: W, key: BoxKey) -> Self {
-        Self { inner, sealer: Sealer::new(key), sealed: BytesMut::new() }
+        Self { inner, sealer: Sealer::new(key), sealed: BytesMut::new(), written: 0 }
     }
 
     /// Seals `plain` into the buffer, from where [`Self::write`] takes it.
@@ -227,15 +230,22 @@ impl<W: AsyncWrite + Unpin> BoxWriter<W> {
         self.sealed.len()
     }
 
-    /// Writes some of the buffer to the socket. May be cancelled: what was not written stays in the buffer.
+    /// Bytes that the socket has taken so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes the buffer to the socket. May be cancelled: what was not written stays in the buffer.
     ///
     /// # Errors
     /// Where the connection breaks.
     pub async fn write(&mut self) -> Result<(), BoxStreamError> {
         while self.sealed.has_remaining() {
-            if self.inner.write_buf(&mut self.sealed).await? == 0 {
+            let taken = self.inner.write_buf(&mut self.sealed).await?;
+            if taken == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into());
             }
+            self.written += taken as u64;
         }
         Ok(self.inner.flush().await?)
     }

@@ -198,17 +198,18 @@ impl Session {
         self.handle_appended(author, sequence);
     }
 
-    /// A message that the peer sent does not hold: its feed is not taken from this peer any more.
-    pub fn handle_rejected(&mut self, author: FeedId) {
-        if let Some(feed) = self.feeds.get_mut(&author).filter(|feed| !feed.refused) {
-            feed.refused = true;
-            self.to_tell.insert(author);
-        }
+    /// A message that the peer sent does not hold: its feed is not taken from this peer any more. Returns whether it
+    /// was until now.
+    pub fn handle_rejected(&mut self, author: FeedId) -> bool {
+        let Some(feed) = self.feeds.get_mut(&author).filter(|feed| feed.receives()) else { return false };
+        feed.refused = true;
+        self.to_tell.insert(author);
+        true
     }
 
     /// A message that the peer sent does not follow on what we have: ask again from where we are.
     pub fn handle_gap(&mut self, author: FeedId) {
-        if self.feeds.contains_key(&author) {
+        if self.feeds.get(&author).is_some_and(Feed::receives) {
             self.to_tell.insert(author);
         }
     }

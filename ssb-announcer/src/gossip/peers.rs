@@ -1,0 +1,292 @@
+//! Which peers are known, when to dial them, and which connections count. Pure: time and chance are arguments.
+//!
+//! In: offers, outcomes of dials, authenticated connections, their ends. Out: whom to dial now, whether a connection
+//! may stay, and a list for people. It holds one connection to each peer: where both dial at once, both keep the one
+//! that the lower key dialled.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use stream_model::{FeedId, SsbPeer};
+
+use crate::handshake::TIME_TO_AUTHENTICATE;
+
+/// Peers that are remembered and dialled: more than a community mesh has neighbours.
+pub const MAX_PEERS: usize = 256;
+/// Addresses tried of one peer: an overlay or two, a LAN address, a link-local one.
+pub const MAX_ADDRESSES: usize = 8;
+/// Pause after the first failure; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause: a neighbour that comes back is not missed for longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A connection that lived this long counts as a success; one that ended sooner keeps the pause growing.
+const SUCCESS_AFTER: Duration = Duration::from_secs(10);
+/// Two connections less than this apart may have been dialled at once: a dial that began before the other connection
+/// was known is through, or given up, after this.
+const SIMULTANEOUS: Duration = TIME_TO_AUTHENTICATE.saturating_add(Duration::from_secs(2));
+/// How much of an error is kept for people to read.
+const MAX_ERROR_TEXT: usize = 200;
+
+/// Names one connection for as long as the node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(u64);
+
+/// Who dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The peer.
+    Inbound,
+    /// We.
+    Outbound,
+}
+
+/// State of the connection to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// Authenticated and working.
+    Connected,
+    /// Being dialled.
+    Connecting,
+    /// Failed; dialled again later.
+    Waiting,
+}
+
+/// A peer as status shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Who it is.
+    pub feed: FeedId,
+    /// Where it is connected, or was offered to be.
+    pub address: Option<SocketAddr>,
+    /// Whether the peer dialled us.
+    pub inbound: bool,
+    /// Connected or not.
+    pub state: ConnectionState,
+    /// Why the last connection or dial ended.
+    pub last_error: Option<String>,
+}
+
+/// Whether an authenticated connection may stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is the connection to this peer now; the one it replaces is to be closed.
+    Admitted(ConnectionId, Option<ConnectionId>),
+    /// There is a connection to this peer already, which stays.
+    Redundant,
+}
+
+/// How a connection or a dial ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The peer said goodbye, or we did.
+    Goodbye,
+    /// It broke, or could not be made.
+    Failed(String),
+    /// The peer broke the rules: it is not dialled again for the longest pause.
+    Misbehaved(String),
+}
+
+#[derive(Debug)]
+struct Known {
+    addresses: Vec<SocketAddr>,
+    failures: u32,
+    dial: Dial,
+    last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dial {
+    At(Instant),
+    Running,
+    /// There is a connection.
+    Unneeded,
+}
+
+#[derive(Debug)]
+struct Live {
+    feed: FeedId,
+    address: SocketAddr,
+    direction: Direction,
+    since: Instant,
+}
+
+/// All peers.
+#[derive(Debug)]
+pub struct Peers {
+    me: FeedId,
+    known: BTreeMap<FeedId, Known>,
+    live: BTreeMap<ConnectionId, Live>,
+    /// The one connection that counts for each peer.
+    current: BTreeMap<FeedId, ConnectionId>,
+    last_id: u64,
+}
+
+impl Peers {
+    /// Nobody known. `me` is this node, which is never dialled.
+    pub fn new(me: FeedId) -> Self {
+        Self { me, known: BTreeMap::new(), live: BTreeMap::new(), current: BTreeMap::new(), last_id: 0 }
+    }
+
+    /// Remembers a peer and its addresses; it is dialled at once where they are new. `false` where there is no room.
+    pub fn handle_offer(&mut self, peer: SsbPeer, now: Instant) -> bool {
+        let mut addresses = peer.addresses;
+        addresses.truncate(MAX_ADDRESSES);
+        if peer.feed == self.me {
+            return true;
+        }
+        if !self.known.contains_key(&peer.feed) && self.known.len() >= MAX_PEERS && !self.forget_one() {
+            return false;
+        }
+        let connected = self.current.contains_key(&peer.feed);
+        let known = self.known.entry(peer.feed).or_insert(Known {
+            addresses: Vec::new(),
+            failures: 0,
+            dial: if connected { Dial::Unneeded } else { Dial::At(now) },
+            last_error: None,
+        });
+        let new = addresses.iter().any(|address| !known.addresses.contains(address));
+        known.addresses = addresses;
+        if let (true, Dial::At(_)) = (new, known.dial) {
+            known.failures = 0;
+            known.dial = Dial::At(now);
+        }
+        true
+    }
+
+    /// Forgets the peer that has failed most, so that a new one has room.
+    fn forget_one(&mut self) -> bool {
+        let failing = self.known.iter().filter(|(_, known)| matches!(known.dial, Dial::At(_)) && known.failures > 0);
+        match failing.max_by_key(|(_, known)| known.failures).map(|(feed, _)| *feed) {
+            Some(feed) => self.known.remove(&feed).is_some(),
+            None => false,
+        }
+    }
+
+    /// Whom to dial now, and where.
+    pub fn poll_dial(&mut self, now: Instant) -> Option<SsbPeer> {
+        let due = |known: &Known| matches!(known.dial, Dial::At(at) if at <= now) && !known.addresses.is_empty();
+        let (feed, known) = self.known.iter_mut().find(|(_, known)| due(known))?;
+        known.dial = Dial::Running;
+        Some(SsbPeer { feed: *feed, addresses: known.addresses.clone() })
+    }
+
+    /// When [`Self::poll_dial`] has something next.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let waiting = self.known.values().filter(|known| !known.addresses.is_empty());
+        waiting.filter_map(|known| if let Dial::At(at) = known.dial { Some(at) } else { None }).min()
+    }
+
+    /// Whether there is a connection to a peer, so that a dial still running can be given up.
+    pub fn is_connected(&self, feed: &FeedId) -> bool {
+        self.current.contains_key(feed)
+    }
+
+    /// A dial ended without a connection that counts. `chance` is uniform in 0..1.
+    pub fn handle_dial_ended(&mut self, feed: FeedId, ending: Ending, now: Instant, chance: f64) {
+        let connected = self.current.contains_key(&feed);
+        if let Some(known) = self.known.get_mut(&feed).filter(|known| known.dial == Dial::Running) {
+            if connected {
+                known.dial = Dial::Unneeded;
+            } else {
+                known.pause(ending, now, chance);
+            }
+        }
+    }
+
+    /// A peer has authenticated itself.
+    pub fn handle_authenticated(
+        &mut self,
+        feed: FeedId,
+        address: SocketAddr,
+        direction: Direction,
+        now: Instant,
+    ) -> Admission {
+        let existing = self.current.get(&feed).copied();
+        if feed == self.me || existing.is_some_and(|id| !self.yields(id, direction, now)) {
+            return Admission::Redundant;
+        }
+        self.last_id += 1;
+        let id = ConnectionId(self.last_id);
+        self.live.insert(id, Live { feed, address, direction, since: now });
+        self.current.insert(feed, id);
+        if let Some(known) = self.known.get_mut(&feed) {
+            known.dial = Dial::Unneeded;
+            known.last_error = None;
+        }
+        Admission::Admitted(id, existing)
+    }
+
+    /// Whether the existing connection makes place for a new one of the same peer.
+    fn yields(&self, existing: ConnectionId, new: Direction, now: Instant) -> bool {
+        let Some(live) = self.live.get(&existing) else { return true };
+        let lower_dialled = |direction| (self.me < live.feed) == (direction == Direction::Outbound);
+        match (live.direction, new) {
+            // We dial one peer once at a time.
+            (Direction::Outbound, Direction::Outbound) => false,
+            // A peer that dials again has lost its first connection.
+            (Direction::Inbound, Direction::Inbound) => true,
+            // A peer dials us although we had dialled it long ago: it has lost that connection.
+            (Direction::Outbound, Direction::Inbound) if now.duration_since(live.since) > SIMULTANEOUS => true,
+            (Direction::Outbound, Direction::Inbound) | (Direction::Inbound, Direction::Outbound) => lower_dialled(new),
+        }
+    }
+
+    /// A connection ended. `chance` is uniform in 0..1.
+    pub fn handle_closed(&mut self, id: ConnectionId, ending: Ending, now: Instant, chance: f64) {
+        let Some(live) = self.live.remove(&id) else { return };
+        if self.current.get(&live.feed) != Some(&id) {
+            return;
+        }
+        self.current.remove(&live.feed);
+        if let Some(known) = self.known.get_mut(&live.feed) {
+            if now.duration_since(live.since) >= SUCCESS_AFTER {
+                known.failures = 0;
+            }
+            known.pause(ending, now, chance);
+        }
+    }
+
+    /// Everybody known or connected.
+    pub fn connections(&self) -> Vec<Connection> {
+        let connected = self.current.values().filter_map(|id| self.live.get(id)).map(|live| Connection {
+            feed: live.feed,
+            address: Some(live.address),
+            inbound: live.direction == Direction::Inbound,
+            state: ConnectionState::Connected,
+            last_error: None,
+        });
+        let others = self.known.iter().filter(|(feed, _)| !self.current.contains_key(feed));
+        let others = others.map(|(feed, known)| Connection {
+            feed: *feed,
+            address: known.addresses.first().copied(),
+            inbound: false,
+            state: match known.dial {
+                Dial::At(_) if known.failures > 0 => ConnectionState::Waiting,
+                _ => ConnectionState::Connecting,
+            },
+            last_error: known.last_error.clone(),
+        });
+        connected.chain(others).collect()
+    }
+}
+
+impl Known {
+    fn pause(&mut self, ending: Ending, now: Instant, chance: f64) {
+        self.failures = self.failures.saturating_add(1);
+        let mut pause = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_PAUSE);
+        self.last_error = match ending {
+            Ending::Goodbye => None,
+            Ending::Failed(error) => Some(error.chars().take(MAX_ERROR_TEXT).collect()),
+            Ending::Misbehaved(error) => {
+                pause = LONGEST_PAUSE;
+                Some(error.chars().take(MAX_ERROR_TEXT).collect())
+            }
+        };
+        // Jitter of half the pause, so that two nodes do not dial each other in step for ever.
+        self.dial = Dial::At(now + pause.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0));
+    }
+}
+
+#[cfg(test)]
+mod tests;

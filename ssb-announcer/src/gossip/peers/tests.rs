@@ -1,0 +1,180 @@
+//! The decisions of [`Peers`](super::Peers), with a clock moved by hand.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LOW: FeedId = FeedId([1; 32]);
+const HIGH: FeedId = FeedId([2; 32]);
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port))
+}
+
+fn offer(feed: FeedId, port: u16) -> SsbPeer {
+    SsbPeer { feed, addresses: vec![address(port)] }
+}
+
+fn failed() -> Ending {
+    Ending::Failed("refused".to_owned())
+}
+
+fn admitted(admission: Admission) -> (ConnectionId, Option<ConnectionId>) {
+    match admission {
+        Admission::Admitted(id, replaced) => (id, replaced),
+        Admission::Redundant => panic!("not admitted"),
+    }
+}
+
+#[test]
+fn pauses_grow_to_the_cap_and_begin_below_a_second() {
+    let mut peers = Peers::new(LOW);
+    let mut now = Instant::now();
+    peers.handle_offer(offer(HIGH, 1), now);
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        assert!(peers.poll_dial(now).is_some());
+        assert!(peers.poll_dial(now).is_none());
+        peers.handle_dial_ended(HIGH, failed(), now, 1.0);
+        let next = peers.next_timeout().unwrap();
+        pauses.push(next - now);
+        now = next;
+    }
+    assert_eq!(pauses[0], FIRST_PAUSE);
+    assert!(pauses.is_sorted());
+    assert_eq!(*pauses.last().unwrap(), LONGEST_PAUSE);
+}
+
+#[test]
+fn a_new_address_is_dialled_at_once_and_the_same_one_is_not() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_offer(offer(HIGH, 1), now);
+    peers.poll_dial(now).unwrap();
+    peers.handle_dial_ended(HIGH, failed(), now, 0.5);
+    peers.handle_offer(offer(HIGH, 1), now);
+    assert_eq!(peers.poll_dial(now), None);
+    peers.handle_offer(offer(HIGH, 2), now);
+    assert_eq!(peers.poll_dial(now), Some(offer(HIGH, 2)));
+}
+
+#[test]
+fn a_connected_peer_is_not_dialled_until_the_connection_ends() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    let (id, _) = admitted(peers.handle_authenticated(HIGH, address(9), Direction::Inbound, now));
+    peers.handle_offer(offer(HIGH, 1), now);
+    assert_eq!(peers.poll_dial(now), None);
+    peers.handle_closed(id, Ending::Goodbye, now, 0.0);
+    let next = peers.next_timeout().unwrap();
+    assert!(next - now < Duration::from_secs(1));
+    assert_eq!(peers.poll_dial(next), Some(offer(HIGH, 1)));
+}
+
+#[test]
+fn a_peer_that_misbehaved_waits_the_longest_pause() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_offer(offer(HIGH, 1), now);
+    peers.poll_dial(now).unwrap();
+    let (id, _) = admitted(peers.handle_authenticated(HIGH, address(1), Direction::Outbound, now));
+    peers.handle_closed(id, Ending::Misbehaved("forged".to_owned()), now, 1.0);
+    assert_eq!(peers.next_timeout().unwrap() - now, LONGEST_PAUSE);
+}
+
+/// Both nodes dial at once; the two connections become known at each node in any order.
+#[test]
+fn of_two_simultaneous_connections_both_sides_keep_the_same_one() {
+    for orders in 0..4 {
+        let now = Instant::now();
+        let survivors = [(LOW, HIGH, orders & 1), (HIGH, LOW, orders >> 1)].map(|(me, other, order)| {
+            let mut peers = Peers::new(me);
+            let mut directions = [Direction::Outbound, Direction::Inbound];
+            if order == 1 {
+                directions.reverse();
+            }
+            let mut current = None;
+            for direction in directions {
+                if let Admission::Admitted(..) = peers.handle_authenticated(other, address(1), direction, now) {
+                    current = Some(direction);
+                }
+            }
+            (me < other) == (current == Some(Direction::Outbound))
+        });
+        assert_eq!(survivors, [true, true], "order {orders}");
+    }
+}
+
+#[test]
+fn a_peer_that_restarted_replaces_its_dead_connection() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    let (old, _) = admitted(peers.handle_authenticated(HIGH, address(1), Direction::Outbound, now));
+    let later = now + SIMULTANEOUS + Duration::from_secs(1);
+    let (new, replaced) = admitted(peers.handle_authenticated(HIGH, address(2), Direction::Inbound, later));
+    assert_eq!(replaced, Some(old));
+    peers.handle_closed(old, failed(), later, 0.0);
+    assert!(peers.is_connected(&HIGH));
+    let (_, replaced) = admitted(peers.handle_authenticated(HIGH, address(3), Direction::Inbound, later));
+    assert_eq!(replaced, Some(new));
+}
+
+#[test]
+fn this_node_is_neither_dialled_nor_let_in() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_offer(offer(LOW, 1), now);
+    assert_eq!(peers.poll_dial(now), None);
+    assert_eq!(peers.handle_authenticated(LOW, address(1), Direction::Inbound, now), Admission::Redundant);
+}
+
+#[test]
+fn a_full_book_forgets_who_fails() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    let feed = |n: u16| FeedId([[0xff].as_slice(), &n.to_be_bytes(), &[0; 29]].concat().try_into().unwrap());
+    for n in 0..MAX_PEERS as u16 {
+        assert!(peers.handle_offer(offer(feed(n), 1), now));
+    }
+    assert!(!peers.handle_offer(offer(HIGH, 1), now));
+    let dialled = peers.poll_dial(now).unwrap().feed;
+    peers.handle_dial_ended(dialled, failed(), now, 0.0);
+    assert!(peers.handle_offer(offer(HIGH, 1), now));
+    assert!(!peers.connections().iter().any(|connection| connection.feed == dialled));
+}
+
+proptest! {
+    /// Whatever happens, a peer that is known is connected, being dialled, or going to be dialled within the cap.
+    #[test]
+    fn a_known_peer_is_never_left_alone(steps in proptest::collection::vec((0u8..5, 0u64..20_000), 0..60)) {
+        let mut peers = Peers::new(LOW);
+        let mut now = Instant::now();
+        peers.handle_offer(offer(HIGH, 1), now);
+        let (mut open, mut dialling) = (Vec::new(), false);
+        for (step, wait) in steps {
+            now += Duration::from_millis(wait);
+            dialling |= peers.poll_dial(now).is_some();
+            let admission = match step {
+                0 if dialling => { dialling = false; peers.handle_dial_ended(HIGH, failed(), now, 0.3); None }
+                1 if dialling => {
+                    dialling = false;
+                    let admission = peers.handle_authenticated(HIGH, address(1), Direction::Outbound, now);
+                    if admission == Admission::Redundant { peers.handle_dial_ended(HIGH, failed(), now, 0.3); }
+                    Some(admission)
+                }
+                2 => Some(peers.handle_authenticated(HIGH, address(2), Direction::Inbound, now)),
+                3 => { open.pop().into_iter().for_each(|id| peers.handle_closed(id, failed(), now, 0.9)); None }
+                _ => None,
+            };
+            if let Some(Admission::Admitted(id, replaced)) = admission {
+                open.retain(|open| Some(*open) != replaced);
+                if let Some(replaced) = replaced { peers.handle_closed(replaced, failed(), now, 0.1); }
+                open.push(id);
+            }
+            prop_assert!(open.len() <= 1);
+            prop_assert_eq!(peers.is_connected(&HIGH), !open.is_empty());
+            let due = peers.next_timeout().is_some_and(|at| at <= now + LONGEST_PAUSE);
+            prop_assert!(peers.is_connected(&HIGH) || dialling || due);
+        }
+    }
+}
