@@ -3,8 +3,9 @@
 
 use super::Rejected;
 
-/// Arrays and objects inside each other, the message itself included. Clients write fewer than ten; the recursive
-/// parsers manage several hundred on a thread's smallest stack.
+/// Arrays and objects inside each other, the message itself included. The signed encoding indents each level by two
+/// spaces where it opens and where it closes, so that a deeper message has more than 8192 characters anyway; the
+/// recursive parsers manage several hundred levels.
 pub const MAX_DEPTH: usize = 64;
 
 /// UTF-16 units in the signed encoding of a message (SSB protocol guide, "Message format").

@@ -54,6 +54,9 @@ pub(super) fn parse(raw: &[u8]) -> Result<Message, Rejected> {
         .and_then(|text| text.parse::<FeedId>().ok())
         .ok_or_else(|| malformed("author is not a feed"))?;
     let sequence = integer_of(fields.get("sequence")).ok_or_else(|| malformed("sequence is not a positive integer"))?;
+    if !string_of(fields.get("signature")).is_some_and(is_signature) {
+        return Err(malformed("signature is not an ed25519 signature"));
+    }
     let kind = match fields.get("content") {
         Some(Value::Object(content)) => {
             string_of(content.get("type")).filter(|kind| kind.starts_with(KIND_PREFIX)).map(Arc::from)
@@ -126,6 +129,13 @@ fn check_order<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Rejected>
         | ["previous", "sequence", "author", "timestamp", "hash", "content", "signature"] => Ok(()),
         _ => Err(malformed("its fields are not those of a message, in their order")),
     }
+}
+
+/// The signature is part of what the key is a hash of. Were anything around it let through, as
+/// `ssb-verify-signatures` does, whoever relays a message could give it other keys and fork the feed.
+fn is_signature(text: &str) -> bool {
+    let bytes = text.strip_suffix(".sig.ed25519").and_then(|text| STANDARD.decode(text).ok());
+    bytes.is_some_and(|bytes| bytes.len() == ed25519_dalek::SIGNATURE_LENGTH)
 }
 
 fn string_of(value: Option<&Value>) -> Option<&str> {
