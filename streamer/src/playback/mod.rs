@@ -1,1 +1,351 @@
-//! The live playlists that this node serves.
+//! The playlists that this node serves, of its own broadcasts and of others'.
+//!
+//! A broadcast is *followed* while it is watched here, while it is this node's own and live, or while it is live and
+//! the node mirrors all. A follower reads what is announced, fetches it newest first, feeds the live playlist and
+//! persists its head before anybody sees it. What is not followed is still served: from what is held, or fetched when
+//! asked for. Never writes media, never announces.
+
+mod fetching;
+mod follower;
+mod held;
+mod runner;
+mod wants;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use stream_model::{
+    Audience, BroadcastId, BroadcastState, Cid, ContentFetcher, ContentStore, Directory, DiscontinuitySequence,
+    Listing, MediaSegment, MediaSequence, PlaylistChange, PlaylistError, Playlists,
+};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
+use tokio::time::Instant;
+
+use self::held::SequenceSet;
+pub use self::runner::Runner;
+use crate::catalog::Catalog;
+use crate::manifest::{MediaPlaylist, PlaylistEntry, PlaylistKind};
+
+/// How long a broadcast is followed after it was last asked for: players ask every few seconds, and a phone that
+/// changes rooms comes back within it.
+const INTEREST: Duration = Duration::from_secs(120);
+/// How long a request for a live playlist waits for its first segments: below the 10 s after which hls.js gives up
+/// on a first byte.
+const LIVE_WAIT: Duration = Duration::from_secs(8);
+/// How long a request for a segment waits while it is fetched, for the same reason.
+const SEGMENT_WAIT: Duration = Duration::from_secs(8);
+/// When to ask again for a segment: it is on its way.
+const SEGMENT_RETRY: Duration = Duration::from_secs(2);
+/// When to ask again where this node follows all it can.
+const BUSY_RETRY: Duration = Duration::from_secs(30);
+/// Target durations that a native player wants listed before it starts.
+const NATIVE_TARGETS: u32 = 3;
+/// Broadcasts of others followed at once. Each costs a playlist and some fetches at a time.
+const MOST_FOLLOWED: usize = 64;
+/// Of these, broadcasts followed only because all are mirrored: the rest is for viewers.
+const MOST_MIRRORED: usize = 32;
+/// Fetches for requests of viewers at once; those of followers are counted apart.
+const ON_DEMAND: usize = 8;
+/// Fetches of all followers at once: enough to fill a link, few enough for each to be quick.
+const FETCHES: usize = 12;
+/// Changes that a subscriber may be behind before it loses some.
+const CHANGES: usize = 256;
+/// Segments in a playlist of a whole broadcast: more than three days of 15 s segments, a text of a few megabytes.
+const WHOLE: usize = 20_000;
+/// Numbers that may be missing in a row in the playlist of a whole broadcast, listed as gaps; it begins after a wider hole.
+const WIDEST_HOLE: u64 = 1000;
+
+/// How playlists are made.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The most entries in a live playlist (`segment.live_window`), at least 1.
+    pub live_window: usize,
+    /// Follow every live broadcast (`mesh.mirror = "all"`), not only those that are watched.
+    pub mirror_all: bool,
+}
+
+/// What playback works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// What is held here.
+    pub store: Arc<dyn ContentStore>,
+    /// Where the rest comes from.
+    pub fetcher: Arc<dyn ContentFetcher>,
+    /// What is announced.
+    pub directory: Arc<dyn Directory>,
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// The live playlist of a broadcast as it was last made.
+#[derive(Debug, Clone, Default)]
+struct Snapshot {
+    /// Its text; empty before anything is listed.
+    text: Arc<str>,
+    /// Whether it has a segment that is no gap.
+    playable: bool,
+    /// Whether a native player can start: enough is listed, or no more comes.
+    full: bool,
+}
+
+/// A broadcast that is followed.
+#[derive(Debug)]
+struct Followed {
+    broadcast: BroadcastId,
+    /// Milliseconds since the start of this playback.
+    asked_at: AtomicU64,
+    /// Something changed in the directory.
+    changed: Notify,
+    snapshot: watch::Sender<Snapshot>,
+}
+
+/// Why a broadcast is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interest {
+    Watched,
+    Own,
+    Mirrored,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    ports: Ports,
+    catalog: Catalog,
+    epoch: Instant,
+    followed: Mutex<HashMap<BroadcastId, Arc<Followed>>>,
+    /// To the runner, which starts followers.
+    starts: mpsc::Sender<Arc<Followed>>,
+    held: Mutex<HashMap<BroadcastId, SequenceSet>>,
+    changes: broadcast::Sender<PlaylistChange>,
+    fetches: Semaphore,
+    on_demand: Semaphore,
+}
+
+/// Serves playlists. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Playback {
+    shared: Arc<Shared>,
+}
+
+impl Playback {
+    /// Playlists, and the task that keeps them up: nothing is followed until it [runs](Runner::run).
+    pub fn new(config: Config, ports: Ports, catalog: Catalog) -> (Self, Runner) {
+        let (starts, started) = mpsc::channel(MOST_FOLLOWED);
+        let shared = Arc::new(Shared {
+            config,
+            ports,
+            catalog,
+            epoch: Instant::now(),
+            followed: Mutex::default(),
+            starts,
+            held: Mutex::default(),
+            changes: broadcast::Sender::new(CHANGES),
+            fetches: Semaphore::new(FETCHES),
+            on_demand: Semaphore::new(ON_DEMAND),
+        });
+        (Self { shared: Arc::clone(&shared) }, Runner::new(shared, started))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn listing(&self, broadcast: &BroadcastId) -> Result<Listing, PlaylistError> {
+        self.ports.directory.listing(broadcast).ok_or(PlaylistError::NotFound)
+    }
+
+    fn announced(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Option<MediaSegment> {
+        let found = self.ports.directory.segments(broadcast, sequence, 1).into_iter().next()?;
+        (found.media_sequence == sequence).then_some(found)
+    }
+
+    /// Follows a broadcast from now on, if it is not followed and there is room.
+    fn follow(&self, broadcast: BroadcastId, interest: Interest) -> Option<Arc<Followed>> {
+        let mut followed = lock(&self.followed);
+        if let Some(there) = followed.get(&broadcast) {
+            if interest == Interest::Watched {
+                self.note_asked(there);
+            }
+            return Some(Arc::clone(there));
+        }
+        let room = match interest {
+            Interest::Own => usize::MAX,
+            Interest::Watched => MOST_FOLLOWED,
+            Interest::Mirrored => MOST_MIRRORED,
+        };
+        if followed.len() >= room {
+            metrics::counter!("meshstream_follows_refused_total").increment(1);
+            return None;
+        }
+        let fresh = Arc::new(Followed {
+            broadcast,
+            asked_at: AtomicU64::new(0),
+            changed: Notify::new(),
+            snapshot: watch::Sender::new(Snapshot::default()),
+        });
+        if interest == Interest::Watched {
+            self.note_asked(&fresh);
+        }
+        self.starts.try_send(Arc::clone(&fresh)).ok()?;
+        followed.insert(broadcast, Arc::clone(&fresh));
+        metrics::gauge!("meshstream_followed_broadcasts").set(followed.len() as f64);
+        Some(fresh)
+    }
+
+    fn note_asked(&self, followed: &Followed) {
+        let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // 0 means that nobody ever asked.
+        followed.asked_at.fetch_max(now.max(1), Ordering::Relaxed);
+    }
+
+    /// When the interest of viewers ends; `None` where nobody asked.
+    fn interest_until(&self, followed: &Followed) -> Option<Instant> {
+        let asked_at = followed.asked_at.load(Ordering::Relaxed);
+        (asked_at > 0).then(|| self.epoch + Duration::from_millis(asked_at) + INTEREST)
+    }
+
+    fn is_held(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> bool {
+        lock(&self.held).get(broadcast).is_some_and(|held| held.contains(sequence))
+    }
+
+    fn note_held(&self, broadcast: BroadcastId, sequence: MediaSequence) -> bool {
+        lock(&self.held).entry(broadcast).or_default().insert(sequence)
+    }
+
+    /// The first announced segment with this discontinuity sequence, which never falls as media sequence rises.
+    fn first_of_timeline(&self, listing: &Listing, wanted: DiscontinuitySequence) -> Option<MediaSegment> {
+        let directory = &self.ports.directory;
+        let (mut low, mut high) = (0, listing.media_sequence?.0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found = directory.segments(&listing.id, MediaSequence(middle), 1).into_iter().next()?;
+            if found.discontinuity_sequence < wanted {
+                low = found.media_sequence.0.max(middle).saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        let found = directory.segments(&listing.id, MediaSequence(low), 1).into_iter().next()?;
+        (found.discontinuity_sequence == wanted).then_some(found)
+    }
+}
+
+#[async_trait]
+impl Playlists for Playback {
+    async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError> {
+        let listing = self.shared.listing(broadcast)?;
+        if listing.state == BroadcastState::Ended && listing.media_sequence.is_none() {
+            return Err(PlaylistError::NotFound);
+        }
+        let followed = self.shared.follow(*broadcast, Interest::Watched).ok_or(PlaylistError::NotYet(BUSY_RETRY))?;
+        let mut snapshot = followed.snapshot.subscribe();
+        let ready = snapshot.wait_for(|snapshot| match audience {
+            Audience::MediaSource => snapshot.playable || snapshot.full,
+            Audience::Native => snapshot.full,
+        });
+        match tokio::time::timeout(LIVE_WAIT, ready).await {
+            Ok(Ok(snapshot)) => Ok(snapshot.text.to_string()),
+            Ok(Err(_)) | Err(_) => {
+                metrics::counter!("meshstream_playlists_late_total").increment(1);
+                Err(PlaylistError::NotYet(listing.target_duration / 2))
+            }
+        }
+    }
+
+    async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
+        let listing = self.shared.listing(broadcast)?;
+        let announced = self.shared.ports.directory.segments(broadcast, MediaSequence(0), WHOLE);
+        if announced.is_empty() {
+            return match listing.state {
+                BroadcastState::Live => Err(PlaylistError::NotYet(listing.target_duration / 2)),
+                BroadcastState::Ended => Err(PlaylistError::NotFound),
+            };
+        }
+        Ok(whole_playlist(&listing, &announced).render())
+    }
+
+    async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {
+        let listing = self.shared.listing(broadcast)?;
+        let segment = self.shared.announced(broadcast, sequence).ok_or(PlaylistError::NotFound)?;
+        let shared = &self.shared;
+        if !listing.own && !shared.ports.store.holds(&segment.segment).await {
+            shared.demand(&listing, segment.clone(), SEGMENT_WAIT).await?;
+        }
+        Ok(segment.segment)
+    }
+
+    async fn init(&self, broadcast: &BroadcastId, sequence: DiscontinuitySequence) -> Result<Cid, PlaylistError> {
+        let listing = self.shared.listing(broadcast)?;
+        let segment = self.shared.first_of_timeline(&listing, sequence).ok_or(PlaylistError::NotFound)?;
+        let shared = &self.shared;
+        if !listing.own && !shared.ports.store.holds(&segment.init).await {
+            shared.demand_init(&listing, &segment, SEGMENT_WAIT).await?;
+        }
+        Ok(segment.init)
+    }
+
+    fn held_segments(&self, broadcast: &BroadcastId) -> u64 {
+        lock(&self.shared.held).get(broadcast).map_or(0, SequenceSet::len)
+    }
+
+    fn subscribe(&self) -> BoxStream<'static, PlaylistChange> {
+        let receiver = self.shared.changes.subscribe();
+        futures::stream::unfold(receiver, |mut receiver| async move {
+            loop {
+                match receiver.recv().await {
+                    Ok(change) => return Some((change, receiver)),
+                    Err(broadcast::error::RecvError::Lagged(lost)) => {
+                        metrics::counter!("meshstream_playlist_changes_lost_total").increment(lost);
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        })
+        .boxed()
+    }
+}
+
+/// All announced segments; numbers that were never announced are gaps.
+fn whole_playlist(listing: &Listing, announced: &[MediaSegment]) -> MediaPlaylist {
+    let mut entries: Vec<PlaylistEntry> = Vec::with_capacity(announced.len());
+    for segment in announced {
+        let entry = PlaylistEntry::from(segment);
+        if let Some(last) = entries.last().copied() {
+            let hole = entry.media_sequence.0.saturating_sub(last.media_sequence.next().0);
+            if hole > WIDEST_HOLE || entry.discontinuity_sequence < last.discontinuity_sequence {
+                entries.clear();
+            } else {
+                let missing = (1..=hole).map(|step| PlaylistEntry {
+                    media_sequence: MediaSequence(last.media_sequence.0 + step),
+                    duration: listing.target_duration,
+                    program_date_time: None,
+                    gap: true,
+                    ..last
+                });
+                entries.extend(missing);
+            }
+        }
+        entries.push(entry);
+    }
+    let ended = listing.state == BroadcastState::Ended;
+    MediaPlaylist {
+        kind: if ended { PlaylistKind::Vod } else { PlaylistKind::Event },
+        target_duration: listing.target_duration,
+        independent_segments: entries.iter().all(|entry| entry.independent),
+        ended,
+        entries,
+    }
+}

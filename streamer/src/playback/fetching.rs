@@ -1,0 +1,94 @@
+//! Segments with their initialization sections from peers.
+
+use std::time::Duration;
+
+use stream_model::{
+    BroadcastId, Cid, Claim, FetchError, FetchRequest, Listing, MediaSegment, MediaSequence, PeerId, PlaylistError,
+};
+
+use super::{SEGMENT_RETRY, Shared};
+
+/// How long one fetch may take: a segment that is slower than this is slower than its media, whatever its length.
+/// What arrived is kept for the next try.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest segment that a publisher's node makes, with its boxes and a last keyframe.
+const SEGMENT_BYTES: u64 = 80 << 20;
+/// Initialization sections are about 1 KiB.
+const INIT_BYTES: u64 = 64 << 10;
+/// A live manifest reaches its window of segments; more is not fetched for its sake.
+const MANIFEST_BYTES: u64 = 512 << 20;
+
+impl Shared {
+    /// Fetches a segment and what it needs, and notes that it is held.
+    pub(super) async fn fetch(&self, id: BroadcastId, peer: &PeerId, segment: &MediaSegment) -> Result<(), FetchError> {
+        let sequence = segment.media_sequence;
+        let (init, media) = (Claim::Init(id, sequence), Claim::Segment(id, sequence));
+        self.fetch_root(segment.init, init, peer, INIT_BYTES).await?;
+        self.fetch_root(segment.segment, media, peer, SEGMENT_BYTES).await?;
+        self.handle_fetched(id, sequence).await;
+        Ok(())
+    }
+
+    pub(super) async fn fetch_manifest(
+        &self,
+        id: BroadcastId,
+        peer: &PeerId,
+        newest: MediaSequence,
+        manifest: Cid,
+    ) -> Result<(), FetchError> {
+        self.fetch_root(manifest, Claim::LiveManifest(id, newest), peer, MANIFEST_BYTES).await
+    }
+
+    /// For a viewer who waits.
+    pub(super) async fn demand(
+        &self,
+        listing: &Listing,
+        segment: MediaSegment,
+        wait: Duration,
+    ) -> Result<(), PlaylistError> {
+        self.on_demand(wait, async { self.fetch(listing.id, &listing.peer, &segment).await }).await
+    }
+
+    /// For a viewer who waits.
+    pub(super) async fn demand_init(
+        &self,
+        listing: &Listing,
+        segment: &MediaSegment,
+        wait: Duration,
+    ) -> Result<(), PlaylistError> {
+        let claim = Claim::Init(listing.id, segment.media_sequence);
+        self.on_demand(wait, async { self.fetch_root(segment.init, claim, &listing.peer, INIT_BYTES).await }).await
+    }
+
+    async fn on_demand(
+        &self,
+        wait: Duration,
+        fetch: impl Future<Output = Result<(), FetchError>>,
+    ) -> Result<(), PlaylistError> {
+        let fetched = tokio::time::timeout(wait, async {
+            let _permit = self.on_demand.acquire().await;
+            fetch.await
+        });
+        match fetched.await {
+            Ok(Ok(())) => Ok(()),
+            Err(_) | Ok(Err(FetchError::TimedOut(_))) => Err(PlaylistError::NotYet(SEGMENT_RETRY)),
+            Ok(Err(error)) => Err(PlaylistError::Failed(error.to_string())),
+        }
+    }
+
+    async fn fetch_root(&self, root: Cid, claim: Claim, peer: &PeerId, max_bytes: u64) -> Result<(), FetchError> {
+        let request = FetchRequest { root, claim, providers: vec![peer.clone()], timeout: TIMEOUT, max_bytes };
+        self.ports.fetcher.fetch(request).await.map(|_| ())
+    }
+
+    async fn handle_fetched(&self, id: BroadcastId, sequence: MediaSequence) {
+        if !self.note_held(id, sequence) {
+            return;
+        }
+        metrics::counter!("meshstream_segments_fetched_total").increment(1);
+        tracing::info!(name: "segment.fetched", broadcast = %id, media_sequence = sequence.0, "segment.fetched");
+        if let Err(error) = self.catalog.note_fetched(id, sequence).await {
+            tracing::warn!(broadcast = %id, %error, "cannot note that a segment is held");
+        }
+    }
+}

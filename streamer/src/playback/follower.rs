@@ -1,0 +1,375 @@
+//! Follows one broadcast: announcements in, fetches out, the live playlist kept, persisted and shown.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stream_model::{
+    BroadcastId, BroadcastState, Claim, FetchError, Listing, MediaSegment, MediaSequence, PlaylistChange, WallTime,
+};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::held::SequenceSet;
+use super::wants::{Order, Wants};
+use super::{Followed, MOST_MIRRORED, NATIVE_TARGETS, Shared, Snapshot, lock};
+use crate::manifest::{Head, LivePlaylist, LivePlaylistConfig, MediaPlaylist};
+
+/// Announced segments with which a playlist begins: hls.js starts two segments behind the edge.
+const JOIN_SEGMENTS: u64 = 2;
+/// Fetches of one broadcast at once: the newest, and what is late.
+const SLOTS: usize = 3;
+/// Target durations that a segment may be late before it is listed as a gap: about what a player has buffered.
+const PATIENCE_TARGETS: u32 = 2;
+/// At least this long: over a mesh even a short segment takes some round trips and a retry.
+const LEAST_PATIENCE: Duration = Duration::from_secs(6);
+/// Announcements read from the directory at once.
+const READ: usize = 256;
+/// When to try again to persist a head; until then the playlist stands still.
+const SAVE_RETRY: Duration = Duration::from_secs(2);
+
+enum Fetched {
+    Segment(MediaSequence, Result<(), FetchError>),
+    Manifest(MediaSequence, Result<(), FetchError>),
+}
+
+/// The newest live manifests of another's broadcast, held so that this node serves them too.
+#[derive(Debug, Default)]
+struct ManifestMirror {
+    running: bool,
+    /// The newest that was asked for.
+    newest: Option<MediaSequence>,
+    held: VecDeque<MediaSequence>,
+}
+
+/// One followed broadcast.
+pub(super) struct Follower {
+    shared: Arc<Shared>,
+    followed: Arc<Followed>,
+    id: BroadcastId,
+    /// Made when the first announced segment is known.
+    playlist: Option<LivePlaylist>,
+    /// The announcements that were read.
+    seen: SequenceSet,
+    next_unread: MediaSequence,
+    wants: Wants,
+    fetches: JoinSet<Fetched>,
+    running: HashMap<MediaSequence, AbortHandle>,
+    /// The playlist has changed since it was persisted and shown.
+    unsaved: bool,
+    save_at: Instant,
+    manifests: ManifestMirror,
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Follower {
+    pub(super) fn new(shared: Arc<Shared>, followed: Arc<Followed>) -> Self {
+        let id = followed.broadcast;
+        Self {
+            shared,
+            followed,
+            id,
+            playlist: None,
+            seen: SequenceSet::default(),
+            next_unread: MediaSequence(0),
+            wants: Wants::default(),
+            fetches: JoinSet::new(),
+            running: HashMap::new(),
+            unsaved: false,
+            save_at: Instant::now(),
+            manifests: ManifestMirror::default(),
+        }
+    }
+
+    /// Until nobody is interested any more.
+    pub(super) async fn run(mut self) {
+        let mut saved = self.shared.catalog.head(self.id).await.unwrap_or_else(|error| {
+            tracing::warn!(broadcast = %self.id, %error, "the playlist starts anew");
+            None
+        });
+        while let Some(listing) = self.shared.ports.directory.listing(&self.id) {
+            self.begin(&listing, &mut saved);
+            self.read(&listing).await;
+            self.advance(&listing);
+            self.order_fetches(&listing);
+            self.mirror_manifest(&listing);
+            self.show(&listing).await;
+            if self.leave(&listing) {
+                return;
+            }
+            let wake_at = self.next_timeout();
+            tokio::select! {
+                () = self.followed.changed.notified() => {}
+                Some(fetched) = self.fetches.join_next() => self.handle_fetched(fetched).await,
+                () = sleep_until(wake_at) => {}
+            }
+        }
+        lock(&self.shared.followed).remove(&self.id);
+    }
+
+    /// Makes the playlist once a segment is announced: where it was before a restart, or near the live edge.
+    fn begin(&mut self, listing: &Listing, saved: &mut Option<Head>) {
+        let Some(newest) = listing.media_sequence else { return };
+        let config = self.playlist_config(listing);
+        let head = self.playlist.as_ref().map(LivePlaylist::head).or(saved.as_ref());
+        let next = head.map(|head| head.next);
+        let far_behind = next.is_some_and(|next| newest.0.saturating_sub(next.0) > config.window as u64);
+        if next.is_none() || far_behind {
+            // What lies between would not stay in the window: go on at the live edge. Numbers only rise.
+            let edge = newest.0.saturating_sub(JOIN_SEGMENTS - 1);
+            let first = self.shared.ports.directory.segments(&self.id, MediaSequence(edge), 1).into_iter().next();
+            let Some(first) = first else { return };
+            self.next_unread = first.media_sequence;
+            self.playlist = Some(LivePlaylist::new(config, first.media_sequence));
+        } else if let (None, Some(head)) = (&self.playlist, saved.take()) {
+            self.next_unread = head.next;
+            self.playlist = Some(LivePlaylist::restore(config, head));
+            self.unsaved = true;
+        }
+        *saved = None;
+        self.reopen(listing);
+    }
+
+    /// A broadcast that counted as ended and is heard of again goes on where its playlist ended.
+    fn reopen(&mut self, listing: &Listing) {
+        let config = self.playlist_config(listing);
+        if listing.state == BroadcastState::Live
+            && let Some(playlist) = &mut self.playlist
+            && playlist.head().ended
+        {
+            let head = Head { ended: false, ..playlist.head().clone() };
+            *playlist = LivePlaylist::restore(config, head);
+            self.unsaved = true;
+        }
+    }
+
+    fn playlist_config(&self, listing: &Listing) -> LivePlaylistConfig {
+        LivePlaylistConfig {
+            target_duration: listing.target_duration,
+            window: self.shared.config.live_window,
+            patience: (listing.target_duration * PATIENCE_TARGETS).max(LEAST_PATIENCE),
+        }
+    }
+
+    /// Reads what is announced; again from what is to be listed next, because a message may overtake another.
+    async fn read(&mut self, listing: &Listing) {
+        let Some(next) = self.playlist.as_ref().map(|playlist| playlist.head().next) else { return };
+        let from = self.next_unread.min(next);
+        let announced = self.shared.ports.directory.segments(&self.id, from, READ);
+        if announced.len() == READ {
+            self.followed.changed.notify_one();
+        }
+        for segment in announced {
+            if self.seen.insert(segment.media_sequence) {
+                self.handle_announced(listing, segment).await;
+            }
+        }
+    }
+
+    async fn handle_announced(&mut self, listing: &Listing, segment: MediaSegment) {
+        let sequence = segment.media_sequence;
+        self.next_unread = self.next_unread.max(sequence.next());
+        let held = self.is_here(listing, &segment).await;
+        if let Some(playlist) = &mut self.playlist {
+            self.unsaved |= playlist.handle_announced(&segment, held, self.shared.epoch.elapsed());
+        }
+        if !held && let Some(given_up) = self.wants.insert(segment) {
+            metrics::counter!("meshstream_segments_given_up_total").increment(1);
+            if let Some(task) = self.running.remove(&given_up) {
+                task.abort();
+            }
+        }
+    }
+
+    async fn is_here(&self, listing: &Listing, segment: &MediaSegment) -> bool {
+        if listing.own {
+            self.shared.note_held(self.id, segment.media_sequence);
+            return true;
+        }
+        self.shared.is_held(&self.id, segment.media_sequence) && self.shared.ports.store.holds(&segment.segment).await
+    }
+
+    /// Time, and the end.
+    fn advance(&mut self, listing: &Listing) {
+        let now = self.shared.epoch.elapsed();
+        let Some(playlist) = &mut self.playlist else { return };
+        if listing.state == BroadcastState::Ended
+            && !playlist.head().ended
+            && let Some(newest) = listing.media_sequence
+        {
+            self.unsaved |= playlist.handle_ended(newest.next(), now);
+        }
+        self.unsaved |= playlist.handle_timeout(now);
+    }
+
+    fn order_fetches(&mut self, listing: &Listing) {
+        let now = self.shared.epoch.elapsed();
+        while let Some(order) = self.wants.poll_order(SLOTS, now) {
+            match order {
+                Order::Fetch(segment) => self.start_fetch(listing, *segment),
+                Order::Abandon(sequence) => {
+                    if let Some(task) = self.running.remove(&sequence) {
+                        task.abort();
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_fetch(&mut self, listing: &Listing, segment: MediaSegment) {
+        let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
+        let sequence = segment.media_sequence;
+        let task = self.fetches.spawn(async move {
+            let _permit = shared.fetches.acquire().await;
+            Fetched::Segment(sequence, shared.fetch(id, &peer, &segment).await)
+        });
+        self.running.insert(sequence, task);
+    }
+
+    async fn handle_fetched(&mut self, fetched: Result<Fetched, JoinError>) {
+        match fetched {
+            Ok(Fetched::Segment(sequence, Ok(()))) => {
+                self.running.remove(&sequence);
+                self.wants.handle_held(sequence);
+                if let Some(playlist) = &mut self.playlist {
+                    self.unsaved |= playlist.handle_arrived(sequence, self.shared.epoch.elapsed());
+                }
+            }
+            Ok(Fetched::Segment(sequence, Err(error))) => {
+                let hopeless = matches!(error, FetchError::TooLarge(_) | FetchError::Malformed(_));
+                tracing::debug!(broadcast = %self.id, media_sequence = sequence.0, %error, "a segment did not come");
+                self.handle_failed(sequence, hopeless);
+            }
+            Ok(Fetched::Manifest(newest, fetched)) => self.handle_manifest(newest, fetched).await,
+            Err(error) => {
+                // Abandoned, or failed in itself: then it counts as a try.
+                let found = self.running.iter().find(|(_, task)| task.id() == error.id());
+                if let Some(sequence) = found.map(|(sequence, _)| *sequence) {
+                    self.handle_failed(sequence, true);
+                }
+            }
+        }
+    }
+
+    fn handle_failed(&mut self, sequence: MediaSequence, hopeless: bool) {
+        metrics::counter!("meshstream_fetch_failures_total").increment(1);
+        self.running.remove(&sequence);
+        if !self.wants.handle_failed(sequence, hopeless, self.shared.epoch.elapsed()) {
+            metrics::counter!("meshstream_segments_given_up_total").increment(1);
+        }
+    }
+
+    /// Fetches the newest live manifest of another's broadcast once its segments are here, so that it costs a block.
+    fn mirror_manifest(&mut self, listing: &Listing) {
+        let (Some(newest), Some(manifest)) = (listing.media_sequence, listing.manifest) else { return };
+        let known = self.manifests.newest.is_some_and(|known| known >= newest);
+        if listing.own || known || self.manifests.running || !self.wants.is_empty() || !self.holds_window(newest) {
+            return;
+        }
+        self.manifests.newest = Some(newest);
+        self.manifests.running = true;
+        let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
+        self.fetches.spawn(async move {
+            let _permit = shared.fetches.acquire().await;
+            Fetched::Manifest(newest, shared.fetch_manifest(id, &peer, newest, manifest).await)
+        });
+    }
+
+    fn holds_window(&self, newest: MediaSequence) -> bool {
+        let window = self.shared.config.live_window as u64;
+        let first = MediaSequence((newest.0.saturating_add(1)).saturating_sub(window));
+        let announced = self.shared.ports.directory.segments(&self.id, first, self.shared.config.live_window);
+        announced.iter().all(|segment| self.shared.is_held(&self.id, segment.media_sequence))
+    }
+
+    async fn handle_manifest(&mut self, newest: MediaSequence, fetched: Result<(), FetchError>) {
+        self.manifests.running = false;
+        if let Err(error) = fetched {
+            tracing::debug!(broadcast = %self.id, %error, "a live manifest did not come");
+            return;
+        }
+        self.manifests.held.push_back(newest);
+        while self.manifests.held.len() > self.shared.config.live_window {
+            let Some(superseded) = self.manifests.held.pop_front() else { return };
+            if let Err(error) = self.shared.ports.store.release(Claim::LiveManifest(self.id, superseded)).await {
+                metrics::counter!("meshstream_release_failures_total").increment(1);
+                tracing::debug!(broadcast = %self.id, %error, "cannot release a live manifest");
+            }
+        }
+    }
+
+    /// Persists what has changed, then shows it: what was shown once outlives a restart.
+    async fn show(&mut self, listing: &Listing) {
+        let Some(playlist) = &self.playlist else { return };
+        if !self.unsaved || self.save_at > Instant::now() {
+            return;
+        }
+        let head = playlist.head().clone();
+        if let Err(error) = self.shared.catalog.save_head(self.id, head, WallTime::now()).await {
+            tracing::warn!(broadcast = %self.id, %error, "cannot persist the playlist: it stands still");
+            self.save_at = Instant::now() + SAVE_RETRY;
+            return;
+        }
+        self.unsaved = false;
+        let playlist = playlist.playlist();
+        if playlist.entries.is_empty() && !playlist.ended {
+            return;
+        }
+        let media_sequence = playlist.entries.last().map(|entry| entry.media_sequence);
+        let change = PlaylistChange { broadcast: self.id, media_sequence, ended: playlist.ended };
+        self.followed.snapshot.send_replace(snapshot(&playlist, listing, self.shared.config.live_window));
+        // Nobody listening is fine.
+        let _ = self.shared.changes.send(change);
+    }
+
+    /// Whether nobody is interested any more; then it is not followed from here on.
+    fn leave(&self, listing: &Listing) -> bool {
+        let mut followed = lock(&self.shared.followed);
+        if self.shared.interest_until(&self.followed).is_some_and(|until| until > Instant::now()) {
+            return false;
+        }
+        let mirrored = self.shared.config.mirror_all && followed.len() <= MOST_MIRRORED;
+        let unfinished = self.playlist.as_ref().is_some_and(|playlist| !playlist.head().ended) || self.unsaved;
+        let stays = match listing.state {
+            BroadcastState::Live => listing.own || mirrored,
+            BroadcastState::Ended => {
+                (listing.own && unfinished) || (mirrored && (unfinished || !self.wants.is_empty()))
+            }
+        };
+        if !stays {
+            followed.remove(&self.id);
+        }
+        !stays
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let since_epoch = self.shared.epoch.elapsed();
+        let gap = self.playlist.as_ref().and_then(LivePlaylist::next_timeout);
+        let pause = self.wants.next_timeout(since_epoch);
+        let timers = [gap, pause].into_iter().flatten().map(|at| self.shared.epoch + at);
+        let save = self.unsaved.then_some(self.save_at);
+        let interest = self.shared.interest_until(&self.followed).filter(|until| *until > now);
+        timers.chain(save).chain(interest).min()
+    }
+}
+
+fn snapshot(playlist: &MediaPlaylist, listing: &Listing, window: usize) -> Snapshot {
+    let listed: Duration = playlist.entries.iter().map(|entry| entry.duration).sum();
+    let playable = playlist.entries.iter().any(|entry| !entry.gap);
+    let enough = listed >= listing.target_duration * NATIVE_TARGETS || playlist.entries.len() >= window;
+    Snapshot { text: playlist.render().into(), playable, full: playlist.ended || (playable && enough) }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

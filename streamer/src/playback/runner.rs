@@ -1,0 +1,130 @@
+//! Starts and ends followers as interest comes and goes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use stream_model::{BroadcastId, BroadcastState, DirectoryChange};
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::follower::Follower;
+use super::{Followed, Interest, Shared, lock};
+use crate::catalog::CatalogError;
+
+/// How often the whole directory is looked through for broadcasts to follow, at most: a flood of announcements costs
+/// no more than this.
+const SURVEY: Duration = Duration::from_secs(1);
+
+/// Keeps the playlists up.
+#[derive(Debug)]
+pub struct Runner {
+    shared: Arc<Shared>,
+    started: mpsc::Receiver<Arc<Followed>>,
+    followers: JoinSet<()>,
+    ids: HashMap<Id, BroadcastId>,
+    /// When to survey the directory, where something calls for it.
+    survey_at: Option<Instant>,
+}
+
+impl Runner {
+    pub(super) fn new(shared: Arc<Shared>, started: mpsc::Receiver<Arc<Followed>>) -> Self {
+        Self { shared, started, followers: JoinSet::new(), ids: HashMap::new(), survey_at: Some(Instant::now()) }
+    }
+
+    /// Until `stop` is cancelled, or the directory closes. May be cancelled.
+    ///
+    /// # Errors
+    /// Where the catalog cannot be read at the start.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), CatalogError> {
+        let mut changes = self.shared.ports.directory.subscribe();
+        self.shared.catalog.prune_heads().await?;
+        let held = self.shared.catalog.held_segments(|set: &mut super::SequenceSet, sequence| {
+            set.insert(sequence);
+        });
+        *lock(&self.shared.held) = held.await?;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                change = changes.next() => match change {
+                    Some(change) => self.handle_change(change),
+                    None => break,
+                },
+                Some(followed) = self.started.recv() => {
+                    let broadcast = followed.broadcast;
+                    let task = self.followers.spawn(Follower::new(Arc::clone(&self.shared), followed).run());
+                    self.ids.insert(task.id(), broadcast);
+                }
+                Some(ended) = self.followers.join_next_with_id() => self.handle_follower_end(ended),
+                () = tokio::time::sleep_until(self.survey_at.unwrap_or_else(Instant::now)),
+                    if self.survey_at.is_some() => self.survey(),
+            }
+        }
+        self.followers.shutdown().await;
+        Ok(())
+    }
+
+    fn handle_change(&mut self, change: DirectoryChange) {
+        match change {
+            DirectoryChange::Segment(broadcast, _) => {
+                if !self.wake(&broadcast) {
+                    self.plan_survey();
+                }
+            }
+            DirectoryChange::Broadcast(broadcast) => {
+                self.wake(&broadcast);
+                self.plan_survey();
+            }
+            DirectoryChange::Missed => {
+                lock(&self.shared.followed).values().for_each(|followed| followed.changed.notify_one());
+                self.plan_survey();
+            }
+        }
+    }
+
+    /// False where the broadcast is not followed.
+    fn wake(&self, broadcast: &BroadcastId) -> bool {
+        let followed = lock(&self.shared.followed);
+        let found = followed.get(broadcast);
+        found.inspect(|followed| followed.changed.notify_one()).is_some()
+    }
+
+    fn plan_survey(&mut self) {
+        self.survey_at.get_or_insert_with(|| Instant::now() + SURVEY);
+    }
+
+    fn survey(&mut self) {
+        self.survey_at = None;
+        for listing in self.shared.ports.directory.listings() {
+            if listing.state != BroadcastState::Live {
+                continue;
+            }
+            if listing.own {
+                self.shared.follow(listing.id, Interest::Own);
+            } else if self.shared.config.mirror_all {
+                self.shared.follow(listing.id, Interest::Mirrored);
+            }
+        }
+    }
+
+    fn handle_follower_end(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => {
+                metrics::counter!("meshstream_follower_panics_total").increment(1);
+                tracing::error!(%error, "a follower failed");
+                error.id()
+            }
+        };
+        let Some(broadcast) = self.ids.remove(&id) else { return };
+        if ended.is_err() {
+            // Its entry goes too, so that the next request starts a fresh one.
+            lock(&self.shared.followed).remove(&broadcast);
+        }
+        tracing::debug!(%broadcast, "not followed any more");
+        self.plan_survey();
+    }
+}
