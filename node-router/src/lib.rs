@@ -2,5 +2,6 @@
 
 pub mod community;
 mod fetch;
+mod mesh;
 mod storage;
 mod unixfs;

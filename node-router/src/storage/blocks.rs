@@ -9,17 +9,15 @@ use cid::Cid;
 #[error("{0}")]
 pub(crate) struct BlockError(pub(crate) String);
 
-/// Blocks on disk. Each call may be cancelled: a put or a removal then happens wholly or not at all.
+/// Blocks on disk. No call is cancelled half way.
 #[async_trait]
 pub(crate) trait Blocks: Send + Sync + 'static {
-    /// Stores a block whose hash was checked; on disk for good when it returns. Peers that wait for it learn of it.
-    async fn put(&self, cid: Cid, block: Bytes) -> Result<(), BlockError>;
+    /// Stores blocks whose hashes were checked; on disk for good when it returns. After a failure some of them may be
+    /// stored. Peers that wait for one learn of it.
+    async fn put(&self, blocks: Vec<(Cid, Bytes)>) -> Result<(), BlockError>;
 
     /// A block, if it is there. The hash is not checked.
     async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, BlockError>;
-
-    /// Whether a block is there.
-    async fn contains(&self, cid: &Cid) -> Result<bool, BlockError>;
 
     /// Removes a block; one that is not there is no error.
     async fn remove(&self, cid: &Cid) -> Result<(), BlockError>;

@@ -47,21 +47,19 @@ impl MemoryBlocks {
 
 #[async_trait]
 impl Blocks for MemoryBlocks {
-    async fn put(&self, cid: Cid, block: Bytes) -> Result<(), BlockError> {
-        tokio::task::yield_now().await;
-        self.write()?;
-        self.puts.fetch_add(1, Ordering::Relaxed);
-        self.blocks.lock().unwrap().insert(cid, block);
+    async fn put(&self, blocks: Vec<(Cid, Bytes)>) -> Result<(), BlockError> {
+        for (cid, block) in blocks {
+            tokio::task::yield_now().await;
+            self.write()?;
+            self.puts.fetch_add(1, Ordering::Relaxed);
+            self.blocks.lock().unwrap().insert(cid, block);
+        }
         Ok(())
     }
 
     async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, BlockError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(self.blocks.lock().unwrap().get(cid).cloned())
-    }
-
-    async fn contains(&self, cid: &Cid) -> Result<bool, BlockError> {
-        Ok(self.blocks.lock().unwrap().contains_key(cid))
     }
 
     async fn remove(&self, cid: &Cid) -> Result<(), BlockError> {

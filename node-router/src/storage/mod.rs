@@ -268,7 +268,7 @@ impl Storage {
         let mut in_use = self.rely();
         in_use.extend(&[cid]).await;
         let put = tokio::spawn(async move {
-            in_use.shared.blocks.put(cid, block).await.map_err(block_failure)?;
+            in_use.shared.blocks.put(vec![(cid, block)]).await.map_err(block_failure)?;
             in_use.shared.ledger().keep_partial(cid, size, Instant::now());
             drop(room);
             Ok(())
@@ -376,9 +376,7 @@ impl Storage {
             blocks.iter().filter(|(cid, _)| !ledger.is_present(cid)).cloned().collect()
         };
         self.check_disk(missing.iter().map(|(_, block)| block.len() as u64).sum())?;
-        let puts = missing.into_iter().map(|(cid, block)| self.shared.blocks.put(cid, block));
-        // All are waited for, also after a failure: none may reach the disk once they are no longer in use.
-        futures::future::join_all(puts).await.into_iter().collect::<Result<(), _>>().map_err(block_failure)
+        self.shared.blocks.put(missing).await.map_err(block_failure)
     }
 }
 

@@ -1,0 +1,206 @@
+//! Neighbours: asks the configured peers who they are, keeps their IPFS nodes connected, and tells the SSB side of them.
+//!
+//! Comes in: addresses of HTTP listeners, answers, the swarm's connections. Goes out: dials, entries for the
+//! [`PeerBook`], and a table of peers for people and programs. Never trusts what a peer says of others beyond
+//! replicating their public feeds.
+
+mod address;
+mod nodeinfo;
+mod peer;
+mod table;
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use metrics::counter;
+use stream_model::{FeedId, PeerBook, PeerId, SsbPeer};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use address::{AddressError, PeerAddress};
+use nodeinfo::Answer;
+pub(crate) use peer::Own;
+use peer::{Action, Peer};
+use table::Row;
+pub(crate) use table::Table;
+
+/// Most configured peers: each is asked twice a minute.
+pub(crate) const MAX_PEERS: usize = 256;
+/// How often the swarm's connections are looked at: a dropped one is noticed within this.
+const LOOK: Duration = Duration::from_secs(1);
+/// Most feeds that peers of ours introduced, in all: each is replicated for as long as the program runs.
+const MAX_INTRODUCED: usize = 4_096;
+
+/// What the mesh needs of the IPFS node.
+#[async_trait]
+pub(crate) trait Swarm: Send + Sync + 'static {
+    /// Connects to a peer at one of the addresses, within a bounded time.
+    async fn dial(&self, peer: &PeerId, addresses: &[SocketAddr]) -> Result<(), String>;
+
+    /// The peers that are connected now.
+    async fn connected(&self) -> Vec<PeerId>;
+}
+
+/// A configured peer and where it was found.
+struct Entry {
+    address: PeerAddress,
+    peer: Peer,
+    found_at: Option<SocketAddr>,
+}
+
+enum Done {
+    Asked(usize, Result<Answer, nodeinfo::NodeInfoError>),
+    Dialled(usize, PeerId, Result<(), String>),
+}
+
+/// The task that looks after all configured peers.
+pub(crate) struct Mesh {
+    entries: Vec<Entry>,
+    own: Own,
+    swarm: Arc<dyn Swarm>,
+    book: Arc<dyn PeerBook>,
+    table: Arc<Table>,
+    introduced: HashSet<FeedId>,
+    /// At most one question and one dial for each entry.
+    work: JoinSet<Done>,
+}
+
+impl Mesh {
+    pub(crate) fn new(
+        addresses: Vec<PeerAddress>,
+        own: Own,
+        swarm: Arc<dyn Swarm>,
+        book: Arc<dyn PeerBook>,
+        table: Arc<Table>,
+    ) -> Self {
+        let now = Instant::now();
+        let entry = |address| Entry { address, peer: Peer::new(own.clone(), now), found_at: None };
+        let entries = addresses.into_iter().take(MAX_PEERS).map(entry).collect();
+        Self { entries, own, swarm, book, table, introduced: HashSet::new(), work: JoinSet::new() }
+    }
+
+    /// Runs until cancelled. Questions and dials in flight are dropped then.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) {
+        loop {
+            let connected: HashSet<PeerId> = self.swarm.connected().await.into_iter().collect();
+            self.act(&connected);
+            self.table.set(self.rows(), &connected);
+            let now = Instant::now();
+            let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
+            let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                Some(done) = self.work.join_next(), if !self.work.is_empty() => match done {
+                    Ok(done) => self.handle(done),
+                    Err(error) => tracing::error!(%error, "a task of the mesh failed"),
+                },
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn act(&mut self, connected: &HashSet<PeerId>) {
+        let now = Instant::now();
+        for index in 0..self.entries.len() {
+            let peer = &mut self.entries[index].peer;
+            if let Some(id) = peer.info().map(|info| info.ipfs.peer.clone()) {
+                peer.handle_connected(connected.contains(&id), now, rand::random());
+            }
+            while let Some(action) = self.entries[index].peer.poll_action(now) {
+                self.take(index, action);
+            }
+        }
+    }
+
+    fn take(&mut self, index: usize, action: Action) {
+        let entry = &self.entries[index];
+        match action {
+            Action::Ask => {
+                let address = entry.address.clone();
+                self.work.spawn(async move { Done::Asked(index, nodeinfo::ask(&address, nodeinfo::TIMEOUT).await) });
+            }
+            Action::Dial(peer) => {
+                let addresses = entry.ipfs_addresses();
+                let swarm = self.swarm.clone();
+                self.work.spawn(async move {
+                    let result = match addresses.as_slice() {
+                        [] => Err("ipfs cannot be dialled at a link-local address".into()),
+                        addresses => swarm.dial(&peer, addresses).await,
+                    };
+                    Done::Dialled(index, peer, result)
+                });
+            }
+            Action::Introduce => self.introduce(index),
+        }
+    }
+
+    fn introduce(&mut self, index: usize) {
+        let entry = &self.entries[index];
+        let (Some(info), Some(found_at)) = (entry.peer.info(), entry.found_at) else { return };
+        tracing::info!(name = info.name, peer = %info.ipfs.peer, feed = %info.ssb.feed, "met a node");
+        let mut ssb = found_at;
+        ssb.set_port(info.ssb.port);
+        self.book.offer(SsbPeer { feed: info.ssb.feed, addresses: vec![ssb] });
+        for node in info.nodes.iter().filter(|node| node.feed != self.own.feed) {
+            if self.introduced.len() >= MAX_INTRODUCED {
+                counter!("meshstream_mesh_introductions_refused_total").increment(1);
+            } else if self.introduced.insert(node.feed) {
+                self.book.replicate(node.feed);
+            }
+        }
+    }
+
+    fn handle(&mut self, done: Done) {
+        let (now, jitter) = (Instant::now(), rand::random());
+        match done {
+            Done::Asked(index, answer) => {
+                let entry = &mut self.entries[index];
+                if let Err(error) = &answer {
+                    counter!("meshstream_mesh_failures_total", "what" => "nodeinfo").increment(1);
+                    tracing::debug!(address = %entry.address, %error, "cannot ask a peer who it is");
+                }
+                if let Ok(answer) = &answer {
+                    entry.found_at = Some(answer.address);
+                }
+                let answer = answer.map(|answer| (answer.info, answer.rtt)).map_err(|error| error.to_string());
+                entry.peer.handle_answer(answer, now, jitter);
+            }
+            Done::Dialled(index, peer, result) => {
+                let entry = &mut self.entries[index];
+                if let Err(error) = &result {
+                    counter!("meshstream_mesh_failures_total", "what" => "dial").increment(1);
+                    tracing::debug!(%peer, address = %entry.address, error, "cannot dial a peer");
+                }
+                entry.peer.handle_dialled(&peer, result, now, jitter);
+            }
+        }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let row = |entry: &Entry| Row {
+            address: entry.address.to_string(),
+            info: entry.peer.info().cloned(),
+            ipfs_addresses: entry.ipfs_addresses(),
+            state: entry.peer.state(),
+            rtt: entry.peer.rtt(),
+            last_error: entry.peer.last_error().map(str::to_owned),
+        };
+        self.entries.iter().map(row).collect()
+    }
+}
+
+impl Entry {
+    /// Where its IPFS node listens. None at an address with a zone, which no multiaddr of TCP can name.
+    fn ipfs_addresses(&self) -> Vec<SocketAddr> {
+        match (self.peer.info(), self.found_at) {
+            (Some(info), Some(mut address)) if !self.address.has_zone() => {
+                address.set_port(info.ipfs.port);
+                vec![address]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

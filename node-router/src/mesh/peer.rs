@@ -1,0 +1,413 @@
+//! One configured peer: when to ask it who it is, and when to dial its IPFS node. A state machine without I/O: time
+//! and randomness are arguments, what is to be done is polled.
+//!
+//! Two nodes that dial each other at the same moment often both fail. So the one with the lower PeerId dials at once,
+//! the other waits a moment and dials only where it is still not connected: behind a firewall it may be the one who can.
+
+use std::time::{Duration, Instant};
+
+use stream_model::{FeedId, NodeInfo, PeerId, PeerState};
+
+/// How often a peer that answers is asked again: it may have a new identity, or know new nodes.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// Delay after the first failure, doubled by each that follows.
+const BACKOFF: Duration = Duration::from_secs(1);
+/// Longest delay: a node that comes back is found again within this.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// How long the higher PeerId leaves the dialling to the lower, at least; at most twice this.
+const YIELD: Duration = Duration::from_secs(1);
+
+/// Who this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// libp2p identity.
+    pub(crate) peer: PeerId,
+    /// SSB identity.
+    pub(crate) feed: FeedId,
+    /// `open`, or what names the private community.
+    pub(crate) community: String,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Ask who it is; the result goes to [`Peer::handle_answer`].
+    Ask,
+    /// Dial this IPFS node; the result goes to [`Peer::handle_dialled`].
+    Dial(PeerId),
+    /// Tell others of what it said: it is new or has changed.
+    Introduce,
+}
+
+/// Repetition of something that is in flight at most once.
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    due: Option<Instant>,
+    in_flight: bool,
+    failures: u32,
+}
+
+impl Retry {
+    /// Takes what is due.
+    fn take(&mut self, now: Instant) -> bool {
+        let ready = !self.in_flight && self.due.is_some_and(|due| due <= now);
+        if ready {
+            self.in_flight = true;
+            self.due = None;
+        }
+        ready
+    }
+
+    fn fail(&mut self, now: Instant, jitter: f64) {
+        let delay = BACKOFF.saturating_mul(1 << self.failures.min(16)).min(MAX_BACKOFF);
+        self.failures = self.failures.saturating_add(1);
+        self.in_flight = false;
+        self.due = Some(now + spread(delay, jitter));
+    }
+}
+
+/// Between half of the delay and all of it.
+fn spread(delay: Duration, jitter: f64) -> Duration {
+    delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+/// A configured peer.
+#[derive(Debug)]
+pub(super) struct Peer {
+    own: Own,
+    info: Option<NodeInfo>,
+    ask: Retry,
+    dial: Retry,
+    connected: bool,
+    introduce: bool,
+    rtt: Option<Duration>,
+    last_error: Option<String>,
+}
+
+impl Peer {
+    pub(super) fn new(own: Own, now: Instant) -> Self {
+        Self {
+            own,
+            info: None,
+            ask: Retry { due: Some(now), in_flight: false, failures: 0 },
+            dial: Retry { due: None, in_flight: false, failures: 0 },
+            connected: false,
+            introduce: false,
+            rtt: None,
+            last_error: None,
+        }
+    }
+
+    /// What it said last.
+    pub(super) fn info(&self) -> Option<&NodeInfo> {
+        self.info.as_ref()
+    }
+
+    /// Round trip when it was asked last.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// Why the last try of anything failed.
+    pub(super) fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// How far the connection to its IPFS node is.
+    pub(super) fn state(&self) -> PeerState {
+        if self.connected {
+            PeerState::Connected
+        } else if self.last_error.is_some() {
+            PeerState::Unreachable
+        } else {
+            PeerState::Connecting
+        }
+    }
+
+    /// It answered, or could not be asked.
+    pub(super) fn handle_answer(&mut self, answer: Result<(NodeInfo, Duration), String>, now: Instant, jitter: f64) {
+        let checked = answer.and_then(|(info, rtt)| self.check(&info).map(|()| (info, rtt)));
+        let (info, rtt) = match checked {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.last_error = Some(error);
+                return self.ask.fail(now, jitter);
+            }
+        };
+        self.ask = Retry { due: Some(now + spread(ASK_AGAIN, jitter)), in_flight: false, failures: 0 };
+        self.rtt = Some(rtt);
+        if self.dial.failures == 0 {
+            self.last_error = None;
+        }
+        let known = self.info.as_ref();
+        let same_node = known.is_some_and(|known| known.ipfs == info.ipfs);
+        self.introduce |= known != Some(&info);
+        self.info = Some(info);
+        if !same_node {
+            // A dial in flight is of the node that was here before; its result will not count for this one.
+            self.connected = false;
+            self.dial.failures = 0;
+            self.schedule_dial(now, jitter);
+        }
+    }
+
+    fn check(&self, info: &NodeInfo) -> Result<(), String> {
+        if info.ipfs.peer == self.own.peer || info.ssb.feed == self.own.feed {
+            Err("the address is this node's own: remove it from mesh.peers".into())
+        } else if info.community != self.own.community {
+            Err("it belongs to another community".into())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn schedule_dial(&mut self, now: Instant, jitter: f64) {
+        let Some(info) = &self.info else { return };
+        let first = self.own.peer.as_multihash() < info.ipfs.peer.as_multihash();
+        self.dial.due = Some(if first { now } else { now + YIELD + YIELD.mul_f64(jitter.clamp(0.0, 1.0)) });
+    }
+
+    /// A dial ended. A success counts only once the swarm says that the peer is connected.
+    pub(super) fn handle_dialled(&mut self, peer: &PeerId, result: Result<(), String>, now: Instant, jitter: f64) {
+        self.dial.in_flight = false;
+        if self.info.as_ref().is_none_or(|info| info.ipfs.peer != *peer) {
+            return;
+        }
+        match result {
+            Ok(()) => self.handle_connected(true, now, jitter),
+            Err(error) => {
+                self.last_error = Some(error);
+                self.dial.fail(now, jitter);
+            }
+        }
+    }
+
+    /// Whether its IPFS node is connected now.
+    pub(super) fn handle_connected(&mut self, connected: bool, now: Instant, jitter: f64) {
+        let dropped = self.connected && !connected;
+        self.connected = connected;
+        if connected {
+            self.dial.due = None;
+            self.dial.failures = 0;
+            if self.ask.failures == 0 {
+                self.last_error = None;
+            }
+        } else if dropped {
+            self.schedule_dial(now, jitter);
+        }
+    }
+
+    /// The next thing to do now, if any; to be called until there is none.
+    pub(super) fn poll_action(&mut self, now: Instant) -> Option<Action> {
+        if std::mem::take(&mut self.introduce) {
+            return Some(Action::Introduce);
+        }
+        if self.ask.take(now) {
+            return Some(Action::Ask);
+        }
+        let peer = self.info.as_ref().map(|info| info.ipfs.peer.clone())?;
+        (!self.connected && self.dial.take(now)).then_some(Action::Dial(peer))
+    }
+
+    /// When [`Self::poll_action`] has something to do next, unless something else happens before.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        let retry = |retry: &Retry| retry.due.filter(|_| !retry.in_flight);
+        [retry(&self.ask), retry(&self.dial)].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use stream_model::{IpfsInfo, SsbInfo, WebInfo};
+
+    fn peer_id(byte: u8) -> PeerId {
+        PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
+    }
+
+    fn info(byte: u8) -> NodeInfo {
+        NodeInfo {
+            name: "hall".into(),
+            version: "1".into(),
+            community: "open".into(),
+            ssb: SsbInfo { feed: FeedId([byte; 32]), port: 8008 },
+            ipfs: IpfsInfo { peer: peer_id(byte), port: 4001 },
+            web: WebInfo { port: 8080 },
+            nodes: Vec::new(),
+        }
+    }
+
+    /// A peer of the node `own`, and its clock.
+    struct Machine {
+        peer: Peer,
+        now: Instant,
+    }
+
+    impl Machine {
+        fn new(own: u8) -> Self {
+            let own = Own { peer: peer_id(own), feed: FeedId([own; 32]), community: "open".into() };
+            let now = Instant::now();
+            Self { peer: Peer::new(own, now), now }
+        }
+
+        fn actions(&mut self) -> Vec<Action> {
+            std::iter::from_fn(|| self.peer.poll_action(self.now)).collect()
+        }
+
+        /// Moves the clock to the next timeout and returns how far that was.
+        fn wait(&mut self) -> Duration {
+            let next = self.peer.next_timeout().unwrap().max(self.now);
+            let waited = next - self.now;
+            self.now = next;
+            waited
+        }
+
+        fn answer(&mut self, answer: Result<NodeInfo, String>) {
+            self.peer.handle_answer(answer.map(|info| (info, Duration::from_millis(3))), self.now, 0.5);
+        }
+
+        fn dialled(&mut self, byte: u8, result: Result<(), String>) {
+            self.peer.handle_dialled(&peer_id(byte), result, self.now, 0.5);
+        }
+    }
+
+    #[test]
+    fn the_lower_peer_dials_at_once_and_the_higher_waits_a_moment() {
+        let mut lower = Machine::new(1);
+        assert_eq!(lower.actions(), [Action::Ask]);
+        lower.answer(Ok(info(2)));
+        assert_eq!(lower.actions(), [Action::Introduce, Action::Dial(peer_id(2))]);
+
+        let mut higher = Machine::new(3);
+        assert_eq!(higher.actions(), [Action::Ask]);
+        higher.answer(Ok(info(2)));
+        assert_eq!(higher.actions(), [Action::Introduce]);
+        assert!((YIELD..=2 * YIELD).contains(&higher.wait()));
+        assert_eq!(higher.actions(), [Action::Dial(peer_id(2))]);
+    }
+
+    #[test]
+    fn a_peer_that_dialled_us_meanwhile_is_not_dialled() {
+        let mut higher = Machine::new(3);
+        higher.actions();
+        higher.answer(Ok(info(2)));
+        higher.actions();
+        higher.peer.handle_connected(true, higher.now, 0.5);
+        assert_eq!(higher.peer.state(), PeerState::Connected);
+        assert!(higher.wait() >= ASK_AGAIN / 2);
+        assert_eq!(higher.actions(), [Action::Ask]);
+    }
+
+    #[test]
+    fn failures_back_off_up_to_the_cap_and_a_success_starts_over() {
+        let mut machine = Machine::new(1);
+        let mut longest = Duration::ZERO;
+        for _ in 0..12 {
+            assert_eq!(machine.actions(), [Action::Ask]);
+            machine.answer(Err("refused".into()));
+            assert_eq!(machine.peer.state(), PeerState::Unreachable);
+            let waited = machine.wait();
+            assert!(waited >= longest && waited <= MAX_BACKOFF);
+            longest = waited;
+        }
+        assert!(longest >= MAX_BACKOFF / 2);
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        assert_eq!(machine.peer.last_error(), None);
+        machine.actions();
+        machine.dialled(2, Err("no route".into()));
+        assert!(machine.wait() <= BACKOFF);
+        assert_eq!(machine.actions(), [Action::Dial(peer_id(2))]);
+    }
+
+    #[test]
+    fn a_dropped_connection_is_dialled_again() {
+        let mut machine = Machine::new(1);
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        machine.actions();
+        machine.dialled(2, Ok(()));
+        assert_eq!(machine.actions(), []);
+        machine.peer.handle_connected(false, machine.now, 0.5);
+        assert_eq!(machine.actions(), [Action::Dial(peer_id(2))]);
+    }
+
+    #[test]
+    fn another_identity_at_the_address_replaces_the_old_one() {
+        let mut machine = Machine::new(1);
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        machine.actions();
+        machine.dialled(2, Ok(()));
+        machine.wait();
+        assert_eq!(machine.actions(), [Action::Ask]);
+        machine.answer(Ok(info(3)));
+        assert_eq!(machine.actions(), [Action::Introduce, Action::Dial(peer_id(3))]);
+        machine.dialled(2, Err("the one before".into()));
+        assert_eq!(machine.peer.last_error(), None);
+    }
+
+    #[test]
+    fn the_same_answer_is_introduced_once() {
+        let mut machine = Machine::new(1);
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        machine.actions();
+        machine.dialled(2, Ok(()));
+        machine.wait();
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        assert_eq!(machine.actions(), []);
+    }
+
+    #[test]
+    fn ourselves_and_other_communities_are_refused() {
+        let mut machine = Machine::new(1);
+        machine.actions();
+        machine.answer(Ok(info(1)));
+        assert!(machine.peer.last_error().unwrap().contains("own"));
+        machine.wait();
+        machine.actions();
+        machine.answer(Ok(NodeInfo { community: "elsewhere".into(), ..info(2) }));
+        assert!(machine.peer.last_error().unwrap().contains("community"));
+        assert_eq!(machine.peer.info(), None);
+        assert_eq!(machine.actions(), []);
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: one question and one dial at a time, and never at rest for good.
+        #[test]
+        fn it_never_asks_or_dials_twice_at_once_nor_stops(events in prop::collection::vec((0..6_u8, 0.0..1.0_f64), 1..60)) {
+            let mut machine = Machine::new(2);
+            let (mut asks, mut dials) = (Vec::new(), Vec::new());
+            for (event, jitter) in events {
+                for action in machine.actions() {
+                    match action {
+                        Action::Ask => asks.push(()),
+                        Action::Dial(peer) => dials.push(peer),
+                        Action::Introduce => {}
+                    }
+                }
+                prop_assert!(asks.len() <= 1 && dials.len() <= 1);
+                prop_assert!(machine.peer.next_timeout().is_some() || !asks.is_empty());
+                let now = machine.now;
+                let rtt = Duration::ZERO;
+                match event {
+                    0 if asks.pop().is_some() => machine.peer.handle_answer(Err("x".into()), now, jitter),
+                    1 if asks.pop().is_some() => machine.peer.handle_answer(Ok((info(1), rtt)), now, jitter),
+                    2 if asks.pop().is_some() => machine.peer.handle_answer(Ok((info(3), rtt)), now, jitter),
+                    3 | 4 => {
+                        if let Some(peer) = dials.pop() {
+                            let result = if event == 3 { Ok(()) } else { Err("x".into()) };
+                            machine.peer.handle_dialled(&peer, result, now, jitter);
+                        } else {
+                            machine.peer.handle_connected(event == 3, now, jitter);
+                        }
+                    }
+                    _ => machine.now += Duration::from_secs(3),
+                }
+            }
+        }
+    }
+}
