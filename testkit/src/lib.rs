@@ -1,5 +1,8 @@
 //! Fakes for the ports, sample media, and real processes to test against. For tests only.
 
 pub mod encoder;
+pub mod events;
 pub mod node;
+pub mod rtmp_hostile;
 pub mod fakes;
+pub mod flv;

@@ -246,7 +246,7 @@ impl Cutter {
         }
         let boundaries =
             self.closed.iter().map(|part| part.start).chain((self.open.len() > 0).then_some(self.open.start));
-        let fits = |start: &i64| (1..=self.target).contains(&(start - self.start));
+        let fits = |start: &i64| (1..=self.limit()).contains(&(start - self.start));
         match boundaries.enumerate().filter(|(_, start)| fits(start)).last() {
             Some((index, boundary)) if at - self.start > self.target => {
                 self.emit_segment(index, boundary, out);

@@ -26,6 +26,11 @@ const MAX_KEYFRAME_WAIT_MS: i64 = 10_000;
 const START_MS: i64 = 1000;
 /// Beyond any reordering of pictures; protects the arithmetic.
 const MAX_COMPOSITION_OFFSET_MS: i32 = 10_000;
+/// Where the first keyframe has a negative offset, decode times are moved ahead so that offsets become positive:
+/// FFmpeg's demuxer shifts the pictures of fragments with negative ones against the sound.
+const NEGATIVE_OFFSET_LEAD_MS: i64 = 500;
+/// Ticks of a millisecond.
+const VIDEO_TICKS: i64 = VIDEO_TIMESCALE as i64 / 1000;
 /// Audio timestamps are in milliseconds and jitter in addition: up to here the sample grid is believed.
 const AUDIO_JITTER_MS: i64 = 20;
 /// From here on audio is missing, or overlaps. Between the two, durations are stretched by `1 / AUDIO_SLEW`
@@ -49,7 +54,7 @@ pub(super) struct Placed {
     pub(super) decode_time: u64,
     pub(super) duration: u32,
     pub(super) composition_offset: i32,
-    /// Decode time and its end in microseconds, to compare tracks.
+    /// Its place among both tracks and its end, in microseconds: decode time, for video delayed to presentation.
     pub(super) at: i64,
     pub(super) end: i64,
 }
@@ -95,9 +100,11 @@ pub(super) struct Timeline {
     /// Whether a keyframe was seen.
     video_started: bool,
     first_audio: Option<i64>,
-    /// Added to decode times so that the first keyframe's presentation is its decode time (signed offsets, as CMAF
-    /// has them): segments then begin with what is shown first, and audio is divided at the same instant.
-    video_shift: i64,
+    /// Milliseconds that decode times are earlier than the publisher's.
+    decode_lead: i64,
+    /// Ticks from the first keyframe's decode time to its presentation. Video is put in order, and cut, that much
+    /// after its decode times, so that audio is divided where the pictures are.
+    presentation_delay: i64,
     waiting: VecDeque<(Sample, i64)>,
     held_video: Option<Held>,
     held_audio: Option<Held>,
@@ -125,7 +132,8 @@ impl Timeline {
             origin: None,
             video_started: false,
             first_audio: None,
-            video_shift: 0,
+            decode_lead: 0,
+            presentation_delay: 0,
             waiting: VecDeque::new(),
             held_video: None,
             held_audio: None,
@@ -192,10 +200,10 @@ impl Timeline {
         statistics.dropped_before_keyframe += self.waiting.len() as u64;
         self.waiting.clear();
         if let Some(held) = self.held_video.take() {
-            out.push(placed(held, self.last_video_duration, VIDEO_TIMESCALE));
+            out.push(placed(held, self.last_video_duration, VIDEO_TIMESCALE, self.presentation_delay));
         }
         if let (Some(held), Some(clock)) = (self.held_audio.take(), self.audio) {
-            out.push(placed(held, clock.frame, clock.rate));
+            out.push(placed(held, clock.frame, clock.rate, 0));
         }
     }
 
@@ -223,9 +231,13 @@ impl Timeline {
 
     fn start_video(&mut self, keyframe: Sample, at: i64, statistics: &mut Statistics, out: &mut Vec<Placed>) {
         self.video_started = true;
-        self.video_shift = offset(&keyframe);
-        let shown = at + self.video_shift;
-        let origin = self.origin.unwrap_or(shown - START_MS);
+        let delay = offset(&keyframe);
+        if delay < 0 {
+            self.decode_lead = NEGATIVE_OFFSET_LEAD_MS - delay;
+        }
+        self.presentation_delay = (delay + self.decode_lead) * VIDEO_TICKS;
+        let shown = at + delay;
+        let origin = self.origin.unwrap_or(shown - START_MS.max(delay + self.decode_lead));
         self.release_waiting(origin, shown - MAX_AUDIO_LEAD_MS, statistics, out);
         self.push_video(keyframe, at - origin, out);
     }
@@ -243,15 +255,14 @@ impl Timeline {
     }
 
     fn push_video(&mut self, sample: Sample, at: i64, out: &mut Vec<Placed>) {
-        let ticks = i64::from(VIDEO_TIMESCALE) / 1000;
-        let presentation = (at + offset(&sample)) * ticks;
-        let mut decode_time = ((at + self.video_shift) * ticks).max(0);
+        let presentation = (at + offset(&sample)) * VIDEO_TICKS;
+        let mut decode_time = ((at - self.decode_lead) * VIDEO_TICKS).max(0);
         if let Some(held) = self.held_video.take() {
             // Two samples with one timestamp, or a little disorder: decode times must rise all the same.
             decode_time = decode_time.max(held.decode_time + 1);
             let duration = u32::try_from(decode_time - held.decode_time).unwrap_or(u32::MAX);
             self.last_video_duration = duration;
-            out.push(placed(held, duration, VIDEO_TIMESCALE));
+            out.push(placed(held, duration, VIDEO_TIMESCALE, self.presentation_delay));
         }
         let composition_offset = i32::try_from(presentation - decode_time).unwrap_or(0);
         self.held_video = Some(Held { sample, decode_time, composition_offset });
@@ -286,7 +297,7 @@ impl Timeline {
         }
         if let Some(held) = self.held_audio.take() {
             let duration = u32::try_from(decode_time - held.decode_time).unwrap_or(u32::MAX);
-            out.push(placed(held, duration, rate));
+            out.push(placed(held, duration, rate, 0));
         }
         self.held_audio = Some(Held { sample, decode_time, composition_offset: 0 });
     }
@@ -296,7 +307,7 @@ fn offset(sample: &Sample) -> i64 {
     sample.composition_offset.clamp(-MAX_COMPOSITION_OFFSET_MS, MAX_COMPOSITION_OFFSET_MS).into()
 }
 
-fn placed(held: Held, duration: u32, timescale: u32) -> Placed {
+fn placed(held: Held, duration: u32, timescale: u32, delay: i64) -> Placed {
     let micros = |ticks: i64| i64::try_from(i128::from(ticks) * 1_000_000 / i128::from(timescale)).unwrap_or(i64::MAX);
     Placed {
         track: held.sample.track,
@@ -305,7 +316,7 @@ fn placed(held: Held, duration: u32, timescale: u32) -> Placed {
         decode_time: u64::try_from(held.decode_time).unwrap_or(0),
         duration,
         composition_offset: held.composition_offset,
-        at: micros(held.decode_time),
-        end: micros(held.decode_time.saturating_add(duration.into())),
+        at: micros(held.decode_time.saturating_add(delay)),
+        end: micros(held.decode_time.saturating_add(delay).saturating_add(duration.into())),
     }
 }

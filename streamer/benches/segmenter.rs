@@ -1,0 +1,3 @@
+//! How fast media is cut, and playlists are written.
+
+fn main() {}
