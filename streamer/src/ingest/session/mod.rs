@@ -163,8 +163,13 @@ impl Session {
     /// Refuses a publisher, or ends its publication, with `NetStream.Publish.BadName` and the reason. The connection
     /// is to be closed once the output is sent.
     pub fn reject(&mut self, description: &str) {
-        self.send_status("error", "NetStream.Publish.BadName", description);
-        self.state = State::Finished;
+        self.finish("NetStream.Publish.BadName", description);
+    }
+
+    /// Ends a publication for a reason that is not the publisher's, with `NetStream.Publish.Failed`. The connection is
+    /// to be closed once the output is sent. Says nothing to a peer that has not asked to publish.
+    pub fn fail(&mut self, description: &str) {
+        self.finish("NetStream.Publish.Failed", description);
     }
 
     /// Bytes to send.
@@ -391,6 +396,13 @@ impl Session {
             SessionError::Play => self.send_status("error", "NetStream.Play.Failed", &error.to_string()),
             _ => {}
         }
+    }
+
+    fn finish(&mut self, code: &str, description: &str) {
+        if matches!(self.state, State::Deciding | State::Publishing) {
+            self.send_status("error", code, description);
+        }
+        self.state = State::Finished;
     }
 
     fn send_status(&mut self, level: &str, code: &str, description: &str) {
