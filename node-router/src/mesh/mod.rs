@@ -8,6 +8,8 @@ mod address;
 mod nodeinfo;
 mod peer;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;

@@ -1,0 +1,177 @@
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use stream_model::{
+    FeedId, IpfsInfo, NodeIdentity, NodeInfo, PeerBook, PeerId, PeerState, SsbInfo, SsbPeer, WebInfo,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Mesh, Own, Swarm, Table};
+
+fn peer_id(byte: u8) -> PeerId {
+    PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
+}
+
+fn info(byte: u8) -> NodeInfo {
+    let node = |byte| NodeIdentity {
+        name: format!("node {byte}"),
+        feed: FeedId([byte; 32]),
+        peer: peer_id(byte),
+        version: String::new(),
+    };
+    NodeInfo {
+        name: format!("node {byte}"),
+        version: "1".into(),
+        community: "open".into(),
+        ssb: SsbInfo { feed: FeedId([byte; 32]), port: 8008 },
+        ipfs: IpfsInfo { peer: peer_id(byte), port: 4001 },
+        web: WebInfo { port: 8080 },
+        nodes: vec![node(1), node(9)],
+    }
+}
+
+/// A node's web server: answers each request with what `info` holds then.
+async fn serve(info: Arc<Mutex<NodeInfo>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let _ = socket.read(&mut request).await;
+            let body = serde_json::to_string(&*info.lock().unwrap()).unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = socket.write_all((head + &body).as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Offered(SsbPeer),
+    Replicated(FeedId),
+    Dialled(PeerId, Vec<SocketAddr>),
+}
+
+/// A swarm and a peer book that tell what they were asked for.
+struct Recorder {
+    seen: mpsc::Sender<Seen>,
+    connected: Mutex<HashSet<PeerId>>,
+}
+
+#[async_trait]
+impl Swarm for Recorder {
+    async fn dial(&self, peer: &PeerId, addresses: &[SocketAddr]) -> Result<(), String> {
+        self.connected.lock().unwrap().insert(peer.clone());
+        self.seen.send(Seen::Dialled(peer.clone(), addresses.to_vec())).await.unwrap();
+        Ok(())
+    }
+
+    async fn connected(&self) -> Vec<PeerId> {
+        self.connected.lock().unwrap().iter().cloned().collect()
+    }
+}
+
+impl PeerBook for Recorder {
+    fn offer(&self, peer: SsbPeer) {
+        self.seen.try_send(Seen::Offered(peer)).unwrap();
+    }
+
+    fn replicate(&self, feed: FeedId) {
+        self.seen.try_send(Seen::Replicated(feed)).unwrap();
+    }
+}
+
+struct Fixture {
+    recorder: Arc<Recorder>,
+    seen: mpsc::Receiver<Seen>,
+    table: Arc<Table>,
+    cancel: CancellationToken,
+}
+
+impl Fixture {
+    fn start(addresses: &[SocketAddr]) -> Self {
+        let (sender, seen) = mpsc::channel(64);
+        let recorder = Arc::new(Recorder { seen: sender, connected: Mutex::default() });
+        let (table, cancel) = (Arc::<Table>::default(), CancellationToken::new());
+        let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
+        let addresses = addresses.iter().map(|address| address.to_string().parse().unwrap()).collect();
+        let mesh = Mesh::new(addresses, own, recorder.clone(), recorder.clone(), table.clone());
+        tokio::spawn(mesh.run(cancel.clone()));
+        Self { recorder, seen, table, cancel }
+    }
+
+    async fn next(&mut self) -> Seen {
+        let guard = std::time::Duration::from_secs(60);
+        tokio::time::timeout(guard, self.seen.recv()).await.expect("nothing happened").unwrap()
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+#[tokio::test]
+async fn a_configured_peer_is_met_introduced_and_dialled() {
+    let address = serve(Arc::new(Mutex::new(info(2)))).await;
+    let mut fixture = Fixture::start(&[address]);
+    let at = |port| SocketAddr::new(address.ip(), port);
+    let offered = SsbPeer { feed: FeedId([2; 32]), addresses: vec![at(8008)] };
+    assert_eq!(fixture.next().await, Seen::Offered(offered));
+    // Our own feed, which it lists too, is not asked for.
+    assert_eq!(fixture.next().await, Seen::Replicated(FeedId([9; 32])));
+    assert_eq!(fixture.next().await, Seen::Dialled(peer_id(2), vec![at(4001)]));
+    assert_eq!(fixture.table.addresses(&peer_id(2)), [at(4001)]);
+}
+
+#[tokio::test]
+async fn a_dropped_peer_is_dialled_again() {
+    let address = serve(Arc::new(Mutex::new(info(2)))).await;
+    let mut fixture = Fixture::start(&[address]);
+    while !matches!(fixture.next().await, Seen::Dialled(..)) {}
+    while !fixture.table.is_connected(&peer_id(2)) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fixture.table.nodes().len(), 1);
+    fixture.recorder.connected.lock().unwrap().clear();
+    assert!(matches!(fixture.next().await, Seen::Dialled(..)));
+}
+
+#[tokio::test]
+async fn peers_that_connected_to_us_are_listed_by_the_name_that_others_know() {
+    let address = serve(Arc::new(Mutex::new(info(2)))).await;
+    let mut fixture = Fixture::start(&[address]);
+    while !matches!(fixture.next().await, Seen::Dialled(..)) {}
+    fixture.recorder.connected.lock().unwrap().insert(peer_id(9));
+    while !fixture.table.is_connected(&peer_id(9)) {
+        tokio::task::yield_now().await;
+    }
+    let reports = fixture.table.reports();
+    let of = |byte| reports.iter().find(|report| report.peer == Some(peer_id(byte))).unwrap();
+    assert_eq!((of(2).overlay.as_str(), of(2).state), ("configured", PeerState::Connected));
+    assert_eq!((of(9).overlay.as_str(), of(9).name.as_str()), ("inbound", "node 9"));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_there_is_reported_with_the_reason() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let fixture = Fixture::start(&[address]);
+    let report = loop {
+        match fixture.table.reports().pop() {
+            Some(report) if report.last_error.is_some() => break report,
+            _ => tokio::task::yield_now().await,
+        }
+    };
+    assert_eq!(report.state, PeerState::Unreachable);
+    assert!(report.last_error.unwrap().contains("cannot reach it"));
+}
