@@ -5,6 +5,8 @@
 //!  ingest              segmenter         broadcast (lifecycle)        (ports)
 //!                      Directory ─► playback ─► MediaPlaylist ─► Playlists (port)
 //! ```
+//!
+//! [`Streamer::start`] puts the parts together.
 
 pub mod broadcast;
 pub mod catalog;
@@ -14,3 +16,221 @@ pub mod manifest;
 pub mod media;
 pub mod playback;
 pub mod segmenter;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stream_model::{
+    AnnouncementLog, ContentFetcher, ContentStore, Directory, KeyError, PeerId, Playlists, Publishing, StreamKeys,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::broadcast::{Clock, PublishingStatus};
+use crate::catalog::{Catalog, CatalogError};
+use crate::ingest::Publishers;
+use crate::keys::KeyStore;
+use crate::playback::Playback;
+
+/// Publications between the listener and the broadcasts: taken at once, so a few are plenty.
+const PUBLICATIONS: usize = 16;
+
+/// What an owner can set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen for publishers, and for whom.
+    pub ingest: ingest::Config,
+    /// How segments are cut (`segment.target_duration`, `segment.part_duration`).
+    pub segmenter: segmenter::Config,
+    /// Segments in a live playlist and a live manifest (`segment.live_window`); at least 1.
+    pub live_window: usize,
+    /// How long a broadcast waits for its publisher to return (`ingest.grace`).
+    pub grace: Duration,
+    /// Follow every live broadcast (`mesh.mirror = "all"`), not only those that are watched.
+    pub mirror_all: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ingest: ingest::Config::default(),
+            segmenter: segmenter::Config::default(),
+            live_window: 6,
+            grace: Duration::from_secs(60),
+            mirror_all: false,
+        }
+    }
+}
+
+/// What the streamer needs of the rest of the node.
+#[derive(Clone)]
+pub struct Ports {
+    /// Keeps content.
+    pub store: Arc<dyn ContentStore>,
+    /// Fetches content of others.
+    pub fetcher: Arc<dyn ContentFetcher>,
+    /// Announces this node's broadcasts.
+    pub announcements: Arc<dyn AnnouncementLog>,
+    /// Knows all broadcasts.
+    pub directory: Arc<dyn Directory>,
+    /// This node's libp2p identity.
+    pub peer: PeerId,
+    /// The wall clock: [`broadcast::SystemClock`].
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ports").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// Why a streamer does not start, or does not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamerError {
+    /// The RTMP port cannot be used.
+    #[error("cannot listen for publishers on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The stream keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The catalog cannot be used.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A part ended although nobody asked it to.
+    #[error("the streamer's {0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+/// A running streamer: ingest, broadcasts, playlists. Dropping it leaves what `kill -9` leaves.
+#[derive(Debug)]
+pub struct Streamer {
+    rtmp: SocketAddr,
+    keys: KeyStore,
+    publishers: Publishers,
+    status: PublishingStatus,
+    playback: Playback,
+    stop: CancellationToken,
+    parts: JoinSet<Result<&'static str, StreamerError>>,
+}
+
+impl Streamer {
+    /// Opens the database file, binds the RTMP port, resumes the broadcasts that were live and starts all tasks.
+    /// Blocks shortly on the disk. `stop` ends it: last segments stored, announced and ended within four seconds.
+    ///
+    /// # Errors
+    /// Where the database or the port cannot be used.
+    pub fn start(
+        config: Config,
+        database: &Path,
+        ports: Ports,
+        stop: CancellationToken,
+    ) -> Result<Self, StreamerError> {
+        let catalog = Catalog::open(database)?;
+        let keys = KeyStore::open(database)?;
+        let Ports { store, fetcher, announcements, directory, peer, clock } = ports;
+        let live_window = config.live_window.max(1);
+
+        let (publications, published) = mpsc::channel(PUBLICATIONS);
+        let listen = config.ingest.listen;
+        let listener = ingest::Listener::bind(config.ingest, keys.clone(), publications)
+            .map_err(|error| StreamerError::Listen(listen, error))?;
+        let (rtmp, publishers) = (listener.local_addr(), listener.publishers());
+
+        let playback_config = playback::Config { live_window, mirror_all: config.mirror_all };
+        let playback_ports = playback::Ports { store: Arc::clone(&store), fetcher, directory: Arc::clone(&directory) };
+        let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
+
+        let broadcast_config = broadcast::Config { segmenter: config.segmenter, live_window, grace: config.grace };
+        let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock };
+        let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog);
+        let status = publisher.status();
+
+        let mut parts = JoinSet::new();
+        let (ingest_stop, broadcasts_stop) = (stop.clone(), stop.clone());
+        // Playlists go on until the ends are announced, so that viewers see them.
+        let playback_stop = CancellationToken::new();
+        let broadcasts_over = playback_stop.clone().drop_guard();
+        parts.spawn(async move {
+            listener.run(ingest_stop).await;
+            Ok("listener")
+        });
+        parts.spawn(async move {
+            let _broadcasts_over = broadcasts_over;
+            publisher.run(published, broadcasts_stop).await?;
+            Ok("broadcasts")
+        });
+        parts.spawn(async move {
+            runner.run(playback_stop).await?;
+            Ok("playlists")
+        });
+        Ok(Self { rtmp, keys, publishers, status, playback, stop, parts })
+    }
+
+    /// Where it listens for publishers, with the real port.
+    pub fn rtmp_addr(&self) -> SocketAddr {
+        self.rtmp
+    }
+
+    /// The playlists that this node serves.
+    pub fn playlists(&self) -> Arc<dyn Playlists> {
+        Arc::new(self.playback.clone())
+    }
+
+    /// The stream keys; a revocation disconnects its publisher.
+    pub fn stream_keys(&self) -> Arc<dyn StreamKeys> {
+        Arc::new(self.keys.clone())
+    }
+
+    /// A handle that tells who publishes now.
+    pub fn reporter(&self) -> PublishingReporter {
+        PublishingReporter { publishers: self.publishers.clone(), status: self.status.clone() }
+    }
+
+    /// Until every part has ended, which is after `stop` is cancelled. A part that ends before cancels `stop`.
+    ///
+    /// # Errors
+    /// The first part's failure.
+    pub async fn join(mut self) -> Result<(), StreamerError> {
+        let mut result = Ok(());
+        while let Some(ended) = self.parts.join_next().await {
+            let failure = match ended {
+                Ok(Ok(_)) if self.stop.is_cancelled() => continue,
+                Ok(Ok(part)) => StreamerError::Ended(part),
+                Ok(Err(error)) => error,
+                Err(error) => {
+                    tracing::error!(%error, "a part of the streamer failed");
+                    StreamerError::Ended("task")
+                }
+            };
+            self.stop.cancel();
+            result = result.and(Err(failure));
+        }
+        result
+    }
+}
+
+/// Tells who publishes now.
+#[derive(Debug, Clone)]
+pub struct PublishingReporter {
+    publishers: Publishers,
+    status: PublishingStatus,
+}
+
+impl PublishingReporter {
+    /// Those who publish now, by name, with their broadcasts once announced.
+    pub fn publishing(&self) -> Vec<Publishing> {
+        let with_broadcast = |publisher: ingest::Publisher| Publishing {
+            broadcast: self.status.broadcast(&publisher.name),
+            name: publisher.name,
+            kbps: publisher.kbps,
+        };
+        self.publishers.list().into_iter().map(with_broadcast).collect()
+    }
+}

@@ -108,7 +108,6 @@ impl Cutter {
             self.drain(None, title.as_ref());
         }
         self.continues = true;
-        self.shared.status.handle_publisher(&self.name, true);
         self.tell(None, None, title.clone());
         tracing::info!(stream = %self.name, "publisher is there");
 
@@ -136,16 +135,12 @@ impl Cutter {
         }
         self.segmenter.finish();
         self.drain(tracks, title.as_ref());
-        self.shared.status.handle_publisher(&self.name, false);
         self.tell(Some(Instant::now()), None, None);
         tracing::info!(stream = %self.name, "publisher has left");
         ended
     }
 
     fn handle(&mut self, event: MediaEvent, tracks: Option<Tracks>, title: Option<&String>) -> Option<Tracks> {
-        if let MediaEvent::Sample(sample) = &event {
-            self.shared.status.handle_bytes(&self.name, sample.data.len());
-        }
         self.segmenter.handle(event);
         self.drain(tracks, title)
     }

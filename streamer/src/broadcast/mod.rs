@@ -251,7 +251,6 @@ impl Publisher {
             let over = stream.keeper == id;
             if over {
                 self.shared.status.handle_broadcast(name, None);
-                self.shared.status.handle_publisher(name, false);
             }
             !over
         });
