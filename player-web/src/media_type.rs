@@ -1,8 +1,8 @@
 //! Which content of others is shown, and as what. Only media and plain text: nothing that a browser would run or
 //! render as a page beside the owner's own.
 
-/// Bytes that [`from_beginning`] looks at.
-pub(crate) const SNIFFED_BYTES: u64 = 16;
+/// Bytes that [`from_beginning`] looks at: a packet of MPEG-2 TS and the first byte of the next.
+pub(crate) const SNIFFED_BYTES: u64 = 189;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 
@@ -31,7 +31,8 @@ pub(crate) fn from_beginning(bytes: &[u8]) -> Option<&'static str> {
         [b'#', b'E', b'X', b'T', b'M', b'3', b'U', ..] => Some(PLAYLIST),
         // ISO 14496-12 §4.2: each box is its size and its type; a CMAF file begins with one of these.
         _ if matches!(box_type, Some(b"ftyp" | b"styp" | b"moof" | b"sidx")) => Some("video/mp4"),
-        [0x47, ..] => Some("video/mp2t"),
+        // ISO 13818-1 §2.4.3.2: every packet of 188 bytes begins with the sync byte, which is also a "G".
+        [0x47, ..] if bytes.get(188) == Some(&0x47) => Some("video/mp2t"),
         [b'W', b'E', b'B', b'V', b'T', b'T', ..] => Some("text/vtt; charset=utf-8"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
@@ -60,6 +61,7 @@ mod tests {
         assert_eq!(from_beginning(b"\0\0\0\x18ftypcmf2"), Some("video/mp4"));
         assert_eq!(from_beginning(b"\0\0\0\x40moof\0\0\0\x10"), Some("video/mp4"));
         assert_eq!(from_beginning(b"#EXTM3U\n#EXT-X-V"), Some(PLAYLIST));
+        assert_eq!(from_beginning(&[0x47; 189]), Some("video/mp2t"));
         for refused in [&b"<!doctype html><"[..], b"<svg xmlns=", b"GIF89a", b"", b"RIFF\0\0\0\0WAVE"] {
             assert_eq!(from_beginning(refused), None, "{refused:?}");
         }

@@ -1,6 +1,7 @@
 //! A node made of memory: every port that the web server asks, with content that tests put in.
 
 #![allow(dead_code, reason = "the tests and the example each use a part")]
+#![allow(clippy::unwrap_used, reason = "the example builds it outside of tests too")]
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,33 +20,33 @@ use tokio::sync::broadcast;
 
 /// A node that has nothing yet.
 #[derive(Debug)]
-pub struct FakeNode {
-    pub listings: Mutex<Vec<Listing>>,
-    pub live: Mutex<HashMap<BroadcastId, String>>,
-    pub whole: Mutex<HashMap<BroadcastId, String>>,
-    pub segments: Mutex<HashMap<(BroadcastId, u64), Cid>>,
-    pub inits: Mutex<HashMap<(BroadcastId, u64), Cid>>,
-    pub content: Mutex<HashMap<Cid, Entry>>,
-    pub asked: Mutex<Vec<Audience>>,
-    pub problem: Mutex<Option<String>>,
-    pub keys: Mutex<Vec<StreamName>>,
-    pub directory_changes: broadcast::Sender<DirectoryChange>,
-    pub playlist_changes: broadcast::Sender<PlaylistChange>,
+pub(crate) struct FakeNode {
+    pub(crate) listings: Mutex<Vec<Listing>>,
+    pub(crate) live: Mutex<HashMap<BroadcastId, String>>,
+    pub(crate) whole: Mutex<HashMap<BroadcastId, String>>,
+    pub(crate) segments: Mutex<HashMap<(BroadcastId, u64), Cid>>,
+    pub(crate) inits: Mutex<HashMap<(BroadcastId, u64), Cid>>,
+    pub(crate) content: Mutex<HashMap<Cid, Entry>>,
+    pub(crate) asked: Mutex<Vec<Audience>>,
+    pub(crate) problem: Mutex<Option<String>>,
+    pub(crate) keys: Mutex<Vec<StreamName>>,
+    pub(crate) directory_changes: broadcast::Sender<DirectoryChange>,
+    pub(crate) playlist_changes: broadcast::Sender<PlaylistChange>,
 }
 
 /// What is behind a CID.
 #[derive(Debug, Clone)]
-pub enum Entry {
+pub(crate) enum Entry {
     File(Bytes),
     Directory(Vec<DirectoryEntry>),
     Broken,
 }
 
-pub fn broadcast_id(byte: u8) -> BroadcastId {
+pub(crate) fn broadcast_id(byte: u8) -> BroadcastId {
     BroadcastId(MessageKey([byte; 32]))
 }
 
-pub fn listing(byte: u8, title: &str, state: BroadcastState) -> Listing {
+pub(crate) fn listing(byte: u8, title: &str, state: BroadcastState) -> Listing {
     let mut peer = vec![0x12, 32];
     peer.extend([byte; 32]);
     Listing {
@@ -65,7 +66,7 @@ pub fn listing(byte: u8, title: &str, state: BroadcastState) -> Listing {
 }
 
 impl FakeNode {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             listings: Mutex::default(),
             live: Mutex::default(),
@@ -81,18 +82,18 @@ impl FakeNode {
         })
     }
 
-    pub fn ports(self: &Arc<Self>) -> Ports {
+    pub(crate) fn ports(self: &Arc<Self>) -> Ports {
         Ports { directory: self.clone(), playlists: self.clone(), content: self.clone(), status: self.clone() }
     }
 
-    pub fn add_file(&self, bytes: impl Into<Bytes>) -> Cid {
+    pub(crate) fn add_file(&self, bytes: impl Into<Bytes>) -> Cid {
         let bytes = bytes.into();
         let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(&bytes));
         self.content.lock().unwrap().insert(cid, Entry::File(bytes));
         cid
     }
 
-    pub fn add_directory(&self, entries: &[(&str, Cid)]) -> Cid {
+    pub(crate) fn add_directory(&self, entries: &[(&str, Cid)]) -> Cid {
         let entries: Vec<_> =
             entries.iter().map(|(name, cid)| DirectoryEntry { name: (*name).to_owned(), cid: *cid }).collect();
         let cid = Cid::new_v1(0x70, Code::Sha2_256.digest(format!("{entries:?}").as_bytes()));

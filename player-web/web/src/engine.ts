@@ -14,7 +14,7 @@ export interface Engine {
   behind(): number | null;
   /** Seconds listed beyond the position. */
   ahead(): number;
-  /** The live playlist is known to have changed: load it now. */
+  /** The live playlist has changed, or the node is heard again: load it now. */
   refresh(): void;
   /** Begins anew, after nothing moved for too long. */
   restart(): void;

@@ -32,6 +32,8 @@ const CONFIG: Partial<HlsConfig> = {
 export class HlsEngine implements Engine {
   private hls: Hls | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** The remedy that the timer will apply. */
+  private pending: (() => void) | undefined;
   private readonly recovery = new Recovery();
   private readonly onProgress = () => this.recovery.handleProgress(performance.now());
 
@@ -73,7 +75,11 @@ export class HlsEngine implements Engine {
     const header = request instanceof XMLHttpRequest ? request.getResponseHeader("Retry-After") : undefined;
     const remedy = this.recovery.handle(fault, performance.now(), notYet ? retryAfterMs(header) : undefined);
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.apply(hls, remedy.action), remedy.delayMs);
+    this.pending = () => {
+      this.pending = undefined;
+      this.apply(hls, remedy.action);
+    };
+    this.timer = setTimeout(this.pending, remedy.delayMs);
   }
 
   private apply(hls: Hls, action: "load" | "recover-media" | "recreate"): void {
@@ -97,15 +103,23 @@ export class HlsEngine implements Engine {
 
   restart(): void {
     const paused = this.video.paused && this.video.currentTime > 0;
+    clearTimeout(this.timer);
+    this.pending = undefined;
     this.hls?.destroy();
     this.create();
     if (!paused) this.play();
   }
 
   refresh(): void {
+    if (this.pending) {
+      // The node is heard again: no need to wait for the next try.
+      clearTimeout(this.timer);
+      this.pending();
+      return;
+    }
     const hls = this.hls;
     const level = hls?.loadLevelObj;
-    // Before the first playlist, and after a fault, the timers of hls.js and ours are at work already.
+    // Before the first playlist there is a request under way.
     if (!hls || !level?.details?.live || !hls.loadingEnabled) return;
     // The event with which hls.js itself has a playlist reloaded. One already under way is not doubled, and the
     // answer sets its reload timer anew. `startLoad()` would drop the segment that is being loaded.
@@ -130,6 +144,7 @@ export class HlsEngine implements Engine {
 
   destroy(): void {
     clearTimeout(this.timer);
+    this.pending = undefined;
     this.video.removeEventListener("timeupdate", this.onProgress);
     this.hls?.destroy();
     this.hls = undefined;

@@ -19,7 +19,7 @@ function item(broadcast: Broadcast): HTMLElement {
   link.href = `/watch/${broadcast.slug}`;
   link.append(node("bdi", "", heading(broadcast)));
   const meta = node("p", "meta");
-  const since = node("span", "", "since ");
+  const since = node("span", "", "began ");
   since.append(node("time", "", started(broadcast)));
   const publisher = node("span", "", `by ${shortPublisher(broadcast)}`);
   publisher.title = broadcast.publisher;

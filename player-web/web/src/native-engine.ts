@@ -52,7 +52,10 @@ export class NativeEngine implements Engine {
 
   private later(delayMs: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.load(), delayMs);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.load();
+    }, delayMs);
   }
 
   restart(): void {
@@ -60,7 +63,8 @@ export class NativeEngine implements Engine {
   }
 
   refresh(): void {
-    // The browser reloads playlists by its own clock.
+    // The browser reloads playlists by its own clock; only a try of ours can be brought forward.
+    if (this.timer !== undefined) this.later(0);
   }
 
   behind(): number | null {

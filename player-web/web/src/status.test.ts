@@ -36,7 +36,7 @@ test("each state has its caption", () => {
   check({ paused: true }, playing, "paused", /Press play/);
   check({ blocked: true }, fresh, "paused", /Tap/);
   check({ playlistEnded: true, videoEnded: true, paused: true }, playing, "ended", /has ended/);
-  check({ playlistEnded: true }, playing, "playing", /recording/);
+  check({ playlistEnded: true }, playing, "playing", /has ended/);
 });
 
 test("while the picture moves, nothing alarms the viewer", () => {

@@ -36,7 +36,7 @@ const NOTHING_AHEAD_S = 1;
 
 export function describe(now: Snapshot): Status {
   if (now.videoEnded && now.playlistEnded) {
-    return { state: "ended", caption: "The broadcast has ended. Press play to see the end of it again." };
+    return { state: "ended", caption: "The broadcast has ended. Press play to see it again." };
   }
   if (now.blocked) return { state: "paused", caption: "Ready. Tap the button to play." };
   if (now.paused && now.started) return { state: "paused", caption: "Paused. Press play to go on." };
@@ -60,7 +60,7 @@ function waiting(caption: string): Status {
 }
 
 function playing(now: Snapshot): string {
-  if (now.playlistEnded) return "Playing. The broadcast has ended, this is its recording.";
+  if (now.playlistEnded) return "Playing. The broadcast has ended.";
   if (now.behind === null || !Number.isFinite(now.behind)) return "Playing";
   return `Playing, about ${Math.max(0, Math.round(now.behind))} s behind live`;
 }

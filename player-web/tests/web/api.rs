@@ -1,0 +1,87 @@
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+use stream_model::BroadcastState;
+
+use crate::support::{FakeNode, broadcast_id, listing};
+use crate::{ask, get};
+
+#[tokio::test]
+async fn broadcasts_have_the_documented_names() {
+    let node = FakeNode::new();
+    let mut live = listing(7, "Main <hall>", BroadcastState::Live);
+    live.manifest = Some(node.add_file(&b"m"[..]));
+    let manifest = live.manifest.unwrap().to_string();
+    node.listings.lock().unwrap().extend([listing(8, "Later, ended", BroadcastState::Ended), live]);
+    node.segments.lock().unwrap().insert((broadcast_id(7), 0), node.add_file(&b"s"[..]));
+
+    let all = get(&node, "/api/v1/broadcasts").await.json();
+    let ids: Vec<_> = all.as_array().unwrap().iter().map(|one| one["slug"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, [broadcast_id(8).slug(), broadcast_id(7).slug()], "in the directory's order, newest first");
+    let expected = json!({
+        "id": broadcast_id(7).to_string(),
+        "slug": broadcast_id(7).slug(),
+        "title": "Main <hall>",
+        "publisher": "@BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=.ed25519",
+        "state": "live",
+        "media_sequence": 3,
+        "held_segments": 1,
+        "manifest": manifest,
+        "started_at": 1_795_269_780_000_u64,
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(all[1][name], *value, "{name}");
+    }
+    assert_eq!(all[0]["state"], "ended");
+    assert_eq!(all[0]["manifest"], json!(null));
+
+    let key = broadcast_id(7).to_string().replace('%', "%25").replace('/', "%2F");
+    for id in [broadcast_id(7).slug(), key] {
+        assert_eq!(get(&node, &format!("/api/v1/broadcasts/{id}")).await.json(), all[1]);
+    }
+    let unknown = get(&node, &format!("/api/v1/broadcasts/{}", broadcast_id(9).slug())).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(unknown.json()["error"].is_string());
+    let nonsense = get(&node, "/api/v1/broadcasts/nonsense").await;
+    assert_eq!((nonsense.status, nonsense.json()["error"].is_string()), (StatusCode::BAD_REQUEST, true));
+}
+
+#[tokio::test]
+async fn the_node_tells_of_itself_under_the_documented_names() {
+    let node = FakeNode::new();
+    let report = get(&node, "/api/v1/node").await.json();
+    assert_eq!(report["node"]["name"], "roof <north>");
+    assert_eq!(report["listen"], json!({ "rtmp": [], "ssb": [], "ipfs": [], "web": [] }));
+    assert_eq!(report["publishing"], json!([{ "name": "hall", "broadcast": null, "kbps": 3000 }]));
+    let storage = get(&node, "/api/v1/storage").await.json();
+    assert_eq!(storage, json!({ "used_bytes": 10, "quota_bytes": 100, "files": 1 }));
+    assert_eq!(report["storage"], storage);
+    let peers = get(&node, "/api/v1/peers").await.json();
+    assert_eq!(peers[0]["state"], "connecting");
+    for name in ["feed", "peer", "name", "addresses", "overlay", "state", "rtt_ms", "last_error"] {
+        assert!(peers[0].get(name).is_some(), "{name}");
+    }
+    let info = get(&node, "/nodeinfo.json").await.json();
+    assert_eq!(info["ssb"]["port"], 8008);
+    assert_eq!(info["nodes"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_for_who_watches() {
+    let node = FakeNode::new();
+    assert_eq!(get(&node, "/healthz").await.status, StatusCode::OK);
+    *node.problem.lock().unwrap() = Some("the disk is full".to_owned());
+    let ill = get(&node, "/healthz").await;
+    assert_eq!((ill.status, ill.text()), (StatusCode::SERVICE_UNAVAILABLE, "the disk is full\n"));
+    let metrics = get(&node, "/metrics").await;
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert!(metrics.text().contains("meshstream_up 1"));
+}
+
+#[tokio::test]
+async fn other_origins_may_read_media_only() {
+    let node = FakeNode::new();
+    for path in ["/", "/api/v1/node", "/api/v1/peers", "/api/v1/broadcasts", "/nodeinfo.json", "/metrics", "/ws"] {
+        let answer = ask(&node, Method::GET, path, &[("origin", "http://evil.example"), ("host", "evil\"<x>")]).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
+    }
+}

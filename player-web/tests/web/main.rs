@@ -1,0 +1,62 @@
+//! The web server through its public API: the routers called without a socket, and a few tests over loopback.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api;
+mod control;
+mod gateway;
+mod hls;
+mod pages;
+mod server;
+mod socket;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use support::FakeNode;
+use tower::ServiceExt as _;
+
+/// An answer, read whole.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        assert_eq!(self.header("content-type"), "application/json");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+async fn send(router: Router, request: Request<Body>) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+}
+
+async fn ask(node: &Arc<FakeNode>, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(player_web::app(node.ports()), request.body(Body::empty()).unwrap()).await
+}
+
+async fn get(node: &Arc<FakeNode>, path: &str) -> Answer {
+    ask(node, Method::GET, path, &[]).await
+}

@@ -1,0 +1,177 @@
+//! `/ws` over loopback, with a client of its own.
+
+use std::sync::Arc;
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use stream_model::{BroadcastState, DirectoryChange, MediaSequence, PlaylistChange};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::server::{GUARD, Running, start};
+use crate::support::{FakeNode, broadcast_id, listing};
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(server: &Running, origin: Option<&str>) -> Result<Client, Error> {
+    let mut request = format!("ws://{}/ws", server.address).into_client_request().unwrap();
+    if let Some(origin) = origin {
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+    }
+    tokio_tungstenite::connect_async(request).await.map(|(client, _)| client)
+}
+
+/// The next message in JSON; null once the server has closed.
+async fn next(client: &mut Client) -> Value {
+    loop {
+        match tokio::time::timeout(GUARD, client.next()).await.expect("a message in time") {
+            Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            _ => return Value::Null,
+        }
+    }
+}
+
+async fn greeted(server: &Running) -> Client {
+    let mut client = connect(server, None).await.unwrap();
+    assert_eq!(next(&mut client).await, json!({ "type": "hello", "version": 1 }));
+    assert_eq!(next(&mut client).await["type"], "directory");
+    client
+}
+
+fn node() -> Arc<FakeNode> {
+    let node = FakeNode::new();
+    node.listings.lock().unwrap().push(listing(7, "Main hall", BroadcastState::Live));
+    node
+}
+
+fn change(byte: u8, sequence: u64) -> PlaylistChange {
+    PlaylistChange { broadcast: broadcast_id(byte), media_sequence: Some(MediaSequence(sequence)), ended: false }
+}
+
+/// Subscribes and waits until the server has read it: an unknown message behind it is answered.
+async fn subscribe(client: &mut Client, byte: u8) {
+    let message = json!({ "type": "subscribe", "broadcast": broadcast_id(byte).slug() });
+    client.send(Message::text(message.to_string())).await.unwrap();
+    client.send(Message::text("{}")).await.unwrap();
+    assert_eq!(next(client).await["type"], "error");
+}
+
+#[tokio::test]
+async fn the_directory_comes_at_once_and_again_when_it_changes() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let mut client = connect(&server, Some(&format!("http://{}", server.address))).await.unwrap();
+    assert_eq!(next(&mut client).await["type"], "hello");
+    let first = next(&mut client).await;
+    assert_eq!(first["broadcasts"][0]["title"], "Main hall");
+
+    node.listings.lock().unwrap().insert(0, listing(8, "Workshop", BroadcastState::Live));
+    node.directory_changes.send(DirectoryChange::Broadcast(broadcast_id(8))).unwrap();
+    let second = next(&mut client).await;
+    assert_eq!(second["broadcasts"][0]["title"], "Workshop");
+    assert_eq!(second["broadcasts"].as_array().unwrap().len(), 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn playlists_are_pushed_to_who_subscribed() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let mut client = greeted(&server).await;
+    subscribe(&mut client, 7).await;
+    node.playlist_changes.send(change(8, 1)).unwrap();
+    node.playlist_changes.send(change(7, 42)).unwrap();
+    let pushed = next(&mut client).await;
+    let slug = broadcast_id(7).slug();
+    assert_eq!(pushed, json!({ "type": "playlist", "broadcast": slug, "media_sequence": 42, "ended": false }));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_loses_changes_and_then_gets_the_newest() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let mut client = greeted(&server).await;
+    subscribe(&mut client, 7).await;
+    // A stream of many changes at once: however many arrive, none is older than one before it, the last is the
+    // newest, and they are not queued without bound (the port keeps 64).
+    for sequence in 0..10_000 {
+        let _ = node.playlist_changes.send(change(7, sequence));
+    }
+    let mut last = 0;
+    let mut received = 0;
+    while last < 9999 {
+        let message = next(&mut client).await;
+        let sequence = message["media_sequence"].as_u64().unwrap();
+        assert!(sequence >= last);
+        last = sequence;
+        received += 1;
+    }
+    assert!(received <= 66, "{received}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_too_large_ends_the_socket_and_nothing_else() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let mut hostile = greeted(&server).await;
+    let mut other = greeted(&server).await;
+    hostile.send(Message::text("x".repeat(5000))).await.unwrap();
+    assert_eq!(next(&mut hostile).await, Value::Null);
+    let mut binary = greeted(&server).await;
+    binary.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    assert_eq!(next(&mut binary).await, Value::Null);
+    subscribe(&mut other, 7).await;
+    node.playlist_changes.send(change(7, 1)).unwrap();
+    assert_eq!(next(&mut other).await["media_sequence"], 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_refused() {
+    let server = start(&node(), player_web::Config::default());
+    for origin in ["http://evil.example", "null"] {
+        match connect(&server, Some(origin)).await {
+            Err(Error::Http(response)) => assert_eq!(response.status(), 403),
+            other => panic!("{other:?}"),
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn sockets_of_one_address_are_bounded_and_keep_their_connections_place() {
+    let node = node();
+    let config = player_web::Config { max_connections_per_address: 3, ..Default::default() };
+    let server = start(&node, config);
+    let _clients = [greeted(&server).await, greeted(&server).await, greeted(&server).await];
+    assert!(connect(&server, None).await.is_err(), "an upgraded connection still counts");
+
+    let server = start(&node, player_web::Config::default());
+    let mut clients = Vec::new();
+    let refused = loop {
+        match connect(&server, None).await {
+            Ok(client) => clients.push(client),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, Error::Http(response) if response.status() == 503));
+    assert_eq!(clients.len(), 32);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_says_goodbye_to_sockets() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let mut client = greeted(&server).await;
+    let (farewell, ()) = tokio::join!(tokio::time::timeout(GUARD, client.next()), server.stop());
+    match farewell.unwrap() {
+        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1001),
+        other => panic!("{other:?}"),
+    }
+}
