@@ -1,0 +1,621 @@
+//! The life of a broadcast, against a store and feeds in memory and tokio's paused clock.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use stream_model::{
+    BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Claim, Directory, DiscontinuitySequence, EndReason,
+    FeedId, Listing, MediaSegment, MediaSequence, MessageKey, StreamName, Tracks, WallTime,
+};
+use streamer::broadcast::{Clock, Config, Ports, Publisher, PublishingStatus};
+use streamer::catalog::Catalog;
+use streamer::media::{MediaEvent, Publication, Sample, TrackKind};
+use streamer::segmenter;
+use tempfile::TempDir;
+use testkit::fakes::{Appended, MemoryFeeds, MemoryStore, StoreMood, peer_id};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const TARGET: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(60);
+const WINDOW: usize = 3;
+/// A guard against hanging; shorter than the grace time, so that a wait never ends a broadcast by itself.
+const GUARD: Duration = Duration::from_secs(40);
+/// A date on which the clock of a machine that builds this can be trusted.
+const TODAY: WallTime = WallTime(1_800_000_000_000);
+
+/// A clock that tests set.
+#[derive(Debug)]
+struct SetClock(AtomicU64);
+
+impl Clock for SetClock {
+    fn wall(&self) -> WallTime {
+        WallTime(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What outlives a restart.
+struct Disk {
+    directory: TempDir,
+    store: MemoryStore,
+    feeds: MemoryFeeds,
+    clock: Arc<SetClock>,
+}
+
+/// A running publisher.
+struct Node {
+    publications: mpsc::Sender<Publication>,
+    status: PublishingStatus,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), streamer::catalog::CatalogError>>,
+}
+
+impl Disk {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            store: MemoryStore::default(),
+            feeds: MemoryFeeds::new(FeedId([7; 32])),
+            clock: Arc::new(SetClock(AtomicU64::new(TODAY.0))),
+        }
+    }
+
+    fn start(&self) -> Node {
+        self.start_with(TARGET)
+    }
+
+    fn start_with(&self, target_duration: Duration) -> Node {
+        let config = Config {
+            segmenter: segmenter::Config { target_duration, ..segmenter::Config::default() },
+            live_window: WINDOW,
+            grace: GRACE,
+        };
+        let ports = Ports {
+            store: Arc::new(self.store.clone()),
+            announcements: Arc::new(self.feeds.clone()),
+            directory: Arc::new(self.feeds.clone()),
+            peer: peer_id(1),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+        };
+        let catalog = Catalog::open(&self.directory.path().join("streamer.sqlite3")).unwrap();
+        let publisher = Publisher::new(config, ports, catalog);
+        let status = publisher.status();
+        let (publications, taken) = mpsc::channel(4);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(publisher.run(taken, stop.clone()));
+        Node { publications, status, stop, task }
+    }
+
+    /// Waits until what is appended fulfils a condition.
+    async fn appended(&self, what: &str, condition: impl Fn(&[Appended]) -> bool) -> Vec<Appended> {
+        let mut changes = self.feeds.subscribe();
+        let waited = tokio::time::timeout(GUARD, async {
+            while !condition(&self.feeds.appended()) {
+                changes.next().await;
+            }
+        });
+        let all = || self.feeds.appended().iter().map(describe).collect::<Vec<_>>();
+        assert!(waited.await.is_ok(), "{what}: never came; appended were {:#?}", all());
+        self.feeds.appended()
+    }
+
+    async fn announced(&self, count: usize) -> Vec<MediaSegment> {
+        let live = |all: &[Appended]| all.iter().filter(|one| matches!(one, Appended::Live(..))).count() >= count;
+        self.appended(&format!("{count} segments"), live).await;
+        self.feeds.announced().into_iter().map(|(_, segment, _)| segment).collect()
+    }
+
+    async fn ended(&self) -> BroadcastEnd {
+        let all = self.appended("an end", |all| all.iter().any(|one| matches!(one, Appended::End(_)))).await;
+        all.into_iter()
+            .find_map(|one| match one {
+                Appended::End(end) => Some(end),
+                _ => None,
+            })
+            .unwrap()
+    }
+
+    fn starts(&self) -> Vec<(BroadcastId, BroadcastStart)> {
+        let start = |one| match one {
+            Appended::Start(id, start) => Some((id, start)),
+            _ => None,
+        };
+        self.feeds.appended().into_iter().filter_map(start).collect()
+    }
+}
+
+fn describe(appended: &Appended) -> String {
+    match appended {
+        Appended::Start(id, _) => format!("start {id}"),
+        Appended::Resume(_, next) => format!("resume from {next}"),
+        Appended::Live(_, segment, _) => {
+            format!("live {} in {}", segment.media_sequence, segment.discontinuity_sequence)
+        }
+        Appended::End(end) => format!("end at {}: {}", end.media_sequence, end.reason.as_str()),
+    }
+}
+
+impl Node {
+    /// As `kill -9` does.
+    async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+    async fn publish(&self, tracks: Tracks) -> Encoder {
+        self.publish_titled(tracks, None).await
+    }
+
+    async fn publish_titled(&self, tracks: Tracks, title: Option<&str>) -> Encoder {
+        let (events, taken) = mpsc::channel(64);
+        let publication = Publication { name: name(), title: title.map(str::to_owned), events: taken };
+        self.publications.send(publication).await.unwrap();
+        let encoder = Encoder { tracks, events, millis: 0 };
+        encoder.introduce().await;
+        encoder
+    }
+}
+
+/// Sends media of which each second differs.
+struct Encoder {
+    tracks: Tracks,
+    events: mpsc::Sender<MediaEvent>,
+    millis: u32,
+}
+
+const AUDIO: Tracks = Tracks { video: false, audio: true };
+const BOTH: Tracks = Tracks { video: true, audio: true };
+/// AAC-LC, 44.1 kHz, stereo (ISO/IEC 14496-3 §1.6.2.1).
+const AUDIO_CONFIG: &[u8] = &[0x12, 0x10];
+/// Baseline, level 3, 320×240, one SPS and one PPS (ISO/IEC 14496-15 §5.3.3.1).
+const VIDEO_CONFIG: &[u8] = &[
+    0x01, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0x00, 0x08, 0x67, 0x42, 0xc0, 0x1e, 0xda, 0x05, 0x07, 0xe4, 0x01, 0x00, 0x04,
+    0x68, 0xce, 0x38, 0x80,
+];
+
+impl Encoder {
+    async fn introduce(&self) {
+        let Tracks { video, audio } = self.tracks;
+        self.send(MediaEvent::Expect { video, audio }).await;
+        if video {
+            self.send(MediaEvent::VideoConfig(Bytes::from_static(VIDEO_CONFIG))).await;
+        }
+        if audio {
+            self.send(MediaEvent::AudioConfig(Bytes::from_static(AUDIO_CONFIG))).await;
+        }
+    }
+
+    /// As fast as a camera does, by the paused clock.
+    async fn seconds(&mut self, seconds: u32) {
+        let end = self.millis + seconds * 1000;
+        while self.millis < end {
+            if self.millis % 1000 == 0 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            if self.tracks.video {
+                let mut data = vec![0, 0, 0, 5, 0x65, 0x88, 0x84, 0, 0];
+                data[7..].copy_from_slice(&((self.millis / 100) as u16).to_be_bytes());
+                self.sample(TrackKind::Video, self.millis % 1000 == 0, data).await;
+            }
+            if self.tracks.audio {
+                self.sample(TrackKind::Audio, true, self.millis.to_be_bytes().to_vec()).await;
+            }
+            self.millis += 20;
+        }
+    }
+
+    async fn sample(&self, track: TrackKind, keyframe: bool, data: Vec<u8>) {
+        let sample = Sample { track, timestamp: self.millis, composition_offset: 0, keyframe, data: data.into() };
+        self.send(MediaEvent::Sample(sample)).await;
+    }
+
+    async fn send(&self, event: MediaEvent) {
+        let sent = tokio::time::timeout(GUARD, self.events.send(event)).await;
+        sent.expect("a publisher is never slowed").expect("the publication is taken");
+    }
+}
+
+fn name() -> StreamName {
+    "demo".parse().unwrap()
+}
+
+/// Numbers rise by one from 0, and discontinuities never fall.
+fn assert_in_order(segments: &[MediaSegment]) {
+    for (number, segment) in segments.iter().enumerate() {
+        assert_eq!(segment.media_sequence, MediaSequence(number as u64));
+    }
+    for pair in segments.windows(2) {
+        assert!(pair[0].discontinuity_sequence <= pair[1].discontinuity_sequence);
+    }
+}
+
+fn timelines(segments: &[MediaSegment]) -> Vec<u64> {
+    let mut timelines: Vec<u64> = segments.iter().map(|segment| segment.discontinuity_sequence.0).collect();
+    timelines.dedup();
+    timelines
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publication_becomes_stored_and_announced_segments() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish_titled(BOTH, Some("Main hall")).await;
+    encoder.seconds(9).await;
+    let segments = disk.announced(4).await;
+    assert_in_order(&segments);
+    assert_eq!(timelines(&segments), [0]);
+
+    let (id, start) = disk.starts().remove(0);
+    assert_eq!((start.title.as_str(), start.tracks, start.target_duration), ("Main hall", BOTH, TARGET));
+    assert_eq!(node.status.broadcast(&name()), Some(id));
+    for (broadcast, segment, manifest) in disk.feeds.announced() {
+        assert_eq!(broadcast, id);
+        assert_eq!(segment.duration, TARGET);
+        let bytes = disk.store.file(&segment.segment).expect("stored before it was announced");
+        assert_eq!(&bytes[4..8], b"moof");
+        assert_eq!(disk.store.claimed(&Claim::Segment(id, segment.media_sequence)), [segment.segment]);
+        let newest = disk.feeds.listing(&id).unwrap().media_sequence.unwrap();
+        if newest.0 - segment.media_sequence.0 < WINDOW as u64 {
+            let names: Vec<String> =
+                disk.store.directory(&manifest).unwrap().into_iter().map(|entry| entry.name).collect();
+            assert!(names.contains(&"index.m3u8".to_owned()), "{names:?}");
+            assert!(names.contains(&segment.file_name()), "{names:?}");
+            assert!(names.contains(&segment.init_name()), "{names:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_live_manifests_of_the_window_are_kept() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(21).await;
+    let count = disk.announced(9).await.len();
+    node.stop().await;
+    let claims = disk.store.claims();
+    let manifests = claims.iter().filter(|claim| matches!(claim, Claim::LiveManifest(..))).count();
+    assert_eq!(manifests, WINDOW, "of {count} announced");
+    assert!(!claims.iter().any(|claim| matches!(claim, Claim::LivePlaylist(..))), "the directory reaches its index");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_returns_in_time_continues_its_broadcast() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    drop(encoder);
+    disk.announced(3).await;
+    tokio::time::sleep(GRACE - Duration::from_secs(1)).await;
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let segments = disk.announced(5).await;
+    assert_eq!(disk.starts().len(), 1);
+    assert_in_order(&segments);
+    assert_eq!(timelines(&segments), [0, 1]);
+    tokio::time::sleep(GRACE * 2).await;
+    assert_eq!(node.status.broadcasts().len(), 1, "the old absence does not end it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_stays_away_ends_its_broadcast_and_starts_the_next() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    drop(encoder);
+    let count = disk.announced(3).await.len();
+    tokio::time::sleep(GRACE).await;
+    let end = disk.ended().await;
+    assert_eq!(end.reason, EndReason::PublisherLeft);
+    assert_eq!(end.media_sequence, MediaSequence(count as u64));
+    assert_eq!(node.status.broadcast(&name()), None);
+
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    disk.announced(count + 2).await;
+    let second = disk.starts()[1].0;
+    let (broadcast, first, _) = disk.feeds.announced().swap_remove(count);
+    assert_eq!((broadcast, first.media_sequence, first.discontinuity_sequence.0), (second, MediaSequence(0), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_tracks_end_the_broadcast_and_start_another() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    drop(encoder);
+    let mut encoder = node.publish(BOTH).await;
+    encoder.seconds(5).await;
+    let end = disk.ended().await;
+    let starts =
+        disk.appended("two starts", |all| all.iter().filter(|one| matches!(one, Appended::Start(..))).count() == 2);
+    starts.await;
+    let starts = disk.starts();
+    assert_eq!((end.broadcast, end.reason), (starts[0].0, EndReason::TracksChanged));
+    assert_eq!([starts[0].1.tracks, starts[1].1.tracks], [AUDIO, BOTH]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_session_of_the_same_name_takes_over() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut stale = node.publish(AUDIO).await;
+    stale.seconds(3).await;
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let segments = disk.announced(4).await;
+    assert!(stale.events.is_closed());
+    assert_eq!(disk.starts().len(), 1);
+    assert_in_order(&segments);
+    assert_eq!(timelines(&segments), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_stores_announces_and_ends() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(3).await;
+    disk.announced(1).await;
+    let began = tokio::time::Instant::now();
+    node.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(5));
+    let segments = disk.announced(2).await;
+    let total: Duration = segments.iter().map(|segment| segment.duration).sum();
+    assert!(total >= Duration::from_millis(2900), "the last segment is closed early, not lost: {total:?}");
+    let end = disk.ended().await;
+    assert_eq!((end.reason, end.media_sequence), (EndReason::Shutdown, MediaSequence(segments.len() as u64)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_ends_in_time_though_the_store_is_stuck() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let before = disk.announced(2).await.len();
+    disk.store.set_mood(StoreMood::Stuck);
+    encoder.seconds(5).await;
+    let began = tokio::time::Instant::now();
+    node.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(5));
+    disk.store.set_mood(StoreMood::Willing);
+    let end = disk.ended().await;
+    assert_eq!(end.reason, EndReason::Shutdown);
+    assert!(end.media_sequence >= MediaSequence(before as u64));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_node_announces_its_backlog_and_goes_on() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let announced = disk.announced(2).await.len();
+    disk.feeds.set_mood(StoreMood::Full);
+    encoder.seconds(6).await;
+    let id = disk.starts()[0].0;
+    let backlog = stored(&disk, &id, announced + 3).await;
+    node.kill().await;
+    disk.feeds.set_mood(StoreMood::Willing);
+
+    let node = disk.start();
+    disk.announced(backlog).await;
+    tokio::time::sleep(GRACE - Duration::from_secs(1)).await;
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let segments = disk.announced(backlog + 2).await;
+    assert_eq!(disk.starts().len(), 1, "it is the same broadcast");
+    assert_in_order(&segments);
+    assert_eq!(timelines(&segments), [0, 1]);
+    let resumes: Vec<String> =
+        disk.feeds.appended().iter().filter(|one| matches!(one, Appended::Resume(..))).map(describe).collect();
+    assert_eq!(resumes, [format!("resume from {announced}")], "before its first segment, once");
+}
+
+/// Waits until the store has this many segments of a broadcast, and returns how many.
+async fn stored(disk: &Disk, id: &BroadcastId, at_least: usize) -> usize {
+    let count = || {
+        let segment = |claim: &Claim| matches!(claim, Claim::Segment(broadcast, _) if broadcast == id);
+        disk.store.claims().iter().filter(|claim| segment(claim)).count()
+    };
+    let waited = tokio::time::timeout(GUARD, async {
+        while count() < at_least {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // The commit follows the store: whoever waits for the catalog's next answer waits for it.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    });
+    waited.await.expect("the segments are stored");
+    count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_kill_the_publisher_has_the_grace_time_again_and_no_more() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let count = disk.announced(2).await.len();
+    node.kill().await;
+    let _node = disk.start();
+    tokio::time::sleep(GRACE + Duration::from_secs(1)).await;
+    let end = disk.ended().await;
+    assert_eq!((end.reason, end.media_sequence), (EndReason::PublisherLeft, MediaSequence(count as u64)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_could_not_be_announced_follows_after_the_next_start() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    disk.announced(2).await;
+    disk.feeds.set_mood(StoreMood::Full);
+    node.stop().await;
+    assert!(!disk.feeds.appended().iter().any(|one| matches!(one, Appended::End(_))));
+    disk.feeds.set_mood(StoreMood::Willing);
+    let _node = disk.start();
+    assert_eq!(disk.ended().await.reason, EndReason::Shutdown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_a_restored_backup_forgot_are_not_used_again() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let segments = disk.announced(2).await;
+    node.kill().await;
+    // Announced by the life that the backup does not know.
+    let id = disk.starts()[0].0;
+    let forgotten = MediaSegment { media_sequence: MediaSequence(40), ..segments[0].clone() };
+    disk.feeds.insert_segment(id, forgotten, None);
+
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let after = disk.announced(segments.len() + 2).await.split_off(segments.len());
+    assert_eq!(after[0].media_sequence, MediaSequence(41));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_that_was_announced_but_not_written_down_is_ended() {
+    let disk = Disk::new();
+    let orphan = BroadcastId(MessageKey([9; 32]));
+    disk.feeds.insert(Listing {
+        id: orphan,
+        author: FeedId([7; 32]),
+        own: true,
+        peer: peer_id(1),
+        title: String::new(),
+        description: String::new(),
+        target_duration: TARGET,
+        tracks: AUDIO,
+        started_at: TODAY,
+        state: BroadcastState::Live,
+        media_sequence: None,
+        manifest: None,
+    });
+    let _node = disk.start();
+    assert_eq!(disk.ended().await.broadcast, orphan);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_target_duration_starts_another_broadcast() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    disk.announced(2).await;
+    node.kill().await;
+    let node = disk.start_with(TARGET * 2);
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(9).await;
+    disk.appended("two starts", |all| all.iter().filter(|one| matches!(one, Appended::Start(..))).count() == 2).await;
+    assert_eq!(disk.ended().await.broadcast, disk.starts()[0].0);
+    assert_eq!(disk.starts()[1].1.target_duration, TARGET * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_that_recovers_costs_nothing_that_the_stage_holds() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let before = disk.announced(2).await.len();
+    disk.store.set_mood(StoreMood::Full);
+    encoder.seconds(4).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    disk.store.set_mood(StoreMood::Willing);
+    encoder.seconds(4).await;
+    let segments = disk.announced(before + 3).await;
+    assert_in_order(&segments);
+    assert_eq!(timelines(&segments), [0], "nothing is missing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_store_never_slows_the_publisher_and_leaves_a_discontinuity() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let before = disk.announced(2).await.len();
+    disk.store.set_mood(StoreMood::Stuck);
+    // Each event is sent with a bound on the time that it may take.
+    encoder.seconds(120).await;
+    disk.store.set_mood(StoreMood::Willing);
+    let staged = disk.announced(before + 4).await.len();
+    encoder.seconds(5).await;
+    let segments = disk.announced(staged + 2).await;
+    assert!(segments.len() < 20, "most of 60 segments did not fit: {}", segments.len());
+    assert_in_order(&segments);
+    assert_eq!(timelines(&segments), [0, 1], "one hole, where the stage was full");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_untrusted_clock_dates_nothing_and_a_trusted_one_only_moves_at_a_discontinuity() {
+    let disk = Disk::new();
+    disk.clock.0.store(0, Ordering::Relaxed);
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    disk.announced(2).await;
+    disk.clock.0.store(TODAY.0, Ordering::Relaxed);
+    encoder.seconds(4).await;
+    drop(encoder);
+    let undated = disk.announced(5).await;
+    assert!(undated.iter().all(|segment| segment.program_date_time.is_none()));
+
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(3).await;
+    disk.announced(undated.len() + 1).await;
+    // The clock is set while the timeline goes on: nothing moves.
+    disk.clock.0.store(TODAY.0 + 86_400_000, Ordering::Relaxed);
+    encoder.seconds(4).await;
+    let dated = disk.announced(undated.len() + 3).await.split_off(undated.len());
+    let times: Vec<u64> = dated.iter().map(|segment| segment.program_date_time.unwrap().0).collect();
+    let lengths: Vec<u64> = dated.iter().map(|segment| segment.duration.as_millis() as u64).collect();
+    assert_eq!(times[0], TODAY.0 - lengths[0], "its first sample came before it was complete");
+    for (pair, length) in times.windows(2).zip(lengths) {
+        assert!((pair[1] - pair[0]).abs_diff(length) <= 1, "dates follow the media: {times:?}");
+    }
+    assert_eq!(dated[0].discontinuity_sequence, DiscontinuitySequence(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_names_are_broadcast_at_once() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut first = node.publish(AUDIO).await;
+    let (events, taken) = mpsc::channel(64);
+    let other = Publication { name: "other".parse().unwrap(), title: None, events: taken };
+    node.publications.send(other).await.unwrap();
+    let mut second = Encoder { tracks: AUDIO, events, millis: 0 };
+    second.introduce().await;
+    for _ in 0..5 {
+        first.seconds(1).await;
+        second.seconds(1).await;
+    }
+    disk.announced(4).await;
+    let broadcasts = node.status.broadcasts();
+    assert_eq!(broadcasts.len(), 2);
+    for (_, id) in broadcasts {
+        let of_it = disk.feeds.announced().into_iter().filter(|(broadcast, ..)| *broadcast == id);
+        assert_in_order(&of_it.map(|(_, segment, _)| segment).collect::<Vec<_>>());
+    }
+}
