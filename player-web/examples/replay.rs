@@ -3,10 +3,13 @@
 //! ```text
 //! ffmpeg -re -f lavfi -i testsrc2 … -f hls -hls_segment_type fmp4 -hls_time 2 -hls_list_size 0 \
 //!   -hls_fmp4_init_filename init-0.mp4 -hls_segment_filename 'FOLDER/%d.m4s' FOLDER/index.m3u8
-//! cargo run -p player-web --example replay -- FOLDER
+//! cargo run -p player-web --example replay -- FOLDER [PORT [SEGMENTS]]
 //! ```
 //!
-//! Lines on standard input change what happens: `hold` (the publisher is away), `go`, `end`. The address is printed.
+//! With SEGMENTS it begins with so many listed, as a node does that was restarted. Lines on standard input change
+//! what happens: `hold` (the publisher is away), `go`, `end`. The address is printed.
+
+#![allow(clippy::unwrap_used, reason = "the locks of the fake node are never poisoned")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -53,10 +56,11 @@ async fn main() {
 
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let (mut held, mut ended, mut number) = (false, false, 0);
+    let already: usize = std::env::args().nth(3).map_or(0, |count| count.parse().expect("a number of segments"));
     while !ended {
-        let pause = Duration::from_secs_f64(durations.get(number).copied().unwrap_or(1.0));
+        let pause = if number < already { 0.0 } else { durations.get(number).copied().unwrap_or(1.0) };
         tokio::select! {
-            () = tokio::time::sleep(pause), if !held && number < durations.len() => {
+            () = tokio::time::sleep(Duration::from_secs_f64(pause)), if !held && number < durations.len() => {
                 let segment = node.add_file(read(&format!("{number}.m4s")).expect("the segment"));
                 node.segments.lock().unwrap().insert((id, number as u64), segment);
                 number += 1;

@@ -161,3 +161,34 @@ where
         tracing::debug!(%error, "a connection ended with an error");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt as _;
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_and_a_connection_that_says_nothing_are_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let server = Server {
+            router: Router::new(),
+            slots: Slots::new(8, 8),
+            header_timeout: Duration::from_millis(20),
+            shutdown: shutdown.clone(),
+        };
+        let serving = tokio::spawn(server.run(listener, |_, address: &SocketAddr| address.ip()));
+        for head in ["", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let guard = Duration::from_secs(60);
+            tokio::time::timeout(guard, stream.read_to_end(&mut answer)).await.expect("it is closed").unwrap();
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        }
+        shutdown.cancel();
+        serving.await.unwrap();
+    }
+}

@@ -1,5 +1,7 @@
 //! The web server through its public API: the routers called without a socket, and a few tests over loopback.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

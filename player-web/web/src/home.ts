@@ -69,7 +69,7 @@ if (live && ended && liveEmpty && endedSection && connection) {
     },
     disconnected: () => {
       connection.hidden = false;
-      connection.textContent = "The node does not answer. Stay on its WiFi: this page goes on by itself.";
+      connection.textContent = "This list is not up to date: the node does not answer. Stay on its WiFi, it goes on by itself.";
     },
     directory: (broadcasts) => {
       const now = broadcasts.filter((broadcast) => broadcast.state === "live");
