@@ -1,0 +1,217 @@
+//! The handle through which blocks are asked for, and the mailbox that takes its commands to the behaviour.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+
+use bytes::Bytes;
+use cid::Cid;
+use futures::stream::{FuturesUnordered, Stream};
+use futures::task::AtomicWaker;
+use libp2p_identity::PeerId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+
+use crate::behaviour::Behaviour;
+use crate::engine::SessionId;
+use crate::{BlockSource, handler};
+
+/// Wants of all sessions at a time; further ones wait for their turn. A segment has about 16 blocks.
+pub(crate) const MAX_WANTS: usize = 16_384;
+
+/// Arrivals of blocks that a slow connection may lag behind; what it missed it then looks for in the source.
+const ARRIVALS: usize = 4096;
+
+/// A block that a peer sent.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// What was asked for.
+    pub cid: Cid,
+    /// The bytes, which match the CID.
+    pub data: Bytes,
+    /// Who sent it.
+    pub from: PeerId,
+}
+
+/// The swarm that the exchange belongs to is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the exchange is closed")]
+pub struct ExchangeClosed;
+
+/// Asks peers for blocks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    mailbox: Arc<Mailbox>,
+    arrivals: broadcast::Sender<Cid>,
+}
+
+impl Exchange {
+    /// The exchange and its behaviour, which works once it is part of a running swarm within a tokio runtime.
+    pub fn new(source: Arc<dyn BlockSource>) -> (Self, Behaviour) {
+        let arrivals = broadcast::channel(ARRIVALS).0;
+        let mailbox = Arc::new(Mailbox::default());
+        let shared = handler::Shared::new(source, arrivals.clone());
+        (Self { mailbox: mailbox.clone(), arrivals }, Behaviour::new(shared, mailbox))
+    }
+
+    /// Begins to ask for blocks that the same peers are likely to hold, such as those of one file. `providers` are asked
+    /// first; they may be connected later, and none need be named: then all connected peers are asked whether they
+    /// have the blocks.
+    pub fn session(&self, providers: &[PeerId]) -> Session {
+        let id = SessionId(self.mailbox.next_id.fetch_add(1, Ordering::Relaxed));
+        self.mailbox.send(Command::Open { session: id, providers: providers.to_vec() });
+        Session(Arc::new(OpenSession { id, mailbox: self.mailbox.clone() }))
+    }
+
+    /// Tells peers that wait for these blocks that they are held here now.
+    pub fn notify(&self, cids: impl IntoIterator<Item = Cid>) {
+        for cid in cids {
+            // Without any connection there is nobody to tell.
+            let _ = self.arrivals.send(cid);
+        }
+    }
+
+    /// Connected peers that speak Bitswap.
+    pub fn peers(&self) -> Vec<PeerId> {
+        self.mailbox.lock().peers.iter().copied().collect()
+    }
+}
+
+/// Blocks that belong together. Cheap to clone; when the last clone is dropped, so are its wants.
+#[derive(Debug, Clone)]
+pub struct Session(Arc<OpenSession>);
+
+#[derive(Debug)]
+struct OpenSession {
+    id: SessionId,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        self.mailbox.send(Command::Close(self.id));
+    }
+}
+
+impl Session {
+    /// Waits for one block, for as long as it takes: peers that come up later are asked too. Dropping the future cancels
+    /// the want.
+    pub async fn want(&self, cid: Cid) -> Result<Block, ExchangeClosed> {
+        let mailbox = &self.0.mailbox;
+        let permit = mailbox.wants.clone().acquire_owned().await.map_err(|_| ExchangeClosed)?;
+        let ticket = mailbox.next_id.fetch_add(1, Ordering::Relaxed);
+        let (reply, block) = oneshot::channel();
+        let _cancel = Cancel { session: self, cid, ticket, _permit: permit };
+        mailbox.send(Command::Want { session: self.0.id, cid, ticket, reply });
+        block.await.map_err(|_| ExchangeClosed)
+    }
+
+    /// Waits for many blocks at once, which come in any order. Dropping the stream cancels what has not come.
+    pub fn wants(
+        &self,
+        cids: impl IntoIterator<Item = Cid>,
+    ) -> impl Stream<Item = Result<Block, ExchangeClosed>> + Send {
+        let wants = cids.into_iter().map(|cid| {
+            let session = self.clone();
+            async move { session.want(cid).await }
+        });
+        wants.collect::<FuturesUnordered<_>>()
+    }
+}
+
+/// Takes a want back when its future ends, be it dropped or done.
+struct Cancel<'a> {
+    session: &'a Session,
+    cid: Cid,
+    ticket: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Cancel<'_> {
+    fn drop(&mut self) {
+        let OpenSession { id, mailbox } = &*self.session.0;
+        mailbox.send(Command::Unwant { session: *id, cid: self.cid, ticket: self.ticket });
+    }
+}
+
+/// What a handle wants of the behaviour.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Open { session: SessionId, providers: Vec<PeerId> },
+    Close(SessionId),
+    Want { session: SessionId, cid: Cid, ticket: u64, reply: oneshot::Sender<Block> },
+    Unwant { session: SessionId, cid: Cid, ticket: u64 },
+}
+
+/// Commands on their way to the behaviour. A cancel comes from a `drop`, which cannot wait, so that the queue takes
+/// everything; it is bounded all the same, by [`MAX_WANTS`] permits and the sessions that are open.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    state: Mutex<MailboxState>,
+    waker: AtomicWaker,
+    wants: Arc<Semaphore>,
+    next_id: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct MailboxState {
+    commands: VecDeque<Command>,
+    peers: BTreeSet<PeerId>,
+    closed: bool,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            waker: AtomicWaker::new(),
+            wants: Arc::new(Semaphore::new(MAX_WANTS)),
+            next_id: AtomicU64::new(1),
+        }
+    }
+}
+
+impl Mailbox {
+    fn send(&self, command: Command) {
+        let mut state = self.lock();
+        // A want that is refused here drops its reply, which tells the one who waits for it.
+        if !state.closed {
+            state.commands.push_back(command);
+            drop(state);
+            self.waker.wake();
+        }
+    }
+
+    /// The next command; without one, the task of `context` is woken when there is one.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Option<Command> {
+        if let Some(command) = self.lock().commands.pop_front() {
+            return Some(command);
+        }
+        self.waker.register(context.waker());
+        self.lock().commands.pop_front()
+    }
+
+    /// Peers come and go.
+    pub(crate) fn set_connected(&self, peer: PeerId, connected: bool) {
+        let peers = &mut self.lock().peers;
+        if connected {
+            peers.insert(peer)
+        } else {
+            peers.remove(&peer)
+        };
+    }
+
+    /// Nobody reads the mailbox any more.
+    pub(crate) fn close(&self) {
+        self.wants.close();
+        let mut state = self.lock();
+        state.closed = true;
+        state.commands.clear();
+        state.peers.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MailboxState> {
+        // Nothing in here can panic halfway.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,392 @@
+//! One connection: reads the peer's messages, sends our wants, and serves the peer out of the source.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use cid::Cid;
+use futures::future::{BoxFuture, Ready, ready};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use libp2p_core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
+use libp2p_swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound, StreamUpgradeError,
+};
+use libp2p_swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::BlockSource;
+use crate::inbound::{ConnectionBudget, ReadError, Reader, TotalBudget};
+use crate::lane::{Lane, LaneEvent};
+use crate::ledger::Ledger;
+use crate::wire::{Entry, Message, Presence};
+
+const BITSWAP_1_2: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
+const BITSWAP_1_1: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.1.0");
+
+/// Inbound streams at a time. Kubo opens one for each message it answers with, a few at a time.
+const MAX_INBOUND_STREAMS: usize = 32;
+/// Messages read that the behaviour has not taken yet; then reading pauses.
+const MAX_EVENTS: usize = 8;
+/// Messages with wants that wait for their stream. What exceeds it is dropped, and repeated as one full wantlist.
+const MAX_REQUESTS: usize = 64;
+/// Blocks are sent in messages of this size, or of one block that is larger: the peer sees progress, and its priorities
+/// are heeded. While one is written the next is loaded.
+const BATCH: usize = 256 << 10;
+/// Arrivals taken in one go before other work has its turn.
+const ARRIVALS_A_TURN: usize = 256;
+
+/// Bitswap 1.2, or 1.1 without presences: the messages are the same, unknown fields are skipped by the older.
+#[derive(Debug, Clone, Copy)]
+pub struct Protocol;
+
+impl UpgradeInfo for Protocol {
+    type Info = StreamProtocol;
+    type InfoIter = std::array::IntoIter<StreamProtocol, 2>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        [BITSWAP_1_2, BITSWAP_1_1].into_iter()
+    }
+}
+
+impl InboundUpgrade<Stream> for Protocol {
+    type Output = Stream;
+    type Error = Infallible;
+    type Future = Ready<Result<Stream, Infallible>>;
+
+    fn upgrade_inbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
+        ready(Ok(stream))
+    }
+}
+
+impl OutboundUpgrade<Stream> for Protocol {
+    type Output = Stream;
+    type Error = Infallible;
+    type Future = Ready<Result<Stream, Infallible>>;
+
+    fn upgrade_outbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
+        ready(Ok(stream))
+    }
+}
+
+/// Which of the two outbound streams: wants never queue behind blocks that are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneId {
+    /// Our wants.
+    Requests,
+    /// Presences and blocks for the peer.
+    Responses,
+}
+
+/// From the behaviour.
+#[derive(Debug)]
+pub struct Wantlist {
+    pub(crate) full: bool,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// To the behaviour.
+#[derive(Debug)]
+pub enum HandlerEvent {
+    /// Blocks and presences came.
+    #[doc(hidden)]
+    Received(Received),
+    /// Wants may have been lost.
+    Reset,
+    /// The peer does not speak Bitswap.
+    Unsupported,
+}
+
+/// What a peer sent.
+#[derive(Debug)]
+pub struct Received {
+    pub(crate) blocks: Vec<(Cid, Bytes)>,
+    pub(crate) presences: Vec<(Cid, Presence)>,
+}
+
+/// What all connections share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    source: Arc<dyn BlockSource>,
+    arrivals: broadcast::Sender<Cid>,
+    budget: TotalBudget,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(source: Arc<dyn BlockSource>, arrivals: broadcast::Sender<Cid>) -> Self {
+        Self { source, arrivals, budget: TotalBudget::default() }
+    }
+}
+
+type Arrival = (broadcast::Receiver<Cid>, Result<Cid, RecvError>);
+type Reading = BoxFuture<'static, Result<Option<(Reader, Message)>, ReadError>>;
+
+/// The connection to a peer.
+pub struct Handler {
+    source: Arc<dyn BlockSource>,
+    budget: ConnectionBudget,
+    events: VecDeque<HandlerEvent>,
+    readers: FuturesUnordered<Reading>,
+    /// Streams that are not read while too much waits to be sent or taken.
+    held: Vec<Reader>,
+    requests: Lane,
+    responses: Lane,
+    ledger: Ledger,
+    arrival: BoxFuture<'static, Arrival>,
+    loading: Option<(Cid, BoxFuture<'static, Option<Bytes>>)>,
+    loaded: Vec<(Cid, Bytes)>,
+    /// Blocks in the message that is being written.
+    sending: Vec<Cid>,
+    /// Whether wants were dropped, so that the peer must be told everything again.
+    requests_dropped: bool,
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler")
+            .field("requests", &self.requests)
+            .field("responses", &self.responses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Handler {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        Self {
+            source: shared.source.clone(),
+            budget: shared.budget.for_connection(),
+            events: VecDeque::new(),
+            readers: FuturesUnordered::new(),
+            held: Vec::new(),
+            requests: Lane::default(),
+            responses: Lane::default(),
+            ledger: Ledger::default(),
+            arrival: next_arrival(shared.arrivals.subscribe()),
+            loading: None,
+            loaded: Vec::new(),
+            sending: Vec::new(),
+            requests_dropped: false,
+        }
+    }
+
+    fn lane(&mut self, id: LaneId) -> &mut Lane {
+        match id {
+            LaneId::Requests => &mut self.requests,
+            LaneId::Responses => &mut self.responses,
+        }
+    }
+
+    /// Takes what the peer sent, as far as there is room for what follows from it.
+    fn poll_readers(&mut self, context: &mut Context<'_>) {
+        if !self.is_congested() {
+            for reader in std::mem::take(&mut self.held) {
+                self.readers.push(reader.next().boxed());
+            }
+        }
+        while !self.is_congested() {
+            match self.readers.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(Some((reader, message))))) => {
+                    self.message(message);
+                    if self.is_congested() { self.held.push(reader) } else { self.readers.push(reader.next().boxed()) }
+                }
+                Poll::Ready(Some(Ok(None))) => {}
+                Poll::Ready(Some(Err(error))) => {
+                    metrics::counter!("meshstream_exchange_streams_failed_total").increment(1);
+                    tracing::debug!(%error, "inbound stream failed");
+                }
+                Poll::Ready(None) | Poll::Pending => return,
+            }
+        }
+    }
+
+    fn is_congested(&self) -> bool {
+        self.events.len() >= MAX_EVENTS || self.ledger.is_backlogged()
+    }
+
+    fn message(&mut self, message: Message) {
+        let Message { full, wantlist, blocks, presences } = message;
+        if full || !wantlist.is_empty() {
+            self.ledger.receive(full, wantlist, |cid| self.source.contains(cid));
+        }
+        if !blocks.is_empty() || !presences.is_empty() {
+            self.events.push_back(HandlerEvent::Received(Received { blocks, presences }));
+        }
+    }
+
+    fn poll_arrivals(&mut self, context: &mut Context<'_>) {
+        for _ in 0..ARRIVALS_A_TURN {
+            let Poll::Ready((receiver, arrived)) = self.arrival.poll_unpin(context) else { return };
+            match arrived {
+                Ok(cid) => self.ledger.arrived(&cid),
+                Err(RecvError::Lagged(_)) => self.ledger.look_again(|cid| self.source.contains(cid)),
+                Err(RecvError::Closed) => {
+                    self.arrival = std::future::pending().boxed();
+                    return;
+                }
+            }
+            self.arrival = next_arrival(receiver);
+        }
+        // There may be more.
+        context.waker().wake_by_ref();
+    }
+
+    /// Moves answers from the ledger to their stream.
+    fn serve(&mut self, context: &mut Context<'_>) {
+        loop {
+            if self.responses.is_free() {
+                let presences = self.ledger.take_presences();
+                if !presences.is_empty() {
+                    self.responses.push(Message { presences, ..Message::default() });
+                }
+            }
+            if let Some((cid, loading)) = &mut self.loading {
+                let cid = *cid;
+                let Poll::Ready(data) = loading.poll_unpin(context) else { break };
+                self.loading = None;
+                match data {
+                    Some(data) => self.loaded.push((cid, data)),
+                    None => self.ledger.lost(&cid),
+                }
+            }
+            let loaded: usize = self.loaded.iter().map(|(_, data)| data.len()).sum();
+            if loaded >= BATCH {
+                break;
+            }
+            let Some(cid) = self.ledger.next_block() else { break };
+            let source = self.source.clone();
+            self.loading = Some((cid, async move { source.get(&cid).await }.boxed()));
+        }
+        if self.responses.is_free() && !self.loaded.is_empty() {
+            let mut blocks = std::mem::take(&mut self.loaded);
+            blocks.retain(|(cid, _)| self.ledger.wants_now(cid));
+            if !blocks.is_empty() {
+                self.sending = blocks.iter().map(|(cid, _)| *cid).collect();
+                metrics::counter!("meshstream_exchange_blocks_sent_total").increment(blocks.len() as u64);
+                let bytes: usize = blocks.iter().map(|(_, data)| data.len()).sum();
+                metrics::counter!("meshstream_exchange_bytes_sent_total").increment(bytes as u64);
+                self.responses.push(Message { blocks, ..Message::default() });
+            }
+            if self.loading.is_none() && self.ledger.has_blocks() {
+                context.waker().wake_by_ref();
+            }
+        }
+    }
+
+    fn responses_ended(&mut self, sent: bool) {
+        for cid in std::mem::take(&mut self.sending) {
+            if sent { self.ledger.sent(&cid) } else { self.ledger.unsent(&cid) }
+        }
+    }
+
+    /// Drives both lanes; gives the one that needs a stream.
+    fn poll_lanes(&mut self, context: &mut Context<'_>) -> Option<LaneId> {
+        while let Poll::Ready(event) = self.requests.poll(context) {
+            match event {
+                LaneEvent::Open => return Some(LaneId::Requests),
+                LaneEvent::Sent if !self.requests_dropped || self.requests.queued() > 0 => {}
+                LaneEvent::Sent | LaneEvent::Failed => {
+                    self.requests_dropped = false;
+                    self.events.push_back(HandlerEvent::Reset);
+                }
+            }
+        }
+        loop {
+            self.serve(context);
+            match self.responses.poll(context) {
+                Poll::Ready(LaneEvent::Open) => return Some(LaneId::Responses),
+                Poll::Ready(event) => self.responses_ended(event == LaneEvent::Sent),
+                Poll::Pending => return None,
+            }
+        }
+    }
+}
+
+fn next_arrival(mut receiver: broadcast::Receiver<Cid>) -> BoxFuture<'static, Arrival> {
+    async move {
+        let arrived = receiver.recv().await;
+        (receiver, arrived)
+    }
+    .boxed()
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Wantlist;
+    type ToBehaviour = HandlerEvent;
+    type InboundProtocol = Protocol;
+    type OutboundProtocol = Protocol;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = LaneId;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Protocol> {
+        SubstreamProtocol::new(Protocol, ())
+    }
+
+    /// Neighbours stay connected, whether anything is asked or not.
+    fn connection_keep_alive(&self) -> bool {
+        true
+    }
+
+    fn on_behaviour_event(&mut self, Wantlist { full, entries }: Wantlist) {
+        if self.requests.queued() >= MAX_REQUESTS {
+            // The peer does not read. It is told everything again once it has, or once its stream is given up.
+            metrics::counter!("meshstream_exchange_requests_dropped_total").increment(1);
+            self.requests_dropped = true;
+            return;
+        }
+        self.requests.push(Message { full, wantlist: entries, ..Message::default() });
+    }
+
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<Self::InboundProtocol, Self::OutboundProtocol, (), LaneId>,
+    ) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => {
+                if self.readers.len() + self.held.len() >= MAX_INBOUND_STREAMS {
+                    metrics::counter!("meshstream_exchange_streams_refused_total").increment(1);
+                } else {
+                    self.readers.push(Reader::new(protocol, self.budget.clone()).next().boxed());
+                }
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
+                self.lane(info).opened(protocol);
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                if matches!(error, StreamUpgradeError::NegotiationFailed) {
+                    self.events.push_back(HandlerEvent::Unsupported);
+                }
+                self.lane(info).open_failed();
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Protocol, LaneId, HandlerEvent>> {
+        loop {
+            self.poll_arrivals(context);
+            self.poll_readers(context);
+            let paused = self.is_congested();
+            if let Some(lane) = self.poll_lanes(context) {
+                let protocol = SubstreamProtocol::new(Protocol, lane);
+                return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
+            }
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(event));
+            }
+            // Nothing would wake readers that paused.
+            if !paused || self.is_congested() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
