@@ -1,9 +1,13 @@
 //! Secure Scuttlebutt for Meshstream: this node's identity, the feeds it writes and replicates, and the
 //! announcements in them.
 //!
-//! Outside, it is an [`stream_model::AnnouncementLog`] to write announcements, a [`stream_model::Directory`] of
-//! what others announced, and a [`stream_model::PeerBook`] that takes peers to connect to. It has never heard of
-//! HLS or IPFS: segments and manifests are CIDs to it.
+//! Outside, it is an [`AnnouncementLog`] to write announcements, a [`Directory`] of what others announced, and a
+//! [`PeerBook`] that takes peers to connect to. It has never heard of HLS or IPFS: segments and manifests are CIDs
+//! to it. [`SsbAnnouncer`] puts the parts together:
+//!
+//! - [`identity`] signs, [`feed`] stores and validates;
+//! - [`announcement`] gives messages their meaning;
+//! - [`gossip`] connects nodes by [`handshake`] and [`muxrpc`], over which [`replication`] exchanges feeds.
 
 pub mod announcement;
 pub mod feed;
@@ -12,3 +16,154 @@ pub mod handshake;
 pub mod identity;
 pub mod muxrpc;
 pub mod replication;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use stream_model::{AnnouncementLog, Directory, FeedId, PeerBook};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use crate::announcement::{Announcer, BroadcastDirectory};
+use crate::feed::{FeedStore, StoreError};
+use crate::gossip::Gossip;
+use crate::identity::{Identity, IdentityError};
+
+/// Where this node keeps its feeds and how it connects.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The secret file of the identity; made where there is none.
+    pub secret: PathBuf,
+    /// The SQLite file of the feeds; made where there is none. Its directory exists.
+    pub database: PathBuf,
+    /// The network.
+    pub gossip: gossip::Config,
+}
+
+/// Why the part of a node that speaks SSB does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// No feeds.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No listener.
+    #[error(transparent)]
+    Bind(#[from] gossip::BindError),
+}
+
+/// The running parts. To be ended with [`shutdown`](Self::shutdown); dropping it cancels them without waiting.
+#[derive(Debug)]
+pub struct SsbAnnouncer {
+    id: FeedId,
+    announcer: Arc<Announcer>,
+    directory: Arc<BroadcastDirectory>,
+    gossip: Gossip,
+    tasks: TaskTracker,
+    /// Asks the tasks to end.
+    cancel: CancellationToken,
+    /// Cancelled when one of the tasks has ended.
+    stopped: CancellationToken,
+}
+
+impl SsbAnnouncer {
+    /// Reads identity and feeds, rebuilds the directory, listens, and starts the tasks. It must not be called for
+    /// data that another process uses: two writers fork the feed.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let Config { secret, database, gossip } = config;
+        let opened = spawn_blocking(move || -> Result<_, StartError> {
+            let identity = Identity::load_or_create(&secret)?;
+            let store = FeedStore::open(&database, identity.id())?;
+            let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
+            Ok((identity, store, directory))
+        });
+        let (identity, store, directory) = opened.await.map_err(|_| StoreError::Cancelled)??;
+        let (gossip, listener) = gossip::bind(gossip, identity.clone(), store.clone())?;
+        let id = identity.id();
+        info!(feed = %id, listen = %gossip.local_address(), "ssb started");
+
+        let this = Self {
+            id,
+            announcer: Arc::new(Announcer::new(identity, store, directory.clone())),
+            directory: directory.clone(),
+            gossip,
+            tasks: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        };
+        this.spawn(listener.run(this.cancel.clone()));
+        this.spawn(async move { directory.run().await });
+        this.tasks.close();
+        Ok(this)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let ended = self.stopped.clone().drop_guard();
+        self.tasks.spawn(async move {
+            let _ended = ended;
+            task.await;
+        });
+    }
+
+    /// This node's feed.
+    pub fn id(&self) -> FeedId {
+        self.id
+    }
+
+    /// Where it listens, with the real port.
+    pub fn local_address(&self) -> SocketAddr {
+        self.gossip.local_address()
+    }
+
+    /// To announce this node's broadcasts.
+    pub fn announcement_log(&self) -> Arc<dyn AnnouncementLog> {
+        self.announcer.clone()
+    }
+
+    /// All broadcasts known.
+    pub fn directory(&self) -> Arc<dyn Directory> {
+        self.directory.clone()
+    }
+
+    /// Takes peers to connect to and feeds to replicate.
+    pub fn peer_book(&self) -> Arc<dyn PeerBook> {
+        Arc::new(self.gossip.clone())
+    }
+
+    /// Everybody who is connected or is to be dialled.
+    pub fn connections(&self) -> Vec<gossip::peers::Connection> {
+        self.gossip.connections()
+    }
+
+    /// Waits until one of the tasks has ended, which none does before [`shutdown`](Self::shutdown): the node cannot do
+    /// its work any more. May be cancelled.
+    pub async fn stopped(&self) {
+        self.stopped.cancelled().await;
+    }
+
+    /// Ends the subscriptions of the directory, says goodbye to the peers within a bound, and returns when all tasks
+    /// have ended. What was announced before is durable, and on its way to connected peers. Calling it again is
+    /// harmless.
+    pub async fn shutdown(&self) {
+        self.cancel.cancel();
+        self.directory.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for SsbAnnouncer {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        self.directory.close();
+    }
+}

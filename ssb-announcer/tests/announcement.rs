@@ -1,5 +1,7 @@
 //! Announcements from one node's feeds to another node's directory, and across restarts.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -355,4 +357,87 @@ async fn a_slow_subscriber_is_told_that_it_missed_changes() {
     let id = publisher.announcer.start(start()).await.unwrap();
     publisher.live(id, 0..1_100).await;
     assert_eq!(tokio::time::timeout(GUARD, slow.next()).await.unwrap(), Some(DirectoryChange::Missed));
+}
+
+mod assembled {
+    use std::path::Path;
+
+    use ssb_announcer::{Config, SsbAnnouncer, gossip};
+    use stream_model::SsbPeer;
+
+    use super::*;
+
+    async fn start_node(data_dir: &Path) -> SsbAnnouncer {
+        let config = Config {
+            secret: data_dir.join("identity/secret"),
+            database: data_dir.join("ssb.sqlite3"),
+            gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
+        };
+        SsbAnnouncer::start(config).await.unwrap()
+    }
+
+    async fn until(node: &SsbAnnouncer, mut reached: impl FnMut(&dyn stream_model::Directory) -> bool) {
+        let directory = node.directory();
+        let mut changes = directory.subscribe();
+        let wait = async {
+            while !reached(directory.as_ref()) {
+                changes.next().await.unwrap();
+            }
+        };
+        tokio::time::timeout(GUARD, wait).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_one_node_announces_another_lists_over_the_network_and_after_restarts() {
+        let (publisher_dir, viewer_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let publisher = start_node(publisher_dir.path()).await;
+        let viewer = start_node(viewer_dir.path()).await;
+        let feed = publisher.id();
+        viewer.peer_book().offer(SsbPeer { feed, addresses: vec![publisher.local_address()] });
+
+        let log = publisher.announcement_log();
+        let id = log.start(start()).await.unwrap();
+        for sequence in 0..3 {
+            log.live(id, &segment(sequence), cid("manifest")).await.unwrap();
+        }
+        until(&viewer, |directory| directory.segments(&id, MediaSequence(0), 9).len() == 3).await;
+        assert_eq!(viewer.connections()[0].feed, feed);
+        publisher.shutdown().await;
+        publisher.stopped().await;
+        drop(log);
+
+        let publisher = start_node(publisher_dir.path()).await;
+        assert_eq!(publisher.id(), feed);
+        viewer.shutdown().await;
+        let viewer = start_node(viewer_dir.path()).await;
+        assert_eq!(viewer.directory().segments(&id, MediaSequence(0), 9).len(), 3);
+        viewer.peer_book().offer(SsbPeer { feed, addresses: vec![publisher.local_address()] });
+
+        let log = publisher.announcement_log();
+        log.resume(id, MediaSequence(3)).await.unwrap();
+        log.live(id, &segment(3), cid("manifest")).await.unwrap();
+        log.end(end(id, 4)).await.unwrap();
+        until(&viewer, |directory| {
+            let ended = directory.listing(&id).unwrap().state == BroadcastState::Ended;
+            ended && directory.segments(&id, MediaSequence(0), 9).len() == 4
+        })
+        .await;
+        viewer.shutdown().await;
+        publisher.shutdown().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_end_announced_just_before_the_shutdown_reaches_connected_peers() {
+        let (publisher_dir, viewer_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let publisher = start_node(publisher_dir.path()).await;
+        let viewer = start_node(viewer_dir.path()).await;
+        viewer.peer_book().offer(SsbPeer { feed: publisher.id(), addresses: vec![publisher.local_address()] });
+        let id = publisher.announcement_log().start(start()).await.unwrap();
+        until(&viewer, |directory| directory.listing(&id).is_some()).await;
+
+        publisher.announcement_log().end(end(id, 0)).await.unwrap();
+        publisher.shutdown().await;
+        until(&viewer, |directory| directory.listing(&id).unwrap().state == BroadcastState::Ended).await;
+        viewer.shutdown().await;
+    }
 }

@@ -1,11 +1,13 @@
 //! The store of feeds against honest and hostile messages, and across restarts.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::path::Path;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use ssb_announcer::feed::{
-    Appended, FeedKind, FeedStore, MAX_BROADCAST_FEED_MESSAGES, Message, OwnAppend, Rejected, StoreError,
+    Appended, FeedKind, FeedStore, MAX_BROADCAST_FEED_MESSAGES, Message, OwnAppend, Rejected, StoreError, exercise,
 };
 use ssb_announcer::identity::Identity;
 use stream_model::{FeedId, FeedSequence};
@@ -396,6 +398,31 @@ fn a_database_of_a_later_version_is_left_alone() {
     drop(open(&path));
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(FeedStore::open(&path, own().id()), Err(StoreError::Version(99))));
+}
+
+/// The seeds and finds of `make fuzz`.
+#[test]
+fn the_fuzzing_corpus_is_handled() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/ssb_message");
+    let mut count = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        exercise(&std::fs::read(entry.unwrap().path()).unwrap());
+        count += 1;
+    }
+    assert!(count >= 5, "{count} files");
+}
+
+/// What the valid seeds hold was signed by JavaScript's `ssb-validate`.
+#[tokio::test]
+async fn feeds_written_by_javascript_are_accepted() {
+    for name in ["node-feed", "broadcast-feed", "odd-content"] {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/ssb_message");
+        let text = std::fs::read_to_string(corpus.join(name)).unwrap();
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let store = following_feed(first["author"].as_str().unwrap().parse().unwrap());
+        let answers = offer(&store, text.lines().map(|line| Bytes::copy_from_slice(line.as_bytes())).collect()).await;
+        assert!(answers.len() >= 2 && answers.iter().all(Result::is_ok), "{name}: {answers:?}");
+    }
 }
 
 fn following_feed(feed: FeedId) -> FeedStore {

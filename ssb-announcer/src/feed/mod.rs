@@ -5,6 +5,7 @@
 //! content through [`FeedStore::append_own`], which signs them. What goes out: messages, the clock of each feed, the
 //! set of wanted feeds, and notices of what was appended. It never looks into the content beyond its type.
 
+mod exercise;
 mod guard;
 mod message;
 mod rejection;
@@ -13,6 +14,7 @@ mod schema;
 mod store;
 mod wanted;
 
+pub use exercise::exercise;
 pub use guard::{MAX_DEPTH, MAX_RAW_BYTES};
 pub use message::Message;
 pub use rejection::Rejected;

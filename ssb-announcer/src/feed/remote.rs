@@ -17,12 +17,15 @@ use super::rejection::Rejected;
 /// Below this many messages the thread pool costs more than it saves.
 const PARALLEL_FROM: usize = 8;
 
+/// What is said of a message that made validation panic.
+pub(super) const PANICKED: &str = "it makes validation fail";
+
 /// Runs foreign validation code on data of a peer.
 fn survive<T>(validate: impl FnOnce() -> Result<T, Rejected>) -> Result<T, Rejected> {
     catch_unwind(AssertUnwindSafe(validate)).unwrap_or_else(|_| {
         counter!("meshstream_ssb_validation_panics_total").increment(1);
         error!("validation of a message panicked");
-        Err(Rejected::Malformed("it makes validation fail".into()))
+        Err(Rejected::Malformed(PANICKED.into()))
     })
 }
 

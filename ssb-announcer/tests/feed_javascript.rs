@@ -1,0 +1,195 @@
+//! Agreement with JavaScript on what a valid message is: npm `ssb-validate` reads what this node writes, and this
+//! node judges the messages of npm `ssb-validation-dataset` as JavaScript does.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use multihash_codetable::{Code, MultihashDigest as _};
+use serde_json::{Value, json};
+use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
+use ssb_announcer::feed::{FeedStore, Message, OwnAppend, Rejected, StoreError};
+use ssb_announcer::identity::Identity;
+use stream_model::{
+    AnnouncementLog as _, BroadcastEnd, BroadcastStart, Cid, DiscontinuitySequence, EndReason, FeedId, FeedSequence,
+    MediaSegment, MediaSequence, Tracks, WallTime,
+};
+
+fn packages() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/js");
+    assert!(folder.join("node_modules").exists(), "{} is not installed: run 'make test-deps'", folder.display());
+    folder
+}
+
+/// What JavaScript says of each message: `None` where it is valid.
+fn judged_by_javascript(messages: &[Message]) -> Vec<Option<String>> {
+    let mut process = Command::new("node")
+        .arg(packages().join("ssb-validate/validate.js"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = process.stdin.take().unwrap();
+    let lines: String = messages
+        .iter()
+        .map(|message| format!("{{\"key\":\"{}\",\"value\":{}}}\n", message.key, message.value_json))
+        .collect();
+    let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
+    let output = process.wait_with_output().unwrap();
+    writing.join().unwrap();
+    assert!(output.status.success());
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), messages.len());
+    answers.iter().map(|answer| answer["error"].as_str().map(str::to_owned)).collect()
+}
+
+fn identity() -> Identity {
+    Identity::from_seed(&[1; 32])
+}
+
+async fn feed(store: &FeedStore, feed: FeedId) -> Vec<Message> {
+    store.get(feed, FeedSequence(1), usize::MAX).await.unwrap()
+}
+
+#[tokio::test]
+async fn javascript_accepts_whatever_content_this_node_signs() {
+    let store = FeedStore::in_memory(identity().id()).unwrap();
+    let mut contents = vec![
+        json!({ "type": "post", "text": "plain" }),
+        json!({ "type": "post", "text": "Grüße 日本 🎥 \u{2028}\u{2029} \u{7f} \u{0} \u{8}\u{c}\n\r\t\u{1f} \\ \" /" }),
+        json!({ "type": "test", "integers": [0, 1, -1, 1_700_000_000_123u64, (1u64 << 53) - 1, -(1i64 << 53)] }),
+        json!({ "type": "test", "empty": {}, "list": [], "text": "", "nothing": null, "yes": true }),
+        json!({ "type": "test", "10": "x", "2": "y", "a": 1, "01": 2, "Ä": 3, "🎥": 4 }),
+        json!({ "type": "test", "nested": [[[[[[{ "a": [{ "b": {} }] }]]]]]] }),
+    ];
+    let mut deep = json!("bottom");
+    for _ in 0..40 {
+        deep = json!([deep]);
+    }
+    contents.push(json!({ "type": "test", "deep": deep }));
+    for content in contents {
+        let append = OwnAppend { identity: identity(), content_json: content.to_string(), names: None };
+        store.append_own(vec![append]).await.unwrap();
+    }
+    // The longest messages that can be signed.
+    for character in ["x", "ä", "日", "🎥", "\u{1}"] {
+        let (mut fits, mut too_long) = (0, 8_192);
+        while too_long - fits > 1 {
+            let length = (fits + too_long) / 2;
+            let content_json = json!({ "type": "post", "text": character.repeat(length) }).to_string();
+            let append = OwnAppend { identity: identity(), content_json, names: None };
+            match store.append_own(vec![append]).await {
+                Ok(_) => fits = length,
+                Err(StoreError::TooLarge) => too_long = length,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let messages = feed(&store, identity().id()).await;
+    assert!(messages.len() > 12);
+    for (message, error) in messages.iter().zip(judged_by_javascript(&messages)) {
+        assert_eq!(error, None, "{}", message.value_json);
+    }
+}
+
+#[tokio::test]
+async fn javascript_accepts_every_announcement() {
+    let store = FeedStore::in_memory(identity().id()).unwrap();
+    let directory = BroadcastDirectory::open(store.clone(), identity().id()).unwrap();
+    let announcer = Announcer::new(identity(), store.clone(), directory);
+    let cid = |text: &str| Cid::new_v1(0x55, Code::Sha2_256.digest(text.as_bytes()));
+    let start = BroadcastStart {
+        title: "Gemeinderat 🎥".into(),
+        description: "日".repeat(2_000),
+        peer: "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse().unwrap(),
+        target_duration: Duration::from_secs(15),
+        tracks: Tracks { video: true, audio: true },
+        archive: false,
+        started_at: WallTime::now(),
+    };
+    let id = announcer.start(start).await.unwrap();
+    for sequence in 0..3 {
+        let segment = MediaSegment {
+            media_sequence: MediaSequence(sequence),
+            discontinuity_sequence: DiscontinuitySequence(sequence),
+            duration: Duration::from_millis(13_987),
+            program_date_time: (sequence != 1).then(WallTime::now),
+            independent: sequence != 2,
+            segment: cid("segment"),
+            init: cid("init"),
+        };
+        announcer.live(id, &segment, cid("manifest")).await.unwrap();
+    }
+    announcer.resume(id, MediaSequence(3)).await.unwrap();
+    let end = BroadcastEnd { broadcast: id, media_sequence: MediaSequence(3), reason: EndReason::Shutdown };
+    announcer.end(end).await.unwrap();
+
+    let mut messages = Vec::new();
+    for own in store.wanted().borrow().feeds().into_keys().collect::<Vec<_>>() {
+        messages.extend(feed(&store, own).await);
+    }
+    let kinds: HashSet<_> = messages.iter().filter_map(|message| message.kind.clone()).collect();
+    assert_eq!((messages.len(), kinds.len()), (6, 4));
+    for (message, error) in messages.iter().zip(judged_by_javascript(&messages)) {
+        assert_eq!(error, None, "{}", message.value_json);
+    }
+}
+
+/// The messages without an HMAC key, which only other networks use.
+fn dataset() -> Vec<Value> {
+    let path = packages().join("node_modules/ssb-validation-dataset/data.json");
+    let vectors: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    vectors.into_iter().filter(|vector| vector["hmacKey"].is_null()).collect()
+}
+
+/// The raw text of each message of the dataset, with its fields in their order, which parsing would lose.
+fn raw_messages() -> Vec<String> {
+    let script = "for (const { message, hmacKey } of require('ssb-validation-dataset'))\
+                  if (hmacKey === null) console.log(JSON.stringify(message))";
+    let output = Command::new("node").args(["-e", script]).current_dir(packages()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn following(author: Option<FeedId>) -> FeedStore {
+    let store = FeedStore::in_memory(identity().id()).unwrap();
+    author.map(|author| store.want_peer(author));
+    store
+}
+
+/// A message is judged after the one it names as its predecessor, or else as the first of its feed.
+#[test]
+fn the_validation_dataset_is_judged_as_by_javascript() {
+    let (vectors, raw) = (dataset(), raw_messages());
+    assert_eq!(vectors.len(), raw.len());
+    let by_id = |id: &Value| vectors.iter().position(|vector| vector["valid"] == true && vector["id"] == *id);
+    let (mut accepted, mut refused, mut without_predecessor) = (0, 0, 0);
+    for (vector, text) in vectors.iter().zip(&raw) {
+        let store = following(vector["message"]["author"].as_str().and_then(|author| author.parse().ok()));
+        let mut chain = vec![text];
+        let mut state = &vector["state"];
+        while !state.is_null() {
+            let Some(previous) = by_id(&state["id"]) else { break };
+            chain.push(&raw[previous]);
+            state = &vectors[previous]["state"];
+        }
+        if !state.is_null() {
+            without_predecessor += 1;
+        }
+        chain.reverse();
+        let answer = store.append_remote_blocking(&chain).unwrap().pop().unwrap();
+        match (vector["valid"] == true, state.is_null(), &answer) {
+            (true, true, Ok(_)) => accepted += 1,
+            (true, false, Err(Rejected::Gap { .. })) => {}
+            (false, _, Err(_)) => refused += 1,
+            _ => panic!("{answer:?}, JavaScript says {}: {text}", vector["error"]),
+        }
+    }
+    println!("{accepted} accepted, {refused} refused, {without_predecessor} without predecessor");
+    assert!(accepted >= 8 && refused >= 40, "{accepted} accepted, {refused} refused");
+}
