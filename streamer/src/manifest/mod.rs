@@ -1,9 +1,17 @@
-//! Manifests and media playlists, rendered and parsed. Pure.
+//! Manifests and media playlists, rendered and parsed. Pure: facts about segments come in, texts and links go out.
 
 mod directory;
 mod live;
+mod parse;
 mod playlist;
+mod time;
+
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
+mod tests;
 
 pub use directory::{LiveManifest, live_manifest};
 pub use live::{Head, LivePlaylist, LivePlaylistConfig};
+pub use parse::{ParseError, parse_media_playlist};
 pub use playlist::{MediaPlaylist, PlaylistEntry, PlaylistKind};
