@@ -35,10 +35,14 @@ const sound = element("sound", HTMLButtonElement);
 const slug = root?.dataset.broadcast;
 if (root && video && caption && sound && slug) {
   const player = new Player({ root, video, caption, sound }, slug, root.dataset.state === "live");
+  let wasConnected = false;
   new Socket(
     {
-      // A change may have been missed while the socket was away.
-      connected: () => player.refresh(),
+      connected: () => {
+        // A change may have been missed while the socket was away.
+        if (wasConnected) player.refresh();
+        wasConnected = true;
+      },
       playlist: () => player.refresh(),
       directory(broadcasts) {
         const broadcast = broadcasts.find((one) => one.slug === slug);
