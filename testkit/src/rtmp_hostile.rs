@@ -56,6 +56,15 @@ pub fn publisher(stream: &str) -> Vec<u8> {
     [handshake(), connect("live"), publish(stream)].concat()
 }
 
+/// `deleteStream`, which ends a publication.
+pub fn unpublish() -> Vec<u8> {
+    let mut payload = command("deleteStream", 4.0);
+    payload.push(0x05);
+    payload.push(0);
+    payload.extend(1_f64.to_be_bytes());
+    message(3, COMMAND, 0, 0, &payload, CHUNK_SIZE)
+}
+
 /// One message in chunks, with a full header. `timestamp` is extended where it has to be.
 pub fn message(
     chunk_stream: u8,

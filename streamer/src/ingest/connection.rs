@@ -307,7 +307,10 @@ impl Connection {
         }
         let last_words = async {
             self.flush().await?;
-            self.stream.shutdown().await?;
+            // One who unpublished closes the connection itself: rtmp2sink takes it for a failure otherwise.
+            if !matches!(end, End::Unpublished) {
+                self.stream.shutdown().await?;
+            }
             let mut left = LINGER_BYTES;
             while left > 0 {
                 match self.stream.read(&mut self.buffer).await? {

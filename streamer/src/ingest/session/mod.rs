@@ -143,7 +143,7 @@ impl Session {
         let result = self.step(input);
         if let Err(error) = &result {
             self.tell(error);
-            self.state = State::Finished;
+            self.close();
         }
         result
     }
@@ -311,7 +311,7 @@ impl Session {
             ("publish", _) => return Err(SessionError::OutOfOrder("publish")),
             ("FCUnpublish" | "deleteStream" | "closeStream", State::Publishing) => {
                 self.send_status("status", "NetStream.Unpublish.Success", "unpublished");
-                self.state = State::Finished;
+                self.close();
                 return Ok(Some(Event::Unpublish));
             }
             ("play" | "play2", _) => return Err(SessionError::Play),
@@ -402,7 +402,14 @@ impl Session {
         if matches!(self.state, State::Deciding | State::Publishing) {
             self.send_status("error", code, description);
         }
+        self.close();
+    }
+
+    /// Reads nothing any more and lets go of what was read.
+    fn close(&mut self) {
         self.state = State::Finished;
+        self.reader = ChunkReader::new();
+        self.handshake = None;
     }
 
     fn send_status(&mut self, level: &str, code: &str, description: &str) {
