@@ -1,0 +1,306 @@
+//! The exchange within real swarms, over libp2p's memory transport.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cid::Cid;
+use futures::{StreamExt, TryStreamExt};
+use libp2p_core::Multiaddr;
+use libp2p_swarm::{Swarm, SwarmEvent};
+use libp2p_swarm_test::SwarmExt;
+use multihash_codetable::{Code, MultihashDigest};
+use node_router_exchange::{Behaviour, Block, BlockSource, Exchange, ExchangeClosed, PeerId, Session};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// Guards against hanging; nothing is measured against it.
+const GUARD: Duration = Duration::from_secs(60);
+
+async fn guarded<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(GUARD, future).await.expect("does not hang")
+}
+
+#[derive(Default)]
+struct Memory {
+    blocks: Mutex<HashMap<Cid, Bytes>>,
+    /// How often each block was read to be sent.
+    reads: Mutex<HashMap<Cid, usize>>,
+}
+
+#[async_trait]
+impl BlockSource for Memory {
+    fn contains(&self, cid: &Cid) -> bool {
+        self.blocks.lock().unwrap().contains_key(cid)
+    }
+
+    async fn get(&self, cid: &Cid) -> Option<Bytes> {
+        *self.reads.lock().unwrap().entry(*cid).or_default() += 1;
+        self.blocks.lock().unwrap().get(cid).cloned()
+    }
+}
+
+struct Node {
+    exchange: Exchange,
+    memory: Arc<Memory>,
+    peer: PeerId,
+    address: Multiaddr,
+    dial: mpsc::Sender<Multiaddr>,
+    hang_up: mpsc::Sender<PeerId>,
+    connected: watch::Receiver<HashSet<PeerId>>,
+    swarm: JoinHandle<()>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.swarm.abort();
+    }
+}
+
+impl Node {
+    async fn start() -> Self {
+        let memory = Arc::new(Memory::default());
+        let (exchange, behaviour) = Exchange::new(memory.clone());
+        let mut swarm: Swarm<Behaviour> = Swarm::new_ephemeral_tokio(|_| behaviour);
+        let (address, _) = swarm.listen().with_memory_addr_external().await;
+        let peer = *swarm.local_peer_id();
+        let (dial, mut dials) = mpsc::channel::<Multiaddr>(8);
+        let (hang_up, mut hang_ups) = mpsc::channel::<PeerId>(8);
+        let (connections, connected) = watch::channel(HashSet::new());
+        let swarm = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(address) = dials.recv() => swarm.dial(address).unwrap(),
+                    Some(peer) = hang_ups.recv() => swarm.disconnect_peer_id(peer).unwrap(),
+                    event = swarm.select_next_some() => match event {
+                        SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                            connections.send_modify(|connected| { connected.insert(peer_id); });
+                        }
+                        SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                            connections.send_modify(|connected| { connected.remove(&peer_id); });
+                        }
+                        _ => {}
+                    },
+                }
+            }
+        });
+        Self { exchange, memory, peer, address, dial, hang_up, connected, swarm }
+    }
+
+    async fn connect(&self, other: &Self) {
+        self.dial.send(other.address.clone()).await.unwrap();
+        self.until(other.peer, true).await;
+        other.until(self.peer, true).await;
+    }
+
+    async fn disconnect(&self, other: &Self) {
+        self.hang_up.send(other.peer).await.unwrap();
+        self.until(other.peer, false).await;
+        other.until(self.peer, false).await;
+    }
+
+    async fn until(&self, peer: PeerId, connected: bool) {
+        self.connected.clone().wait_for(|peers| peers.contains(&peer) == connected).await.unwrap();
+    }
+
+    fn put(&self, data: Bytes) -> Cid {
+        let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(&data));
+        self.memory.blocks.lock().unwrap().insert(cid, data);
+        self.exchange.notify([cid]);
+        cid
+    }
+}
+
+/// Blocks of a segment: 16 of 40 KB, different for each seed.
+fn segment(seed: u8) -> Vec<Bytes> {
+    (0..16).map(|n| [vec![seed, n], vec![seed ^ n; 40_000]].concat().into()).collect()
+}
+
+async fn fetch(session: &Session, cids: &[Cid]) -> Vec<Block> {
+    session.wants(cids.to_vec()).try_collect().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_segment_is_fetched_from_its_provider() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        b.connect(&a).await;
+        let blocks = segment(1);
+        let cids: Vec<Cid> = blocks.iter().map(|block| a.put(block.clone())).collect();
+        let fetched = fetch(&b.exchange.session(&[a.peer]), &cids).await;
+        let fetched: HashMap<Cid, Bytes> = fetched.into_iter().map(|block| (block.cid, block.data)).collect();
+        for (cid, data) in cids.iter().zip(blocks) {
+            assert_eq!(fetched[cid], data);
+        }
+        assert_eq!(b.exchange.peers(), vec![a.peer]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_block_that_is_put_later_is_sent_then() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        b.connect(&a).await;
+        let data = Bytes::from_static(b"later");
+        let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(&data));
+        let session = b.exchange.session(&[a.peer]);
+        let want = tokio::spawn(async move { session.want(cid).await });
+        // The refusal that comes first shows in what is asked next.
+        let known = a.put(Bytes::from_static(b"known"));
+        b.exchange.session(&[a.peer]).want(known).await.unwrap();
+        a.put(data.clone());
+        assert_eq!(want.await.unwrap().unwrap().data, data);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wants_are_sent_to_a_provider_that_connects_later() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        let cid = a.put(Bytes::from_static(b"block"));
+        let session = b.exchange.session(&[a.peer]);
+        let want = tokio::spawn(async move { session.want(cid).await });
+        a.connect(&b).await;
+        assert_eq!(want.await.unwrap().unwrap().from, a.peer);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fetches_go_on_over_ten_reconnects() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        for round in 0..10 {
+            if round % 2 == 0 {
+                a.connect(&b).await
+            } else {
+                b.connect(&a).await
+            }
+            let there: Vec<Cid> = segment(round).into_iter().map(|block| a.put(block)).collect();
+            let back: Vec<Cid> = segment(100 + round).into_iter().map(|block| b.put(block)).collect();
+            let (from_a, from_b) = (b.exchange.session(&[a.peer]), a.exchange.session(&[b.peer]));
+            let (got_there, got_back) = tokio::join!(fetch(&from_a, &there), fetch(&from_b, &back));
+            assert_eq!((got_there.len(), got_back.len()), (16, 16));
+            b.disconnect(&a).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fetch_survives_a_connection_that_breaks_in_the_middle() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        let cids: Vec<Cid> = (0..8).flat_map(segment).map(|block| a.put(block)).collect();
+        b.connect(&a).await;
+        let session = b.exchange.session(&[a.peer]);
+        let mut blocks = Box::pin(session.wants(cids.clone()));
+        for _ in 0..10 {
+            blocks.next().await.unwrap().unwrap();
+        }
+        b.disconnect(&a).await;
+        a.connect(&b).await;
+        let rest: Vec<Block> = blocks.try_collect().await.unwrap();
+        assert_eq!(rest.len(), cids.len() - 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_serves_while_it_fetches_and_the_origin_sends_each_block_once() {
+    guarded(async {
+        let (a, b, c) = (Node::start().await, Node::start().await, Node::start().await);
+        b.connect(&a).await;
+        c.connect(&b).await;
+        let cids: Vec<Cid> = (0..4).flat_map(segment).map(|block| a.put(block)).collect();
+        let session = c.exchange.session(&[a.peer]);
+        let at_c = fetch(&session, &cids);
+        let relay = b.exchange.session(&[a.peer]);
+        let at_b = relay.wants(cids.clone()).try_for_each(|block| {
+            b.put(block.data);
+            async { Ok(()) }
+        });
+        let (at_c, at_b) = tokio::join!(at_c, at_b);
+        at_b.unwrap();
+        assert_eq!(at_c.len(), cids.len());
+        assert!(at_c.iter().all(|block| block.from == b.peer));
+        let reads = a.memory.reads.lock().unwrap();
+        assert!(reads.values().all(|reads| *reads == 1), "the origin's upload does not grow with its audience");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_providers_share_the_work() {
+    guarded(async {
+        let (a, b, c) = (Node::start().await, Node::start().await, Node::start().await);
+        c.connect(&a).await;
+        c.connect(&b).await;
+        let cids: Vec<Cid> = (0..8)
+            .flat_map(segment)
+            .map(|block| {
+                b.put(block.clone());
+                a.put(block)
+            })
+            .collect();
+        let fetched = fetch(&c.exchange.session(&[a.peer]), &cids).await;
+        let from: HashSet<PeerId> = fetched.iter().map(|block| block.from).collect();
+        assert_eq!(from, HashSet::from([a.peer, b.peer]), "also from one that was not named");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_wants_a_hundred_thousand_blocks_does_not_keep_others_from_theirs() {
+    guarded(async {
+        let (a, greedy, b) = (Node::start().await, Node::start().await, Node::start().await);
+        greedy.connect(&a).await;
+        b.connect(&a).await;
+        let nothing: Vec<Cid> =
+            (0..100_000u32).map(|n| Cid::new_v1(0x55, Code::Sha2_256.digest(&n.to_be_bytes()))).collect();
+        let session = greedy.exchange.session(&[a.peer]);
+        let wants = tokio::spawn(async move { session.wants(nothing).next().await });
+        let cids: Vec<Cid> = segment(1).into_iter().map(|block| a.put(block)).collect();
+        assert_eq!(fetch(&b.exchange.session(&[a.peer]), &cids).await.len(), 16);
+        let also = greedy.exchange.session(&[a.peer]);
+        wants.abort();
+        assert_eq!(fetch(&also, &cids).await.len(), 16, "nor itself");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_connections_to_one_peer_are_as_good_as_one() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        a.dial.send(b.address.clone()).await.unwrap();
+        b.dial.send(a.address.clone()).await.unwrap();
+        a.until(b.peer, true).await;
+        b.until(a.peer, true).await;
+        let cids: Vec<Cid> = segment(1).into_iter().map(|block| a.put(block)).collect();
+        assert_eq!(fetch(&b.exchange.session(&[a.peer]), &cids).await.len(), 16);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wants_end_with_the_swarm() {
+    guarded(async {
+        let a = Node::start().await;
+        let session = a.exchange.session(&[]);
+        let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(b"never"));
+        let want = tokio::spawn({
+            let session = session.clone();
+            async move { session.want(cid).await }
+        });
+        tokio::task::yield_now().await;
+        a.swarm.abort();
+        assert_eq!(want.await.unwrap().unwrap_err(), ExchangeClosed);
+        assert_eq!(session.want(cid).await.unwrap_err(), ExchangeClosed);
+    })
+    .await;
+}
