@@ -15,9 +15,9 @@ use super::note::{Note, Notes};
 
 /// Feeds in one packet of notes: some 60 kB, so that peers with small limits accept it.
 const NOTES_AT_ONCE: usize = 1_000;
-/// Feeds of a peer that wait for our answer that we do not replicate them. Beyond it the peer gets no answer, which
-/// says the same.
-const MAX_DECLINED: usize = 8_192;
+/// Feeds that only the peer replicates, and that are remembered in case that we come to want them: as many as one
+/// packet of notes may name. Those beyond wait for the next connection.
+const MAX_FOREIGN: usize = 4_096;
 
 /// Which side of the call `ebt.replicate` we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,9 @@ pub struct Session {
     first_notes_due: bool,
     /// Feeds whose note is to be sent; it is made from their state when it is.
     to_tell: BTreeSet<FeedId>,
-    /// Feeds of the peer that we do not replicate.
+    /// Feeds that we do not replicate, with what the peer said last: it does not say it again when we want them.
+    foreign: BTreeMap<FeedId, Note>,
+    /// Those of which the peer has not heard yet that we do not replicate them.
     to_decline: BTreeSet<FeedId>,
     ready: VecDeque<FeedId>,
 }
@@ -131,6 +133,7 @@ impl Session {
             feeds,
             may_speak,
             first_notes_due: may_speak,
+            foreign: BTreeMap::new(),
             to_decline: BTreeSet::new(),
             ready: VecDeque::new(),
         }
@@ -149,9 +152,7 @@ impl Session {
 
     fn handle_note(&mut self, id: FeedId, note: Note) {
         let Some(feed) = self.feeds.get_mut(&id) else {
-            if note != Note::NotReplicated && self.to_decline.len() < MAX_DECLINED {
-                self.to_decline.insert(id);
-            }
+            self.handle_foreign_note(id, note);
             return;
         };
         let Note::Replicated { sequence, receive } = note else {
@@ -175,6 +176,16 @@ impl Session {
             self.to_tell.insert(id);
         }
         self.make_ready(id);
+    }
+
+    fn handle_foreign_note(&mut self, id: FeedId, note: Note) {
+        if note == Note::NotReplicated {
+            self.foreign.remove(&id);
+            self.to_decline.remove(&id);
+        } else if self.foreign.contains_key(&id) || self.foreign.len() < MAX_FOREIGN {
+            self.foreign.insert(id, note);
+            self.to_decline.insert(id);
+        }
     }
 
     /// The peer sent a message. Where the verdict is to take it, [`Self::handle_appended`] or
@@ -243,6 +254,9 @@ impl Session {
             None => {
                 self.feeds.insert(id, Feed::new(local));
                 self.to_tell.insert(id);
+                if let Some(note) = self.foreign.remove(&id) {
+                    self.handle_note(id, note);
+                }
             }
         }
     }
@@ -252,7 +266,9 @@ impl Session {
         if let Some(feed) = self.feeds.remove(&id) {
             self.to_tell.remove(&id);
             self.ready.retain(|ready| *ready != id);
-            if feed.told.is_some() && self.to_decline.len() < MAX_DECLINED {
+            if let Some(sequence) = feed.peer_has.filter(|_| !feed.declined_by_peer) {
+                self.handle_foreign_note(id, Note::Replicated { sequence, receive: feed.peer_receives });
+            } else if feed.told.is_some() {
                 self.to_decline.insert(id);
             }
         }
@@ -315,3 +331,6 @@ impl Session {
         notes
     }
 }
+
+#[cfg(test)]
+mod tests;
