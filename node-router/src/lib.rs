@@ -1,7 +1,216 @@
 //! Mesh neighbours, and the embedded IPFS node: store, exchange, fetch, quota.
+//!
+//! [`NodeRouter::start`] opens the store and starts the IPFS node; its handles implement the content ports of
+//! `stream-model`. [`NodeRouter::run_mesh`] then looks for the configured peers, once there is somebody to tell of them.
+//! Knows nothing of broadcasts beyond the names of claims.
 
 pub mod community;
+mod embedded;
 mod fetch;
 mod mesh;
 mod storage;
 mod unixfs;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use node_router_ipfs::{EmbeddedNode, Multiaddr};
+use stream_model::{
+    ContentFetcher, ContentReader, ContentStore, FeedId, NodeIdentity, PeerBook, PeerId, PeerReport, StorageReport,
+    StoreError,
+};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use mesh::{AddressError, PeerAddress};
+
+use embedded::Embedded;
+use fetch::Fetcher;
+use mesh::{MAX_PEERS, Mesh, Own, Table};
+use storage::{Limits, Storage};
+
+/// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
+const SILENT: Duration = Duration::from_secs(600);
+
+/// How to start a [`NodeRouter`].
+#[derive(Clone)]
+pub struct Config {
+    /// The node's data directory, which the caller has locked: `identity/libp2p.key`, `ipfs/` and `router.sqlite3` in it.
+    pub data_dir: PathBuf,
+    /// TCP multiaddrs to listen on, such as `/ip6/::/tcp/4001`; port 0 takes a free one.
+    pub ipfs_listen: Vec<String>,
+    /// Bytes of blocks, beyond which nothing of others is fetched.
+    pub quota: u64,
+    /// Bytes of free disk space, below which nothing is added.
+    pub reserve: u64,
+    /// Key of a private community's IPFS network ([`community::swarm_key`]).
+    pub swarm_key: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("data_dir", &self.data_dir)
+            .field("ipfs_listen", &self.ipfs_listen)
+            .field("quota", &self.quota)
+            .field("reserve", &self.reserve)
+            .field("private", &self.swarm_key.is_some())
+            .finish()
+    }
+}
+
+/// What the mesh needs to know of this node.
+#[derive(Debug, Clone)]
+pub struct MeshConfig {
+    /// Addresses of other nodes' HTTP listeners.
+    pub peers: Vec<PeerAddress>,
+    /// This node's SSB identity.
+    pub feed: FeedId,
+    /// `open`, or what names the private community: nodes that say otherwise are left alone.
+    pub community: String,
+}
+
+/// Why a [`NodeRouter`] did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An entry of `ipfs.listen` cannot be used.
+    #[error("ipfs.listen: {0:?} is not a tcp multiaddr such as /ip6/::/tcp/4001")]
+    Listen(String),
+    /// The IPFS node.
+    #[error(transparent)]
+    Ipfs(#[from] node_router_ipfs::StartError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// More configured peers than a node looks after.
+    #[error("mesh.peers has {0} addresses: at most {MAX_PEERS} are looked after")]
+    TooManyPeers(usize),
+}
+
+/// The running node router. Dropping it without [`NodeRouter::shutdown`] loses nothing that was reported as stored.
+#[derive(Debug)]
+pub struct NodeRouter {
+    node: EmbeddedNode,
+    embedded: Embedded,
+    peer: PeerId,
+    storage: Storage,
+    fetcher: Arc<Fetcher>,
+    table: Arc<Table>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl NodeRouter {
+    /// Starts the IPFS node, then opens the index of what it keeps and begins to sweep what a crash left behind.
+    ///
+    /// # Errors
+    /// An address cannot be listened on, or a file of the data directory is unreadable or not of this program.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let repo = config.data_dir.join("ipfs");
+        let listen = config
+            .ipfs_listen
+            .iter()
+            .map(|text| text.parse::<Multiaddr>().map_err(|_| StartError::Listen(text.clone())));
+        let ipfs = node_router_ipfs::Config {
+            repo: repo.clone(),
+            key_file: config.data_dir.join("identity").join("libp2p.key"),
+            listen: listen.collect::<Result<_, _>>()?,
+            swarm_key: config.swarm_key,
+        };
+        let node = EmbeddedNode::start(ipfs).await?;
+        let (table, tasks, cancel) = (Arc::<Table>::default(), TaskTracker::new(), CancellationToken::new());
+        let embedded = Embedded::new(node.clone(), table.clone(), tasks.clone());
+        let limits = Limits { quota: config.quota, reserve: config.reserve, silent: SILENT };
+        let free_space = move || {
+            let disk = rustix::fs::statvfs(&repo)?;
+            Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        };
+        let index = config.data_dir.join("router.sqlite3");
+        let opened = Storage::open(&index, Arc::new(embedded.clone()), limits, Box::new(free_space)).await;
+        let storage = match opened {
+            Ok(storage) => storage,
+            Err(error) => {
+                node.shutdown().await;
+                return Err(error.into());
+            }
+        };
+        tasks.spawn(storage.clone().run(cancel.clone()));
+        let fetcher = Arc::new(Fetcher::new(storage.clone(), Arc::new(embedded.clone())));
+        let peer =
+            embedded::from_libp2p(&node.peer_id()).expect("our own key is ed25519, whose peer id is an identity");
+        Ok(Self { node, embedded, peer, storage, fetcher, table, tasks, cancel })
+    }
+
+    /// Looks for the configured peers, keeps them connected and tells `book` of them, until shutdown. To be called once,
+    /// when SSB is ready.
+    ///
+    /// # Errors
+    /// [`StartError::TooManyPeers`].
+    pub fn run_mesh(&self, config: MeshConfig, book: Arc<dyn PeerBook>) -> Result<(), StartError> {
+        if config.peers.len() > MAX_PEERS {
+            return Err(StartError::TooManyPeers(config.peers.len()));
+        }
+        let own = Own { peer: self.peer.clone(), feed: config.feed, community: config.community };
+        let mesh = Mesh::new(config.peers, own, Arc::new(self.embedded.clone()), book, self.table.clone());
+        self.tasks.spawn(mesh.run(self.cancel.clone()));
+        Ok(())
+    }
+
+    /// This node's libp2p identity.
+    pub fn peer(&self) -> &PeerId {
+        &self.peer
+    }
+
+    /// Multiaddrs that are listened on, with real port numbers, one for each interface.
+    pub fn listening(&self) -> Vec<String> {
+        self.node.listening().iter().map(Multiaddr::to_string).collect()
+    }
+
+    /// The TCP port for `/nodeinfo.json`: that of the first listener.
+    pub fn ipfs_port(&self) -> Option<u16> {
+        self.listening().iter().find_map(|address| address.split("/tcp/").nth(1)?.split('/').next()?.parse().ok())
+    }
+
+    /// Adds and releases content.
+    pub fn store(&self) -> Arc<dyn ContentStore> {
+        Arc::new(self.storage.clone())
+    }
+
+    /// Reads what is held.
+    pub fn reader(&self) -> Arc<dyn ContentReader> {
+        Arc::new(self.storage.clone())
+    }
+
+    /// Fetches from peers.
+    pub fn fetcher(&self) -> Arc<dyn ContentFetcher> {
+        self.fetcher.clone()
+    }
+
+    /// What the store holds.
+    pub fn storage_report(&self) -> StorageReport {
+        self.storage.report()
+    }
+
+    /// Configured peers and those that connected to us. The state is that of IPFS: whoever knows whether SSB is
+    /// connected lowers it to `Partial`.
+    pub fn peers(&self) -> Vec<PeerReport> {
+        self.table.reports()
+    }
+
+    /// Connected nodes whose identity is known, for this node's own `/nodeinfo.json`.
+    pub fn nodes(&self) -> Vec<NodeIdentity> {
+        self.table.nodes()
+    }
+
+    /// Ends the mesh and the store's upkeep, finishes the writes under way, then closes all connections. Additions and
+    /// fetches are to be ended before. Calling it twice is harmless.
+    pub async fn shutdown(&self) {
+        self.cancel.cancel();
+        // Dials of providers that nobody needs any more would hold the end up: closing the node ends them.
+        self.node.shutdown().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

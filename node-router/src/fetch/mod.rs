@@ -34,8 +34,8 @@ const TRIES: usize = 3;
 
 /// Asks peers for blocks.
 pub(crate) trait BlockExchange: Send + Sync + 'static {
-    /// Begins asking for the blocks of one DAG, best of the given peers, which are dialled where they are not connected.
-    fn open(&self, root: Cid, providers: Vec<PeerId>) -> Arc<dyn Session>;
+    /// Begins asking for the blocks of one DAG, first of these peers, which are dialled where they are not connected.
+    fn open(&self, providers: &[PeerId]) -> Arc<dyn Session>;
 }
 
 /// The wants of one fetch; dropping it, and what it returned, withdraws them.
@@ -93,7 +93,7 @@ impl Fetcher {
             self.storage.commit(Vec::new(), root, request.claim, Origin::Fetched, in_use).await?;
             return Ok(StoredContent { cid: root, bytes: held.content_bytes });
         }
-        let session = self.exchange.open(root, request.providers.clone());
+        let session = self.exchange.open(&request.providers);
         let walk = Walk { storage: &self.storage, session, request, in_use: self.storage.rely(), total_bytes: 0 };
         let (dag, in_use) = walk.run().await?;
         let (content, records) = dag.into_records(root).map_err(|error| FetchError::Malformed(error.to_string()))?;

@@ -30,7 +30,7 @@ struct Peers {
 struct FakeExchange(Arc<Peers>);
 
 impl BlockExchange for FakeExchange {
-    fn open(&self, _root: Cid, _providers: Vec<PeerId>) -> Arc<dyn Session> {
+    fn open(&self, _providers: &[PeerId]) -> Arc<dyn Session> {
         Arc::new(self.clone())
     }
 }
@@ -90,7 +90,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let blocks = Arc::<MemoryBlocks>::default();
         let path = folder.path().join("router.sqlite3");
-        let limits = Limits { quota, reserve: 0 };
+        let limits = Limits { quota, reserve: 0, silent: Duration::from_secs(3600) };
         let storage = Storage::open(&path, blocks.clone(), limits, Box::new(|| Ok(u64::MAX))).await.unwrap();
         let peers = Arc::new(peers);
         let fetcher = Arc::new(Fetcher::new(storage.clone(), Arc::new(FakeExchange(peers.clone()))));

@@ -11,7 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,8 +42,8 @@ pub(crate) trait Swarm: Send + Sync + 'static {
     /// Connects to a peer at one of the addresses, within a bounded time.
     async fn dial(&self, peer: &PeerId, addresses: &[SocketAddr]) -> Result<(), String>;
 
-    /// The peers that are connected now.
-    async fn connected(&self) -> Vec<PeerId>;
+    /// The peers that are connected now, with the last round trip where there was one.
+    fn connected(&self) -> HashMap<PeerId, Option<Duration>>;
 }
 
 /// A configured peer and where it was found.
@@ -87,9 +87,9 @@ impl Mesh {
     /// Runs until cancelled. Questions and dials in flight are dropped then.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
         loop {
-            let connected: HashSet<PeerId> = self.swarm.connected().await.into_iter().collect();
+            let connected = self.swarm.connected();
             self.act(&connected);
-            self.table.set(self.rows(), &connected);
+            self.table.set(self.rows(), connected);
             let now = Instant::now();
             let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
@@ -104,12 +104,12 @@ impl Mesh {
         }
     }
 
-    fn act(&mut self, connected: &HashSet<PeerId>) {
+    fn act(&mut self, connected: &HashMap<PeerId, Option<Duration>>) {
         let now = Instant::now();
         for index in 0..self.entries.len() {
             let peer = &mut self.entries[index].peer;
             if let Some(id) = peer.info().map(|info| info.ipfs.peer.clone()) {
-                peer.handle_connected(connected.contains(&id), now, rand::random());
+                peer.handle_connected(connected.contains_key(&id), now, rand::random());
             }
             while let Some(action) = self.entries[index].peer.poll_action(now) {
                 self.take(index, action);

@@ -23,7 +23,7 @@ pub(super) struct Row {
 #[derive(Debug, Default)]
 struct State {
     rows: Vec<Row>,
-    connected: HashSet<PeerId>,
+    connected: HashMap<PeerId, Option<Duration>>,
 }
 
 /// A snapshot that the mesh's task replaces and anyone reads.
@@ -37,8 +37,8 @@ impl Table {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set(&self, rows: Vec<Row>, connected: &HashSet<PeerId>) {
-        *self.state() = State { rows, connected: connected.clone() };
+    pub(super) fn set(&self, rows: Vec<Row>, connected: HashMap<PeerId, Option<Duration>>) {
+        *self.state() = State { rows, connected };
     }
 
     /// Where to dial a peer that was met.
@@ -46,11 +46,6 @@ impl Table {
         let state = self.state();
         let met = state.rows.iter().filter(|row| row.info.as_ref().is_some_and(|info| info.ipfs.peer == *peer));
         met.flat_map(|row| row.ipfs_addresses.iter().copied()).collect()
-    }
-
-    /// Whether a peer was connected when last looked at.
-    pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
-        self.state().connected.contains(peer)
     }
 
     /// The configured peers, then those that connected to us. A peer that is connected by IPFS counts as connected.
@@ -64,19 +59,20 @@ impl Table {
             addresses: vec![row.address.clone()],
             overlay: "configured".into(),
             state: row.state,
-            rtt_ms: row.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
+            // The swarm's pings are fresher than the last question.
+            rtt_ms: row.info.as_ref().and_then(|info| *state.connected.get(&info.ipfs.peer)?).or(row.rtt).map(millis),
             last_error: row.last_error.clone(),
         });
         let met: HashSet<_> =
             state.rows.iter().filter_map(|row| row.info.as_ref()).map(|info| &info.ipfs.peer).collect();
-        let inbound = state.connected.iter().filter(|peer| !met.contains(peer)).map(|peer| PeerReport {
+        let inbound = state.connected.iter().filter(|(peer, _)| !met.contains(peer)).map(|(peer, rtt)| PeerReport {
             feed: names.get(peer).map(|node| node.feed),
             peer: Some(peer.clone()),
             name: names.get(peer).map(|node| node.name.clone()).unwrap_or_default(),
             addresses: Vec::new(),
             overlay: "inbound".into(),
             state: PeerState::Connected,
-            rtt_ms: None,
+            rtt_ms: rtt.map(millis),
             last_error: None,
         });
         configured.chain(inbound).collect()
@@ -88,7 +84,7 @@ impl Table {
         let mut seen = HashSet::new();
         let infos = state.rows.iter().filter_map(|row| row.info.as_ref());
         infos
-            .filter(|info| state.connected.contains(&info.ipfs.peer) && seen.insert(info.ipfs.peer.clone()))
+            .filter(|info| state.connected.contains_key(&info.ipfs.peer) && seen.insert(info.ipfs.peer.clone()))
             .map(|info| NodeIdentity {
                 name: info.name.clone(),
                 feed: info.ssb.feed,
@@ -98,6 +94,10 @@ impl Table {
             .take(MAX_NODES)
             .collect()
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Who peers of ours say that other peers are: only names to show.

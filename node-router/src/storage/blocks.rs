@@ -16,7 +16,7 @@ pub(crate) trait Blocks: Send + Sync + 'static {
     /// stored. Peers that wait for one learn of it.
     async fn put(&self, blocks: Vec<(Cid, Bytes)>) -> Result<(), BlockError>;
 
-    /// A block, if it is there. The hash is not checked.
+    /// A block, if it is there. Its hash is checked: a block that was damaged on disk is an error.
     async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, BlockError>;
 
     /// Removes a block; one that is not there is no error.

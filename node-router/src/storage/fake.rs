@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cid::Cid;
 
 use super::{BlockError, Blocks};
+use crate::unixfs;
 
 /// Blocks in memory.
 #[derive(Debug, Default)]
@@ -59,7 +60,11 @@ impl Blocks for MemoryBlocks {
 
     async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, BlockError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        Ok(self.blocks.lock().unwrap().get(cid).cloned())
+        let block = self.blocks.lock().unwrap().get(cid).cloned();
+        match block {
+            Some(block) if !unixfs::verify(cid, &block) => Err(BlockError("the hash does not match".into())),
+            block => Ok(block),
+        }
     }
 
     async fn remove(&self, cid: &Cid) -> Result<(), BlockError> {

@@ -169,3 +169,53 @@ impl Ledger {
         self.removing.remove(cid);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unixfs::raw_leaf;
+
+    fn cid(byte: u8) -> Cid {
+        raw_leaf(&[byte]).cid
+    }
+
+    #[test]
+    fn what_an_unfinished_fetch_left_goes_when_nobody_comes_back() {
+        let (mut ledger, start, age) = (Ledger::default(), Instant::now(), Duration::from_secs(600));
+        assert!(ledger.begin_use(&[cid(1)]));
+        ledger.keep_partial(cid(1), 10, start);
+        ledger.expire_partials(start + 2 * age, age);
+        assert!(ledger.is_present(&cid(1)), "a fetch is at work on it");
+
+        ledger.end_use(&[cid(1)], start + 2 * age);
+        ledger.expire_partials(start + 2 * age, age);
+        assert_eq!(ledger.usage(), (10, 1));
+        ledger.expire_partials(start + 3 * age, age);
+        assert_eq!(ledger.usage(), (0, 0));
+        assert_eq!(ledger.begin_removal(), Some(cid(1)));
+    }
+
+    #[test]
+    fn a_block_in_use_is_not_removed_and_one_being_removed_is_not_used() {
+        let mut ledger = Ledger::new(vec![(cid(1), 10)]);
+        assert!(ledger.begin_use(&[cid(1)]));
+        ledger.drop_held(vec![cid(1)]);
+        assert_eq!(ledger.begin_removal(), None);
+        ledger.end_use(&[cid(1)], Instant::now());
+        assert_eq!(ledger.begin_removal(), Some(cid(1)));
+        assert!(!ledger.begin_use(&[cid(1)]));
+        ledger.end_removal(&cid(1));
+        assert!(ledger.begin_use(&[cid(1)]));
+    }
+
+    #[test]
+    fn room_that_is_set_aside_counts() {
+        let mut ledger = Ledger::new(vec![(cid(1), 10)]);
+        assert!(ledger.reserve(10, 30) && ledger.reserve(10, 30) && !ledger.reserve(1, 30));
+        ledger.keep_partial(cid(2), 10, Instant::now());
+        ledger.end_reserve(10);
+        assert!(!ledger.reserve(1, 30));
+        ledger.end_reserve(10);
+        assert!(ledger.reserve(1, 30));
+    }
+}

@@ -40,8 +40,6 @@ pub(crate) use index::{Origin, Record};
 
 /// How long blocks of a fetch that failed wait for the next try.
 const PARTIAL_AGE: Duration = Duration::from_secs(600);
-/// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
-const SILENT: Duration = Duration::from_secs(600);
 /// How often the age of unfinished fetches is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// Claims dropped at once when room is needed: some segments, so that the oldest of a broadcast go together.
@@ -56,6 +54,8 @@ pub(crate) struct Limits {
     pub(crate) quota: u64,
     /// Bytes of free disk space, below which nothing is added at all.
     pub(crate) reserve: u64,
+    /// A fetched broadcast that nothing was added to for this long may be evicted.
+    pub(crate) silent: Duration,
 }
 
 /// Tells the free bytes of the disk that the blocks are on.
@@ -84,7 +84,7 @@ struct Shared {
     limits: Limits,
     free_space: FreeSpace,
     started: Instant,
-    /// When something of a broadcast was fetched last, in this run; entries older than [`SILENT`] are dropped.
+    /// When something of a broadcast was fetched last, in this run; old entries are dropped.
     heard: Mutex<HashMap<String, Instant>>,
 }
 
@@ -337,13 +337,14 @@ impl Storage {
     }
 
     async fn evict_some(&self, spared: BroadcastId) -> Result<bool, StoreError> {
-        if self.shared.started.elapsed() < SILENT {
+        let silent = self.shared.limits.silent;
+        if self.shared.started.elapsed() < silent {
             return Ok(false);
         }
         let spared = spared.slug();
         let active: Vec<String> = {
             let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.retain(|_, at| at.elapsed() < SILENT);
+            heard.retain(|_, at| at.elapsed() < silent);
             heard.keys().cloned().collect()
         };
         let shared = self.shared.clone();
@@ -364,8 +365,9 @@ impl Storage {
     }
 
     fn heard_of(&self, broadcast: BroadcastId) {
+        let silent = self.shared.limits.silent;
         let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.retain(|_, at| at.elapsed() < SILENT);
+        heard.retain(|_, at| at.elapsed() < silent);
         heard.insert(broadcast.slug(), Instant::now());
     }
 

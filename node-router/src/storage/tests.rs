@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -10,9 +11,10 @@ use stream_model::{
 use tempfile::TempDir;
 
 use super::fake::MemoryBlocks;
-use super::{Limits, Storage};
+use super::{Limits, Origin, Record, Storage};
 
 const PLENTY: u64 = 1 << 40;
+const SILENT: Duration = Duration::from_secs(3600);
 
 struct Fixture {
     folder: TempDir,
@@ -25,7 +27,7 @@ impl Fixture {
     }
 
     async fn open(&self) -> Storage {
-        self.open_with(Limits { quota: PLENTY, reserve: 0 }).await
+        self.open_with(Limits { quota: PLENTY, reserve: 0, silent: SILENT }).await
     }
 
     async fn open_with(&self, limits: Limits) -> Storage {
@@ -153,7 +155,7 @@ async fn a_directory_over_content_that_is_not_held_is_refused() {
 #[tokio::test]
 async fn the_reserve_refuses_even_our_own() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: PLENTY, reserve: PLENTY }).await;
+    let storage = fixture.open_with(Limits { quota: PLENTY, reserve: PLENTY, silent: SILENT }).await;
     let refused = storage.add_file(parts(1), segment(0)).await;
     assert!(matches!(refused, Err(StoreError::Full(text)) if text.contains("storage.reserve")));
 }
@@ -161,7 +163,7 @@ async fn the_reserve_refuses_even_our_own() {
 #[tokio::test]
 async fn the_quota_refuses_what_is_fetched_but_not_our_own() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: 1_000, reserve: 0 }).await;
+    let storage = fixture.open_with(Limits { quota: 1_000, reserve: 0, silent: SILENT }).await;
     storage.add_file(parts(1), segment(0)).await.unwrap();
     let block = Bytes::from_static(b"fetched");
     let cid = crate::unixfs::raw_leaf(&block).cid;
@@ -178,6 +180,40 @@ async fn an_abandoned_addition_leaves_nothing_behind() {
     fixture.blocks.crash_after(None);
     storage.remove_doomed().await;
     assert_eq!(fixture.blocks.len(), 0);
+}
+
+/// Fetches a broadcast's segment of one block.
+async fn fetched(storage: &Storage, of: u8, sequence: u64, size: usize) -> Result<cid::Cid, StoreError> {
+    let block = Bytes::from(vec![of.wrapping_add(sequence as u8 * 16); size]);
+    let node = crate::unixfs::raw_leaf(&block);
+    storage.put_fetched(node.cid, block, broadcast(of)).await?;
+    let record = Record { node, size: size as u64, children: Vec::new() };
+    let claim = Claim::Segment(broadcast(of), MediaSequence(sequence));
+    storage.commit(vec![record], node.cid, claim, Origin::Fetched, storage.rely()).await?;
+    Ok(node.cid)
+}
+
+#[tokio::test]
+async fn room_is_made_by_evicting_the_broadcast_that_ended_first() {
+    let fixture = Fixture::new();
+    let storage = fixture.open_with(Limits { quota: 3_500, reserve: 0, silent: Duration::ZERO }).await;
+    let own = storage.add_file(vec![Bytes::from_static(b"own")], segment(0)).await.unwrap();
+    let oldest = fetched(&storage, 2, 0, 1_000).await.unwrap();
+    let newer = fetched(&storage, 3, 0, 1_000).await.unwrap();
+    let watched = [fetched(&storage, 4, 0, 1_000).await.unwrap(), fetched(&storage, 4, 1, 1_000).await.unwrap()];
+    assert!(!storage.holds(&oldest).await);
+    assert!(storage.holds(&newer).await && storage.holds(&own.cid).await);
+    assert!(storage.holds(&watched[0]).await && storage.holds(&watched[1]).await);
+    assert_eq!(fixture.blocks.len(), 4);
+}
+
+#[tokio::test]
+async fn what_was_fetched_lately_is_not_evicted() {
+    let fixture = Fixture::new();
+    let storage = fixture.open_with(Limits { quota: 1_500, reserve: 0, silent: SILENT }).await;
+    let kept = fetched(&storage, 2, 0, 1_000).await.unwrap();
+    assert!(matches!(fetched(&storage, 3, 0, 1_000).await, Err(StoreError::Full(_))));
+    assert!(storage.holds(&kept).await);
 }
 
 /// What a program does to the store.

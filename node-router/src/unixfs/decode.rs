@@ -55,16 +55,6 @@ pub(crate) enum Parsed {
     Directory(Vec<(String, Cid)>),
 }
 
-impl Parsed {
-    /// What the node links to, in order.
-    pub(crate) fn children(&self) -> Vec<Cid> {
-        match self {
-            Self::File(file) => file.children.iter().map(|(cid, _)| *cid).collect(),
-            Self::Directory(entries) => entries.iter().map(|(_, cid)| *cid).collect(),
-        }
-    }
-}
-
 /// Parses a block as its CID says. Does not verify the hash.
 ///
 /// # Errors
