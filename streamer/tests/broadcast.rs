@@ -9,15 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use stream_model::{
-    BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Claim, Directory, DiscontinuitySequence, EndReason,
-    FeedId, Listing, MediaSegment, MediaSequence, MessageKey, StreamName, Tracks, WallTime,
+    Audience, BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Claim, Directory, DiscontinuitySequence,
+    EndReason, FeedId, Listing, MediaSegment, MediaSequence, MessageKey, StreamName, Tracks, WallTime,
 };
-use streamer::broadcast::{Clock, Config, Ports, Publisher, PublishingStatus};
+use streamer::Streamer;
+use streamer::broadcast::{Clock, Config, Ports, Publisher, PublishingStatus, SystemClock};
 use streamer::catalog::Catalog;
 use streamer::media::{MediaEvent, Publication, Sample, TrackKind};
 use streamer::segmenter;
 use tempfile::TempDir;
-use testkit::fakes::{Appended, MemoryFeeds, MemoryStore, StoreMood, peer_id};
+use testkit::fakes::{Appended, MemoryFeeds, MemoryFetcher, MemoryStore, StoreMood, peer_id};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -200,13 +201,13 @@ impl Encoder {
     async fn seconds(&mut self, seconds: u32) {
         let end = self.millis + seconds * 1000;
         while self.millis < end {
-            if self.millis % 1000 == 0 {
+            if self.millis.is_multiple_of(1000) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             if self.tracks.video {
                 let mut data = vec![0, 0, 0, 5, 0x65, 0x88, 0x84, 0, 0];
                 data[7..].copy_from_slice(&((self.millis / 100) as u16).to_be_bytes());
-                self.sample(TrackKind::Video, self.millis % 1000 == 0, data).await;
+                self.sample(TrackKind::Video, self.millis.is_multiple_of(1000), data).await;
             }
             if self.tracks.audio {
                 self.sample(TrackKind::Audio, true, self.millis.to_be_bytes().to_vec()).await;
@@ -618,4 +619,29 @@ async fn several_names_are_broadcast_at_once() {
         let of_it = disk.feeds.announced().into_iter().filter(|(broadcast, ..)| *broadcast == id);
         assert_in_order(&of_it.map(|(_, segment, _)| segment).collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn the_whole_streamer_listens_reports_and_stops() {
+    let disk = Disk::new();
+    let mut config = streamer::Config::default();
+    config.ingest.listen = "127.0.0.1:0".parse().unwrap();
+    let ports = streamer::Ports {
+        store: Arc::new(disk.store.clone()),
+        fetcher: Arc::new(MemoryFetcher::new(disk.store.clone(), MemoryStore::default())),
+        announcements: Arc::new(disk.feeds.clone()),
+        directory: Arc::new(disk.feeds.clone()),
+        peer: peer_id(1),
+        clock: Arc::new(SystemClock),
+    };
+    let stop = CancellationToken::new();
+    let database = disk.directory.path().join("streamer.sqlite3");
+    let node = Streamer::start(config, &database, ports, stop.clone()).unwrap();
+    tokio::net::TcpStream::connect(node.rtmp_addr()).await.expect("it listens");
+    node.stream_keys().add(name()).await.unwrap();
+    assert_eq!(node.reporter().publishing(), []);
+    let unknown = BroadcastId(MessageKey([0; 32]));
+    assert!(node.playlists().live(&unknown, Audience::MediaSource).await.is_err());
+    stop.cancel();
+    tokio::time::timeout(GUARD, node.join()).await.expect("it ends").unwrap();
 }

@@ -10,6 +10,7 @@ use stream_model::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::backoff::Backoff;
@@ -144,7 +145,8 @@ impl Keeper {
             archive: true,
             started_at,
         };
-        let announced = self.persist("start a broadcast", || {
+        let stop = self.shared.stop_storing.clone();
+        let announced = self.persist("start a broadcast", &stop, || {
             let (shared, start) = (Arc::clone(&self.shared), start.clone());
             async move { Ok(shared.ports.announcements.start(start).await?) }
         });
@@ -159,7 +161,7 @@ impl Keeper {
             next_media_sequence: MediaSequence(0),
             discontinuity_sequence: DiscontinuitySequence(0),
         };
-        let written = self.persist("write down a broadcast", || {
+        let written = self.persist("write down a broadcast", &stop, || {
             let (shared, record) = (Arc::clone(&self.shared), record.clone());
             async move { Ok(shared.catalog.create_broadcast(record).await?) }
         });
@@ -184,7 +186,9 @@ impl Keeper {
     async fn end(&mut self, reason: EndReason) {
         let Some(current) = self.current.take() else { return };
         let id = current.id;
-        let decided = self.persist("end a broadcast", || {
+        // Also where storing has taken too long: the end is still told.
+        let stop = self.shared.stop_announcing.clone();
+        let decided = self.persist("end a broadcast", &stop, || {
             let shared = Arc::clone(&self.shared);
             async move { Ok(shared.catalog.set_stage(id, BroadcastStage::Ending(reason)).await?) }
         });
@@ -200,12 +204,12 @@ impl Keeper {
     /// Stores and commits a segment, trying until it works or the node stops. Meanwhile the stage fills, and what
     /// does not fit is lost there.
     async fn keep(&mut self, staged: Staged) {
+        let stop = self.shared.stop_storing.clone();
         let mut backoff = Backoff::default();
         loop {
             if !self.prepare(staged.tracks, staged.title.clone()).await {
                 break;
             }
-            let stop = self.shared.stop_storing.clone();
             let stored = tokio::select! {
                 stored = self.store(&staged) => stored,
                 () = stop.cancelled() => break,
@@ -219,7 +223,7 @@ impl Keeper {
                 }
                 Err(error) => self.report(&error, "store a segment", &backoff),
             }
-            if !self.wait(backoff.next()).await {
+            if !wait(backoff.next(), &stop).await {
                 break;
             }
         }
@@ -284,8 +288,8 @@ impl Keeper {
         self.shared.announce.notify_one();
     }
 
-    /// Tries until it works; `None` where the node stops before.
-    async fn persist<T, F, W>(&self, what: &'static str, work: F) -> Option<T>
+    /// Tries until it works; `None` where `stop` comes before.
+    async fn persist<T, F, W>(&self, what: &'static str, stop: &CancellationToken, work: F) -> Option<T>
     where
         F: Fn() -> W,
         W: Future<Output = Result<T, KeepError>>,
@@ -294,13 +298,13 @@ impl Keeper {
         loop {
             let done = tokio::select! {
                 done = work() => done,
-                () = self.shared.stop_storing.cancelled() => return None,
+                () = stop.cancelled() => return None,
             };
             match done {
                 Ok(value) => return Some(value),
                 Err(error) => self.report(&error, what, &backoff),
             }
-            if !self.wait(backoff.next()).await {
+            if !wait(backoff.next(), stop).await {
                 return None;
             }
         }
@@ -314,13 +318,13 @@ impl Keeper {
             tracing::debug!(stream = %self.name, %error, "still cannot {what}");
         }
     }
+}
 
-    /// False where the node stops meanwhile.
-    async fn wait(&self, duration: Duration) -> bool {
-        tokio::select! {
-            () = tokio::time::sleep(duration) => true,
-            () = self.shared.stop_storing.cancelled() => false,
-        }
+/// False where `stop` comes meanwhile.
+async fn wait(duration: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(duration) => true,
+        () = stop.cancelled() => false,
     }
 }
 

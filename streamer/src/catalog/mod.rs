@@ -80,3 +80,6 @@ fn read_broadcast(bytes: Vec<u8>) -> Result<BroadcastId, CatalogError> {
 fn read_cid(bytes: &[u8]) -> Result<Cid, CatalogError> {
     Cid::try_from(bytes).map_err(|_| CatalogError::Damaged("a CID cannot be read"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ use stream_model::{
     BroadcastId, Cid, Claim, FetchError, FetchRequest, Listing, MediaSegment, MediaSequence, PeerId, PlaylistError,
 };
 
+use tokio::sync::SemaphorePermit;
+
 use super::{SEGMENT_RETRY, Shared};
 
 /// How long one fetch may take: a segment that is slower than this is slower than its media, whatever its length.
@@ -19,6 +21,13 @@ const INIT_BYTES: u64 = 64 << 10;
 const MANIFEST_BYTES: u64 = 512 << 20;
 
 impl Shared {
+    /// A place for a follower's fetch.
+    pub(super) async fn fetch_permit(&self, watched: bool) -> Option<SemaphorePermit<'_>> {
+        let places = if watched { &self.watched_fetches } else { &self.mirrored_fetches };
+        // Never closed: there is always one in the end.
+        places.acquire().await.ok()
+    }
+
     /// Fetches a segment and what it needs, and notes that it is held.
     pub(super) async fn fetch(&self, id: BroadcastId, peer: &PeerId, segment: &MediaSegment) -> Result<(), FetchError> {
         let sequence = segment.media_sequence;

@@ -122,10 +122,16 @@ impl Follower {
         let far_behind = next.is_some_and(|next| newest.0.saturating_sub(next.0) > config.window as u64);
         if next.is_none() || far_behind {
             // What lies between would not stay in the window: go on at the live edge. Numbers only rise.
-            let edge = newest.0.saturating_sub(JOIN_SEGMENTS - 1);
+            let joined = if listing.own { config.window as u64 } else { JOIN_SEGMENTS };
+            let edge = newest.0.saturating_add(1).saturating_sub(joined);
             let first = self.shared.ports.directory.segments(&self.id, MediaSequence(edge), 1).into_iter().next();
             let Some(first) = first else { return };
-            self.next_unread = first.media_sequence;
+            if self.playlist.is_none() {
+                // A mirror fetches what it missed while it was away, a viewer's node does not. One's own are here.
+                let missed = next.filter(|_| self.shared.config.mirror_all);
+                let unread = missed.unwrap_or(first.media_sequence);
+                self.next_unread = if listing.own { MediaSequence(0) } else { unread };
+            }
             self.playlist = Some(LivePlaylist::new(config, first.media_sequence));
         } else if let (None, Some(head)) = (&self.playlist, saved.take()) {
             self.next_unread = head.next;
@@ -225,8 +231,9 @@ impl Follower {
     fn start_fetch(&mut self, listing: &Listing, segment: MediaSegment) {
         let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
         let sequence = segment.media_sequence;
+        let watched = self.is_watched();
         let task = self.fetches.spawn(async move {
-            let _permit = shared.fetches.acquire().await;
+            let _permit = shared.fetch_permit(watched).await;
             Fetched::Segment(sequence, shared.fetch(id, &peer, &segment).await)
         });
         self.running.insert(sequence, task);
@@ -276,7 +283,7 @@ impl Follower {
         self.manifests.running = true;
         let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
         self.fetches.spawn(async move {
-            let _permit = shared.fetches.acquire().await;
+            let _permit = shared.fetch_permit(false).await;
             Fetched::Manifest(newest, shared.fetch_manifest(id, &peer, newest, manifest).await)
         });
     }
@@ -328,10 +335,14 @@ impl Follower {
         let _ = self.shared.changes.send(change);
     }
 
+    fn is_watched(&self) -> bool {
+        self.shared.interest_until(&self.followed).is_some_and(|until| until > Instant::now())
+    }
+
     /// Whether nobody is interested any more; then it is not followed from here on.
     fn leave(&self, listing: &Listing) -> bool {
         let mut followed = lock(&self.shared.followed);
-        if self.shared.interest_until(&self.followed).is_some_and(|until| until > Instant::now()) {
+        if self.is_watched() {
             return false;
         }
         let mirrored = self.shared.config.mirror_all && followed.len() <= MOST_MIRRORED;

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use self::held::SequenceSet;
 pub use self::runner::Runner;
 use crate::catalog::Catalog;
-use crate::manifest::{MediaPlaylist, PlaylistEntry, PlaylistKind};
+use crate::manifest::{MediaPlaylist, PlaylistEntry};
 
 /// How long a broadcast is followed after it was last asked for: players ask every few seconds, and a phone that
 /// changes rooms comes back within it.
@@ -50,16 +50,16 @@ const NATIVE_TARGETS: u32 = 3;
 const MOST_FOLLOWED: usize = 64;
 /// Of these, broadcasts followed only because all are mirrored: the rest is for viewers.
 const MOST_MIRRORED: usize = 32;
-/// Fetches for requests of viewers at once; those of followers are counted apart.
+/// Fetches for requests of viewers at once, apart from those of followers.
 const ON_DEMAND: usize = 8;
-/// Fetches of all followers at once: enough to fill a link, few enough for each to be quick.
-const FETCHES: usize = 12;
+/// Fetches at once for all broadcasts that are watched: enough to fill a link, few enough for each to be quick.
+const WATCHED_FETCHES: usize = 8;
+/// Fetches at once for what is only mirrored, apart from them: viewers never wait for what nobody watches.
+const MIRRORED_FETCHES: usize = 4;
 /// Changes that a subscriber may be behind before it loses some.
 const CHANGES: usize = 256;
 /// Segments in a playlist of a whole broadcast: more than three days of 15 s segments, a text of a few megabytes.
 const WHOLE: usize = 20_000;
-/// Numbers that may be missing in a row in the playlist of a whole broadcast, listed as gaps; it begins after a wider hole.
-const WIDEST_HOLE: u64 = 1000;
 
 /// How playlists are made.
 #[derive(Debug, Clone)]
@@ -128,7 +128,8 @@ struct Shared {
     starts: mpsc::Sender<Arc<Followed>>,
     held: Mutex<HashMap<BroadcastId, SequenceSet>>,
     changes: broadcast::Sender<PlaylistChange>,
-    fetches: Semaphore,
+    watched_fetches: Semaphore,
+    mirrored_fetches: Semaphore,
     on_demand: Semaphore,
 }
 
@@ -151,7 +152,8 @@ impl Playback {
             starts,
             held: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
-            fetches: Semaphore::new(FETCHES),
+            watched_fetches: Semaphore::new(WATCHED_FETCHES),
+            mirrored_fetches: Semaphore::new(MIRRORED_FETCHES),
             on_demand: Semaphore::new(ON_DEMAND),
         });
         (Self { shared: Arc::clone(&shared) }, Runner::new(shared, started))
@@ -274,7 +276,9 @@ impl Playlists for Playback {
                 BroadcastState::Ended => Err(PlaylistError::NotFound),
             };
         }
-        Ok(whole_playlist(&listing, &announced).render())
+        let ended = listing.state == BroadcastState::Ended;
+        let entries = announced.iter().map(PlaylistEntry::from);
+        Ok(MediaPlaylist::whole(listing.target_duration, entries, ended).render())
     }
 
     async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {
@@ -315,37 +319,5 @@ impl Playlists for Playback {
             }
         })
         .boxed()
-    }
-}
-
-/// All announced segments; numbers that were never announced are gaps.
-fn whole_playlist(listing: &Listing, announced: &[MediaSegment]) -> MediaPlaylist {
-    let mut entries: Vec<PlaylistEntry> = Vec::with_capacity(announced.len());
-    for segment in announced {
-        let entry = PlaylistEntry::from(segment);
-        if let Some(last) = entries.last().copied() {
-            let hole = entry.media_sequence.0.saturating_sub(last.media_sequence.next().0);
-            if hole > WIDEST_HOLE || entry.discontinuity_sequence < last.discontinuity_sequence {
-                entries.clear();
-            } else {
-                let missing = (1..=hole).map(|step| PlaylistEntry {
-                    media_sequence: MediaSequence(last.media_sequence.0 + step),
-                    duration: listing.target_duration,
-                    program_date_time: None,
-                    gap: true,
-                    ..last
-                });
-                entries.extend(missing);
-            }
-        }
-        entries.push(entry);
-    }
-    let ended = listing.state == BroadcastState::Ended;
-    MediaPlaylist {
-        kind: if ended { PlaylistKind::Vod } else { PlaylistKind::Event },
-        target_duration: listing.target_duration,
-        independent_segments: entries.iter().all(|entry| entry.independent),
-        ended,
-        entries,
     }
 }

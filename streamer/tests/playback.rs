@@ -1,0 +1,595 @@
+//! Playlists of others' broadcasts and of one's own, against a store, a fetcher and a directory in memory and tokio's
+//! paused clock.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use stream_model::{
+    Audience, BroadcastId, BroadcastState, Cid, Claim, ContentStore as _, DirectoryEntry, DiscontinuitySequence,
+    FeedId, Listing, MediaSegment, MediaSequence, MessageKey, PlaylistChange, PlaylistError, Playlists as _, Tracks,
+    WallTime,
+};
+use streamer::catalog::{Catalog, CatalogError};
+use streamer::manifest::{MediaPlaylist, parse_media_playlist};
+use streamer::playback::{Config, Playback, Ports};
+use tempfile::TempDir;
+use testkit::fakes::{MemoryFeeds, MemoryFetcher, MemoryStore, peer_id};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+const TARGET: Duration = Duration::from_secs(2);
+/// After which a missing segment is a gap.
+const PATIENCE: Duration = Duration::from_secs(6);
+const WINDOW: usize = 4;
+/// A guard against hanging.
+const GUARD: Duration = Duration::from_secs(60);
+const AUTHOR: FeedId = FeedId([1; 32]);
+const VIEWER: FeedId = FeedId([2; 32]);
+const SHOW: BroadcastId = BroadcastId(MessageKey([3; 32]));
+
+/// A node's disk, and the mesh around it.
+struct World {
+    directory: TempDir,
+    here: MemoryStore,
+    there: MemoryStore,
+    feeds: MemoryFeeds,
+}
+
+/// A running node.
+struct Node {
+    playback: Playback,
+    fetcher: MemoryFetcher,
+    task: JoinHandle<Result<(), CatalogError>>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            here: MemoryStore::default(),
+            there: MemoryStore::default(),
+            feeds: MemoryFeeds::new(AUTHOR),
+        }
+    }
+
+    fn with_show() -> Self {
+        let world = Self::new();
+        world.list(SHOW);
+        world
+    }
+
+    fn list(&self, id: BroadcastId) {
+        self.feeds.insert(Listing {
+            id,
+            author: AUTHOR,
+            own: false,
+            peer: peer_id(1),
+            title: "show".to_owned(),
+            description: String::new(),
+            target_duration: TARGET,
+            tracks: Tracks { video: true, audio: true },
+            started_at: WallTime(0),
+            state: BroadcastState::Live,
+            media_sequence: None,
+            manifest: None,
+        });
+    }
+
+    fn start(&self) -> Node {
+        self.start_as(VIEWER, false)
+    }
+
+    fn start_as(&self, reader: FeedId, mirror_all: bool) -> Node {
+        let fetcher = MemoryFetcher::new(self.here.clone(), self.there.clone());
+        let ports = Ports {
+            store: Arc::new(self.here.clone()),
+            fetcher: Arc::new(fetcher.clone()),
+            directory: Arc::new(self.feeds.read_by(reader)),
+        };
+        let catalog = Catalog::open(&self.directory.path().join("streamer.sqlite3")).unwrap();
+        let (playback, runner) = Playback::new(Config { live_window: WINDOW, mirror_all }, ports, catalog);
+        let task = tokio::spawn(runner.run(CancellationToken::new()));
+        Node { playback, fetcher, task }
+    }
+
+    /// Content of a segment that the publisher's node has.
+    async fn segment(&self, id: BroadcastId, number: u64, timeline: u64) -> MediaSegment {
+        let sequence = MediaSequence(number);
+        let init = Bytes::from(format!("init {timeline} of {id}"));
+        let media = Bytes::from(format!("segment {number} of {id}"));
+        let init = self.there.add_file(vec![init], Claim::Init(id, sequence)).await.unwrap();
+        let media = self.there.add_file(vec![media], Claim::Segment(id, sequence)).await.unwrap();
+        MediaSegment {
+            media_sequence: sequence,
+            discontinuity_sequence: DiscontinuitySequence(timeline),
+            duration: TARGET,
+            program_date_time: None,
+            independent: true,
+            segment: media.cid,
+            init: init.cid,
+        }
+    }
+
+    /// Announces segments of the show, each with a live manifest.
+    async fn announce(&self, numbers: std::ops::Range<u64>) -> Vec<MediaSegment> {
+        let mut announced = Vec::new();
+        for number in numbers {
+            let segment = self.segment(SHOW, number, 0).await;
+            let entry = DirectoryEntry { name: segment.file_name(), cid: segment.segment };
+            let claim = Claim::LiveManifest(SHOW, segment.media_sequence);
+            let manifest = self.there.add_directory(vec![entry], claim).await.unwrap();
+            self.feeds.insert_segment(SHOW, segment.clone(), Some(manifest.cid));
+            announced.push(segment);
+        }
+        announced
+    }
+
+    /// The CID that a segment of the show will have.
+    async fn cid_of(&self, number: u64) -> Cid {
+        self.segment(SHOW, number, 0).await.segment
+    }
+}
+
+impl Node {
+    /// As `kill -9` does.
+    async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
+    async fn live(&self) -> MediaPlaylist {
+        parse_media_playlist(&self.playback.live(&SHOW, Audience::MediaSource).await.unwrap()).unwrap()
+    }
+
+    /// Asks until the live playlist fulfils a condition, following its changes as a player does.
+    async fn live_until(&self, what: &str, condition: impl Fn(&MediaPlaylist) -> bool) -> MediaPlaylist {
+        let mut changes = self.playback.subscribe();
+        let waited = tokio::time::timeout(GUARD, async {
+            loop {
+                if let Ok(text) = self.playback.live(&SHOW, Audience::MediaSource).await {
+                    let playlist = parse_media_playlist(&text).unwrap();
+                    if condition(&playlist) {
+                        return playlist;
+                    }
+                }
+                changes.next().await;
+            }
+        });
+        match waited.await {
+            Ok(playlist) => playlist,
+            Err(_) => panic!("{what}: never; {:?}", self.playback.live(&SHOW, Audience::MediaSource).await),
+        }
+    }
+
+    async fn lists(&self, number: u64) -> MediaPlaylist {
+        self.live_until(&format!("lists {number}"), |playlist| newest(playlist) >= Some(number)).await
+    }
+
+    /// Waits until so many segments of a broadcast are held.
+    async fn holds(&self, id: BroadcastId, count: u64) {
+        let waited = tokio::time::timeout(GUARD, async {
+            while self.playback.held_segments(&id) < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{} of {count} are held", self.playback.held_segments(&id));
+    }
+
+    fn fetched(&self) -> Vec<u64> {
+        let segment = |(claim, _): (Claim, Cid)| match claim {
+            Claim::Segment(_, sequence) => Some(sequence.0),
+            _ => None,
+        };
+        self.fetcher.requests().into_iter().filter_map(segment).collect()
+    }
+}
+
+fn newest(playlist: &MediaPlaylist) -> Option<u64> {
+    playlist.entries.last().map(|entry| entry.media_sequence.0)
+}
+
+fn numbers(playlist: &MediaPlaylist) -> Vec<u64> {
+    playlist.entries.iter().map(|entry| entry.media_sequence.0).collect()
+}
+
+fn gaps(playlist: &MediaPlaylist) -> Vec<u64> {
+    playlist.entries.iter().filter(|entry| entry.gap).map(|entry| entry.media_sequence.0).collect()
+}
+
+/// RFC 8216 §6.2.1: a playlist grows at its end, loses its beginning, and gets its end; nothing else changes.
+fn assert_succeeds(old: &MediaPlaylist, new: &MediaPlaylist) {
+    assert_eq!(old.target_duration, new.target_duration);
+    if old.ended {
+        assert_eq!(old, new);
+    }
+    assert!(newest(new) >= newest(old), "{:?} after {:?}", numbers(new), numbers(old));
+    assert!(numbers(new).first() >= numbers(old).first(), "{:?} after {:?}", numbers(new), numbers(old));
+    for before in &old.entries {
+        if let Some(after) = new.entries.iter().find(|entry| entry.media_sequence == before.media_sequence) {
+            assert_eq!(before, after);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_joins_near_the_live_edge() {
+    let world = World::with_show();
+    world.announce(0..20).await;
+    let node = world.start();
+    let playlist = node.lists(19).await;
+    assert_eq!(numbers(&playlist), [18, 19]);
+    assert_eq!(gaps(&playlist), [] as [u64; 0]);
+    let mut fetched = node.fetched();
+    fetched.sort_unstable();
+    assert_eq!(fetched, [18, 19], "nothing else is fetched for a viewer");
+    world.announce(20..21).await;
+    assert_eq!(numbers(&node.lists(20).await), [18, 19, 20]);
+    assert_eq!(node.playback.held_segments(&SHOW), 3);
+    assert!(!world.here.claimed(&Claim::Segment(SHOW, MediaSequence(20))).is_empty());
+    assert!(!world.here.claimed(&Claim::Init(SHOW, MediaSequence(20))).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_fetched_that_nobody_asks_for() {
+    let world = World::with_show();
+    let node = world.start();
+    world.announce(0..5).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(node.fetched(), [] as [u64; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_segment_is_a_gap_after_its_deadline_and_for_good() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start();
+    node.lists(1).await;
+    let lost = world.cid_of(2).await;
+    node.fetcher.lose(lost);
+    world.announce(2..4).await;
+    let announced_at = Instant::now();
+    assert_eq!(newest(&node.live().await), Some(1), "it is waited for");
+    let playlist = node.lists(3).await;
+    assert!(announced_at.elapsed() >= PATIENCE);
+    assert_eq!(gaps(&playlist), [2]);
+
+    node.fetcher.find(&lost);
+    node.holds(SHOW, 4).await;
+    world.announce(4..5).await;
+    let later = node.lists(4).await;
+    assert_eq!(gaps(&later), [2], "it came, too late for this playlist");
+    assert_succeeds(&playlist, &later);
+}
+
+#[tokio::test(start_paused = true)]
+async fn segments_that_never_come_do_not_hold_up_the_newest() {
+    let world = World::with_show();
+    world.announce(0..1).await;
+    let node = world.start();
+    node.lists(0).await;
+    for number in 1..9 {
+        let cid = world.cid_of(number).await;
+        node.fetcher.lose(cid);
+    }
+    for number in 1..10 {
+        world.announce(number..number + 1).await;
+        tokio::time::sleep(TARGET).await;
+    }
+    let held = world.cid_of(9).await;
+    let waited = tokio::time::timeout(Duration::from_secs(1), async {
+        while !world.here.holds(&held).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waited.await.expect("the newest takes the place of an older one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_continues_the_playlist() {
+    let world = World::with_show();
+    world.announce(0..5).await;
+    let node = world.start();
+    let before = node.lists(4).await;
+    node.kill().await;
+
+    world.announce(5..7).await;
+    let node = world.start();
+    let shown = node.live().await;
+    assert_succeeds(&before, &shown);
+    let after = node.lists(6).await;
+    assert_succeeds(&before, &after);
+    assert_eq!(numbers(&after), [3, 4, 5, 6], "as if nothing had happened");
+    assert_eq!(node.playback.held_segments(&SHOW), 4, "what was held is known to be");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_long_absence_the_playlist_goes_on_at_the_live_edge() {
+    let world = World::with_show();
+    world.announce(0..3).await;
+    let node = world.start();
+    let before = node.lists(2).await;
+    node.kill().await;
+    world.announce(3..500).await;
+    let node = world.start();
+    let after = node.lists(499).await;
+    assert_succeeds(&before, &after);
+    assert_eq!(numbers(&after), [498, 499]);
+    assert_eq!(node.fetched().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_playlist_is_a_successor_of_the_one_before() {
+    for seed in 0..8_u64 {
+        let world = World::with_show();
+        world.announce(0..2).await;
+        let mut node = world.start();
+        let mut shown = vec![node.lists(1).await];
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = 2;
+        for _ in 0..60 {
+            // xorshift (Marsaglia 2003): any sequence does, as long as it is the same each time.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            match random % 8 {
+                0..=2 => {
+                    world.announce(next..next + 1).await;
+                    next += 1;
+                }
+                3 => {
+                    let lost = world.cid_of(next).await;
+                    node.fetcher.lose(lost);
+                }
+                4 => {
+                    let found = world.cid_of(next.saturating_sub(1 + random / 8 % 4)).await;
+                    node.fetcher.find(&found);
+                }
+                5 if random / 8 % 4 == 0 => {
+                    node.kill().await;
+                    node = world.start();
+                }
+                _ => tokio::time::sleep(Duration::from_millis(random / 8 % 5000)).await,
+            }
+            if let Ok(text) = node.playback.live(&SHOW, Audience::MediaSource).await {
+                shown.push(parse_media_playlist(&text).unwrap());
+            }
+        }
+        for pair in shown.windows(2) {
+            assert_succeeds(&pair[0], &pair[1]);
+        }
+        assert!(next > 8 && newest(shown.last().unwrap()) > Some(5), "seed {seed} went somewhere");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_broadcast_gets_its_end_once_everything_is_listed() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start();
+    let before = node.lists(1).await;
+    let lost = world.cid_of(2).await;
+    node.fetcher.lose(lost);
+    world.announce(2..4).await;
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let after = node.live_until("ends", |playlist| playlist.ended).await;
+    assert_succeeds(&before, &after);
+    assert_eq!((newest(&after), gaps(&after)), (Some(3), vec![2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_that_ended_before_can_still_be_asked_for() {
+    let world = World::with_show();
+    world.announce(0..9).await;
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let node = world.start();
+    let playlist = node.live_until("ends", |playlist| playlist.ended).await;
+    assert_eq!(numbers(&playlist), [7, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_that_is_heard_of_again_goes_on_where_it_was() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start();
+    node.lists(1).await;
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let ended = node.live_until("ends", |playlist| playlist.ended).await;
+    world.feeds.set_state(SHOW, BroadcastState::Live);
+    world.announce(2..3).await;
+    let again = node.lists(2).await;
+    assert!(!again.ended);
+    assert_succeeds(&MediaPlaylist { ended: false, ..ended }, &again);
+}
+
+#[tokio::test(start_paused = true)]
+async fn interest_ends_two_minutes_after_the_last_request() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start();
+    node.lists(1).await;
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    world.announce(2..3).await;
+    node.holds(SHOW, 3).await;
+    // Nobody asked since: the node waits without asking either.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.announce(3..4).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(node.playback.held_segments(&SHOW), 3);
+    assert_eq!(newest(&node.lists(3).await), Some(3), "and begins again with the next request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_fetches_all_that_is_live_and_its_manifests() {
+    let world = World::with_show();
+    let node = world.start_as(VIEWER, true);
+    for number in 0..10 {
+        world.announce(number..number + 1).await;
+        node.holds(SHOW, number + 1).await;
+        tokio::time::sleep(TARGET).await;
+    }
+    let claims = world.here.claims();
+    let manifests: Vec<&Claim> = claims.iter().filter(|claim| matches!(claim, Claim::LiveManifest(..))).collect();
+    assert_eq!(manifests.len(), WINDOW, "superseded ones are released");
+    assert!(manifests.contains(&&Claim::LiveManifest(SHOW, MediaSequence(9))));
+    assert!(node.lists(9).await.entries.len() >= WINDOW);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_fills_the_gap_of_its_absence_newest_first() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start_as(VIEWER, true);
+    node.holds(SHOW, 2).await;
+    node.kill().await;
+    world.announce(2..20).await;
+    let node = world.start_as(VIEWER, true);
+    node.holds(SHOW, 20).await;
+    let fetched = node.fetched();
+    assert_eq!(fetched[0], 19);
+    assert!(fetched.is_sorted_by(|earlier, later| earlier >= later), "{fetched:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_broadcasts_is_not_a_flood_of_fetches() {
+    let world = World::new();
+    for number in 0..2000_u32 {
+        let mut key = [5; 32];
+        key[..4].copy_from_slice(&number.to_be_bytes());
+        let id = BroadcastId(MessageKey(key));
+        world.list(id);
+        // Content that nobody has.
+        let segment = world.segment(SHOW, 0, 0).await;
+        let nowhere = testkit::fakes::cid_of(&key);
+        world.feeds.insert_segment(id, MediaSegment { segment: nowhere, init: nowhere, ..segment }, None);
+    }
+    let node = world.start_as(VIEWER, true);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(node.fetcher.most_at_once() <= 12, "{} fetches at once", node.fetcher.most_at_once());
+
+    // A viewer is still served.
+    world.list(SHOW);
+    world.announce(0..2).await;
+    node.lists(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_that_is_too_large_is_a_gap_and_not_tried_again() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start();
+    node.lists(1).await;
+    let huge = Bytes::from(vec![0; 70 << 10]);
+    let huge = world.there.add_file(vec![huge], Claim::Init(SHOW, MediaSequence(2))).await.unwrap();
+    let segment = world.segment(SHOW, 2, 0).await;
+    world.feeds.insert_segment(SHOW, MediaSegment { init: huge.cid, ..segment }, None);
+    let playlist = node.lists(2).await;
+    assert_eq!(gaps(&playlist), [2]);
+    tokio::time::sleep(GUARD).await;
+    let tries = node.fetcher.requests().into_iter().filter(|(_, root)| *root == huge.cid).count();
+    assert_eq!(tries, 1);
+    assert_eq!(world.here.file(&huge.cid), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_broadcasts_are_followed_without_fetching() {
+    let world = World::with_show();
+    let node = world.start_as(AUTHOR, false);
+    let mut changes = node.playback.subscribe();
+    world.announce(0..3).await;
+    let listed = |change: PlaylistChange| std::future::ready(change.media_sequence == Some(MediaSequence(2)));
+    let seen = tokio::time::timeout(GUARD, changes.by_ref().any(listed)).await;
+    assert_eq!(seen.ok(), Some(true), "without anybody asking");
+    assert_eq!(node.fetched(), [] as [u64; 0]);
+    assert_eq!(node.playback.held_segments(&SHOW), 3);
+    assert_eq!(node.playback.segment(&SHOW, MediaSequence(1)).await.unwrap(), world.cid_of(1).await);
+
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let ended = tokio::time::timeout(GUARD, changes.any(|change| std::future::ready(change.ended))).await;
+    assert_eq!(ended.ok(), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_native_player_waits_for_three_target_durations() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start();
+    node.lists(1).await;
+    let asked_at = Instant::now();
+    let early = node.playback.live(&SHOW, Audience::Native).await;
+    assert!(matches!(early, Err(PlaylistError::NotYet(_))), "{early:?}");
+    assert!(asked_at.elapsed() < Duration::from_secs(10), "before a player gives up on the first byte");
+    world.announce(2..3).await;
+    let text = node.playback.live(&SHOW, Audience::Native).await.unwrap();
+    assert_eq!(numbers(&parse_media_playlist(&text).unwrap()), [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_is_said_so() {
+    let world = World::with_show();
+    let node = world.start();
+    let unknown = BroadcastId(MessageKey([99; 32]));
+    let playback = &node.playback;
+    assert!(matches!(playback.live(&unknown, Audience::MediaSource).await, Err(PlaylistError::NotFound)));
+    assert!(matches!(playback.whole(&unknown).await, Err(PlaylistError::NotFound)));
+    assert!(matches!(playback.live(&SHOW, Audience::MediaSource).await, Err(PlaylistError::NotYet(_))));
+    assert!(matches!(playback.whole(&SHOW).await, Err(PlaylistError::NotYet(_))));
+    assert!(matches!(playback.segment(&SHOW, MediaSequence(0)).await, Err(PlaylistError::NotFound)));
+    assert!(matches!(playback.init(&SHOW, DiscontinuitySequence(0)).await, Err(PlaylistError::NotFound)));
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    assert!(matches!(playback.live(&SHOW, Audience::MediaSource).await, Err(PlaylistError::NotFound)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_announced_segment_is_fetched_when_asked_for() {
+    let world = World::with_show();
+    let announced = world.announce(0..10).await;
+    let node = world.start();
+    assert_eq!(node.playback.segment(&SHOW, MediaSequence(3)).await.unwrap(), announced[3].segment);
+    assert!(world.here.holds(&announced[3].segment).await);
+    assert_eq!(node.playback.held_segments(&SHOW), 1);
+
+    node.fetcher.lose(announced[4].segment);
+    let asked_at = Instant::now();
+    let late = node.playback.segment(&SHOW, MediaSequence(4)).await;
+    assert!(matches!(late, Err(PlaylistError::NotYet(_))), "{late:?}");
+    assert!(asked_at.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn initialization_sections_are_found_by_their_discontinuity() {
+    let world = World::with_show();
+    let mut inits = Vec::new();
+    for (number, timeline) in [0, 0, 0, 1, 1, 4, 4, 4, 4, 5].into_iter().enumerate() {
+        let segment = world.segment(SHOW, number as u64, timeline).await;
+        inits.push((timeline, segment.init));
+        world.feeds.insert_segment(SHOW, segment, None);
+    }
+    let node = world.start();
+    for (timeline, init) in inits {
+        assert_eq!(node.playback.init(&SHOW, DiscontinuitySequence(timeline)).await.unwrap(), init);
+    }
+    for missing in [2, 3, 6] {
+        let found = node.playback.init(&SHOW, DiscontinuitySequence(missing)).await;
+        assert!(matches!(found, Err(PlaylistError::NotFound)), "{missing}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_broadcast_is_a_playlist_of_its_own() {
+    let world = World::with_show();
+    world.announce(0..10).await;
+    let node = world.start();
+    let text = node.playback.whole(&SHOW).await.unwrap();
+    let playlist = parse_media_playlist(&text).unwrap();
+    assert_eq!(numbers(&playlist), (0..10).collect::<Vec<_>>());
+    assert!(!playlist.ended);
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let text = node.playback.whole(&SHOW).await.unwrap();
+    assert!(text.contains("#EXT-X-ENDLIST"));
+    assert_eq!(node.fetched(), [] as [u64; 0], "its segments are fetched when they are played");
+}
