@@ -2,7 +2,7 @@
 
 pub mod encoder;
 pub mod events;
-pub mod node;
-pub mod rtmp_hostile;
 pub mod fakes;
 pub mod flv;
+pub mod node;
+pub mod rtmp_hostile;
