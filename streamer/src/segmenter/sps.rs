@@ -137,17 +137,9 @@ mod tests {
     #[test]
     fn cropping_beyond_the_picture_is_refused() {
         // Baseline, 1×1 macroblock, cropped by 100 units on the left.
-        let mut bits = String::new();
-        bits.push_str(&format!("{:08b}{:016b}", 66, 0));
-        bits.push_str("1"); // id 0
-        bits.push_str("1"); // log2_max_frame_num
-        bits.push_str("011"); // pic_order_cnt_type 2
-        bits.push_str("1"); // ref frames
-        bits.push_str("0"); // gaps
-        bits.push_str("1"); // width
-        bits.push_str("1"); // height
-        bits.push_str("1"); // frames only
-        bits.push_str("1"); // direct
+        // Fields: id, frame number, picture order count type 2, reference frames, gaps, width, height, frames only, direct.
+        let fields = ["1", "1", "011", "1", "0", "1", "1", "1", "1"].concat();
+        let bits = format!("{:08b}{:016b}{fields}", 66, 0);
         let whole = pack(&format!("{bits}0"));
         assert_eq!(resolution(&whole), Some((16, 16)));
         let cropped = pack(&format!("{bits}1{}111", "0000001100101")); // left 100, right, top, bottom 0

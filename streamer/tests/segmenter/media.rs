@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use stream_model::Tracks;
+use stream_model::{DiscontinuitySequence, MediaSequence, Tracks};
+use streamer::manifest::{MediaPlaylist, PlaylistEntry};
 use streamer::media::{MediaEvent, Sample, TrackKind};
 use streamer::segmenter::{Config, Segmenter, Warning};
 
-use crate::probe::{Packet, Result, assert_flawless, packets, segment, streams};
+use crate::probe::{Packet, Result, assert_flawless, count_packets, packets, segment, streams};
 use crate::source::{PICTURE, TONE, picture, picture_and_tone, publish, samples, shifted};
 
 /// Presentation of a packet less the source's, which has to be the same for all: seconds.
@@ -287,4 +288,36 @@ fn low_and_high_bitrates_come_out_whole() {
     let result = segment(high.clone(), 4);
     assert_eq!(round(&result.durations()), [4.0, 2.0]);
     assert_same_both(&result, &high);
+}
+
+#[test]
+fn a_folder_with_its_playlist_plays_from_the_first_to_the_last_sample() {
+    let events = publish(&picture_and_tone(13, 50, ""));
+    let result = segment(events.clone(), 4);
+    let folder = tempfile::tempdir().unwrap();
+    let mut entries = Vec::new();
+    for (sequence, segment) in (0..).zip(&result.segments) {
+        let entry = PlaylistEntry {
+            media_sequence: MediaSequence(sequence),
+            discontinuity_sequence: DiscontinuitySequence(0),
+            duration: segment.duration,
+            program_date_time: None,
+            independent: segment.independent,
+            gap: false,
+        };
+        let bytes: Vec<_> = segment.parts.iter().flat_map(|part| part.bytes.to_vec()).collect();
+        std::fs::write(folder.path().join(entry.file_name()), bytes).unwrap();
+        std::fs::write(folder.path().join(entry.init_name()), &segment.init).unwrap();
+        entries.push(entry);
+    }
+    let playlist = MediaPlaylist::whole(Duration::from_secs(4), entries, true).render();
+    let index = folder.path().join("index.m3u8");
+    std::fs::write(&index, &playlist).unwrap();
+    let mut report = media_doctor::Report::new();
+    media_doctor::check_hls_playlist(&playlist, &mut report);
+    assert!(report.is_empty(), "{:?}", report.findings());
+    assert!(playlist.contains("#EXT-X-INDEPENDENT-SEGMENTS"));
+    let counts = count_packets(&index);
+    let sent = |track| samples(&events, track).len();
+    assert_eq!(counts, [sent(TrackKind::Video), sent(TrackKind::Audio)]);
 }

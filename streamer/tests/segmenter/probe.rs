@@ -138,3 +138,9 @@ fn ffprobe(path: &Path, arguments: &[&str]) -> String {
     assert!(output.status.success() && said.is_empty(), "ffprobe says: {said}");
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// Packets of each stream of a file or playlist.
+pub(crate) fn count_packets(path: &Path) -> Vec<usize> {
+    let text = ffprobe(path, &["-count_packets", "-show_entries", "stream=nb_read_packets"]);
+    text.lines().filter_map(|line| line.split_once("nb_read_packets=")?.1.parse().ok()).collect()
+}
