@@ -1,5 +1,7 @@
 //! Two real routers on loopback: what one stores the other fetches, serves on and keeps over a restart.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
