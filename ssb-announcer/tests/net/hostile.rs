@@ -1,1 +1,352 @@
-//! later
+//! Peers that break the rules: the node refuses them, stays within its memory, and goes on serving others.
+
+use std::net::SocketAddr;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ssb_announcer::feed::{FeedStore, OwnAppend};
+use ssb_announcer::handshake::box_stream::{BoxReader, BoxWriter};
+use ssb_announcer::handshake::{NetworkKey, authenticate_client};
+use ssb_announcer::identity::Identity;
+use ssb_announcer::muxrpc::packet::{self, Decoded, Encoding, Packet};
+use stream_model::{FeedId, FeedSequence, PeerBook};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::node::{Node, PATIENCE, network};
+
+/// A peer that has authenticated itself and may now send what it likes.
+struct Attacker {
+    reader: BoxReader<OwnedReadHalf>,
+    writer: BoxWriter<OwnedWriteHalf>,
+    plain: BytesMut,
+}
+
+/// The request number with which the attacker opens replication.
+const EBT: i32 = 1;
+
+impl Attacker {
+    async fn connect(node: &Node, seed: u8) -> Self {
+        let identity = Identity::from_seed(&[seed; 32]);
+        let mut stream = TcpStream::connect(node.gossip.local_address()).await.unwrap();
+        let keys = authenticate_client(&mut stream, &network(), identity.signing_key(), node.id()).await.unwrap();
+        let (read, write) = stream.into_split();
+        Self {
+            reader: BoxReader::new(read, keys.receive),
+            writer: BoxWriter::new(write, keys.send),
+            plain: BytesMut::new(),
+        }
+    }
+
+    /// Connects and begins to replicate: the node's notes have arrived.
+    async fn replicating(node: &Node, seed: u8) -> Self {
+        let mut attacker = Self::connect(node, seed).await;
+        attacker.ebt(r#"{"name":["ebt","replicate"],"args":[{"version":3,"format":"classic"}],"type":"duplex"}"#).await;
+        attacker.receive().await.expect("notes of the node");
+        attacker
+    }
+
+    async fn raw(&mut self, bytes: &[u8]) {
+        self.writer.push(bytes);
+        // The node may have ended the connection already, which is what the tests then wait for.
+        let _ended = self.writer.write().await;
+    }
+
+    async fn send(&mut self, request: i32, stream: bool, body: impl Into<Bytes>) {
+        let mut bytes = BytesMut::new();
+        Packet { request, stream, end: false, encoding: Encoding::Json, body: body.into() }.encode(&mut bytes);
+        self.raw(&bytes).await;
+    }
+
+    async fn ebt(&mut self, body: impl Into<Bytes>) {
+        self.send(EBT, true, body).await;
+    }
+
+    /// The next packet; `None` where the node ended the connection.
+    async fn receive(&mut self) -> Option<Packet> {
+        let receive = async {
+            loop {
+                match packet::decode(&mut self.plain).unwrap() {
+                    Some(Decoded::Packet(packet)) => return Some(packet),
+                    Some(Decoded::Goodbye) => return None,
+                    None => {}
+                }
+                if !matches!(self.reader.read(&mut self.plain).await, Ok(true)) {
+                    return None;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, receive).await.expect("the node neither answers nor ends the connection")
+    }
+
+    async fn is_cut_off(&mut self) {
+        while self.receive().await.is_some() {}
+    }
+
+    /// Waits until the node has handled everything sent so far.
+    async fn settled(&mut self, request: i32) {
+        self.send(request, false, r#"{"name":["whoami"],"args":[]}"#).await;
+        while self.receive().await.expect("the connection stays").request != -request {}
+    }
+}
+
+/// Messages of a feed as they travel.
+async fn messages(identity: &Identity, texts: &[&str]) -> Vec<String> {
+    let store = FeedStore::in_memory(identity.id()).unwrap();
+    let append = |text: &&str| OwnAppend {
+        identity: identity.clone(),
+        content_json: format!(r#"{{"type":"test","text":"{text}"}}"#),
+        names: None,
+    };
+    let appended = store.append_own(texts.iter().map(append).collect()).await.unwrap();
+    appended.into_iter().map(|message| message.value_json.to_string()).collect()
+}
+
+/// The node still takes part: another peer gets its newest message.
+async fn still_serves(node: &Node) {
+    let honest = Node::start(99);
+    node.append(1).await;
+    honest.dial(node);
+    honest.holds(node.id(), node.store.clock(&node.id()).0).await;
+}
+
+async fn closed_by_node(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+    assert!(end.is_ok(), "the node keeps the connection open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_of_another_network_is_cut_off_without_an_answer() {
+    let node = Node::start(1);
+    let identity = Identity::from_seed(&[66; 32]);
+    let mut stream = TcpStream::connect(node.gossip.local_address()).await.unwrap();
+    let other = NetworkKey::new([1; 32]);
+    assert!(authenticate_client(&mut stream, &other, identity.signing_key(), node.id()).await.is_err());
+    let mut rest = Vec::new();
+    let _reset = stream.read_to_end(&mut rest).await;
+    assert!(rest.is_empty());
+    still_serves(&node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_truncated_handshake_holds_its_place_for_a_bounded_time() {
+    let node = Node::start(1);
+    let mut silent = TcpStream::connect(node.gossip.local_address()).await.unwrap();
+    silent.write_all(&[7; 10]).await.unwrap();
+    let mut gone = TcpStream::connect(node.gossip.local_address()).await.unwrap();
+    gone.write_all(&[7; 63]).await.unwrap();
+    drop(gone);
+    still_serves(&node).await;
+    closed_by_node(silent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_cannot_take_all_places() {
+    let node = Node::start_at(1, SocketAddr::from(([0u16; 8], 0)));
+    let port = node.gossip.local_address().port();
+    let mut flood = Vec::new();
+    for _ in 0..40 {
+        flood.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    // Those over the limit are closed at once; the node is reached from another address meanwhile.
+    closed_by_node(flood.pop().unwrap()).await;
+    let honest = Node::start(2);
+    node.append(1).await;
+    let address = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port));
+    honest.gossip.offer(stream_model::SsbPeer { feed: node.id(), addresses: vec![address] });
+    honest.holds(node.id(), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_were_not_sealed_end_the_connection() {
+    let node = Node::start(1);
+    let identity = Identity::from_seed(&[66; 32]);
+    let mut stream = TcpStream::connect(node.gossip.local_address()).await.unwrap();
+    authenticate_client(&mut stream, &network(), identity.signing_key(), node.id()).await.unwrap();
+    stream.write_all(&[0x5a; 5000]).await.unwrap();
+    closed_by_node(stream).await;
+    still_serves(&node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_declared_four_gigabytes_ends_the_connection() {
+    let node = Node::start(1);
+    let mut attacker = Attacker::connect(&node, 66).await;
+    attacker.raw(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1]).await;
+    attacker.is_cut_off().await;
+    still_serves(&node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_nested_a_thousand_deep_is_refused_unparsed() {
+    let node = Node::start(1);
+    let deep = |field: &str| format!(r#"{{"{field}":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
+    let mut attacker = Attacker::replicating(&node, 66).await;
+    attacker.send(2, false, deep("name")).await;
+    attacker.send(3, true, deep("args")).await;
+    attacker.settled(4).await;
+    for _ in 0..3 {
+        attacker.ebt(deep("content")).await;
+    }
+    attacker.is_cut_off().await;
+    still_serves(&node).await;
+}
+
+/// The fields are where a message has them, so that only the depth is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn deep_messages_of_wanted_feeds_do_not_reach_a_parser() {
+    let node = Node::start(1);
+    let victim = Identity::from_seed(&[50; 32]);
+    node.gossip.replicate(victim.id());
+    let mut attacker = Attacker::replicating(&node, 66).await;
+    let (open, close) = ("[".repeat(1000), "]".repeat(1000));
+    for _ in 0..3 {
+        let author = victim.id();
+        attacker
+            .ebt(format!(
+                r#"{{"previous":null,"author":"{author}","sequence":1,"timestamp":1,"hash":"sha256","content":{{"type":"test","a":{open}{close}}},"signature":"{}==.sig.ed25519"}}"#,
+                "A".repeat(86)
+            ))
+            .await;
+    }
+    attacker.is_cut_off().await;
+    still_serves(&node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_messages_are_not_stored_and_their_sender_is_dropped() {
+    let node = Node::start(1);
+    let victims: Vec<Identity> = (50..53).map(|seed| Identity::from_seed(&[seed; 32])).collect();
+    victims.iter().for_each(|victim| node.gossip.replicate(victim.id()));
+    let mut attacker = Attacker::replicating(&node, 66).await;
+    for victim in &victims {
+        let genuine = &messages(victim, &["true"]).await[0];
+        attacker.ebt(genuine.replace(r#""text":"true""#, r#""text":"lies""#)).await;
+    }
+    attacker.is_cut_off().await;
+    for victim in &victims {
+        assert_eq!(node.store.clock(&victim.id()), FeedSequence(0));
+    }
+    // The genuine messages are welcome from somebody else.
+    let mut honest = Attacker::replicating(&node, 67).await;
+    honest.ebt(messages(&victims[0], &["true"]).await.remove(0)).await;
+    node.holds(victims[0].id(), 1).await;
+    still_serves(&node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forked_feed_is_not_taken_from_who_brings_the_fork_and_goes_on_otherwise() {
+    let node = Node::start(1);
+    let author = Identity::from_seed(&[50; 32]);
+    let genuine = messages(&author, &["1", "2", "3"]).await;
+    let forked = messages(&author, &["1", "two", "three", "four"]).await;
+    node.gossip.replicate(author.id());
+    let mut honest = Attacker::replicating(&node, 67).await;
+    for message in &genuine[..2] {
+        honest.ebt(message.clone()).await;
+    }
+    node.holds(author.id(), 2).await;
+
+    let mut attacker = Attacker::replicating(&node, 66).await;
+    for message in &forked[1..] {
+        attacker.ebt(message.clone()).await;
+    }
+    attacker.settled(2).await;
+    assert_eq!(node.store.clock(&author.id()), FeedSequence(2));
+
+    honest.ebt(genuine[2].clone()).await;
+    node.holds(author.id(), 3).await;
+    let stored = node.store.get(author.id(), FeedSequence(1), 9).await.unwrap();
+    assert!(stored.iter().map(|message| message.value_json.as_ref()).eq(genuine.iter().map(String::as_str)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_own_feeds_and_of_feeds_nobody_wants_are_not_taken() {
+    let node = Node::start(1);
+    let stranger = Identity::from_seed(&[50; 32]);
+    let mut attacker = Attacker::replicating(&node, 66).await;
+    attacker.ebt(messages(&stranger, &["hello"]).await.remove(0)).await;
+    attacker.ebt(messages(&node.identity, &["not by this node"]).await.remove(0)).await;
+    attacker.settled(2).await;
+    assert_eq!(node.store.clocks(&[stranger.id(), node.id()]), [FeedSequence(0), FeedSequence(0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_end_are_refused_beyond_a_number() {
+    let node = Node::start(1);
+    let mut attacker = Attacker::replicating(&node, 66).await;
+    for request in 2..200 {
+        attacker.send(request, true, r#"{"name":["gossip","ping"],"args":[],"type":"duplex"}"#).await;
+    }
+    attacker.send(200, true, r#"{"name":["gossip","ping"],"args":[],"type":"duplex"}"#).await;
+    loop {
+        let packet = attacker.receive().await.expect("the connection stays");
+        if packet.request == -200 {
+            assert!(packet.end);
+            break;
+        }
+    }
+    still_serves(&node).await;
+}
+
+/// Its kernel's buffers fill and the node waits with the rest in its store, not in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_asks_for_a_long_feed_and_reads_nothing_costs_little_memory() {
+    let node = Node::start(1);
+    // 4 MB, of which each of the peers asks for all.
+    let content_json = format!(r#"{{"type":"test","text":"{}"}}"#, "x".repeat(7_000));
+    let append = || OwnAppend { identity: node.identity.clone(), content_json: content_json.clone(), names: None };
+    node.store.append_own((0..600).map(|_| append()).collect()).await.unwrap();
+    let mut asking = Vec::new();
+    let before = resident_megabytes();
+    for seed in 60..74 {
+        let mut attacker = Attacker::replicating(&node, seed).await;
+        attacker.ebt(format!(r#"{{"{}":0}}"#, node.id())).await;
+        asking.push(attacker);
+    }
+    still_serves(&node).await;
+    let grown = resident_megabytes().saturating_sub(before);
+    assert!(grown < 30, "grew by {grown} MB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_sent_packets_of_many_peers_stay_within_bounds() {
+    let node = Node::start(1);
+    let before = resident_megabytes();
+    for round in 0..3 {
+        let mut attackers = Vec::new();
+        for seed in 0..12 {
+            let mut attacker = Attacker::connect(&node, 100 + seed).await;
+            let mut header = BytesMut::new();
+            header.put_u8(0x0a);
+            header.put_u32(packet::MAX_BODY as u32);
+            header.put_i32(1);
+            header.put_bytes(b'[', packet::MAX_BODY - 1 - round);
+            attacker.raw(&header).await;
+            attackers.push(attacker);
+        }
+    }
+    still_serves(&node).await;
+    let grown = resident_megabytes().saturating_sub(before);
+    assert!(grown < 30, "grew by {grown} MB");
+}
+
+/// Resident memory of this process, of which other tests running beside have a part.
+fn resident_megabytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096 / (1 << 20)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_about_thousands_of_unknown_feeds_are_answered_within_bounds() {
+    let node = Node::start(1);
+    let mut attacker = Attacker::replicating(&node, 66).await;
+    for round in 0u16..5 {
+        let feed = |n: u16| FeedId([&round.to_be_bytes()[..], &n.to_be_bytes(), &[0; 28]].concat().try_into().unwrap());
+        let notes: Vec<String> = (0..4_000).map(|n| format!(r#""{}":2"#, feed(n))).collect();
+        attacker.ebt(format!("{{{}}}", notes.join(","))).await;
+    }
+    attacker.settled(2).await;
+    still_serves(&node).await;
+}
