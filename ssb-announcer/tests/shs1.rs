@@ -1,6 +1,8 @@
 //! Conformance of the secret handshake with npm `shs1-test`: that suite starts this same program as the peer to test
 //! (arguments in hexadecimal, messages over standard input and output) and tries it with good and bad messages.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -1,6 +1,8 @@
 //! Nodes over real sockets on loopback: replication between our own nodes, with a real JavaScript peer, and peers that
 //! break the rules.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod hostile;
 mod javascript;
 mod node;
