@@ -1,1 +1,21 @@
-fn main() {}
+//! Meshstream: live video over a wireless mesh with no Internet. See ARCHITECTURE.md for the way of the data.
+
+mod cli;
+mod config;
+mod control;
+mod data_dir;
+mod demo;
+mod node;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    match cli::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -61,14 +61,8 @@ impl Node {
     /// Where it does not start; its log is in the error.
     pub async fn start(binary: impl Into<PathBuf>, settings: Settings) -> Result<Self> {
         let home = tempfile::tempdir()?;
-        let mut node = Self {
-            binary: binary.into(),
-            settings,
-            ports: Ports::default(),
-            home,
-            child: None,
-            status: Value::Null,
-        };
+        let mut node =
+            Self { binary: binary.into(), settings, ports: Ports::default(), home, child: None, status: Value::Null };
         node.spawn().await?;
         Ok(node)
     }
@@ -210,6 +204,15 @@ impl Node {
         Ok(response.text().await?)
     }
 
+    /// Fetches bytes.
+    ///
+    /// # Errors
+    /// Where it does not answer with success.
+    pub async fn get_bytes(&self, path: &str) -> Result<Vec<u8>> {
+        let response = reqwest::get(format!("{}{path}", self.web())).await?.error_for_status()?;
+        Ok(response.bytes().await?.to_vec())
+    }
+
     /// Resident memory of the process, bytes.
     ///
     /// # Errors
@@ -220,6 +223,15 @@ impl Node {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
         let kib: u64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
         Ok(kib * 1024)
+    }
+
+    /// CPU time that the process has used, in user and kernel mode.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
+        cpu_time(&pid.to_string(), CpuOf::Process)
     }
 
     /// `kill -9`.
@@ -298,6 +310,30 @@ impl Drop for Node {
             eprintln!("--- end of the log of node {}:\n{}", self.settings.name, self.log_tail());
         }
     }
+}
+
+/// Whose CPU time to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuOf {
+    /// The process itself.
+    Process,
+    /// Its children that have ended and were waited for.
+    WaitedChildren,
+}
+
+/// CPU time in user and kernel mode from `/proc/PID/stat` (proc_pid_stat(5)).
+///
+/// # Errors
+/// Where there is no such process.
+pub fn cpu_time(pid: &str, of: CpuOf) -> Result<Duration> {
+    /// USER_HZ, which Linux fixes for what it shows in /proc.
+    const TICKS_PER_SECOND: u64 = 100;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(") ").context("no command in stat")?;
+    // `utime` is field 14; what follows the command starts with field 3.
+    let first = if of == CpuOf::Process { 11 } else { 13 };
+    let ticks: u64 = fields.split(' ').skip(first).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }
 
 /// Fails a test whose tool is missing, and says what installs it.

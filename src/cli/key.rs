@@ -1,0 +1,126 @@
+//! `meshstream key`: stream keys, through the running node or, where none runs, in its files.
+
+use clap::Subcommand;
+use stream_model::{NewStreamKey, StreamKeyEntry, StreamKeys as _, StreamName};
+use streamer::keys::KeyStore;
+
+use super::Output;
+use crate::config::Config;
+use crate::control::{Client, Connection};
+use crate::data_dir::DataDir;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a key for a stream name; it is shown this once
+    Add {
+        /// The name in rtmp://NODE:1935/live/NAME?key=KEY
+        name: StreamName,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the stream names that have a key
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove a stream name's key and disconnect who publishes with it
+    Revoke {
+        /// The stream name
+        name: StreamName,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
+    let keys = Keys::open(config).await?;
+    match command {
+        Command::Add { name, output } => {
+            let key = keys.add(name).await?;
+            if output.json { print_json(&key) } else { print_key(config, &key) }
+        }
+        Command::List { output } => {
+            let entries = keys.list().await?;
+            if output.json { print_json(&entries) } else { print_list(&entries) }
+        }
+        Command::Revoke { name, output } => {
+            keys.revoke(name.clone()).await?;
+            if output.json { print_json(&serde_json::json!({ "revoked": name })) } else { print_revoked(&name) }
+        }
+    }
+}
+
+/// The running node, or the files of one that does not run.
+enum Keys {
+    Node(Client),
+    Files(KeyStore, #[expect(dead_code, reason = "holds the lock")] DataDir),
+}
+
+impl Keys {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        match Client::connect(&config.node.data_dir).await? {
+            Connection::Running(client) => Ok(Self::Node(client)),
+            Connection::NotRunning => {
+                let data_dir = DataDir::lock(&config.node.data_dir)?;
+                Ok(Self::Files(KeyStore::open(&data_dir.streamer_database())?, data_dir))
+            }
+        }
+    }
+
+    async fn add(&self, name: StreamName) -> anyhow::Result<NewStreamKey> {
+        match self {
+            Self::Node(client) => client.post("/control/keys", &serde_json::json!({ "name": name })).await,
+            Self::Files(store, _) => Ok(store.add(name).await?),
+        }
+    }
+
+    async fn list(&self) -> anyhow::Result<Vec<StreamKeyEntry>> {
+        match self {
+            Self::Node(client) => client.get("/control/keys").await,
+            Self::Files(store, _) => Ok(store.list().await?),
+        }
+    }
+
+    async fn revoke(&self, name: StreamName) -> anyhow::Result<()> {
+        match self {
+            Self::Node(client) => client.delete(&format!("/control/keys/{name}")).await,
+            Self::Files(store, _) => Ok(store.revoke(name).await?),
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn print_key(config: &Config, key: &NewStreamKey) -> anyhow::Result<()> {
+    let port = config.ingest.listen.port();
+    let (name, key) = (&key.name, key.key.expose());
+    println!("The key for {name}, shown only now:");
+    println!();
+    println!("  {key}");
+    println!();
+    println!("OBS:    server rtmp://NODE:{port}/live, stream key {name}?key={key}");
+    println!("ffmpeg: -f flv 'rtmp://NODE:{port}/live/{name}?key={key}'");
+    println!();
+    println!("NODE is this node's address. 'meshstream key revoke {name}' takes the key back.");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn print_list(entries: &[StreamKeyEntry]) -> anyhow::Result<()> {
+    if entries.is_empty() {
+        println!("No stream keys yet. Make one with 'meshstream key add NAME'.");
+    }
+    for entry in entries {
+        println!("{}\tmade {}", entry.name, super::show::when(entry.created_at));
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn print_revoked(name: &StreamName) -> anyhow::Result<()> {
+    println!("The key for {name} no longer lets anyone in. 'meshstream key add {name}' makes a new one.");
+    Ok(())
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    super::show::print_json(value)
+}

@@ -1,0 +1,99 @@
+//! The command line: what can be asked, and how failures are told.
+
+mod key;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::{demo, node};
+
+/// Live video over a wireless mesh with no Internet.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// Configuration file (TOML); /etc/meshstream/meshstream.toml where it exists
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Directory for everything that the node keeps
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one node
+    Run,
+    /// Run a publisher node, a viewer node and a test broadcast on this machine
+    Demo(demo::Options),
+    /// Manage stream keys, which let publishers in
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Show this node, its peers, links and storage
+    Status(Output),
+    /// Show the broadcasts known here
+    Streams(Output),
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+struct Output {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why the program ends with an error.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Wrong arguments or configuration.
+    Usage(anyhow::Error),
+    /// Everything else.
+    Runtime(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+impl Failure {
+    /// Tells it on standard error and chooses the exit status.
+    #[expect(clippy::print_stderr, reason = "this is where errors reach the person at the terminal")]
+    pub(crate) fn report(self) -> ExitCode {
+        let (error, status) = match self {
+            Self::Usage(error) => (error, 2),
+            Self::Runtime(error) => (error, 1),
+        };
+        eprintln!("meshstream: {error:#}");
+        ExitCode::from(status)
+    }
+}
+
+/// Does what the arguments ask.
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let config = Config::load(arguments.config.as_deref(), std::env::vars(), arguments.data_dir.as_deref())
+        .map_err(Failure::Usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    let result = match arguments.command {
+        Command::Run => runtime.block_on(node::run(config)),
+        Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
+        Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
+        Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
+        Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
+    };
+    runtime.shutdown_timeout(node::JOIN_TIMEOUT);
+    result
+}

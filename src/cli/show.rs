@@ -1,0 +1,113 @@
+//! `meshstream status` and `meshstream streams`.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use bytesize::ByteSize;
+use serde::Deserialize;
+use stream_model::{MediaSequence, NodeReport, PeerReport, WallTime};
+
+use super::Output;
+use crate::config::Config;
+use crate::control::Client;
+
+/// The part of `/api/v1/broadcasts` that is shown.
+#[derive(Debug, Deserialize)]
+struct Broadcast {
+    slug: String,
+    title: String,
+    state: String,
+    media_sequence: Option<MediaSequence>,
+    held_segments: u64,
+}
+
+pub(crate) async fn status(config: &Config, output: Output) -> anyhow::Result<()> {
+    let client = Client::require(&config.node.data_dir).await?;
+    if output.json {
+        return print_json(&client.get::<serde_json::Value>("/api/v1/node").await?);
+    }
+    let report: NodeReport = client.get("/api/v1/node").await?;
+    let peers: Vec<PeerReport> = client.get("/api/v1/peers").await?;
+    print_status(&report, &peers);
+    Ok(())
+}
+
+pub(crate) async fn streams(config: &Config, output: Output) -> anyhow::Result<()> {
+    let client = Client::require(&config.node.data_dir).await?;
+    let document: serde_json::Value = client.get("/api/v1/broadcasts").await?;
+    if output.json {
+        return print_json(&document);
+    }
+    let broadcasts: Vec<Broadcast> = serde_json::from_value(document).context("the node's answer is not understood")?;
+    print_streams(&broadcasts);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn print_status(report: &NodeReport, peers: &[PeerReport]) {
+    println!("{}, meshstream {}", printable(&report.node.name), report.node.version);
+    println!("  feed      {}", report.node.feed);
+    println!("  peer      {}", report.node.peer);
+    for (what, addresses) in [
+        ("rtmp", &report.listen.rtmp),
+        ("web", &report.listen.web),
+        ("ssb", &report.listen.ssb),
+        ("ipfs", &report.listen.ipfs),
+    ] {
+        println!("  {what:<9} {}", addresses.join(" "));
+    }
+    let storage = &report.storage;
+    println!(
+        "  storage   {} of {} in {} files",
+        ByteSize::b(storage.used_bytes),
+        ByteSize::b(storage.quota_bytes),
+        storage.files
+    );
+    if report.publishing.is_empty() {
+        println!("Nobody publishes to this node. 'meshstream key add NAME' makes a key to publish with.");
+    }
+    for publishing in &report.publishing {
+        println!("Publishing: {} at {} kbit/s", publishing.name, publishing.kbps);
+    }
+    if peers.is_empty() {
+        println!("No peers. Name another node's address in mesh.peers.");
+    }
+    for peer in peers {
+        let state = format!("{:?}", peer.state).to_lowercase();
+        let error = peer.last_error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();
+        println!("Peer: {} at {} ({state}{error})", printable(&peer.name), printable(&peer.addresses.join(" ")));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn print_streams(broadcasts: &[Broadcast]) {
+    if broadcasts.is_empty() {
+        println!("No broadcasts known here. Publish one, or name another node's address in mesh.peers.");
+    }
+    for broadcast in broadcasts {
+        let newest = broadcast.media_sequence.map(|sequence| sequence.to_string()).unwrap_or_else(|| "-".to_owned());
+        println!(
+            "{:<5}  {}  segment {newest}, {} held  /watch/{}",
+            broadcast.state,
+            printable(&broadcast.title),
+            broadcast.held_segments,
+            broadcast.slug
+        );
+    }
+}
+
+/// Other nodes choose these texts; control characters could rewrite the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}
+
+/// A point of time in words, by this machine's clock.
+pub(super) fn when(time: WallTime) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(time.0)).to_string()
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value).context("cannot write JSON")?);
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! The configuration file, the environment and the arguments, merged and made typed once.
+//!
+//! Later wins: defaults, then the TOML file, then `MESHSTREAM_SECTION__KEY` in the environment, then arguments.
+//! A key that is not known here is an error that names it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use bytesize::ByteSize;
+use serde::{Deserialize, Deserializer, de};
+use toml::{Table, Value};
+
+/// Where a configuration is looked for when none is named.
+const SYSTEM_FILE: &str = "/etc/meshstream/meshstream.toml";
+
+const ENV_PREFIX: &str = "MESHSTREAM_";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) node: Node,
+    pub(crate) ingest: Ingest,
+    pub(crate) segment: Segment,
+    pub(crate) storage: Storage,
+    pub(crate) ipfs: Ipfs,
+    pub(crate) ssb: Ssb,
+    pub(crate) web: Web,
+    pub(crate) mesh: Mesh,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Node {
+    /// Shown to people.
+    pub(crate) name: String,
+    /// Everything that the node keeps.
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Ingest {
+    /// RTMP.
+    pub(crate) listen: SocketAddr,
+    /// Addresses and networks that may publish; empty allows all.
+    pub(crate) allow: Vec<String>,
+    /// How long a publisher may be away and still continue its broadcast.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) grace: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Segment {
+    #[serde(deserialize_with = "duration")]
+    pub(crate) target_duration: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) part_duration: Duration,
+    /// Segments in the live playlist.
+    pub(crate) live_window: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Storage {
+    pub(crate) quota: ByteSize,
+    pub(crate) reserve: ByteSize,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Ipfs {
+    /// Multiaddrs.
+    pub(crate) listen: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Ssb {
+    pub(crate) listen: SocketAddr,
+    pub(crate) hops: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Web {
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Mesh {
+    pub(crate) mirror: Mirror,
+    /// Addresses of other nodes' HTTP listeners.
+    pub(crate) peers: Vec<String>,
+}
+
+/// Which broadcasts of others a node fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mirror {
+    /// Those that are watched on it.
+    Watched,
+    /// All that are live.
+    All,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: host_name(), data_dir: default_data_dir() }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self { listen: any(1935), allow: Vec::new(), grace: Duration::from_secs(60) }
+    }
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self { target_duration: Duration::from_secs(15), part_duration: Duration::from_secs(1), live_window: 6 }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { quota: ByteSize::gib(10), reserve: ByteSize::gib(1) }
+    }
+}
+
+impl Default for Ipfs {
+    fn default() -> Self {
+        Self { listen: vec!["/ip6/::/tcp/4001".to_owned(), "/ip4/0.0.0.0/tcp/4001".to_owned()] }
+    }
+}
+
+impl Default for Ssb {
+    fn default() -> Self {
+        Self { listen: any(8008), hops: 3 }
+    }
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { listen: any(8080) }
+    }
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Self { mirror: Mirror::Watched, peers: Vec::new() }
+    }
+}
+
+impl Config {
+    /// Merges the file, the environment and the arguments.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or a key or value is wrong; the error names it.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        data_dir: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let mut table = read_file(file)?;
+        for (variable, value) in environment {
+            let Some(path) = variable.strip_prefix(ENV_PREFIX) else { continue };
+            let Some((section, key)) = path.split_once("__") else { continue };
+            set(&mut table, &section.to_lowercase(), &key.to_lowercase(), &value)
+                .with_context(|| format!("environment variable {variable}"))?;
+        }
+        if let Some(dir) = data_dir {
+            let dir = dir.to_str().context("--data-dir is not valid UTF-8")?;
+            section(&mut table, "node")?.insert("data_dir".to_owned(), Value::String(dir.to_owned()));
+        }
+        let config: Self = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+            let path = error.path().to_string();
+            anyhow::anyhow!("configuration key {path}: {}", error.into_inner().message())
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let target = self.segment.target_duration;
+        if target.subsec_nanos() != 0 || !(1..=60).contains(&target.as_secs()) {
+            bail!("configuration key segment.target_duration: must be 1 to 60 whole seconds, such as \"15s\"");
+        }
+        let part = self.segment.part_duration;
+        if part < Duration::from_millis(100) || part > target {
+            bail!("configuration key segment.part_duration: must be between \"100ms\" and the target duration");
+        }
+        if !(3..=100).contains(&self.segment.live_window) {
+            bail!("configuration key segment.live_window: must be 3 to 100 segments");
+        }
+        if self.node.name.is_empty() || self.node.name.chars().count() > 100 {
+            bail!("configuration key node.name: must have 1 to 100 characters");
+        }
+        Ok(())
+    }
+}
+
+fn read_file(file: Option<&Path>) -> anyhow::Result<Table> {
+    let (path, required) = match file {
+        Some(path) => (path, true),
+        None => (Path::new(SYSTEM_FILE), false),
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => return Ok(Table::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read the configuration {}", path.display())),
+    };
+    text.parse().with_context(|| format!("the configuration {} is not valid TOML", path.display()))
+}
+
+/// Sets a key from a text: as TOML where it is that, else as a string, so that `10GiB` needs no quotes.
+fn set(table: &mut Table, section_name: &str, key: &str, text: &str) -> anyhow::Result<()> {
+    let parsed: Result<BTreeMap<String, Value>, _> = toml::from_str(&format!("value = {text}"));
+    let value = match parsed {
+        Ok(mut map) if map.len() == 1 => map.remove("value").unwrap_or_else(|| Value::String(text.to_owned())),
+        _ => Value::String(text.to_owned()),
+    };
+    section(table, section_name)?.insert(key.to_owned(), value);
+    Ok(())
+}
+
+fn section<'a>(table: &'a mut Table, name: &str) -> anyhow::Result<&'a mut Table> {
+    match table.entry(name).or_insert_with(|| Value::Table(Table::new())) {
+        Value::Table(section) => Ok(section),
+        _ => bail!("configuration key {name} must be a section, written [{name}]"),
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .map_err(|_| de::Error::custom(format!("'{text}' is not a duration: write for example \"15s\" or \"1m 30s\"")))
+}
+
+fn any(port: u16) -> SocketAddr {
+    SocketAddr::from(([0u16; 8], port))
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "meshstream".to_owned())
+}
+
+fn default_data_dir() -> PathBuf {
+    let from = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    from("XDG_DATA_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".local/share")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib"))
+        .join("meshstream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("meshstream.toml");
+        std::fs::write(&path, file)?;
+        let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Config::load(Some(&path), environment, None)
+    }
+
+    fn error(file: &str, environment: &[(&str, &str)]) -> String {
+        format!("{:#}", load(file, environment).unwrap_err())
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        assert_eq!(load("", &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_file_overrides_defaults_and_the_environment_overrides_the_file() {
+        let file = "[segment]\ntarget_duration = \"6s\"\n[storage]\nquota = \"2GiB\"\n[ingest]\nlisten = \"[::]:0\"";
+        let environment = [
+            ("MESHSTREAM_SEGMENT__TARGET_DURATION", "4s"),
+            ("MESHSTREAM_SEGMENT__LIVE_WINDOW", "8"),
+            ("MESHSTREAM_MESH__PEERS", "[\"10.0.0.2\"]"),
+            ("MESHSTREAM_MESH__MIRROR", "all"),
+            ("PATH", "/bin"),
+        ];
+        let config = load(file, &environment).unwrap();
+        assert_eq!(config.segment.target_duration, Duration::from_secs(4));
+        assert_eq!(config.segment.live_window, 8);
+        assert_eq!(config.storage.quota, ByteSize::gib(2));
+        assert_eq!(config.ingest.listen.port(), 0);
+        assert_eq!(config.mesh.peers, ["10.0.0.2"]);
+        assert_eq!(config.mesh.mirror, Mirror::All);
+    }
+
+    #[test]
+    fn arguments_override_all() {
+        let environment = [("MESHSTREAM_NODE__DATA_DIR".to_owned(), "/a".to_owned())];
+        let config = Config::load(Some(Path::new("/dev/null")), environment, Some(Path::new("/b"))).unwrap();
+        assert_eq!(config.node.data_dir, Path::new("/b"));
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (file, name) in [
+            ("[segment]\ntarget = \"15s\"", "segment.target"),
+            ("[segmnt]\n", "segmnt"),
+            ("[ingest]\ngrace = \"soon\"", "ingest.grace"),
+            ("[ingest]\nlisten = 5", "ingest.listen"),
+            ("[segment]\ntarget_duration = \"1500ms\"", "segment.target_duration"),
+            ("[segment]\nlive_window = 0", "segment.live_window"),
+            ("ingest = 3", "ingest"),
+        ] {
+            let error = error(file, &[]);
+            assert!(error.contains(name), "{file}: {error}");
+        }
+        let error = error("", &[("MESHSTREAM_WEB__LISTN", "[::]:80")]);
+        assert!(error.contains("listn"), "{error}");
+    }
+}

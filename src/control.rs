@@ -1,0 +1,97 @@
+//! The client of a running node's control socket: HTTP over the unix socket in its data directory.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::data_dir::control_socket;
+
+/// Answers come from memory or a small database; a node that takes longer is stuck.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What was found at the control socket.
+#[derive(Debug)]
+pub(crate) enum Connection {
+    Running(Client),
+    NotRunning,
+}
+
+/// A connection to a running node.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorBody {
+    error: String,
+}
+
+impl Client {
+    /// Looks for the node that uses a data directory.
+    pub(crate) async fn connect(data_dir: &Path) -> anyhow::Result<Connection> {
+        let socket = control_socket(data_dir);
+        match tokio::net::UnixStream::connect(&socket).await {
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                return Ok(Connection::NotRunning);
+            }
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("cannot reach the node at {}: run this as the user that the node runs as", socket.display())
+                });
+            }
+        }
+        let http = reqwest::Client::builder()
+            .unix_socket(socket)
+            .timeout(TIMEOUT)
+            .build()
+            .context("cannot set up an HTTP client")?;
+        Ok(Connection::Running(Self { http }))
+    }
+
+    /// Like [`Client::connect`], for commands that need a running node.
+    pub(crate) async fn require(data_dir: &Path) -> anyhow::Result<Self> {
+        match Self::connect(data_dir).await? {
+            Connection::Running(client) => Ok(client),
+            Connection::NotRunning => bail!(
+                "no node runs with the data directory {}: start it with 'meshstream run', or name another with --data-dir",
+                data_dir.display()
+            ),
+        }
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.send(self.http.get(url(path))).await?.json().await.context("the node's answer is not understood")
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let response = self.send(self.http.post(url(path)).json(body)).await?;
+        response.json().await.context("the node's answer is not understood")
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.send(self.http.delete(url(path))).await.map(drop)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
+        let response = request.send().await.context("the node does not answer on its control socket")?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        match response.json::<ErrorBody>().await {
+            Ok(body) => bail!("{}", body.error),
+            Err(_) => bail!("the node answered with HTTP status {status}"),
+        }
+    }
+}
+
+/// The host is ignored on a unix socket, but a URL needs one.
+fn url(path: &str) -> String {
+    format!("http://control{path}")
+}

@@ -1,0 +1,71 @@
+//! The node's data directory, locked by the one process that uses it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+/// A data directory; the lock is held as long as the value lives.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Creates the directory where it is missing (mode 0700) and locks it.
+    ///
+    /// # Errors
+    /// Where it cannot be created or another process holds the lock.
+    pub(crate) fn lock(path: &Path) -> anyhow::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| {
+            format!("cannot create the data directory {}: choose another with --data-dir", path.display())
+        })?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).with_context(|| {
+            format!("cannot write to the data directory {}: check its owner and its disk", path.display())
+        })?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another meshstream uses the data directory {}: stop it, or choose another with --data-dir",
+                path.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", lock_path.display()))
+            }
+        }
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stream keys, broadcasts, playlists.
+    pub(crate) fn streamer_database(&self) -> PathBuf {
+        self.path.join("streamer.sqlite3")
+    }
+}
+
+/// The control socket of the node that uses a data directory.
+pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_refused_until_the_first_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        let first = DataDir::lock(&path).unwrap();
+        let error = DataDir::lock(&path).unwrap_err().to_string();
+        assert!(error.contains("--data-dir"), "{error}");
+        drop(first);
+        DataDir::lock(&path).unwrap();
+    }
+}

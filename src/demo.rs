@@ -1,0 +1,207 @@
+//! `meshstream demo`: a publisher node, a viewer node and a test broadcast, all on this machine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use futures::StreamExt as _;
+use stream_model::{DirectoryChange, MediaSequence, PlaylistChange, StreamName};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Mirror};
+use crate::node::{self, Node};
+
+/// The name under which the test picture is published.
+const STREAM: &str = "demo";
+
+/// A font for the clock in the test picture; without it the picture's own counter is the clock.
+const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf";
+
+/// Segments whose announcement is remembered until the viewer has them.
+const MAX_PENDING: usize = 100;
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// Port of the viewer node's pages; 0 lets the system choose
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+
+    /// Longest segment, in whole seconds; shorter ones show sooner
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
+    target_duration: u64,
+
+    /// End after this many segments have reached the viewer, instead of at Ctrl-C
+    #[arg(long)]
+    segments: Option<u64>,
+}
+
+/// Runs the demo until it is interrupted.
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    node::start_logging("warn");
+    let stop = CancellationToken::new();
+    node::stop_on_signals(&stop)?;
+    let home =
+        tempfile::Builder::new().prefix("meshstream-demo-").tempdir().context("cannot make a temporary directory")?;
+
+    say("starting two nodes on this machine");
+    let publisher = Node::start(&config(&home.path().join("publisher"), "publisher", &options, 0, None)).await?;
+    let peer = publisher.report().await.listen.web.first().cloned().context("the publisher has no web listener")?;
+    let viewer = match viewer(home.path(), &options, &peer).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            publisher.shutdown().await;
+            return Err(error);
+        }
+    };
+
+    let shown = show(&options, &publisher, &viewer, &stop).await;
+
+    say("ending: closing the last segment and announcing the end");
+    publisher.shutdown().await;
+    viewer.shutdown().await;
+    home.close().context("cannot remove the demo's temporary directory")?;
+    say("ended; nothing is left behind");
+    shown
+}
+
+async fn viewer(home: &Path, options: &Options, peer: &str) -> anyhow::Result<Node> {
+    let config = config(&home.join("viewer"), "viewer", options, options.port, Some(peer));
+    Node::start(&config).await.with_context(|| {
+        format!("cannot start the viewer node; if port {} is taken, choose another with --port", options.port)
+    })
+}
+
+async fn show(options: &Options, publisher: &Node, viewer: &Node, stop: &CancellationToken) -> anyhow::Result<()> {
+    let name: StreamName = STREAM.parse().context("the demo's stream name")?;
+    let key = publisher.keys().add(name).await?;
+    let rtmp = publisher.report().await.listen.rtmp.first().cloned().context("the publisher has no RTMP listener")?;
+    let mut announced = publisher.directory().subscribe();
+    let mut fetched = viewer.playlists().subscribe();
+
+    let mut encoder = encode(&format!("rtmp://{rtmp}/live/{STREAM}?key={}", key.key.expose()))?;
+    let web = viewer.report().await.listen.web.first().cloned().context("the viewer has no web listener")?;
+    let port = web.rsplit(':').next().unwrap_or_default();
+    say(&format!("ffmpeg publishes a test picture to the publisher node at {rtmp}"));
+    say("");
+    say(&format!("    open  http://localhost:{port}/  to watch it on the viewer node; Ctrl-C ends the demo"));
+    say("");
+
+    let mut progress = Progress::default();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            status = encoder.wait() => {
+                bail!("ffmpeg ended ({}): run it by hand to see why, or try the demo again", status.context("ffmpeg")?)
+            }
+            Some(change) = announced.next() => progress.handle_directory(change),
+            Some(change) = fetched.next() => {
+                for line in progress.handle_playlist(change) {
+                    say(&line);
+                }
+                if options.segments.is_some_and(|wanted| progress.fetched >= wanted) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Which segments were announced and when, and how many the viewer has.
+#[derive(Debug, Default)]
+struct Progress {
+    announced: BTreeMap<MediaSequence, Instant>,
+    fetched: u64,
+}
+
+impl Progress {
+    fn handle_directory(&mut self, change: DirectoryChange) {
+        if let DirectoryChange::Segment(_, sequence) = change {
+            self.announced.insert(sequence, Instant::now());
+            if self.announced.len() > MAX_PENDING {
+                self.announced.pop_first();
+            }
+        }
+    }
+
+    /// A line for each segment that the viewer lists now.
+    fn handle_playlist(&mut self, change: PlaylistChange) -> Vec<String> {
+        let Some(newest) = change.media_sequence else { return Vec::new() };
+        let later = self.announced.split_off(&newest.next());
+        let listed = std::mem::replace(&mut self.announced, later);
+        self.fetched += listed.len() as u64;
+        let line = |(sequence, at): (MediaSequence, Instant)| {
+            format!(
+                "segment {sequence:>4}   published   announced   fetched by the viewer after {} ms",
+                at.elapsed().as_millis()
+            )
+        };
+        listed.into_iter().map(line).collect()
+    }
+}
+
+fn config(dir: &Path, name: &str, options: &Options, web_port: u16, peer: Option<&str>) -> Config {
+    let mut config = Config::default();
+    config.node.name = name.to_owned();
+    config.node.data_dir = dir.to_owned();
+    config.ingest.listen = ([127, 0, 0, 1], 0).into();
+    config.segment.target_duration = Duration::from_secs(options.target_duration);
+    config.ipfs.listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+    config.ssb.listen = ([127, 0, 0, 1], 0).into();
+    // The publisher's pages are for the viewer node only; the viewer's are for whoever is near.
+    config.web.listen = if peer.is_some() { ([0u16; 8], web_port).into() } else { ([127, 0, 0, 1], 0).into() };
+    config.mesh.peers = peer.map(str::to_owned).into_iter().collect();
+    config.mesh.mirror = if peer.is_some() { Mirror::All } else { Mirror::Watched };
+    config
+}
+
+/// A moving test picture with a clock, and a tone, as an encoder at a conference would send them.
+fn encode(url: &str) -> anyhow::Result<Child> {
+    let rate = 25;
+    let mut picture = format!("testsrc2=size=640x360:rate={rate}");
+    if Path::new(FONT).exists() {
+        picture += &format!(
+            ",drawtext=fontfile={FONT}:text='%{{localtime\\:%H\\\\\\:%M\\\\\\:%S}}':fontsize=56:fontcolor=white\
+             :box=1:boxcolor=black@0.6:boxborderw=12:x=(w-tw)/2:y=h-th-40"
+        );
+    }
+    Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", &picture])
+        .args(["-re", "-f", "lavfi", "-i", "sine=frequency=440:beep_factor=2:sample_rate=44100"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"])
+        .args(["-g", &rate.to_string(), "-sc_threshold", "0", "-b:v", "800k", "-c:a", "aac", "-b:a", "64k"])
+        .args(["-f", "flv", url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot run ffmpeg, which makes the test picture: install it ('make demo' does, or 'apt-get install ffmpeg')")
+}
+
+#[expect(clippy::print_stdout, reason = "the demo talks to the person at the terminal")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stream_model::{BroadcastId, MessageKey};
+
+    #[test]
+    fn each_announced_segment_has_one_line_once_the_viewer_lists_it() {
+        let broadcast = BroadcastId(MessageKey([1; 32]));
+        let listed =
+            |sequence| PlaylistChange { broadcast, media_sequence: Some(MediaSequence(sequence)), ended: false };
+        let mut progress = Progress::default();
+        for sequence in 0..3 {
+            progress.handle_directory(DirectoryChange::Segment(broadcast, MediaSequence(sequence)));
+        }
+        assert_eq!(progress.handle_playlist(listed(1)).len(), 2);
+        assert_eq!(progress.handle_playlist(listed(1)).len(), 0);
+        assert_eq!(progress.handle_playlist(listed(2)).len(), 1);
+        assert_eq!(progress.fetched, 3);
+    }
+}

@@ -1,0 +1,294 @@
+//! One node: its parts put together in the order they need, and taken apart again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use futures::FutureExt as _;
+use node_router::{MeshConfig, NodeRouter, PeerAddress};
+use ssb_announcer::SsbAnnouncer;
+use ssb_announcer::handshake::NetworkKey;
+use stream_model::{Directory, Listen, NodeReport, NodeStatus, Playlists, StreamKeys};
+use streamer::broadcast::SystemClock;
+use streamer::ingest::AddressRange;
+use streamer::{Streamer, StreamerError, segmenter};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Failure;
+use crate::config::{Config, Mirror};
+use crate::data_dir::{DataDir, control_socket};
+use crate::status::{OPEN_COMMUNITY, Parts, Status};
+
+/// A node ends within five seconds of being asked to; what does not, is left behind.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(4_800);
+
+/// How long the runtime waits for blocking work after that.
+pub(crate) const JOIN_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// How long neighbours have to fetch the last segment of a broadcast that ends with its node: enough for 2 s segments
+/// over a quick link. What they do not get becomes a gap.
+const LAST_SEGMENT_LINGER: Duration = Duration::from_millis(800);
+
+/// Runs one node until it is asked to stop.
+pub(crate) async fn run(config: Config) -> Result<(), Failure> {
+    start_logging("info");
+    check(&config).map_err(Failure::Usage)?;
+    let stop = CancellationToken::new();
+    stop_on_signals(&stop)?;
+    let mut node = Node::start(&config).await?;
+    print_ready(&node.report().await);
+    let result = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        error = node.failed() => Err(error),
+    };
+    tracing::info!("stopping");
+    node.shutdown().await;
+    tracing::info!("stopped");
+    Ok(result?)
+}
+
+/// Logs to standard error: `RUST_LOG`, or from this level on.
+pub(crate) fn start_logging(level: &str) {
+    // rust-ipfs logs every dial that fails, which on a mesh is the normal case.
+    let directives = format!("{level},libp2p=error,rust_ipfs=error,connexa=error");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives));
+    // A second call, as the demo's tests might make, keeps the first subscriber.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// The first SIGINT or SIGTERM asks to stop, the second leaves at once.
+pub(crate) fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if stop.is_cancelled() {
+                // What a second signal asks for is what a power cut does, and nothing stored is lost by that.
+                std::process::exit(130);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "tells the person at the terminal, and whoever supervises it, that the node serves"
+)]
+fn print_ready(report: &NodeReport) {
+    println!("meshstream {}, node {}", report.node.version, report.node.name);
+    println!(
+        "  publish  rtmp://{}/live/NAME?key=KEY  ('meshstream key add NAME' makes a key)",
+        report.listen.rtmp.join(" ")
+    );
+    for address in &report.listen.web {
+        println!("  watch    http://{address}/");
+    }
+    println!("  ssb      {}", report.listen.ssb.join(" "));
+    println!("  ipfs     {}", report.listen.ipfs.join(" "));
+    println!("ready");
+}
+
+/// What only the parts can check.
+fn check(config: &Config) -> anyhow::Result<()> {
+    allowed(config)?;
+    mesh_peers(config)?;
+    Ok(())
+}
+
+fn allowed(config: &Config) -> anyhow::Result<Vec<AddressRange>> {
+    let parse = |text: &String| text.parse().with_context(|| format!("configuration key ingest.allow: '{text}'"));
+    config.ingest.allow.iter().map(parse).collect()
+}
+
+fn mesh_peers(config: &Config) -> anyhow::Result<Vec<PeerAddress>> {
+    let parse = |text: &String| text.parse().with_context(|| format!("configuration key mesh.peers: '{text}'"));
+    config.mesh.peers.iter().map(parse).collect()
+}
+
+/// A running node. To be ended with [`Node::shutdown`].
+pub(crate) struct Node {
+    status: Arc<Status>,
+    router: Arc<NodeRouter>,
+    ssb: Arc<SsbAnnouncer>,
+    streamer: JoinHandle<Result<(), StreamerError>>,
+    keys: Arc<dyn StreamKeys>,
+    playlists: Arc<dyn Playlists>,
+    stop_streamer: CancellationToken,
+    stop_web: CancellationToken,
+    web: JoinSet<()>,
+    _data_dir: DataDir,
+}
+
+impl Node {
+    /// Starts all parts. The store comes first, then the feeds, then who uses both, and the web last: what it shows
+    /// is there.
+    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let data_dir = DataDir::lock(&config.node.data_dir)?;
+        let path = data_dir.path().to_owned();
+        let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
+        let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path)).await?);
+
+        let stop_streamer = CancellationToken::new();
+        let ports = streamer::Ports {
+            store: router.store(),
+            fetcher: router.fetcher(),
+            announcements: ssb.announcement_log(),
+            directory: ssb.directory(),
+            peer: router.peer().clone(),
+            clock: Arc::new(SystemClock),
+        };
+        let streamer =
+            Streamer::start(streamer_config(config)?, &data_dir.streamer_database(), ports, stop_streamer.clone())?;
+        let (keys, playlists) = (streamer.stream_keys(), streamer.playlists());
+
+        let listener = player_web::bind(config.web.listen)
+            .with_context(|| format!("cannot listen on {}: choose another address in web.listen", config.web.listen))?;
+        let web_address = listener.local_addr().context("the web listener has no address")?;
+        let status = Arc::new(Status::new(Parts {
+            name: config.node.name.clone(),
+            listen: Listen {
+                rtmp: vec![streamer.rtmp_addr().to_string()],
+                ssb: vec![ssb.local_address().to_string()],
+                ipfs: router.listening(),
+                web: vec![web_address.to_string()],
+            },
+            web_port: web_address.port(),
+            router: router.clone(),
+            ssb: ssb.clone(),
+            publishing: streamer.reporter(),
+            stopping: stop_streamer.clone(),
+        })?);
+        let streamer = tokio::spawn(streamer.join());
+
+        let ports = player_web::Ports {
+            directory: ssb.directory(),
+            playlists: playlists.clone(),
+            content: router.reader(),
+            status: status.clone(),
+        };
+        let socket = control_socket(&path);
+        let control = player_web::bind_control(&socket)
+            .with_context(|| format!("cannot open the control socket {}", socket.display()))?;
+        let stop_web = CancellationToken::new();
+        let mut web = JoinSet::new();
+        let (network, owner) = (stop_web.clone(), stop_web.clone());
+        let app = player_web::app(ports.clone());
+        let control_app = player_web::control_app(ports, keys.clone());
+        let web_config = player_web::Config { listen: config.web.listen, ..player_web::Config::default() };
+        web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
+        web.spawn(player_web::serve_control(control, control_app, owner));
+
+        let mesh = MeshConfig { peers: mesh_peers(config)?, feed: ssb.id(), community: OPEN_COMMUNITY.to_owned() };
+        router.run_mesh(mesh, ssb.peer_book())?;
+        Ok(Self { status, router, ssb, streamer, keys, playlists, stop_streamer, stop_web, web, _data_dir: data_dir })
+    }
+
+    /// What it says of itself.
+    pub(crate) async fn report(&self) -> NodeReport {
+        self.status.report().await
+    }
+
+    /// The stream keys.
+    pub(crate) fn keys(&self) -> &Arc<dyn StreamKeys> {
+        &self.keys
+    }
+
+    /// The broadcasts known here.
+    pub(crate) fn directory(&self) -> Arc<dyn Directory> {
+        self.ssb.directory()
+    }
+
+    /// The playlists served here.
+    pub(crate) fn playlists(&self) -> &Arc<dyn Playlists> {
+        &self.playlists
+    }
+
+    /// Waits until a part ends by itself, which none should.
+    async fn failed(&mut self) -> anyhow::Error {
+        tokio::select! {
+            ended = (&mut self.streamer).map(flatten) => ended.err().unwrap_or_else(|| anyhow!("the streamer ended")),
+            () = self.ssb.stopped() => anyhow!("the SSB part of the node ended"),
+            _ = self.web.join_next() => anyhow!("the web server ended"),
+        }
+    }
+
+    /// Ends the node: no new publishers, last segments closed and announced, ends announced, goodbyes said, listeners
+    /// closed; within five seconds.
+    pub(crate) async fn shutdown(self) {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.stop_in_order()).await.is_err() {
+            tracing::warn!("not everything ended in time; what was stored is safe");
+        }
+    }
+
+    async fn stop_in_order(mut self) {
+        let broadcasting = !self.status.report().await.publishing.is_empty();
+        self.stop_streamer.cancel();
+        if !self.streamer.is_finished()
+            && let Err(error) = (&mut self.streamer).map(flatten).await
+        {
+            tracing::warn!(%error, "the streamer did not end cleanly");
+        }
+        if broadcasting {
+            tokio::time::sleep(LAST_SEGMENT_LINGER).await;
+        }
+        self.ssb.shutdown().await;
+        self.stop_web.cancel();
+        while self.web.join_next().await.is_some() {}
+        self.router.shutdown().await;
+    }
+}
+
+fn flatten(joined: Result<Result<(), StreamerError>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    Ok(joined.context("the streamer failed")??)
+}
+
+fn router_config(config: &Config, path: &Path) -> node_router::Config {
+    node_router::Config {
+        data_dir: path.to_owned(),
+        ipfs_listen: config.ipfs.listen.clone(),
+        quota: config.storage.quota.as_u64(),
+        reserve: config.storage.reserve.as_u64(),
+        swarm_key: None,
+    }
+}
+
+fn ssb_config(config: &Config, path: &Path) -> ssb_announcer::Config {
+    ssb_announcer::Config {
+        secret: path.join("identity/secret"),
+        database: path.join("ssb.sqlite3"),
+        gossip: ssb_announcer::gossip::Config {
+            listen: config.ssb.listen,
+            network_key: NetworkKey::MAIN,
+            ..ssb_announcer::gossip::Config::default()
+        },
+    }
+}
+
+fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {
+    Ok(streamer::Config {
+        ingest: streamer::ingest::Config {
+            listen: config.ingest.listen,
+            allow: allowed(config)?,
+            ..streamer::ingest::Config::default()
+        },
+        segmenter: segmenter::Config {
+            target_duration: config.segment.target_duration,
+            part_duration: config.segment.part_duration,
+            ..segmenter::Config::default()
+        },
+        live_window: config.segment.live_window,
+        grace: config.ingest.grace,
+        mirror_all: config.mesh.mirror == Mirror::All,
+    })
+}

@@ -1,0 +1,142 @@
+//! What the node says of itself, gathered from its parts.
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use node_router::NodeRouter;
+use ssb_announcer::SsbAnnouncer;
+use ssb_announcer::gossip::peers::{Connection, ConnectionState};
+use stream_model::{
+    IpfsInfo, Listen, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, SsbInfo, WebInfo,
+};
+use streamer::PublishingReporter;
+use tokio_util::sync::CancellationToken;
+
+/// The community of nodes without a secret.
+pub(crate) const OPEN_COMMUNITY: &str = "open";
+
+/// Nodes that are passed on to others.
+const MAX_NODES: usize = 64;
+
+/// What the status is gathered from.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) listen: Listen,
+    pub(crate) web_port: u16,
+    pub(crate) router: Arc<NodeRouter>,
+    pub(crate) ssb: Arc<SsbAnnouncer>,
+    pub(crate) publishing: PublishingReporter,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Answers for the node.
+pub(crate) struct Status {
+    parts: Parts,
+    metrics: PrometheusHandle,
+}
+
+impl Status {
+    pub(crate) fn new(parts: Parts) -> anyhow::Result<Self> {
+        Ok(Self { parts, metrics: metrics_recorder()? })
+    }
+
+    fn identity(&self) -> NodeIdentity {
+        NodeIdentity {
+            name: self.parts.name.clone(),
+            feed: self.parts.ssb.id(),
+            peer: self.parts.router.peer().clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    fn all_peers(&self) -> Vec<PeerReport> {
+        merge(self.parts.router.peers(), self.parts.ssb.connections())
+    }
+}
+
+#[async_trait]
+impl NodeStatus for Status {
+    fn info(&self) -> NodeInfo {
+        let NodeIdentity { name, feed, peer, version } = self.identity();
+        NodeInfo {
+            name,
+            version,
+            community: OPEN_COMMUNITY.to_owned(),
+            ssb: SsbInfo { feed, port: self.parts.ssb.local_address().port() },
+            ipfs: IpfsInfo { peer, port: self.parts.router.ipfs_port().unwrap_or(0) },
+            web: WebInfo { port: self.parts.web_port },
+            nodes: self.parts.router.nodes().into_iter().take(MAX_NODES).collect(),
+        }
+    }
+
+    async fn report(&self) -> NodeReport {
+        NodeReport {
+            node: self.identity(),
+            listen: self.parts.listen.clone(),
+            storage: self.parts.router.storage_report(),
+            publishing: self.parts.publishing.publishing(),
+        }
+    }
+
+    async fn peers(&self) -> Vec<PeerReport> {
+        self.all_peers()
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    fn health(&self) -> Result<(), String> {
+        if self.parts.stopping.is_cancelled() {
+            return Err("the node is stopping".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// One recorder for the process: the nodes of a demo share it.
+fn metrics_recorder() -> anyhow::Result<PrometheusHandle> {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = RECORDER.get() {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new().install_recorder().context("cannot set up the metrics")?;
+    Ok(RECORDER.get_or_init(|| handle).clone())
+}
+
+/// Joins what the mesh knows of a node, by its IPFS connections, with its SSB connection.
+fn merge(mut peers: Vec<PeerReport>, connections: Vec<Connection>) -> Vec<PeerReport> {
+    for connection in connections {
+        let ssb = connection.state == ConnectionState::Connected;
+        match peers.iter_mut().find(|peer| peer.feed == Some(connection.feed)) {
+            Some(peer) => {
+                peer.state = both(peer.state, ssb);
+                if !ssb && peer.last_error.is_none() {
+                    peer.last_error = connection.last_error;
+                }
+            }
+            None => peers.push(PeerReport {
+                feed: Some(connection.feed),
+                peer: None,
+                name: String::new(),
+                addresses: connection.address.iter().map(ToString::to_string).collect(),
+                overlay: if connection.inbound { "inbound" } else { "configured" }.to_owned(),
+                state: if ssb { PeerState::Partial } else { PeerState::Connecting },
+                rtt_ms: None,
+                last_error: connection.last_error,
+            }),
+        }
+    }
+    peers
+}
+
+/// The state of a node whose IPFS connections have the state `ipfs`.
+fn both(ipfs: PeerState, ssb: bool) -> PeerState {
+    match (ipfs, ssb) {
+        (PeerState::Connected, true) => PeerState::Connected,
+        (PeerState::Connected, false) | (_, true) => PeerState::Partial,
+        (other, false) => other,
+    }
+}

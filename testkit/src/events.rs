@@ -1,0 +1,98 @@
+//! A node's WebSocket, to wait for what happens instead of for time.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures::StreamExt as _;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::node::Node;
+
+/// A guard against hanging, not a measure.
+const GUARD: Duration = Duration::from_secs(120);
+
+/// The events of a node from the moment of subscribing.
+#[derive(Debug)]
+pub struct Events {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    seen: Vec<Value>,
+}
+
+impl Events {
+    /// Connects to a node's `/ws`. The first event is the whole directory.
+    ///
+    /// # Errors
+    /// Where the node refuses.
+    pub async fn of(node: &Node) -> Result<Self> {
+        let url = format!("ws://{}/ws", node.web_address());
+        let (socket, _) = tokio_tungstenite::connect_async(url).await.context("cannot open the WebSocket")?;
+        Ok(Self { socket, seen: Vec::new() })
+    }
+
+    /// Waits for the first event from which `wanted` makes something.
+    ///
+    /// # Errors
+    /// Where it does not come, or the node closes the socket; the error shows the last events.
+    pub async fn until<T>(&mut self, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        match tokio::time::timeout(GUARD, self.next_matching(&wanted)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(error.context(format!("waiting for {what}"))),
+            Err(_) => {
+                let last = &self.seen[self.seen.len().saturating_sub(5)..];
+                bail!("{what}: did not come; the last events were {last:#?}")
+            }
+        }
+    }
+
+    async fn next_matching<T>(&mut self, wanted: &impl Fn(&Value) -> Option<T>) -> Result<T> {
+        loop {
+            let message = self.socket.next().await.context("the node closed the WebSocket")??;
+            let Message::Text(text) = message else { continue };
+            let event: Value = serde_json::from_str(&text)?;
+            if let Some(found) = wanted(&event) {
+                return Ok(found);
+            }
+            self.seen.push(event);
+        }
+    }
+
+    /// Subscribes to a broadcast's playlist.
+    ///
+    /// # Errors
+    /// Where the socket is closed.
+    pub async fn subscribe(&mut self, slug: &str) -> Result<()> {
+        use futures::SinkExt as _;
+        let request = serde_json::json!({ "type": "subscribe", "broadcast": slug });
+        self.socket.send(Message::text(request.to_string())).await?;
+        Ok(())
+    }
+
+    /// Waits until a broadcast is live here, and returns its slug.
+    ///
+    /// # Errors
+    /// As for [`Events::until`].
+    pub async fn live_broadcast(&mut self) -> Result<String> {
+        self.until("a live broadcast", |event| {
+            let broadcasts = event["broadcasts"].as_array()?;
+            let live = broadcasts.iter().find(|broadcast| broadcast["state"] == "live")?;
+            live["slug"].as_str().map(str::to_owned)
+        })
+        .await
+    }
+
+    /// Waits until the live playlist of a subscribed broadcast lists a segment of at least this number.
+    ///
+    /// # Errors
+    /// As for [`Events::until`].
+    pub async fn segment(&mut self, at_least: u64) -> Result<u64> {
+        self.until(&format!("segment {at_least}"), |event| {
+            (event["type"] == "playlist")
+                .then(|| event["media_sequence"].as_u64())?
+                .filter(|newest| *newest >= at_least)
+        })
+        .await
+    }
+}

@@ -1,0 +1,37 @@
+//! The program as its users meet it: real nodes as processes, real encoders, a real browser, a real Kubo.
+
+mod broadcast;
+mod exchange;
+mod hostile;
+mod ingest;
+mod survival;
+
+use anyhow::Result;
+use testkit::encoder::{Ffmpeg, Picture};
+use testkit::node::{Node, Settings};
+
+/// The program under test.
+const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");
+
+/// A node with the defaults of the tests: 2 s segments.
+async fn node(name: &str) -> Result<Node> {
+    Node::start(MESHSTREAM, Settings { name: name.to_owned(), ..Settings::default() }).await
+}
+
+/// A node that knows another one, and fetches what is watched on it.
+async fn viewer_of(publisher: &Node) -> Result<Node> {
+    let peers = vec![publisher.web_address()];
+    Node::start(MESHSTREAM, Settings { name: "viewer".to_owned(), peers, ..Settings::default() }).await
+}
+
+/// A node that knows another one, and fetches everything live.
+async fn mirror_of(publisher: &Node) -> Result<Node> {
+    let peers = vec![publisher.web_address()];
+    let settings = Settings { name: "mirror".to_owned(), peers, mirror_all: true, ..Settings::default() };
+    Node::start(MESHSTREAM, settings).await
+}
+
+/// ffmpeg with the key for `demo`.
+fn publish(node: &Node, key: &str) -> Result<Ffmpeg> {
+    Ffmpeg::publish(&node.rtmp("demo", key), &Picture::default())
+}
