@@ -319,5 +319,6 @@ fn a_folder_with_its_playlist_plays_from_the_first_to_the_last_sample() {
     assert!(playlist.contains("#EXT-X-INDEPENDENT-SEGMENTS"));
     let counts = count_packets(&index);
     let sent = |track| samples(&events, track).len();
-    assert_eq!(counts, [sent(TrackKind::Video), sent(TrackKind::Audio)]);
+    // Streams come twice: by themselves, and as those of the program that a playlist is.
+    assert_eq!(counts[..2], [sent(TrackKind::Video), sent(TrackKind::Audio)]);
 }
