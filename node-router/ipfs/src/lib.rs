@@ -8,6 +8,7 @@
 mod blocks;
 mod key;
 mod neighbours;
+mod ports;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,6 +128,10 @@ pub struct EmbeddedNode {
 impl EmbeddedNode {
     /// Opens the repo, removes what a crash left half written, and listens.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        for address in &config.listen {
+            ports::check_free(address)
+                .map_err(|error| StartError::Listen { address: address.clone(), reason: error.to_string() })?;
+        }
         let key = key::load_or_create(&config.key_file)?;
         let peer = key.public().to_peer_id();
         let (repo, held) = open_repo(&config.repo).await?;

@@ -1,0 +1,199 @@
+//! Two embedded nodes.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use cid::Cid;
+use futures::TryStreamExt;
+use multihash_codetable::{Code, MultihashDigest};
+use node_router_ipfs::{Config, EmbeddedNode, Multiaddr, StartError};
+
+use crate::guarded;
+
+async fn start(directory: &Path, swarm_key: Option<[u8; 32]>) -> EmbeddedNode {
+    EmbeddedNode::start(config(directory, swarm_key)).await.unwrap()
+}
+
+fn config(directory: &Path, swarm_key: Option<[u8; 32]>) -> Config {
+    Config {
+        repo: directory.join("ipfs"),
+        key_file: directory.join("identity/libp2p.key"),
+        listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap(), "/ip6/::1/tcp/0".parse().unwrap()],
+        swarm_key,
+    }
+}
+
+/// Blocks of a 5 MB segment, different for each seed.
+fn segment(seed: u8) -> Vec<(Cid, Bytes)> {
+    (0..15u8)
+        .map(|n| {
+            let data = Bytes::from([vec![seed, n], vec![seed ^ n; 340_000]].concat());
+            (Cid::new_v1(0x55, Code::Sha2_256.digest(&data)), data)
+        })
+        .collect()
+}
+
+async fn store(node: &EmbeddedNode, blocks: &[(Cid, Bytes)]) -> Vec<Cid> {
+    for (cid, data) in blocks {
+        node.put(*cid, data.clone()).await.unwrap();
+    }
+    blocks.iter().map(|(cid, _)| *cid).collect()
+}
+
+async fn fetch(node: &EmbeddedNode, from: &EmbeddedNode, cids: &[Cid]) {
+    let session = node.exchange().session(&[from.peer_id()]);
+    let blocks: Vec<_> = session.wants(cids.to_vec()).try_collect().await.unwrap();
+    assert_eq!(blocks.len(), cids.len());
+    for block in blocks {
+        node.put(block.cid, block.data).await.unwrap();
+    }
+    assert!(cids.iter().all(|cid| node.contains(cid)));
+}
+
+async fn until_connected(node: &EmbeddedNode, other: &EmbeddedNode, connected: bool) {
+    let mut changes = node.neighbour_changes();
+    while node.is_connected(&other.peer_id()) != connected {
+        changes.changed().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_are_fetched_both_ways_over_ten_reconnects() {
+    guarded(async {
+        let (home_a, home_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (a, b) = (start(home_a.path(), None).await, start(home_b.path(), None).await);
+        for round in 0..10 {
+            let (dialler, dialled) = if round % 2 == 0 { (&a, &b) } else { (&b, &a) };
+            dialler.dial(dialled.peer_id(), dialled.listening()).await.unwrap();
+            let there = store(&a, &segment(round)).await;
+            fetch(&b, &a, &there).await;
+            let (cid, data) = segment(100 + round).remove(0);
+            fetch(&a, &b, &store(&b, &[(cid, data.clone())]).await).await;
+            assert_eq!(a.get(&cid).await.unwrap(), Some(data));
+            a.disconnect(b.peer_id()).await;
+            until_connected(&a, &b, false).await;
+            until_connected(&b, &a, false).await;
+        }
+        a.shutdown().await;
+        b.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_dial_each_other_at_once_are_connected() {
+    guarded(async {
+        let (home_a, home_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (a, b) = (start(home_a.path(), None).await, start(home_b.path(), None).await);
+        let cid = store(&a, &segment(1)[..1]).await;
+        for round in 0..20 {
+            let (from_a, from_b) = tokio::join!(a.dial(b.peer_id(), b.listening()), b.dial(a.peer_id(), a.listening()));
+            from_a.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            from_b.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            assert!(a.is_connected(&b.peer_id()) && b.is_connected(&a.peer_id()));
+            if round == 0 {
+                fetch(&b, &a, &cid).await;
+            }
+            // One of the two connections may be on its way up still at one end.
+            while a.is_connected(&b.peer_id()) || b.is_connected(&a.peer_id()) {
+                a.disconnect(b.peer_id()).await;
+                b.disconnect(a.peer_id()).await;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_nodes_with_the_same_swarm_key_connect() {
+    guarded(async {
+        let homes: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+        let a = start(homes[0].path(), Some([1; 32])).await;
+        let same = start(homes[1].path(), Some([1; 32])).await;
+        let other = start(homes[2].path(), Some([2; 32])).await;
+        let open = start(homes[3].path(), None).await;
+        same.dial(a.peer_id(), a.listening()).await.unwrap();
+        fetch(&same, &a, &store(&a, &segment(1)).await).await;
+        for refused in [&other, &open] {
+            assert!(refused.dial(a.peer_id(), a.listening()).await.is_err());
+            assert!(a.dial(refused.peer_id(), refused.listening()).await.is_err());
+        }
+        assert_eq!(a.neighbours().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_and_identity_are_there_after_a_restart_and_leftovers_are_swept() {
+    guarded(async {
+        let home = tempfile::tempdir().unwrap();
+        let node = start(home.path(), None).await;
+        let peer = node.peer_id();
+        let cids = store(&node, &segment(1)).await;
+        assert!(node.remove(&cids[0]).await.unwrap());
+        assert!(!node.remove(&cids[0]).await.unwrap());
+        node.shutdown().await;
+        drop(node);
+
+        let shard = std::fs::read_dir(home.path().join("ipfs/blockstore")).unwrap().next().unwrap().unwrap().path();
+        let leftover = shard.join("bafk.data.1.2.tmp");
+        std::fs::write(&leftover, b"half").unwrap();
+        let node = start(home.path(), None).await;
+        assert_eq!(node.peer_id(), peer);
+        assert!(!leftover.exists());
+        let mut held = node.blocks();
+        held.sort();
+        let mut expected = cids[1..].to_vec();
+        expected.sort();
+        assert_eq!(held, expected);
+        assert_eq!(node.get(&cids[0]).await.unwrap(), None);
+        assert_eq!(node.get(&cids[1]).await.unwrap(), Some(segment(1)[1].1.clone()));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let home = tempfile::tempdir().unwrap();
+    let node = start(home.path(), None).await;
+    let key = home.path().join("identity/libp2p.key");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    node.shutdown().await;
+    drop(node);
+    std::fs::write(&key, b"no key").unwrap();
+    let refused = EmbeddedNode::start(config(home.path(), None)).await;
+    assert!(matches!(refused, Err(StartError::Key(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_an_error_that_names_the_address() {
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let node = start(home.path(), None).await;
+    let taken: Multiaddr = node.listening().remove(0);
+    let config = Config { listen: vec![taken.clone()], ..config(other.path(), None) };
+    let refused = EmbeddedNode::start(config).await;
+    assert!(matches!(refused, Err(StartError::Listen { address, .. }) if address == taken));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_puts_and_reads_at_once_do_not_hold_each_other_up() {
+    guarded(async {
+        let home = tempfile::tempdir().unwrap();
+        let node = start(home.path(), None).await;
+        let blocks: Vec<(Cid, Bytes)> = (0..4).flat_map(segment).collect();
+        let puts = blocks.iter().map(|(cid, data)| node.put(*cid, data.clone()));
+        futures::future::try_join_all(puts).await.unwrap();
+        let work = blocks.iter().map(|(cid, data)| {
+            let node = node.clone();
+            async move {
+                assert_eq!(node.get(cid).await.unwrap().as_ref(), Some(data));
+                assert!(node.remove(cid).await.unwrap());
+            }
+        });
+        futures::future::join_all(work).await;
+        assert!(node.blocks().is_empty());
+    })
+    .await;
+}
