@@ -1,6 +1,8 @@
 //! The embedded IPFS node on loopback: between two of ours, and with a real Kubo. One binary, because each that links a
 //! swarm takes long.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
+
 mod exchange;
 mod kubo;
 

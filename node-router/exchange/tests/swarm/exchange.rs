@@ -1,122 +1,13 @@
-//! The exchange within real swarms, over libp2p's memory transport.
+//! Peers that keep to the protocol: fetches, relays, reconnects.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use async_trait::async_trait;
+use crate::support::{Node, guarded, segment};
 use bytes::Bytes;
 use cid::Cid;
 use futures::{StreamExt, TryStreamExt};
-use libp2p_core::Multiaddr;
-use libp2p_swarm::{Swarm, SwarmEvent};
-use libp2p_swarm_test::SwarmExt;
 use multihash_codetable::{Code, MultihashDigest};
-use node_router_exchange::{Behaviour, Block, BlockSource, Exchange, ExchangeClosed, PeerId, Session};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-
-/// Guards against hanging; nothing is measured against it.
-const GUARD: Duration = Duration::from_secs(60);
-
-async fn guarded<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(GUARD, future).await.expect("does not hang")
-}
-
-#[derive(Default)]
-struct Memory {
-    blocks: Mutex<HashMap<Cid, Bytes>>,
-    /// How often each block was read to be sent.
-    reads: Mutex<HashMap<Cid, usize>>,
-}
-
-#[async_trait]
-impl BlockSource for Memory {
-    fn contains(&self, cid: &Cid) -> bool {
-        self.blocks.lock().unwrap().contains_key(cid)
-    }
-
-    async fn get(&self, cid: &Cid) -> Option<Bytes> {
-        *self.reads.lock().unwrap().entry(*cid).or_default() += 1;
-        self.blocks.lock().unwrap().get(cid).cloned()
-    }
-}
-
-struct Node {
-    exchange: Exchange,
-    memory: Arc<Memory>,
-    peer: PeerId,
-    address: Multiaddr,
-    dial: mpsc::Sender<Multiaddr>,
-    hang_up: mpsc::Sender<PeerId>,
-    connected: watch::Receiver<HashSet<PeerId>>,
-    swarm: JoinHandle<()>,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.swarm.abort();
-    }
-}
-
-impl Node {
-    async fn start() -> Self {
-        let memory = Arc::new(Memory::default());
-        let (exchange, behaviour) = Exchange::new(memory.clone());
-        let mut swarm: Swarm<Behaviour> = Swarm::new_ephemeral_tokio(|_| behaviour);
-        let (address, _) = swarm.listen().with_memory_addr_external().await;
-        let peer = *swarm.local_peer_id();
-        let (dial, mut dials) = mpsc::channel::<Multiaddr>(8);
-        let (hang_up, mut hang_ups) = mpsc::channel::<PeerId>(8);
-        let (connections, connected) = watch::channel(HashSet::new());
-        let swarm = tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    Some(address) = dials.recv() => swarm.dial(address).unwrap(),
-                    Some(peer) = hang_ups.recv() => swarm.disconnect_peer_id(peer).unwrap(),
-                    event = swarm.select_next_some() => match event {
-                        SwarmEvent::ConnectionEstablished { peer_id, .. } => {
-                            connections.send_modify(|connected| { connected.insert(peer_id); });
-                        }
-                        SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
-                            connections.send_modify(|connected| { connected.remove(&peer_id); });
-                        }
-                        _ => {}
-                    },
-                }
-            }
-        });
-        Self { exchange, memory, peer, address, dial, hang_up, connected, swarm }
-    }
-
-    async fn connect(&self, other: &Self) {
-        self.dial.send(other.address.clone()).await.unwrap();
-        self.until(other.peer, true).await;
-        other.until(self.peer, true).await;
-    }
-
-    async fn disconnect(&self, other: &Self) {
-        self.hang_up.send(other.peer).await.unwrap();
-        self.until(other.peer, false).await;
-        other.until(self.peer, false).await;
-    }
-
-    async fn until(&self, peer: PeerId, connected: bool) {
-        self.connected.clone().wait_for(|peers| peers.contains(&peer) == connected).await.unwrap();
-    }
-
-    fn put(&self, data: Bytes) -> Cid {
-        let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(&data));
-        self.memory.blocks.lock().unwrap().insert(cid, data);
-        self.exchange.notify([cid]);
-        cid
-    }
-}
-
-/// Blocks of a segment: 16 of 40 KB, different for each seed.
-fn segment(seed: u8) -> Vec<Bytes> {
-    (0..16).map(|n| [vec![seed, n], vec![seed ^ n; 40_000]].concat().into()).collect()
-}
+use node_router_exchange::{Block, ExchangeClosed, PeerId, Session};
 
 async fn fetch(session: &Session, cids: &[Cid]) -> Vec<Block> {
     session.wants(cids.to_vec()).try_collect().await.unwrap()
