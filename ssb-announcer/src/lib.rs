@@ -152,8 +152,8 @@ impl SsbAnnouncer {
     }
 
     /// Ends the subscriptions of the directory, says goodbye to the peers within a bound, and returns when all tasks
-    /// have ended. What was announced before is durable; what connected peers have not got yet they get when they connect
-    /// again. Calling it again is harmless.
+    /// have ended. What was announced before is durable, and sent to connected peers before the goodbye; what a slow peer
+    /// does not take within the bound it gets when it connects again. Calling it again is harmless.
     pub async fn shutdown(&self) {
         self.cancel.cancel();
         self.directory.close();

@@ -427,7 +427,6 @@ mod assembled {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    #[ignore = "a connection drops what was appended just before its goodbye, and what arrives together with one"]
     async fn an_end_announced_just_before_the_shutdown_reaches_connected_peers() {
         let (publisher_dir, viewer_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let publisher = start_node(publisher_dir.path()).await;

@@ -1,8 +1,11 @@
 //! Fakes for the ports, sample media, and real processes to test against. For tests only.
 
+pub mod browser;
+mod child;
 pub mod encoder;
 pub mod events;
 pub mod fakes;
 pub mod flv;
+pub mod kubo;
 pub mod node;
 pub mod rtmp_hostile;

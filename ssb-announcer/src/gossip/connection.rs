@@ -113,7 +113,11 @@ pub(super) async fn run(
     }
     let ended = connection.serve(&mut reader, &mut notices, &mut wanted, &cancel).await;
     if ended.is_ok() {
-        let _peer_may_be_gone = tokio::time::timeout(GOODBYE_WITHIN, connection.goodbye()).await;
+        let last_words = async {
+            connection.send_what_is_left().await?;
+            connection.goodbye().await.map_err(ConnectionError::from)
+        };
+        let _peer_may_be_gone = tokio::time::timeout(GOODBYE_WITHIN, last_words).await;
     }
     ended
 }
@@ -145,10 +149,12 @@ impl Connection {
         let replicate_until = Instant::now() + REPLICATE_WITHIN;
         let mut progress = (Instant::now(), 0);
         loop {
-            if self.handle_packets(&mut plain)? == Flow::Ended {
+            let flow = self.handle_packets(&mut plain)?;
+            // What came in one read with the goodbye counts too.
+            self.store_arrived().await?;
+            if flow == Flow::Ended {
                 return Ok(());
             }
-            self.store_arrived().await?;
             self.fill().await?;
             let (written, waiting) = (self.writer.written(), self.writer.buffered());
             if written != progress.1 || waiting == 0 {
@@ -412,6 +418,18 @@ impl Connection {
         self.scratch.clear();
         packet.encode(&mut self.scratch);
         self.writer.push(&self.scratch);
+    }
+
+    /// Sends what was appended before the end, such as the end of a broadcast when the node stops.
+    async fn send_what_is_left(&mut self) -> Result<(), ConnectionError> {
+        self.compare_clocks();
+        loop {
+            self.fill().await?;
+            if self.writer.buffered() == 0 {
+                return Ok(());
+            }
+            self.writer.write().await?;
+        }
     }
 
     async fn goodbye(mut self) -> Result<(), BoxStreamError> {

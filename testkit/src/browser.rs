@@ -1,0 +1,81 @@
+//! A real browser: headless Chromium with a page open, through `tests/browser/watch.mjs`.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::child::{JsonChild, repository};
+
+/// A page in a browser.
+#[derive(Debug)]
+pub struct Browser {
+    driver: JsonChild,
+}
+
+/// What the page's player does.
+#[derive(Debug, Clone)]
+pub struct PlayerState(Value);
+
+impl PlayerState {
+    /// Seconds of the broadcast's timeline.
+    pub fn current_time(&self) -> f64 {
+        self.0["video"]["currentTime"].as_f64().unwrap_or(0.0)
+    }
+
+    /// How often the page was loaded: more than once means that it was reloaded.
+    pub fn loads(&self) -> u64 {
+        self.0["loads"].as_u64().unwrap_or(0)
+    }
+
+    /// The player's state: `playing`, `waiting`, `ended`…
+    pub fn state(&self) -> &str {
+        self.0["state"].as_str().unwrap_or_default()
+    }
+
+    /// Width of the picture, 0 where there is none yet.
+    pub fn width(&self) -> u64 {
+        self.0["video"]["width"].as_u64().unwrap_or(0)
+    }
+}
+
+impl Browser {
+    /// Opens a page. With `websocket` false, its script finds none.
+    ///
+    /// # Errors
+    /// Where the browser or the driver is not installed, or the page does not load.
+    pub async fn open(url: &str, websocket: bool) -> Result<Self> {
+        let folder = repository().join("tests/browser");
+        let mut command = Command::new("node");
+        command.arg(folder.join("watch.mjs")).arg(url).args(["--every", "0.5"]);
+        if !websocket {
+            command.arg("--no-websocket");
+        }
+        let driver = JsonChild::spawn("the browser", command, &folder.join("node_modules"))?;
+        let mut browser = Self { driver };
+        browser.driver.until("the page", |line| (line["event"] == "open").then_some(())).await?;
+        Ok(browser)
+    }
+
+    /// Waits until the player's state is as wanted, and returns it.
+    ///
+    /// # Errors
+    /// Where it does not come to that.
+    pub async fn until(&mut self, what: &str, wanted: impl Fn(&PlayerState) -> bool) -> Result<PlayerState> {
+        self.driver
+            .until(what, |line| {
+                let state = PlayerState((line["event"] == "state").then(|| line.clone())?);
+                wanted(&state).then_some(state)
+            })
+            .await
+    }
+
+    /// Saves the page as a PNG of the given width and height in pixels.
+    ///
+    /// # Errors
+    /// Where the browser cannot.
+    pub async fn screenshot(&mut self, file: &std::path::Path, width: u32, height: u32) -> Result<()> {
+        ensure!(file.is_absolute(), "the browser wants an absolute path");
+        self.driver.send(&format!("screenshot {} {width} {height}", file.display())).await?;
+        self.driver.until("the screenshot", |line| (line["event"] == "reply").then_some(())).await
+    }
+}

@@ -1,0 +1,69 @@
+//! A helper process that answers JSON lines with JSON lines.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+/// A guard against hanging, not a measure.
+const GUARD: Duration = Duration::from_secs(120);
+
+/// A process with a conversation over its standard input and output. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct JsonChild {
+    name: &'static str,
+    _child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl JsonChild {
+    /// Starts it. `needs` is a file that `make test-deps` installs.
+    pub(crate) fn spawn(name: &'static str, mut command: Command, needs: &Path) -> Result<Self> {
+        ensure!(needs.exists(), "{} is missing: run 'make test-deps' first", needs.display());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {name}: run 'make test-deps' first"))?;
+        let input = child.stdin.take().context("no standard input")?;
+        let output = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        Ok(Self { name, _child: child, input, output })
+    }
+
+    /// Sends a line.
+    pub(crate) async fn send(&mut self, line: &str) -> Result<()> {
+        self.input.write_all(line.as_bytes()).await?;
+        self.input.write_all(b"\n").await?;
+        Ok(self.input.flush().await?)
+    }
+
+    /// Waits for a line from which `wanted` makes something.
+    pub(crate) async fn until<T>(&mut self, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        let mut last = Value::Null;
+        let search = async {
+            while let Some(line) = self.output.next_line().await? {
+                last = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+                if let Some(found) = wanted(&last) {
+                    return Ok(found);
+                }
+            }
+            bail!("{} ended", self.name)
+        };
+        match tokio::time::timeout(GUARD, search).await {
+            Ok(result) => result.with_context(|| format!("{}: waiting for {what}", self.name)),
+            Err(_) => bail!("{}: {what} did not come; the last line was {last}", self.name),
+        }
+    }
+}
+
+/// The root of the repository, where the drivers are.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the testkit lies in the repository")
+}

@@ -1,0 +1,66 @@
+//! A real Kubo node, through `tests/kubo/kubo_node.py`.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::child::{JsonChild, repository};
+
+/// A Kubo that listens on loopback and knows nobody.
+#[derive(Debug)]
+pub struct Kubo {
+    driver: JsonChild,
+    next: u64,
+    _home: TempDir,
+}
+
+impl Kubo {
+    /// Starts it with a fresh repository.
+    ///
+    /// # Errors
+    /// Where it is not installed.
+    pub async fn start() -> Result<Self> {
+        let home = tempfile::tempdir()?;
+        let python = repository().join(".tools/kubo/bin/python");
+        let mut command = Command::new(&python);
+        command
+            .arg(repository().join("tests/kubo/kubo_node.py"))
+            .arg(home.path().join("repo"))
+            .arg("/ip4/127.0.0.1/tcp/0");
+        let mut driver = JsonChild::spawn("Kubo", command, &python)?;
+        driver.until("its start", |line| line["peer"].as_str().map(drop)).await?;
+        Ok(Self { driver, next: 0, _home: home })
+    }
+
+    /// Connects to another node's multiaddr, which ends in `/p2p/PEER`.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub async fn connect(&mut self, multiaddr: &str) -> Result<()> {
+        self.ask("connect", &[multiaddr]).await.map(drop)
+    }
+
+    /// Fetches a CID, or a path below it, into a file or a folder.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub async fn get(&mut self, path: &str, into: &Path) -> Result<()> {
+        let into = into.to_str().unwrap_or_default();
+        self.ask("get", &[path, into]).await.map(drop)
+    }
+
+    async fn ask(&mut self, command: &str, arguments: &[&str]) -> Result<Value> {
+        self.next += 1;
+        let id = self.next;
+        let request = json!({ "id": id, "command": command, "arguments": arguments });
+        self.driver.send(&request.to_string()).await?;
+        let answer = self.driver.until(command, |line| (line["id"] == id).then(|| line.clone())).await?;
+        match answer["error"].as_str() {
+            Some(error) => bail!("{command} {arguments:?}: {error}"),
+            None => Ok(answer["result"].clone()),
+        }
+    }
+}
