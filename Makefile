@@ -39,7 +39,7 @@ check: deps web ## formatting, lints of every language, and that the lock file i
 .PHONY: bench
 bench: deps web ## benchmarks of the hot paths (docs/benchmarks.md keeps the figures)
 	@scripts/need.sh "the benchmarks" $(demo_packages)
-	cargo bench --workspace --locked --benches -- $(BENCH)
+	cargo bench --workspace --locked --bench '*' -- $(BENCH)
 
 .PHONY: fuzz
 fuzz: deps ## explore the fuzz targets for SECONDS seconds each (60)

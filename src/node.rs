@@ -1,5 +1,6 @@
 //! One node: its parts put together in the order they need, and taken apart again.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,9 @@ pub(crate) fn start_logging(level: &str) {
     let directives = format!("{level},libp2p=error,rust_ipfs=error,connexa=error");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives));
     // A second call, as the demo's tests might make, keeps the first subscriber.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let colours = std::io::stderr().is_terminal();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).try_init();
 }
 
 /// The first SIGINT or SIGTERM asks to stop, the second leaves at once.
@@ -87,16 +90,23 @@ pub(crate) fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<()> {
 )]
 fn print_ready(report: &NodeReport) {
     println!("meshstream {}, node {}", report.node.version, report.node.name);
-    println!(
-        "  publish  rtmp://{}/live/NAME?key=KEY  ('meshstream key add NAME' makes a key)",
-        report.listen.rtmp.join(" ")
-    );
+    for address in &report.listen.rtmp {
+        println!("  publish  rtmp://{}/live/NAME?key=KEY  ('meshstream key add NAME' makes a key)", reachable(address));
+    }
     for address in &report.listen.web {
-        println!("  watch    http://{address}/");
+        println!("  watch    http://{}/", reachable(address));
     }
     println!("  ssb      {}", report.listen.ssb.join(" "));
     println!("  ipfs     {}", report.listen.ipfs.join(" "));
     println!("ready");
+}
+
+/// A listening address as a person can type it: one that stands for all addresses is reached as `localhost` here.
+fn reachable(address: &str) -> String {
+    match address.strip_prefix("[::]").or_else(|| address.strip_prefix("0.0.0.0")) {
+        Some(port) => format!("localhost{port}"),
+        None => address.to_owned(),
+    }
 }
 
 /// What only the parts can check.

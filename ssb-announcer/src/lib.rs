@@ -15,6 +15,7 @@ pub mod gossip;
 pub mod handshake;
 pub mod identity;
 pub mod muxrpc;
+mod nesting;
 pub mod replication;
 
 use std::future::Future;

@@ -15,7 +15,7 @@ mod store;
 mod wanted;
 
 pub use exercise::exercise;
-pub use guard::{MAX_DEPTH, MAX_RAW_BYTES};
+pub use guard::MAX_RAW_BYTES;
 pub use message::Message;
 pub use rejection::Rejected;
 pub use store::{

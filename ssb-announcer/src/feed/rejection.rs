@@ -9,7 +9,7 @@ pub enum Rejected {
     /// More than 8192 UTF-16 units in its signed encoding, or more bytes on the wire than those can take.
     #[error("message is larger than 8192 characters")]
     TooLarge,
-    /// Arrays and objects nested more than [`MAX_DEPTH`](super::MAX_DEPTH) deep.
+    /// Arrays and objects nested more than 64 deep.
     #[error("message is nested too deep")]
     TooDeep,
     /// Not a message in the form of the SSB protocol guide.

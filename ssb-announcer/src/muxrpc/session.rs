@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::packet::{Encoding, Packet, RequestNumber};
-use super::{MAX_NESTING, nesting};
+use crate::nesting::{MAX_NESTING, nesting};
 
 /// The most calls a peer may have open at once. JavaScript peers open about five for good (replication, pings,
 /// blobs); the rest is room for short questions.

@@ -11,7 +11,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use stream_model::{FeedId, FeedSequence};
 
-use crate::muxrpc::{MAX_NESTING, nesting};
+use crate::nesting::{MAX_NESTING, nesting};
 
 /// The largest feed sequence that a note may hold: JavaScript's largest exact integer, shifted.
 const MAX_SEQUENCE: u64 = (1 << 52) - 1;
