@@ -1,13 +1,14 @@
 //! Blocks on disk, in rust-ipfs's repo, with an index of them in memory.
 //!
 //! The repo syncs each block and keeps one lock while it does. So each operation runs in a task of its own, which always
-//! makes progress and releases the lock, and what is held is answered from the index, without the lock.
+//! makes progress and releases the lock, and what is held is answered from the index, without the lock. It syncs the
+//! directory of a new block, but not the one above: that is done here.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::{PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +16,6 @@ use cid::{Cid, Version};
 use node_router_exchange::{BlockSource, Exchange};
 use rust_ipfs::Block;
 use rust_ipfs::repo::{DefaultStorage, Repo};
-use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Where the repo keeps blocks: a directory for each two characters of the CID, `XX/CID.data` in it.
@@ -23,9 +23,6 @@ pub(crate) const DIRECTORY: &str = "blockstore";
 
 /// Puts and removals under way; the repo does one at a time.
 const MAX_WRITES: u32 = 64;
-
-/// The characters of a base32 CID, of which two name a directory.
-const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Why a block could not be stored, read or removed.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +34,14 @@ pub struct BlockError(String);
 pub(crate) struct Blocks {
     repo: Repo<DefaultStorage>,
     held: Arc<RwLock<HashSet<Cid>>>,
+    shards: Arc<Shards>,
     writes: Arc<Semaphore>,
 }
 
 impl Blocks {
-    pub(crate) fn new(repo: Repo<DefaultStorage>, held: Vec<Cid>) -> Self {
-        let held = Arc::new(RwLock::new(held.into_iter().collect()));
-        Self { repo, held, writes: Arc::new(Semaphore::new(MAX_WRITES as usize)) }
+    pub(crate) fn new(repo: Repo<DefaultStorage>, found: Found) -> Self {
+        let held = Arc::new(RwLock::new(found.held.into_iter().collect()));
+        Self { repo, held, shards: Arc::new(found.shards), writes: Arc::new(Semaphore::new(MAX_WRITES as usize)) }
     }
 
     pub(crate) async fn put(&self, cid: Cid, data: Bytes, exchange: &Exchange) -> Result<(), BlockError> {
@@ -52,7 +50,10 @@ impl Blocks {
             return Ok(());
         }
         let (repo, held, exchange) = (self.repo.clone(), self.held.clone(), exchange.clone());
+        let shards = self.shards.clone();
         self.write(async move {
+            let made = tokio::task::spawn_blocking(move || shards.make(&key)).await;
+            made.map_err(failed)?.map_err(failed)?;
             // `get` verifies whatever it reads.
             let block = Block::new_unchecked(key, data);
             repo.put_block(&block).broadcast_on_new_block(false).await.map_err(failed)?;
@@ -144,41 +145,62 @@ fn canonical(cid: &Cid) -> Cid {
     }
 }
 
-/// Removes temporary files that a crash left, and lists the blocks. Makes all directories that blocks can be in: the
-/// repo syncs the directory of a new block, but not the one above.
-pub(crate) fn scan(directory: &Path) -> io::Result<Vec<Cid>> {
+/// What is on disk when the node starts.
+#[derive(Debug)]
+pub(crate) struct Found {
+    held: Vec<Cid>,
+    shards: Shards,
+}
+
+/// The directories that blocks are in.
+#[derive(Debug)]
+struct Shards {
+    directory: PathBuf,
+    made: Mutex<HashSet<String>>,
+}
+
+impl Shards {
+    /// Makes the directory of a block, durably.
+    fn make(&self, cid: &Cid) -> io::Result<()> {
+        let name = cid.to_string();
+        // The two characters before the last; a base32 CID has 59.
+        let Some(shard) = name.len().checked_sub(3).and_then(|start| name.get(start..start + 2)) else {
+            return Ok(());
+        };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !made.contains(shard) {
+            fs::create_dir_all(self.directory.join(shard))?;
+            fs::File::open(&self.directory)?.sync_all()?;
+            made.insert(shard.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Removes temporary files that a crash left, and lists the blocks.
+pub(crate) fn scan(directory: PathBuf) -> io::Result<Found> {
     let mut held = Vec::new();
-    let mut shards = HashSet::new();
-    for shard in fs::read_dir(directory)? {
+    for shard in fs::read_dir(&directory)? {
         let shard = shard?;
-        if !shard.file_type()?.is_dir() {
-            continue;
+        if shard.file_type()?.is_dir() {
+            scan_shard(&shard.path(), &mut held)?;
         }
-        shards.insert(shard.file_name().into_encoded_bytes());
-        for file in fs::read_dir(shard.path())? {
-            let path = file?.path();
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some("tmp") => {
-                    tracing::debug!(path = %path.display(), "removing what a crash left");
-                    fs::remove_file(&path)?;
-                }
-                Some("data") => held.extend(path.file_stem().and_then(|stem| Cid::try_from(stem.to_str()?).ok())),
-                _ => {}
+    }
+    // Those that are there already are synced again with their next block: the crash may have been between the two.
+    Ok(Found { held, shards: Shards { directory, made: Mutex::default() } })
+}
+
+fn scan_shard(shard: &Path, held: &mut Vec<Cid>) -> io::Result<()> {
+    for file in fs::read_dir(shard)? {
+        let path = file?.path();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("tmp") => {
+                tracing::debug!(path = %path.display(), "removing what a crash left");
+                fs::remove_file(&path)?;
             }
+            Some("data") => held.extend(path.file_stem().and_then(|stem| Cid::try_from(stem.to_str()?).ok())),
+            _ => {}
         }
     }
-    let mut made = false;
-    for first in BASE32 {
-        for second in BASE32 {
-            let name = [*first, *second];
-            if !shards.contains(name.as_slice()) {
-                fs::create_dir(directory.join(String::from_utf8_lossy(&name).as_ref()))?;
-                made = true;
-            }
-        }
-    }
-    if made {
-        fs::File::open(directory)?.sync_all()?;
-    }
-    Ok(held)
+    Ok(())
 }

@@ -30,7 +30,7 @@ pub use connexa::prelude::{Multiaddr, PeerId};
 pub use key::KeyFileError;
 pub use neighbours::Neighbour;
 
-use blocks::Blocks;
+use blocks::{Blocks, Found};
 use neighbours::Neighbours;
 
 /// How often neighbours are pinged, and how long they may take. Two pings without an answer close the connection, so that
@@ -134,8 +134,8 @@ impl EmbeddedNode {
         }
         let key = key::load_or_create(&config.key_file)?;
         let peer = key.public().to_peer_id();
-        let (repo, held) = open_repo(&config.repo).await?;
-        let blocks = Arc::new(Blocks::new(repo.clone(), held));
+        let (repo, found) = open_repo(&config.repo).await?;
+        let blocks = Arc::new(Blocks::new(repo.clone(), found));
         let (exchange, behaviour) = Exchange::new(blocks.clone());
         let neighbours = Arc::new(Neighbours::default());
         let swarm = |error: &dyn std::fmt::Display| StartError::Swarm(error.to_string());
@@ -267,14 +267,14 @@ impl EmbeddedNode {
     }
 }
 
-async fn open_repo(path: &Path) -> Result<(Repo<DefaultStorage>, Vec<Cid>), StartError> {
+async fn open_repo(path: &Path) -> Result<(Repo<DefaultStorage>, Found), StartError> {
     let failed = |reason: String| StartError::Repo { path: path.to_owned(), reason };
     tokio::fs::create_dir_all(path).await.map_err(|error| failed(error.to_string()))?;
     let repo = Repo::<DefaultStorage>::new_fs(path);
     // Takes the lock, before anything is swept.
     repo.init().await.map_err(|error| failed(format!("{error:#}")))?;
     let directory = path.join(blocks::DIRECTORY);
-    let held = tokio::task::spawn_blocking(move || blocks::scan(&directory));
-    let held = held.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
-    Ok((repo, held))
+    let found = tokio::task::spawn_blocking(move || blocks::scan(directory));
+    let found = found.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+    Ok((repo, found))
 }

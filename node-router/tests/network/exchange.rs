@@ -83,22 +83,18 @@ async fn segments_are_fetched_both_ways_over_ten_reconnects() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_that_dial_each_other_at_once_are_connected() {
     guarded(async {
-        let (home_a, home_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (a, b) = (start(home_a.path(), None).await, start(home_b.path(), None).await);
-        let cid = store(&a, &segment(1)[..1]).await;
+        let block = [(Cid::new_v1(0x55, Code::Sha2_256.digest(b"block")), Bytes::from_static(b"block"))];
         for round in 0..20 {
+            let (home_a, home_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let (a, b) = (start(home_a.path(), None).await, start(home_b.path(), None).await);
             let (from_a, from_b) = tokio::join!(a.dial(b.peer_id(), b.listening()), b.dial(a.peer_id(), a.listening()));
             from_a.unwrap_or_else(|error| panic!("round {round}: {error}"));
             from_b.unwrap_or_else(|error| panic!("round {round}: {error}"));
-            assert!(a.is_connected(&b.peer_id()) && b.is_connected(&a.peer_id()));
-            if round == 0 {
-                fetch(&b, &a, &cid).await;
-            }
-            // One of the two connections may be on its way up still at one end.
-            while a.is_connected(&b.peer_id()) || b.is_connected(&a.peer_id()) {
-                a.disconnect(b.peer_id()).await;
-                b.disconnect(a.peer_id()).await;
-            }
+            until_connected(&a, &b, true).await;
+            until_connected(&b, &a, true).await;
+            fetch(&b, &a, &store(&a, &block).await).await;
+            a.shutdown().await;
+            b.shutdown().await;
         }
     })
     .await;
