@@ -18,8 +18,8 @@ help: ## list these commands
 demo: deps web ## two nodes, a test broadcast, and a URL to open (Ctrl-C ends it)
 	@scripts/need.sh "the demo's test picture" $(demo_packages)
 	@echo "building meshstream; the first time takes several minutes"
-	cargo build --locked --release
-	target/release/meshstream demo $(DEMO)
+	cargo build --locked
+	target/debug/meshstream demo $(DEMO)
 
 .PHONY: run
 run: deps web ## one node with the default settings (RUN="--data-dir DIR" to change them)

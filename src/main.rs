@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod data_dir;
 mod demo;
+mod failure;
 mod node;
 mod status;
 

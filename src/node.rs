@@ -19,9 +19,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::Failure;
 use crate::config::{Config, Mirror};
 use crate::data_dir::{DataDir, control_socket};
+use crate::failure::Failure;
 use crate::status::{OPEN_COMMUNITY, Parts, Status};
 
 /// A node ends within five seconds of being asked to; what does not, is left behind.

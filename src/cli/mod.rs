@@ -1,15 +1,15 @@
-//! The command line: what can be asked, and how failures are told.
+//! The command line: what can be asked.
 
 mod key;
 mod show;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::failure::Failure;
 use crate::{demo, node};
 
 /// Live video over a wireless mesh with no Internet.
@@ -49,34 +49,6 @@ struct Output {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-}
-
-/// Why the program ends with an error.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Wrong arguments or configuration.
-    Usage(anyhow::Error),
-    /// Everything else.
-    Runtime(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Runtime(error)
-    }
-}
-
-impl Failure {
-    /// Tells it on standard error and chooses the exit status.
-    #[expect(clippy::print_stderr, reason = "this is where errors reach the person at the terminal")]
-    pub(crate) fn report(self) -> ExitCode {
-        let (error, status) = match self {
-            Self::Usage(error) => (error, 2),
-            Self::Runtime(error) => (error, 1),
-        };
-        eprintln!("meshstream: {error:#}");
-        ExitCode::from(status)
-    }
 }
 
 /// Does what the arguments ask.
