@@ -10,7 +10,7 @@ use cid::Cid;
 use futures::stream::{FuturesUnordered, Stream};
 use futures::task::AtomicWaker;
 use libp2p_identity::PeerId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::behaviour::Behaviour;
 use crate::engine::SessionId;
@@ -69,6 +69,12 @@ impl Exchange {
             // Without any connection there is nobody to tell.
             let _ = self.arrivals.send(cid);
         }
+    }
+
+    /// Waits until the swarm is gone.
+    pub async fn closed(&self) {
+        // The sender is in the mailbox, which is here.
+        let _ = self.mailbox.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     /// Connected peers that speak Bitswap.
@@ -151,6 +157,7 @@ pub(crate) struct Mailbox {
     waker: AtomicWaker,
     wants: Arc<Semaphore>,
     next_id: AtomicU64,
+    closed: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -167,6 +174,7 @@ impl Default for Mailbox {
             waker: AtomicWaker::new(),
             wants: Arc::new(Semaphore::new(MAX_WANTS)),
             next_id: AtomicU64::new(1),
+            closed: watch::channel(false).0,
         }
     }
 }
@@ -208,6 +216,8 @@ impl Mailbox {
         state.closed = true;
         state.commands.clear();
         state.peers.clear();
+        drop(state);
+        self.closed.send_replace(true);
     }
 
     fn lock(&self) -> MutexGuard<'_, MailboxState> {

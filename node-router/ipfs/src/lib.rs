@@ -12,7 +12,7 @@ mod ports;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cid::Cid;
@@ -40,6 +40,13 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a dial may take with all its addresses.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long the swarm may take to end; what is on disk does not depend on it.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a repo that is in use is waited for: the swarm of a node that was shut down a moment ago may still have it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// Connections that are not authenticated yet.
 const MAX_PENDING: u32 = 32;
@@ -260,10 +267,14 @@ impl EmbeddedNode {
         self.neighbours.listening()
     }
 
-    /// Closes all connections and stops listening. Blocks that are being stored are stored. Harmless when called twice.
+    /// Closes all connections and stops listening. Blocks that are being stored are stored.
+    /// Harmless when called twice.
     pub async fn shutdown(&self) {
         self.blocks.settle().await;
         self.ipfs.clone().exit_daemon().await;
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.exchange.closed()).await.is_err() {
+            tracing::warn!("the ipfs swarm did not end in time");
+        }
     }
 }
 
@@ -272,7 +283,13 @@ async fn open_repo(path: &Path) -> Result<(Repo<DefaultStorage>, Found), StartEr
     tokio::fs::create_dir_all(path).await.map_err(|error| failed(error.to_string()))?;
     let repo = Repo::<DefaultStorage>::new_fs(path);
     // Takes the lock, before anything is swept.
-    repo.init().await.map_err(|error| failed(format!("{error:#}")))?;
+    let since = Instant::now();
+    while let Err(error) = repo.init().await {
+        if since.elapsed() > LOCK_PATIENCE {
+            return Err(failed(format!("{error:#}")));
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
     let directory = path.join(blocks::DIRECTORY);
     let found = tokio::task::spawn_blocking(move || blocks::scan(directory));
     let found = found.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;

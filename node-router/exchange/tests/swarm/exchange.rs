@@ -192,6 +192,7 @@ async fn wants_end_with_the_swarm() {
         a.swarm.abort();
         assert_eq!(want.await.unwrap().unwrap_err(), ExchangeClosed);
         assert_eq!(session.want(cid).await.unwrap_err(), ExchangeClosed);
+        a.exchange.closed().await;
     })
     .await;
 }
