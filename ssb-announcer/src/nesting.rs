@@ -3,10 +3,10 @@
 /// The deepest nesting of JSON that is parsed, a message itself included. The signed encoding of a message indents each
 /// level by two spaces where it opens and where it closes, so that a deeper message has more than the 8192 characters
 /// it may have; nothing else needs as much. The recursive parsers manage several hundred levels.
-pub const MAX_NESTING: usize = 64;
+pub(crate) const MAX_NESTING: usize = 64;
 
 /// How deep the brackets of a JSON text nest, without recursion; for text that is not JSON some number.
-pub fn nesting(json: &[u8]) -> usize {
+pub(crate) fn nesting(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for &byte in json {
