@@ -28,7 +28,7 @@ run: deps web ## one node with the default settings (RUN="--data-dir DIR" to cha
 .PHONY: test
 test: test-deps ## all tests: units, end to end, real encoders, peers and browser
 	cd player-web/web && npm test
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
 
 .PHONY: check
 check: deps web ## formatting, lints of every language, and that the lock file is current

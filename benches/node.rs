@@ -23,7 +23,7 @@ const FILE_KBPS: u32 = 12_000;
 const READ_RATE: u32 = 10;
 
 /// Segments over which latencies are taken.
-const SEGMENTS: u64 = 15;
+const SEGMENTS: u64 = 8;
 
 #[tokio::main]
 async fn main() -> Result<()> {

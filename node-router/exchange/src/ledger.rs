@@ -166,9 +166,17 @@ impl Ledger {
         }
     }
 
-    /// The block could not be loaded after all: it is not there.
+    /// The block could not be loaded after all: it is not there. The peer may have asked for it anew meanwhile, so that
+    /// it waits in the queue again.
     pub(crate) fn lost(&mut self, cid: &Cid) {
-        let Some(wanted) = self.wants.get_mut(cid).filter(|wanted| wanted.state == State::Sending) else { return };
+        let Some(wanted) = self.wants.get_mut(cid) else { return };
+        match wanted.state {
+            State::Lacking => return,
+            State::Queued(place) => {
+                self.queue.remove(&place);
+            }
+            State::Sending => {}
+        }
         wanted.state = State::Lacking;
         if wanted.send_dont_have {
             self.presences.push_back((*cid, Presence::DontHave));
@@ -301,6 +309,17 @@ mod tests {
         assert_eq!(ledger.take_presences(), vec![(cid(1), Presence::DontHave)]);
         ledger.arrived(&cid(1));
         assert_eq!(ledger.next_block(), Some(cid(1)));
+    }
+
+    #[test]
+    fn a_block_that_vanished_is_not_handed_out_to_who_asked_anew_meanwhile() {
+        let mut ledger = Ledger::default();
+        ledger.receive(false, vec![want_block(1)], |_| true);
+        assert_eq!(ledger.next_block(), Some(cid(1)));
+        ledger.receive(true, vec![want_block(1)], |_| true);
+        ledger.lost(&cid(1));
+        assert_eq!(ledger.take_presences(), vec![(cid(1), Presence::DontHave)]);
+        assert_eq!(ledger.next_block(), None);
     }
 
     #[test]

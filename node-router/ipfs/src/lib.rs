@@ -18,6 +18,7 @@ use bytes::Bytes;
 use cid::Cid;
 use connexa::prelude::ping;
 use connexa::prelude::transport::pnet::PreSharedKey;
+use futures::future::LocalBoxFuture;
 use node_router_exchange::{Behaviour, Exchange};
 use rust_ipfs::builder::IpfsBuilder;
 use rust_ipfs::p2p::IdentifyConfiguration;
@@ -134,7 +135,15 @@ pub struct EmbeddedNode {
 
 impl EmbeddedNode {
     /// Opens the repo, removes what a crash left half written, and listens.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub fn start(config: Config) -> LocalBoxFuture<'static, Result<Self, StartError>> {
+        // Boxed here, so that the swarm is compiled in this crate and not again in each that awaits its start.
+        Box::pin(Self::open(config))
+    }
+
+    async fn open(config: Config) -> Result<Self, StartError> {
         for address in &config.listen {
             ports::check_free(address)
                 .map_err(|error| StartError::Listen { address: address.clone(), reason: error.to_string() })?;
