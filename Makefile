@@ -42,7 +42,7 @@ bench: deps web ## benchmarks of the hot paths (docs/benchmarks.md keeps the fig
 	cargo bench --workspace --locked --bench '*' -- $(BENCH)
 
 .PHONY: fuzz
-fuzz: deps ## explore the fuzz targets for SECONDS seconds each (60)
+fuzz: deps ## explore the fuzz targets, each for a minute (SECONDS_EACH=60)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	@scripts/need.sh "the sanitizer's C++ runtime" g++
 	cd fuzz && for target in $$(cargo fuzz list); do \
