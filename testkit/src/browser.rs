@@ -1,6 +1,6 @@
 //! A real browser: headless Chromium with a page open, through `tests/browser/watch.mjs`.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -67,15 +67,5 @@ impl Browser {
                 wanted(&state).then_some(state)
             })
             .await
-    }
-
-    /// Saves the page as a PNG of the given width and height in pixels.
-    ///
-    /// # Errors
-    /// Where the browser cannot.
-    pub async fn screenshot(&mut self, file: &std::path::Path, width: u32, height: u32) -> Result<()> {
-        ensure!(file.is_absolute(), "the browser wants an absolute path");
-        self.driver.send(&format!("screenshot {} {width} {height}", file.display())).await?;
-        self.driver.until("the screenshot", |line| (line["event"] == "reply").then_some(())).await
     }
 }

@@ -1,7 +1,7 @@
 //! A real node: the built program as a process with a data directory of its own.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -334,13 +334,4 @@ pub fn cpu_time(pid: &str, of: CpuOf) -> Result<Duration> {
     let first = if of == CpuOf::Process { 11 } else { 13 };
     let ticks: u64 = fields.split(' ').skip(first).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
     Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
-}
-
-/// Fails a test whose tool is missing, and says what installs it.
-///
-/// # Errors
-/// Where no such file exists.
-pub fn require(path: &Path, installed_by: &str) -> Result<()> {
-    ensure!(path.exists(), "{} is missing: run '{installed_by}' first", path.display());
-    Ok(())
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bytes::Bytes;
+use bytes::BytesMut;
 use ssb_announcer::handshake::box_stream::{BoxReader, BoxWriter};
 use ssb_announcer::handshake::{NetworkKey, authenticate_client};
 use ssb_announcer::identity::Identity;
 use stream_model::FeedId;
+use testkit::encoder::Ffmpeg;
 use testkit::events::Events;
 use testkit::node::Node;
 use testkit::rtmp_hostile as rtmp;
@@ -24,12 +25,7 @@ const LISTEN: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn hostile_rtmp_stops_nobody_and_takes_little_memory() -> Result<()> {
-    let a = node("target").await?;
-    let key = a.add_key("demo").await?;
-    let _publisher = publish(&a, &key)?;
-    let mut events = Events::of(&a).await?;
-    let slug = events.live_broadcast().await?;
-    events.subscribe(&slug).await?;
+    let (a, _publisher, mut events) = target().await?;
 
     let mut attacks: Vec<Vec<u8>> = rtmp::truncated_handshakes();
     attacks.push(rtmp::random_bytes(1, 100_000));
@@ -68,12 +64,7 @@ async fn hostile_rtmp_stops_nobody_and_takes_little_memory() -> Result<()> {
 
 #[tokio::test]
 async fn hostile_ssb_stops_nobody_and_takes_little_memory() -> Result<()> {
-    let a = node("target").await?;
-    let key = a.add_key("demo").await?;
-    let _publisher = publish(&a, &key)?;
-    let mut events = Events::of(&a).await?;
-    let slug = events.live_broadcast().await?;
-    events.subscribe(&slug).await?;
+    let (a, _publisher, mut events) = target().await?;
 
     // Without the network key: noise, a handshake cut off, 64 bytes that are no hello of this network.
     let hello = rtmp::random_bytes(3, 64);
@@ -104,6 +95,17 @@ async fn hostile_ssb_stops_nobody_and_takes_little_memory() -> Result<()> {
     goes_on(&a, &mut events).await
 }
 
+/// A node with a broadcast that is to go on, and its events.
+async fn target() -> Result<(Node, Ffmpeg, Events)> {
+    let a = node("target").await?;
+    let key = a.add_key("demo").await?;
+    let publisher = publish(&a, &key)?;
+    let mut events = Events::of(&a).await?;
+    let slug = events.live_broadcast().await?;
+    events.subscribe(&slug).await?;
+    Ok((a, publisher, events))
+}
+
 /// Sends each of the texts on a connection of its own, all at once, and holds the connections open meanwhile.
 async fn attack(address: String, attacks: Vec<Vec<u8>>, target: &Node) -> Result<()> {
     let mut connections = tokio::task::JoinSet::new();
@@ -131,7 +133,7 @@ async fn authenticated(address: &str, feed: FeedId, bytes: &[u8]) -> Result<()> 
     let (mut reader, mut writer) = (BoxReader::new(reader, keys.receive), BoxWriter::new(writer, keys.send));
     writer.push(bytes);
     let _ = writer.write().await;
-    let mut answers = bytes::BytesMut::new();
+    let mut answers = BytesMut::new();
     let _ = tokio::time::timeout(LISTEN, async { while let Ok(true) = reader.read(&mut answers).await {} }).await;
     Ok(())
 }
@@ -139,7 +141,7 @@ async fn authenticated(address: &str, feed: FeedId, bytes: &[u8]) -> Result<()> 
 /// A muxrpc packet (SSB protocol guide, "RPC protocol").
 fn packet(flags: u8, request: i32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    Bytes::from([&[flags][..], &length.to_be_bytes(), &request.to_be_bytes(), body].concat()).to_vec()
+    [&[flags][..], &length.to_be_bytes(), &request.to_be_bytes(), body].concat()
 }
 
 fn within_memory(node: &Node) -> Result<()> {
