@@ -84,7 +84,7 @@ impl SsbAnnouncer {
         let Config { secret, database, gossip } = config;
         let opened = spawn_blocking(move || -> Result<_, StartError> {
             let identity = Identity::load_or_create(&secret)?;
-            let store = FeedStore::open(&database, identity.id())?;
+            let store = FeedStore::open(&database, identity.id(), vec![])?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
             Ok((identity, store, directory))
         });

@@ -31,13 +31,13 @@ struct Node {
 impl Node {
     fn open(seed: u8, path: &Path) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let store = FeedStore::open(path, identity.id()).unwrap();
+        let store = FeedStore::open(path, identity.id(), vec![]).unwrap();
         Self::with_store(identity, store)
     }
 
     fn in_memory(seed: u8) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let store = FeedStore::in_memory(identity.id()).unwrap();
+        let store = FeedStore::in_memory(identity.id(), vec![]).unwrap();
         Self::with_store(identity, store)
     }
 

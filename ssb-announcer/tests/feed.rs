@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use rusqlite::Transaction;
 use ssb_announcer::feed::{
-    Appended, FeedKind, FeedStore, MAX_BROADCAST_FEED_MESSAGES, Message, OwnAppend, Rejected, StoreError, exercise,
+    Appended, Arrival, ContentIndex, FeedKind, FeedStore, MAX_BROADCAST_FEED_MESSAGES, Message, OwnAppend, Rejected,
+    StoreError, exercise,
 };
 use ssb_announcer::identity::Identity;
 use stream_model::{FeedId, FeedSequence};
@@ -30,7 +33,7 @@ fn append(content_json: String) -> OwnAppend {
 
 /// Messages signed by [`author`], made in a store of their own.
 async fn signed(contents: impl IntoIterator<Item = String>) -> Vec<Message> {
-    let store = FeedStore::in_memory(author().id()).unwrap();
+    let store = FeedStore::in_memory(author().id(), vec![]).unwrap();
     store.append_own(contents.into_iter().map(append).collect()).await.unwrap()
 }
 
@@ -48,7 +51,7 @@ fn raws(messages: &[Message]) -> Vec<Bytes> {
 
 /// A store that wants the feed of [`author`].
 fn following() -> FeedStore {
-    let store = FeedStore::in_memory(own().id()).unwrap();
+    let store = FeedStore::in_memory(own().id(), vec![]).unwrap();
     assert!(store.want_peer(author().id()));
     store
 }
@@ -120,7 +123,7 @@ async fn a_gap_is_refused_and_says_what_is_missing() {
 
 #[tokio::test]
 async fn feeds_nobody_asked_for_are_refused() {
-    let store = FeedStore::in_memory(own().id()).unwrap();
+    let store = FeedStore::in_memory(own().id(), vec![]).unwrap();
     let messages = posts(1).await;
     assert_eq!(offer_one(&store, raw(&messages[0])).await, Err(Rejected::Unwanted(author().id())));
     assert_eq!(clock(&store), 0);
@@ -128,7 +131,7 @@ async fn feeds_nobody_asked_for_are_refused() {
 
 #[tokio::test]
 async fn own_feeds_are_never_taken_from_others() {
-    let store = FeedStore::in_memory(author().id()).unwrap();
+    let store = FeedStore::in_memory(author().id(), vec![]).unwrap();
     let messages = posts(2).await;
     let ahead = Rejected::OwnFeedAhead { author: author().id(), sequence: FeedSequence(1) };
     assert_eq!(offer_one(&store, raw(&messages[0])).await, Err(ahead));
@@ -218,7 +221,7 @@ async fn nesting_as_deep_as_fits_a_message_is_fine() {
 
 #[tokio::test]
 async fn size_is_counted_in_utf16_units_of_the_signed_encoding() {
-    let store = FeedStore::in_memory(author().id()).unwrap();
+    let store = FeedStore::in_memory(author().id(), vec![]).unwrap();
     for character in ["x", "ä", "日", "🎥", "\u{1}"] {
         // The longest text that this node can sign is the longest that it accepts.
         let (mut fits, mut too_long) = (0, 8_192);
@@ -302,7 +305,7 @@ async fn correctly_signed_messages_that_other_clients_refuse_are_refused() {
 async fn a_broadcast_feed_that_never_stops_is_cut_off() {
     let count = usize::try_from(MAX_BROADCAST_FEED_MESSAGES).unwrap() + 1;
     let messages = posts(count).await;
-    let store = FeedStore::in_memory(own().id()).unwrap();
+    let store = FeedStore::in_memory(own().id(), vec![]).unwrap();
     store.want_broadcasts([(author().id(), own().id())].into());
     assert_eq!(store.wanted().borrow().kind(&author().id()), Some(FeedKind::Broadcast));
     let answers = offer(&store, raws(&messages)).await;
@@ -312,7 +315,7 @@ async fn a_broadcast_feed_that_never_stops_is_cut_off() {
 
 #[tokio::test]
 async fn the_wanted_set_tells_when_it_changes() {
-    let store = FeedStore::in_memory(own().id()).unwrap();
+    let store = FeedStore::in_memory(own().id(), vec![]).unwrap();
     let mut wanted = store.wanted();
     assert_eq!(wanted.borrow_and_update().feeds().len(), 1);
     assert!(store.want_peer(author().id()));
@@ -323,7 +326,7 @@ async fn the_wanted_set_tells_when_it_changes() {
 }
 
 fn open(path: &Path) -> FeedStore {
-    FeedStore::open(path, own().id()).unwrap()
+    FeedStore::open(path, own().id(), vec![]).unwrap()
 }
 
 #[tokio::test]
@@ -346,7 +349,7 @@ async fn feeds_outlive_the_process_and_the_own_one_goes_on() {
     store.append_own(mine("two")).await.unwrap();
     let written = store.get(own().id(), FeedSequence(1), 9).await.unwrap();
 
-    let other = FeedStore::in_memory(author().id()).unwrap();
+    let other = FeedStore::in_memory(author().id(), vec![]).unwrap();
     other.want_peer(own().id());
     assert!(offer(&other, raws(&written)).await.iter().all(Result::is_ok), "one unbroken chain");
     assert_eq!(written.len(), 2);
@@ -377,7 +380,7 @@ async fn a_copy_taken_without_closing_holds_all_that_was_appended() {
 
 #[tokio::test]
 async fn several_own_messages_are_appended_together_or_not_at_all() {
-    let store = FeedStore::in_memory(author().id()).unwrap();
+    let store = FeedStore::in_memory(author().id(), vec![]).unwrap();
     let fresh = Identity::from_seed(&[3; 32]);
     let too_long = post(&"x".repeat(9_000));
     let result = store
@@ -391,13 +394,88 @@ async fn several_own_messages_are_appended_together_or_not_at_all() {
     assert!(!store.wanted().borrow().is_own(&fresh.id()));
 }
 
+/// Texts of posts, as an index may keep them.
+struct Texts {
+    version: i64,
+}
+
+impl ContentIndex for Texts {
+    fn name(&self) -> &'static str {
+        "texts"
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["post"]
+    }
+
+    fn create(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        transaction
+            .execute_batch("DROP TABLE IF EXISTS texts; CREATE TABLE texts (arrival INTEGER PRIMARY KEY, text TEXT)")
+    }
+
+    fn insert(&self, transaction: &Transaction<'_>, arrival: Arrival, message: &Message) -> rusqlite::Result<()> {
+        let value: serde_json::Value = serde_json::from_str(&message.value_json).unwrap();
+        let text = value["content"]["text"].as_str();
+        transaction.execute("INSERT INTO texts VALUES (?1, ?2)", rusqlite::params![arrival.0, text]).map(|_| ())
+    }
+
+    fn forget(&self, transaction: &Transaction<'_>, _feed: FeedId) -> rusqlite::Result<()> {
+        transaction.execute("DELETE FROM texts", []).map(|_| ())
+    }
+}
+
+fn texts(store: &FeedStore) -> Vec<String> {
+    let read = |connection: &rusqlite::Connection| {
+        let mut statement = connection.prepare("SELECT text FROM texts ORDER BY arrival")?;
+        statement.query_map([], |row| row.get(0))?.collect()
+    };
+    store.query_blocking(read).unwrap()
+}
+
+#[tokio::test]
+async fn an_index_learns_of_messages_old_and_new_and_is_built_anew_when_its_version_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ssb.sqlite3");
+    let open = |version| FeedStore::open(&path, author().id(), vec![Arc::new(Texts { version })]).unwrap();
+    let other = r#"{"type":"other-type"}"#.to_owned();
+
+    let store = open(1);
+    store.append_own(vec![append(post("one")), append(other), append(post("two"))]).await.unwrap();
+    assert_eq!(texts(&store), ["one", "two"]);
+    drop(store);
+    rusqlite::Connection::open(&path).unwrap().execute("UPDATE texts SET text = 'kept'", []).unwrap();
+    assert_eq!(texts(&open(1)), ["kept", "kept"]);
+    assert_eq!(texts(&open(2)), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_learns_the_types_of_posts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ssb.sqlite3");
+    let store = open(&path);
+    store.append_own(vec![OwnAppend { identity: own(), content_json: post("old"), names: None }]).await.unwrap();
+    drop(store);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch("UPDATE messages SET kind = NULL; DROP TABLE content_indexes; PRAGMA user_version = 1")
+        .unwrap();
+    drop(connection);
+
+    let store = FeedStore::open(&path, own().id(), vec![Arc::new(Texts { version: 1 })]).unwrap();
+    assert_eq!(texts(&store), ["old"]);
+}
+
 #[test]
 fn a_database_of_a_later_version_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ssb.sqlite3");
     drop(open(&path));
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(FeedStore::open(&path, own().id()), Err(StoreError::Version(99))));
+    assert!(matches!(FeedStore::open(&path, own().id(), vec![]), Err(StoreError::Version(99))));
 }
 
 /// The seeds and finds of `make fuzz`.
@@ -426,7 +504,7 @@ async fn feeds_written_by_javascript_are_accepted() {
 }
 
 fn following_feed(feed: FeedId) -> FeedStore {
-    let store = FeedStore::in_memory(own().id()).unwrap();
+    let store = FeedStore::in_memory(own().id(), vec![]).unwrap();
     store.want_peer(feed);
     store
 }
@@ -436,7 +514,7 @@ proptest! {
 
     #[test]
     fn whatever_this_node_signs_others_accept(text: String, number in -(1i64 << 53)..(1 << 53), key in "[a-z0-9]{1,8}") {
-        let store = FeedStore::in_memory(author().id()).unwrap();
+        let store = FeedStore::in_memory(author().id(), vec![]).unwrap();
         let mut content = serde_json::json!({ "type": "test", "text": text });
         content[format!("k{key}")] = number.into();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

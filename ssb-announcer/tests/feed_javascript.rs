@@ -58,7 +58,7 @@ async fn feed(store: &FeedStore, feed: FeedId) -> Vec<Message> {
 
 #[tokio::test]
 async fn javascript_accepts_whatever_content_this_node_signs() {
-    let store = FeedStore::in_memory(identity().id()).unwrap();
+    let store = FeedStore::in_memory(identity().id(), vec![]).unwrap();
     let mut contents = vec![
         json!({ "type": "post", "text": "plain" }),
         json!({ "type": "post", "text": "Grüße 日本 🎥 \u{2028}\u{2029} \u{7f} \u{0} \u{8}\u{c}\n\r\t\u{1f} \\ \" /" }),
@@ -99,7 +99,7 @@ async fn javascript_accepts_whatever_content_this_node_signs() {
 
 #[tokio::test]
 async fn javascript_accepts_every_announcement() {
-    let store = FeedStore::in_memory(identity().id()).unwrap();
+    let store = FeedStore::in_memory(identity().id(), vec![]).unwrap();
     let directory = BroadcastDirectory::open(store.clone(), identity().id()).unwrap();
     let announcer = Announcer::new(identity(), store.clone(), directory);
     let cid = |text: &str| Cid::new_v1(0x55, Code::Sha2_256.digest(text.as_bytes()));
@@ -157,7 +157,7 @@ fn raw_messages() -> Vec<String> {
 }
 
 fn following(author: Option<FeedId>) -> FeedStore {
-    let store = FeedStore::in_memory(identity().id()).unwrap();
+    let store = FeedStore::in_memory(identity().id(), vec![]).unwrap();
     author.map(|author| store.want_peer(author));
     store
 }

@@ -13,7 +13,7 @@ use crate::identity::Identity;
 /// Where validation panics, or answers what it must not: this is what fuzzing looks for.
 pub fn exercise(input: &[u8]) {
     let lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').take(super::MAX_BATCH).collect();
-    let store = FeedStore::in_memory(Identity::from_seed(&[0; 32]).id()).expect("memory needs no disk");
+    let store = FeedStore::in_memory(Identity::from_seed(&[0; 32]).id(), vec![]).expect("memory needs no disk");
     for line in &lines {
         let Ok(parsed) = message::parse(line) else { continue };
         assert!(line.len() <= MAX_RAW_BYTES, "a message beyond the bound was parsed");

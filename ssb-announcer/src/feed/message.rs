@@ -25,7 +25,8 @@ pub struct Message {
     pub author: FeedId,
     /// Its number in the feed, from 1.
     pub sequence: FeedSequence,
-    /// The `type` of its content where that starts with `meshstream-`; `None` for all other content.
+    /// The `type` of its content where that is one of this program's own or one of [`SOCIAL_KINDS`]; `None` for all
+    /// other content.
     pub kind: Option<Arc<str>>,
     /// The whole value as compact JSON, as it is sent.
     pub value_json: Arc<str>,
@@ -33,6 +34,9 @@ pub struct Message {
 
 /// Content types that are this program's own begin with this.
 const KIND_PREFIX: &str = "meshstream-";
+
+/// The content types of other SSB programs that this one reads.
+pub const SOCIAL_KINDS: [&str; 4] = ["post", "about", "contact", "vote"];
 
 impl Message {
     /// The message with its key, as `createHistoryStream` sends it: `{"key":…,"value":…,"timestamp":…}`. The
@@ -58,9 +62,7 @@ pub(super) fn parse(raw: &[u8]) -> Result<Message, Rejected> {
         return Err(malformed("signature is not an ed25519 signature"));
     }
     let kind = match fields.get("content") {
-        Some(Value::Object(content)) => {
-            string_of(content.get("type")).filter(|kind| kind.starts_with(KIND_PREFIX)).map(Arc::from)
-        }
+        Some(Value::Object(content)) => string_of(content.get("type")).filter(|kind| is_kept_kind(kind)).map(Arc::from),
         _ => None,
     };
     let signed = encode(&value, Spacing::Signed)?;
@@ -68,6 +70,10 @@ pub(super) fn parse(raw: &[u8]) -> Result<Message, Rejected> {
         return Err(Rejected::TooLarge);
     }
     Ok(Message { key: key_of(&signed), author, sequence, kind, value_json: encode(&value, Spacing::Compact)?.into() })
+}
+
+fn is_kept_kind(kind: &str) -> bool {
+    kind.starts_with(KIND_PREFIX) || SOCIAL_KINDS.contains(&kind)
 }
 
 /// Content cannot be made into a message of this node.

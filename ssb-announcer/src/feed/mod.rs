@@ -3,8 +3,10 @@
 //! [`FeedStore`] keeps them in SQLite. Messages of others come in through [`FeedStore::append_remote`], which
 //! believes nothing: size and depth first, then form, signature and chain. This node's own messages come in as
 //! content through [`FeedStore::append_own`], which signs them. What goes out: messages, the clock of each feed, the
-//! set of wanted feeds, and notices of what was appended. It never looks into the content beyond its type.
+//! set of wanted feeds, and notices of what was appended. It never looks into the content beyond its type: what messages
+//! say is kept by each [`ContentIndex`], in the transaction that stores them.
 
+mod content_index;
 mod exercise;
 mod guard;
 mod message;
@@ -14,9 +16,10 @@ mod schema;
 mod store;
 mod wanted;
 
+pub use content_index::{Arrival, ContentIndex};
 pub use exercise::exercise;
 pub use guard::MAX_RAW_BYTES;
-pub use message::Message;
+pub use message::{Message, SOCIAL_KINDS};
 pub use rejection::Rejected;
 pub use store::{
     Appended, FeedObserver, FeedStore, MAX_BATCH, MAX_BROADCAST_FEED_MESSAGES, MAX_NODE_FEED_MESSAGES, MAX_READ,

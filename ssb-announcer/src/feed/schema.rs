@@ -12,10 +12,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params};
 use stream_model::{FeedId, FeedSequence, MessageKey};
 
+use super::content_index::Arrival;
 use super::message::Message;
 use super::store::StoreError;
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// `arrival` numbers messages in the order in which they were stored here: what was concluded from them in that order
 /// can be concluded again.
@@ -38,6 +39,20 @@ const TABLES: &str = "
     CREATE INDEX messages_by_kind ON messages (kind, arrival) WHERE kind IS NOT NULL;
     CREATE TABLE own_feeds (
         feed BLOB PRIMARY KEY
+    ) STRICT;
+    CREATE TABLE content_indexes (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL
+    ) STRICT;
+";
+
+/// From version 1, which noted the type of this program's own messages only.
+const FROM_VERSION_1: &str = "
+    UPDATE messages SET kind = json_extract(value, '$.content.type')
+        WHERE kind IS NULL AND json_extract(value, '$.content.type') IN ('post', 'about', 'contact', 'vote');
+    CREATE TABLE content_indexes (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL
     ) STRICT;
 ";
 
@@ -67,15 +82,19 @@ fn prepare(mut connection: Connection) -> Result<Connection, StoreError> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         VERSION => {}
-        0 => {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-            transaction.commit()?;
-        }
+        0 => create(&mut connection, TABLES)?,
+        1 => create(&mut connection, FROM_VERSION_1)?,
         newer => return Err(StoreError::Version(newer)),
     }
     Ok(connection)
+}
+
+fn create(connection: &mut Connection, statements: &str) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(statements)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// The last message of a feed.
@@ -104,7 +123,7 @@ pub(super) fn insert_own_feed(transaction: &Transaction<'_>, feed: &FeedId) -> R
     Ok(())
 }
 
-pub(super) fn insert(transaction: &Transaction<'_>, message: &Message) -> Result<(), StoreError> {
+pub(super) fn insert(transaction: &Transaction<'_>, message: &Message) -> Result<Arrival, StoreError> {
     let row = named_params! {
         ":feed": message.author.0,
         ":sequence": sql_integer(message.sequence),
@@ -127,6 +146,23 @@ pub(super) fn insert(transaction: &Transaction<'_>, message: &Message) -> Result
             ":kind": message.kind.as_deref(),
             ":value": &*message.value_json,
         })?;
+    Ok(Arrival(transaction.last_insert_rowid()))
+}
+
+/// Hands over all messages of a kind in the order of arrival.
+pub(super) fn each_of_kind(
+    connection: &Connection,
+    kind: &str,
+    mut visit: impl FnMut(Arrival, Message) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS}, messages.arrival FROM messages JOIN feeds ON messages.feed = feeds.id
+         WHERE messages.kind = ?1 ORDER BY messages.arrival"
+    ))?;
+    let mut rows = statement.query([kind])?;
+    while let Some(row) = rows.next()? {
+        visit(Arrival(row.get(5)?), message(row)?)?;
+    }
     Ok(())
 }
 

@@ -7,16 +7,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use metrics::counter;
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use stream_model::{FeedId, FeedSequence, MessageKey, WallTime};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::spawn_blocking;
 use tracing::debug;
 
+use super::content_index::{self, ContentIndex};
 use super::message::{self, Message, SignError};
 use super::schema::{self, Head};
 use super::wanted::{FeedKind, WantedFeeds};
@@ -120,30 +121,41 @@ struct Inner {
     heads: RwLock<HashMap<FeedId, Head>>,
     wanted: watch::Sender<Arc<WantedFeeds>>,
     notices: broadcast::Sender<(FeedId, FeedSequence)>,
-    observer: OnceLock<Weak<dyn FeedObserver>>,
+    indexes: Vec<Arc<dyn ContentIndex>>,
+    observers: RwLock<Vec<Weak<dyn FeedObserver>>>,
     appends: Arc<Semaphore>,
 }
 
 impl FeedStore {
-    /// Opens or creates `ssb.sqlite3` for the node whose own feed is `node`. Blocks.
+    /// Opens or creates `ssb.sqlite3` for the node whose own feed is `node`, with the indexes of its content. Blocks.
     ///
     /// # Errors
     /// [`StoreError`] where it cannot be opened or is of a later version.
-    pub fn open(path: &Path, node: FeedId) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, node: FeedId, indexes: Vec<Arc<dyn ContentIndex>>) -> Result<Self, StoreError> {
         let writer = schema::open(path)?;
         let reader = schema::open(path)?;
-        Self::with_connections(writer, Some(reader), node)
+        Self::with_connections(writer, Some(reader), node, indexes)
     }
 
     /// A store that is gone with its last handle, for tests and fuzzing.
     ///
     /// # Errors
     /// [`StoreError`] where SQLite fails.
-    pub fn in_memory(node: FeedId) -> Result<Self, StoreError> {
-        Self::with_connections(schema::open_in_memory()?, None, node)
+    pub fn in_memory(node: FeedId, indexes: Vec<Arc<dyn ContentIndex>>) -> Result<Self, StoreError> {
+        Self::with_connections(schema::open_in_memory()?, None, node, indexes)
     }
 
-    fn with_connections(writer: Connection, reader: Option<Connection>, node: FeedId) -> Result<Self, StoreError> {
+    fn with_connections(
+        mut writer: Connection,
+        reader: Option<Connection>,
+        node: FeedId,
+        indexes: Vec<Arc<dyn ContentIndex>>,
+    ) -> Result<Self, StoreError> {
+        let transaction = writer.transaction()?;
+        for index in &indexes {
+            content_index::prepare(&transaction, index.as_ref())?;
+        }
+        transaction.commit()?;
         let heads = schema::heads(&writer)?.into_iter().collect();
         let mut wanted = WantedFeeds::new(node);
         for feed in schema::own_feeds(&writer)? {
@@ -155,7 +167,8 @@ impl FeedStore {
             heads: RwLock::new(heads),
             wanted: watch::Sender::new(Arc::new(wanted)),
             notices: broadcast::Sender::new(NOTICES),
-            observer: OnceLock::new(),
+            indexes,
+            observers: RwLock::default(),
             appends: Arc::new(Semaphore::new(CONCURRENT_APPENDS)),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -255,10 +268,29 @@ impl FeedStore {
         self.inner.change_wanted(|wanted| wanted.set_broadcasts(feeds));
     }
 
-    /// Names the one who learns of all messages from now on. Only the first call counts. The store does not keep it
-    /// alive.
+    /// Names somebody who learns of all messages from now on. The store does not keep it alive.
     pub fn observe(&self, observer: Weak<dyn FeedObserver>) {
-        let _first_call_counts = self.inner.observer.set(observer);
+        self.inner.observers.write().unwrap_or_else(PoisonError::into_inner).push(observer);
+    }
+
+    /// Reads the tables of a [`ContentIndex`], on a blocking thread. May be cancelled.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite fails.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        spawn_blocking(move || store.query_blocking(read)).await.map_err(|_| StoreError::Cancelled)?
+    }
+
+    /// [`query`](Self::query) on the calling thread.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn query_blocking<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        Ok(read(&self.inner.reader())?)
     }
 
     /// Hands over stored messages in the order of their arrival: of each kind the newest, as many as asked for.
@@ -325,7 +357,7 @@ impl Inner {
             let messages: Vec<&Message> = answers[index..index + run].iter().flatten().collect();
             let (good, rejected) = remote::check_chain(&messages, previous.as_ref());
             for message in messages.into_iter().take(good) {
-                schema::insert(&transaction, message)?;
+                self.insert(&transaction, message)?;
                 heads.insert(author, Head { sequence: message.sequence, key: message.key });
                 stored.push(message.clone());
             }
@@ -342,6 +374,16 @@ impl Inner {
             .into_iter()
             .map(|answer| answer.map(|message| Appended { author: message.author, sequence: message.sequence }))
             .collect())
+    }
+
+    /// Stores a message and what the indexes conclude from it.
+    fn insert(&self, transaction: &Transaction<'_>, message: &Message) -> Result<(), StoreError> {
+        let arrival = schema::insert(transaction, message)?;
+        let Some(kind) = message.kind.as_deref() else { return Ok(()) };
+        for index in self.indexes.iter().filter(|index| index.kinds().contains(&kind)) {
+            index.insert(transaction, arrival, message)?;
+        }
+        Ok(())
     }
 
     /// Reads messages and refuses what can be refused without cryptography.
@@ -423,7 +465,7 @@ impl Inner {
             let head = heads.get(&author).copied().or_else(|| self.head(&author));
             let previous = head.map(|head| (head.key, head.sequence));
             let message = message::sign(&append.identity, previous, WallTime::now(), &append.content_json)?;
-            schema::insert(&transaction, &message)?;
+            self.insert(&transaction, &message)?;
             if let Some(feed) = append.names {
                 schema::insert_own_feed(&transaction, &feed)?;
             }
@@ -450,7 +492,7 @@ impl Inner {
             heads.insert(message.author, Head { sequence: message.sequence, key: message.key });
         }
         drop(heads);
-        if let Some(observer) = self.observer.get().and_then(Weak::upgrade) {
+        for observer in self.observers.read().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
             observer.appended(messages);
         }
         for message in messages {

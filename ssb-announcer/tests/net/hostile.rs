@@ -92,7 +92,7 @@ impl Attacker {
 
 /// Messages of a feed as they travel.
 async fn messages(identity: &Identity, texts: &[&str]) -> Vec<String> {
-    let store = FeedStore::in_memory(identity.id()).unwrap();
+    let store = FeedStore::in_memory(identity.id(), vec![]).unwrap();
     let append = |text: &&str| OwnAppend {
         identity: identity.clone(),
         content_json: format!(r#"{{"type":"test","text":"{text}"}}"#),

@@ -35,7 +35,7 @@ impl Node {
 
     pub(crate) fn start_at(seed: u8, listen: SocketAddr) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let store = FeedStore::in_memory(identity.id()).unwrap();
+        let store = FeedStore::in_memory(identity.id(), vec![]).unwrap();
         Self::start_with(identity, store, listen)
     }
 
