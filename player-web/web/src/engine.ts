@@ -14,6 +14,8 @@ export interface Engine {
   behind(): number | null;
   /** Seconds listed beyond the position. */
   ahead(): number;
+  /** Seconds to have ahead before playing on at the live edge; 0 where the browser sees to that itself. */
+  reserve(): number;
   /** The live playlist has changed, or the node is heard again: load it now. */
   refresh(): void;
   /** Begins anew, after nothing moved for too long. */

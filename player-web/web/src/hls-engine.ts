@@ -14,9 +14,12 @@ const patience = (maxTimeToFirstByteMs: number, maxLoadTimeMs: number) => ({
   default: { maxTimeToFirstByteMs, maxLoadTimeMs, timeoutRetry: null, errorRetry: null },
 });
 
+/** What is kept in hand: one segment to play while the next is on its way. */
+const RESERVE_SEGMENTS = 2;
+
 const CONFIG: Partial<HlsConfig> = {
-  // Two segments behind the edge; one that has fallen a whole window behind jumps forward again.
-  liveSyncDurationCount: 2,
+  // One that has fallen a whole window behind jumps forward again.
+  liveSyncDurationCount: RESERVE_SEGMENTS,
   liveMaxLatencyDurationCount: 6,
   // fMP4 needs no transmuxing worth a thread, and a worker would need a wider content security policy.
   enableWorker: false,
@@ -139,7 +142,13 @@ export class HlsEngine implements Engine {
 
   ahead(): number {
     const details = this.hls?.latestLevelDetails;
-    return details ? details.edge - this.video.currentTime : 0;
+    // Before the list there is nothing to play: hls.js will jump into it.
+    return details ? details.edge - Math.max(this.video.currentTime, details.fragmentStart) : 0;
+  }
+
+  reserve(): number {
+    const durations = this.hls?.latestLevelDetails?.fragments.map(({ duration }) => duration) ?? [];
+    return RESERVE_SEGMENTS * Math.max(0, ...durations);
   }
 
   destroy(): void {

@@ -77,6 +77,10 @@ export class NativeEngine implements Engine {
     return seekable.length === 0 ? 0 : seekable.end(seekable.length - 1) - currentTime;
   }
 
+  reserve(): number {
+    return 0;
+  }
+
   destroy(): void {
     this.destroyed = true;
     clearTimeout(this.timer);

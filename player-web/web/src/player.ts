@@ -3,6 +3,7 @@
 import type { Engine, EngineEvents } from "./engine";
 import { HlsEngine } from "./hls-engine";
 import { NativeEngine } from "./native-engine";
+import { Reserve } from "./reserve";
 import { type Snapshot, describe } from "./status";
 
 /** How often the caption is looked at again. */
@@ -11,8 +12,8 @@ const CAPTION_MS = 500;
 /** Time without movement after which it counts as stalled. */
 const STALLED_MS = 1500;
 
-/** Time without movement, although there is something to play, after which the engine begins anew. Longer than a
- * segment may take to arrive over a slow link. */
+/** Time without movement, although there is something to play and nothing holds it, after which the engine begins
+ * anew. Longer than a segment may take to arrive over a slow link. */
 const STUCK_MS = 75_000;
 
 export interface PlayerElements {
@@ -32,7 +33,12 @@ export class Player {
   private started = false;
   private blocked = false;
   private movedAt = performance.now();
+  /** When it last moved, or had a reason not to. */
+  private excusedAt = performance.now();
   private position = -1;
+  private readonly reserve = new Reserve();
+  /** The viewer's playback rate while the picture is held. */
+  private heldRate: number | undefined;
 
   constructor(
     private readonly elements: PlayerElements,
@@ -79,6 +85,7 @@ export class Player {
         this.unreachable = false;
         if (!this.hasPlaylist) this.play();
         this.hasPlaylist = true;
+        this.update();
       },
       notYet: () => {
         this.notYet = true;
@@ -128,6 +135,17 @@ export class Player {
       this.movedAt = now;
     }
     const still = now - this.movedAt;
+    const ahead = engine.ahead();
+    const held = this.reserve.update(
+      {
+        live: this.hasPlaylist && !this.playlistEnded,
+        starved: video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA,
+        ahead,
+        wanted: engine.reserve(),
+      },
+      now,
+    );
+    this.hold(held);
     const snapshot: Snapshot = {
       playlistEnded: this.playlistEnded,
       videoEnded: video.ended,
@@ -137,8 +155,8 @@ export class Player {
       started: this.started,
       paused: video.paused,
       blocked: this.blocked,
-      stalled: still > STALLED_MS,
-      ahead: engine.ahead(),
+      stalled: held || still > STALLED_MS,
+      ahead,
       behind: engine.behind(),
     };
     const status = describe(snapshot);
@@ -146,9 +164,22 @@ export class Player {
     sound.hidden = !(this.blocked || (video.muted && this.started && !video.ended));
     const label = this.blocked ? "Tap to play" : "Tap for sound";
     if (sound.textContent !== label) sound.textContent = label;
-    if (status.state === "catching-up" && still > STUCK_MS) {
-      this.movedAt = now;
+    if (held || status.state !== "catching-up") this.excusedAt = now;
+    if (now - this.excusedAt > STUCK_MS) {
+      this.excusedAt = now;
       engine.restart();
+    }
+  }
+
+  /** Holds the picture, or lets it go on. A rate of 0 is neither a pause nor, to hls.js, a stall. */
+  private hold(held: boolean): void {
+    const { video } = this.elements;
+    if (held && video.playbackRate !== 0) {
+      this.heldRate = video.playbackRate;
+      video.playbackRate = 0;
+    } else if (!held && this.heldRate !== undefined) {
+      video.playbackRate = this.heldRate;
+      this.heldRate = undefined;
     }
   }
 
