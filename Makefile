@@ -47,7 +47,9 @@ fuzz: deps ## explore the fuzz targets, each for a minute (SECONDS_EACH=60)
 	@scripts/need.sh "the sanitizer's C++ runtime" g++
 	cd fuzz && for target in $$(cargo fuzz list); do \
 	    echo "fuzzing $$target"; \
-	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$${SECONDS_EACH:-60} || exit 1; \
+	    mkdir -p found/$$target; \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target found/$$target corpus/$$target -- \
+	        -max_total_time=$${SECONDS_EACH:-60} || exit 1; \
 	done
 
 .PHONY: deps
@@ -74,4 +76,4 @@ player-web/web/dist/.built: $(web_sources)
 .PHONY: clean
 clean: ## remove everything that was built or installed in this folder
 	cargo clean
-	rm -rf .tools fuzz/target player-web/web/dist player-web/web/node_modules tests/js/node_modules tests/browser/node_modules
+	rm -rf .tools fuzz/target fuzz/found player-web/web/dist player-web/web/node_modules tests/js/node_modules tests/browser/node_modules

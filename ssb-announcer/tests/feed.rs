@@ -185,6 +185,18 @@ async fn a_fork_is_refused_before_and_at_the_head() {
     assert_eq!(store.get(author().id(), FeedSequence(1), 9).await.unwrap(), messages);
 }
 
+/// The crate that verifies signatures panics on these.
+#[tokio::test]
+async fn a_signature_beyond_the_order_of_the_group_is_refused_by_its_form() {
+    let text = posts(1).await.pop().unwrap().value_json.to_string();
+    let end = text.find("==.sig.ed25519").unwrap();
+    // The last two characters before the padding hold the last byte.
+    let impossible = format!("{}/w{}", &text[..end - 2], &text[end..]);
+    assert!(
+        matches!(offer_one(&following(), impossible).await, Err(Rejected::Malformed(problem)) if problem.contains("signature"))
+    );
+}
+
 #[tokio::test]
 async fn a_forged_fork_is_a_bad_signature() {
     let messages = posts(2).await;

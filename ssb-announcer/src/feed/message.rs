@@ -139,9 +139,12 @@ fn check_order<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Rejected>
 
 /// The signature is part of what the key is a hash of. Were anything around it let through, as
 /// `ssb-verify-signatures` does, whoever relays a message could give it other keys and fork the feed.
+/// Whether it has the form of a signature. The group has fewer than 2^253 elements, so that the second half of each
+/// signature leaves its three highest bits unset (RFC 8032 §5.1.7); what verifies signatures panics on others.
 fn is_signature(text: &str) -> bool {
     let bytes = text.strip_suffix(".sig.ed25519").and_then(|text| STANDARD.decode(text).ok());
-    bytes.is_some_and(|bytes| bytes.len() == ed25519_dalek::SIGNATURE_LENGTH)
+    let bytes: Option<[u8; ed25519_dalek::SIGNATURE_LENGTH]> = bytes.and_then(|bytes| bytes.try_into().ok());
+    bytes.is_some_and(|bytes| bytes[ed25519_dalek::SIGNATURE_LENGTH - 1] & 0b1110_0000 == 0)
 }
 
 fn string_of(value: Option<&Value>) -> Option<&str> {
