@@ -1,5 +1,6 @@
 //! The directory of broadcasts that a node knows, built only from validated messages.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cid::Cid;
@@ -58,6 +59,15 @@ pub enum DirectoryChange {
     Missed,
 }
 
+/// What this node has to do with broadcasts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// Watched here, mirrored, or this node's own: all of their announcements are wanted.
+    pub followed: BTreeSet<BroadcastId>,
+    /// Segments of these are held here: the signed announcements that vouch for them are kept.
+    pub held: BTreeSet<BroadcastId>,
+}
+
 /// Reads the directory (implemented by `ssb-announcer`). The calls answer from memory.
 pub trait Directory: Send + Sync {
     /// All broadcasts known, newest first.
@@ -68,6 +78,12 @@ pub trait Directory: Send + Sync {
 
     /// Announced segments with `from <= media sequence`, in order, at most `limit`.
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;
+
+    /// Replaces what this node has to do with broadcasts (called by who follows them, whenever it changes). Until the
+    /// first call nothing that announces an ended broadcast is dropped. A directory that drops nothing passes it over.
+    fn set_interest(&self, interest: Interest) {
+        drop(interest);
+    }
 
     /// Changes from now on. The stream ends when the directory closes.
     fn subscribe(&self) -> BoxStream<'static, DirectoryChange>;

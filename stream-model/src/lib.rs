@@ -7,6 +7,7 @@
 mod announcement;
 mod content;
 mod directory;
+mod follow;
 mod id;
 mod media;
 mod playlist;
@@ -18,7 +19,8 @@ pub use content::{
     Claim, ContentFetcher, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchRequest, Node, StoreError,
     StoredContent,
 };
-pub use directory::{BroadcastState, Directory, DirectoryChange, Listing};
+pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
+pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
 pub use id::{BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};

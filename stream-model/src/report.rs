@@ -186,4 +186,10 @@ pub trait PeerBook: Send + Sync {
 
     /// Replicate the node feed of somebody that a peer knows, through whoever has it.
     fn replicate(&self, feed: FeedId);
+
+    /// [`replicate`](Self::replicate) on the word of `neighbour`, which has a budget for such introductions.
+    fn introduce(&self, neighbour: FeedId, feed: FeedId) {
+        let _without_budgets = neighbour;
+        self.replicate(feed);
+    }
 }

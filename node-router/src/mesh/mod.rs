@@ -150,7 +150,7 @@ impl Mesh {
             if self.introduced.len() >= MAX_INTRODUCED {
                 counter!("meshstream_mesh_introductions_refused_total").increment(1);
             } else if self.introduced.insert(node.feed) {
-                self.book.replicate(node.feed);
+                self.book.introduce(info.ssb.feed, node.feed);
             }
         }
     }
