@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytesize::ByteSize;
+use player_web::GatewayReach;
 use serde::{Deserialize, Deserializer, de};
 use toml::{Table, Value};
 
@@ -89,6 +90,8 @@ pub(crate) struct Ssb {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Web {
     pub(crate) listen: SocketAddr,
+    /// What `/ipfs/` serves.
+    pub(crate) gateway: GatewayReach,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -147,7 +150,7 @@ impl Default for Ssb {
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: any(8080) }
+        Self { listen: any(8080), gateway: GatewayReach::Known }
     }
 }
 
@@ -291,6 +294,7 @@ mod tests {
             ("MESHSTREAM_SEGMENT__LIVE_WINDOW", "8"),
             ("MESHSTREAM_MESH__PEERS", "[\"10.0.0.2\"]"),
             ("MESHSTREAM_MESH__MIRROR", "all"),
+            ("MESHSTREAM_WEB__GATEWAY", "open"),
             ("PATH", "/bin"),
         ];
         let config = load(file, &environment).unwrap();
@@ -300,6 +304,7 @@ mod tests {
         assert_eq!(config.ingest.listen.port(), 0);
         assert_eq!(config.mesh.peers, ["10.0.0.2"]);
         assert_eq!(config.mesh.mirror, Mirror::All);
+        assert_eq!(config.web.gateway, GatewayReach::Open);
     }
 
     #[test]
@@ -319,10 +324,12 @@ mod tests {
             ("[segment]\ntarget_duration = \"1500ms\"", "segment.target_duration"),
             ("[segment]\nlive_window = 0", "segment.live_window"),
             ("ingest = 3", "ingest"),
+            ("[web]\ngateway = \"all\"", "web.gateway"),
         ] {
             let error = error(file, &[]);
             assert!(error.contains(name), "{file}: {error}");
         }
+        assert!(error("[web]\ngateway = \"all\"", &[]).contains("expected `known` or `open`"));
         let error = error("", &[("MESHSTREAM_WEB__LISTN", "[::]:80")]);
         assert!(error.contains("listn"), "{error}");
     }

@@ -185,6 +185,7 @@ impl Node {
             directory: ssb.directory(),
             playlists: playlists.clone(),
             content: router.reader(),
+            lookup: router.lookup(),
             status: status.clone(),
         };
         let socket = control_socket(&path);
@@ -193,9 +194,13 @@ impl Node {
         let stop_web = CancellationToken::new();
         let mut web = JoinSet::new();
         let (network, owner) = (stop_web.clone(), stop_web.clone());
-        let app = player_web::app(ports.clone());
-        let control_app = player_web::control_app(ports, keys.clone());
-        let web_config = player_web::Config { listen: config.web.listen, ..player_web::Config::default() };
+        let web_config = player_web::Config {
+            listen: config.web.listen,
+            gateway: config.web.gateway,
+            ..player_web::Config::default()
+        };
+        let app = player_web::app(ports.clone(), &web_config);
+        let control_app = player_web::control_app(ports, keys.clone(), &web_config);
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 

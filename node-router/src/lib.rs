@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentFetcher, ContentReader, ContentStore, FeedId, NodeIdentity, PeerBook, PeerId, PeerReport, StorageReport,
-    StoreError,
+    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, NodeIdentity, PeerBook, PeerId, PeerReport,
+    StorageReport, StoreError,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,7 +38,7 @@ const SILENT: Duration = Duration::from_secs(600);
 pub struct Config {
     /// The node's data directory, which the caller has locked: `identity/libp2p.key`, `ipfs/` and `router.sqlite3` in it.
     pub data_dir: PathBuf,
-    /// TCP multiaddrs to listen on, such as `/ip6/::/tcp/4001`; port 0 takes a free one.
+    /// TCP multiaddrs to listen on, such as `/ip6/::/tcp/4001`; port 0 takes a free one, for several the same.
     pub ipfs_listen: Vec<String>,
     /// Bytes of blocks, beyond which nothing of others is fetched.
     pub quota: u64,
@@ -185,6 +185,11 @@ impl NodeRouter {
 
     /// Fetches from peers.
     pub fn fetcher(&self) -> Arc<dyn ContentFetcher> {
+        self.fetcher.clone()
+    }
+
+    /// Looks at single blocks, from peers too, and fetches.
+    pub fn lookup(&self) -> Arc<dyn ContentLookup> {
         self.fetcher.clone()
     }
 

@@ -50,7 +50,7 @@ async fn main() {
     println!("http://{}/watch/{}", listener.local_addr().expect("a bound socket"), id.slug());
     let config = player_web::Config::default();
     let serving = tokio::spawn({
-        let (router, shutdown) = (player_web::app(node.ports()), shutdown.clone());
+        let (router, shutdown) = (player_web::app(node.ports(), &config), shutdown.clone());
         async move { player_web::serve(listener, router, &config, shutdown).await }
     });
 

@@ -9,11 +9,12 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
-use stream_model::{ContentReader, Directory, NodeStatus, Playlists, StreamKeys};
+use stream_model::{ContentLookup, ContentReader, Directory, NodeStatus, Playlists, StreamKeys};
 
+use crate::gateway::Gateway;
 use crate::routes::{api, control, gateway, hls, node, pages};
 use crate::slots::Slots;
-use crate::{assets, socket};
+use crate::{Config, assets, socket};
 
 /// Most bytes of a request's body. Only the control socket takes any: a stream name in JSON.
 const MAX_BODY_BYTES: usize = 4096;
@@ -25,8 +26,10 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// Their playlists and segments.
     pub playlists: Arc<dyn Playlists>,
-    /// Bytes of segments, and of everything that the gateway may show: what this reader does not find is refused.
+    /// Bytes of segments, and of everything that the gateway shows.
     pub content: Arc<dyn ContentReader>,
+    /// What peers have, for the gateway.
+    pub lookup: Arc<dyn ContentLookup>,
     /// This node.
     pub status: Arc<dyn NodeStatus>,
 }
@@ -42,16 +45,17 @@ impl fmt::Debug for Ports {
 pub(crate) struct AppState {
     pub(crate) ports: Ports,
     pub(crate) sockets: Slots,
+    pub(crate) gateway: Gateway,
 }
 
 /// What the network sees.
-pub fn app(ports: Ports) -> Router {
-    finish(routes(), ports)
+pub fn app(ports: Ports, config: &Config) -> Router {
+    finish(routes(), ports, config)
 }
 
 /// What the owner's programs see on the unix socket: the same, and the stream keys.
-pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>) -> Router {
-    finish(routes().merge(control::routes(keys)), ports)
+pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
+    finish(routes().merge(control::routes(keys)), ports, config)
 }
 
 fn routes() -> Router<AppState> {
@@ -76,12 +80,14 @@ fn routes() -> Router<AppState> {
         .fallback(pages::not_found)
 }
 
-fn finish(routes: Router<AppState>, ports: Ports) -> Router {
+fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
     let sockets = Slots::new(socket::MAX_SOCKETS, socket::MAX_SOCKETS_PER_ADDRESS);
-    routes
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(count))
-        .with_state(AppState { ports, sockets })
+    let gateway = Gateway::new(&ports, config.gateway);
+    routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
+        ports,
+        sockets,
+        gateway,
+    })
 }
 
 async fn count(request: axum::extract::Request, next: Next) -> Response {

@@ -4,6 +4,17 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+/// What the gateway at `/ipfs/` serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GatewayReach {
+    /// What known manifests reach: what is held here, and what was announced.
+    #[default]
+    Known,
+    /// Whatever peers have.
+    Open,
+}
+
 /// Section `web` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -15,10 +26,17 @@ pub struct Config {
     /// Most TCP connections of one address. A browser opens six and one for each WebSocket; a relay or a NAT puts
     /// several browsers behind one address.
     pub max_connections_per_address: usize,
+    /// What the gateway serves.
+    pub gateway: GatewayReach,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: (Ipv6Addr::UNSPECIFIED, 8080).into(), max_connections: 512, max_connections_per_address: 64 }
+        Self {
+            listen: (Ipv6Addr::UNSPECIFIED, 8080).into(),
+            max_connections: 512,
+            max_connections_per_address: 64,
+            gateway: GatewayReach::Known,
+        }
     }
 }

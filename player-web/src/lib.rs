@@ -2,13 +2,14 @@
 //!
 //! Comes in: the ports of `stream-model` ([`Ports`]), listeners and a cancellation token. Goes out: axum routers
 //! ([`app`] for the network, [`control_app`] for the owner's unix socket) and the tasks that serve them ([`serve`],
-//! [`serve_control`]). It never asks another node for anything itself, never renders a playlist, and trusts
+//! [`serve_control`]). It speaks to no other node but through these ports, never renders a playlist, and trusts
 //! nothing of a request or of a broadcast's texts.
 
 mod app;
 mod assets;
 mod config;
 mod content;
+mod gateway;
 mod listen;
 mod media_type;
 mod range;
@@ -20,6 +21,6 @@ mod stall;
 mod view;
 
 pub use app::{Ports, app, control_app};
-pub use config::Config;
+pub use config::{Config, GatewayReach};
 pub use listen::{bind, bind_control};
 pub use serve::{serve, serve_control};

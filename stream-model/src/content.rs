@@ -23,16 +23,19 @@ pub enum Claim {
     LiveManifest(BroadcastId, MediaSequence),
     /// The `index.m3u8` of that live manifest, until the directory that reaches it is stored.
     LivePlaylist(BroadcastId, MediaSequence),
+    /// A file that somebody asked the gateway for: a cache, the first to make room and emptied at a restart.
+    Gateway(Cid),
 }
 
 impl Claim {
-    /// The broadcast that the claim belongs to.
-    pub fn broadcast(&self) -> BroadcastId {
+    /// The broadcast that the claim belongs to, if any.
+    pub fn broadcast(&self) -> Option<BroadcastId> {
         match self {
             Self::Segment(broadcast, _)
             | Self::Init(broadcast, _)
             | Self::LiveManifest(broadcast, _)
-            | Self::LivePlaylist(broadcast, _) => *broadcast,
+            | Self::LivePlaylist(broadcast, _) => Some(*broadcast),
+            Self::Gateway(_) => None,
         }
     }
 }
@@ -44,6 +47,7 @@ impl fmt::Display for Claim {
             Self::Init(broadcast, sequence) => ("init", broadcast, sequence),
             Self::LiveManifest(broadcast, sequence) => ("live", broadcast, sequence),
             Self::LivePlaylist(broadcast, sequence) => ("playlist", broadcast, sequence),
+            Self::Gateway(cid) => return write!(f, "gateway/{cid}"),
         };
         write!(f, "{}/{kind}/{sequence}", broadcast.slug())
     }
@@ -144,13 +148,24 @@ pub trait ContentFetcher: Send + Sync {
     async fn fetch(&self, request: FetchRequest) -> Result<StoredContent, FetchError>;
 }
 
-/// What a CID that is held here is.
+/// What a CID is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// A file of this many bytes.
     File(u64),
     /// A directory.
     Directory(Vec<DirectoryEntry>),
+}
+
+/// Looks at single blocks, so that one file of a large directory can be fetched alone.
+#[async_trait]
+pub trait ContentLookup: ContentFetcher {
+    /// What the CID is, where its block is here: held, or left by a fetch or a look-up of the last minutes. Never asks
+    /// the network.
+    async fn glance(&self, cid: &Cid) -> Result<Option<Node>, StoreError>;
+
+    /// What the root of the request is. Its block alone is fetched where it is not here, and kept for some minutes.
+    async fn look_up(&self, request: FetchRequest) -> Result<Node, FetchError>;
 }
 
 /// Reads content that is held here. Never asks the network.

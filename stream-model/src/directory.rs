@@ -59,6 +59,9 @@ pub enum DirectoryChange {
     Missed,
 }
 
+/// Segments that [`Directory::announced`] looks at in one call.
+const PAGE: usize = 256;
+
 /// What this node has to do with broadcasts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interest {
@@ -78,6 +81,27 @@ pub trait Directory: Send + Sync {
 
     /// Announced segments with `from <= media sequence`, in order, at most `limit`.
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;
+
+    /// The broadcast that announced a CID: as its newest live manifest, as a segment, or as the initialization section of
+    /// one. Looks through all that is known, up to some milliseconds of work.
+    fn announced(&self, cid: &Cid) -> Option<Listing> {
+        let mut listings = self.listings();
+        let manifest = listings.iter().position(|listing| listing.manifest == Some(*cid));
+        let position = manifest.or_else(|| {
+            listings.iter().position(|listing| {
+                let mut from = MediaSequence(0);
+                loop {
+                    let page = self.segments(&listing.id, from, PAGE);
+                    if page.iter().any(|one| one.segment == *cid || one.init == *cid) {
+                        return true;
+                    }
+                    let Some(last) = page.last().filter(|_| page.len() == PAGE) else { return false };
+                    from = last.media_sequence.next();
+                }
+            })
+        })?;
+        Some(listings.swap_remove(position))
+    }
 
     /// Replaces what this node has to do with broadcasts (called by who follows them, whenever it changes). Until the
     /// first call nothing that announces an ended broadcast is dropped. A directory that drops nothing passes it over.

@@ -16,8 +16,8 @@ mod stream_key;
 
 pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
 pub use content::{
-    Claim, ContentFetcher, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchRequest, Node, StoreError,
-    StoredContent,
+    Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchRequest, Node,
+    StoreError, StoredContent,
 };
 pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};

@@ -102,6 +102,9 @@ pub struct StorageReport {
     pub quota_bytes: u64,
     /// Number of blocks, each a file.
     pub files: u64,
+    /// Whether so little of the disk is free that nothing more is added.
+    #[serde(default)]
+    pub disk_full: bool,
 }
 
 /// A publisher at work.

@@ -68,7 +68,8 @@ pub struct Config {
     pub repo: PathBuf,
     /// File of the identity, an Ed25519 key pair as libp2p encodes it (protobuf); made where missing, mode 0600.
     pub key_file: PathBuf,
-    /// TCP addresses to listen on; port 0 takes a free one. IPv6 addresses do not take IPv4 connections.
+    /// TCP addresses to listen on; port 0 takes a free one, for several addresses the same. IPv6 addresses do not take
+    /// IPv4 connections.
     pub listen: Vec<Multiaddr>,
     /// Key of a private network: only nodes with the same key can connect.
     pub swarm_key: Option<[u8; 32]>,
@@ -183,8 +184,13 @@ impl EmbeddedNode {
         let ipfs = builder.start().await.map_err(|error| swarm(&error))?;
 
         let node = Self { ipfs, blocks, exchange, neighbours, peer };
-        for address in config.listen {
-            if let Err(error) = node.ipfs.add_listening_address(address.clone()).await {
+        for (settled, address) in ports::settle(&config.listen).into_iter().zip(config.listen) {
+            let mut listening = node.ipfs.add_listening_address(settled.clone()).await;
+            if listening.is_err() && settled != address {
+                // Somebody was faster: then each address has a port of its own.
+                listening = node.ipfs.add_listening_address(address.clone()).await;
+            }
+            if let Err(error) = listening {
                 node.shutdown().await;
                 return Err(StartError::Listen { address, reason: format!("{error:#}") });
             }

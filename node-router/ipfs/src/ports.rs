@@ -1,5 +1,6 @@
-//! Whether a port is free. libp2p listens with `SO_REUSEPORT`, so that a second node on the same port would start and take
-//! a share of the first one's connections.
+//! Which ports to listen on. libp2p listens with `SO_REUSEPORT`, so that a second node on the same port would start and
+//! take a share of the first one's connections: what is configured is checked before. What is left to the system is
+//! made the same for all addresses, so that one number tells others where this node listens.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,16 +8,40 @@ use std::net::{IpAddr, SocketAddr};
 use connexa::prelude::{Multiaddr, Protocol};
 use socket2::{Domain, Socket, Type};
 
+/// Ports that are tried to find one that is free on all addresses.
+const TRIES: usize = 16;
+
 /// Fails where another socket listens on the address. Port 0 and addresses without a port are free.
 pub(crate) fn check_free(address: &Multiaddr) -> io::Result<()> {
-    let mut parts = address.iter();
-    let ip: IpAddr = match parts.next() {
-        Some(Protocol::Ip4(ip)) => ip.into(),
-        Some(Protocol::Ip6(ip)) => ip.into(),
-        _ => return Ok(()),
+    match socket_address(address).filter(|address| address.port() != 0) {
+        Some(address) => bind(address)?.listen(1),
+        None => Ok(()),
+    }
+}
+
+/// The addresses, with one and the same free port where several have port 0. Where none is found they keep it. Somebody
+/// may take the port before it is listened on.
+pub(crate) fn settle(addresses: &[Multiaddr]) -> Vec<Multiaddr> {
+    let open: Vec<_> = addresses.iter().filter_map(socket_address).filter(|address| address.port() == 0).collect();
+    let port = if open.len() < 2 { None } else { (0..TRIES).find_map(|_| common_port(&open)) };
+    let Some(port) = port else { return addresses.to_vec() };
+    let settled = |address: &Multiaddr| {
+        let part = |part| if part == Protocol::Tcp(0) { Protocol::Tcp(port) } else { part };
+        address.iter().map(part).collect()
     };
-    let Some(Protocol::Tcp(port)) = parts.next().filter(|part| *part != Protocol::Tcp(0)) else { return Ok(()) };
-    let address = SocketAddr::new(ip, port);
+    addresses.iter().map(settled).collect()
+}
+
+/// A port that the system chose for the first and that is free on the others.
+fn common_port(addresses: &[SocketAddr]) -> Option<u16> {
+    let (first, others) = addresses.split_first()?;
+    // Bound, and so nobody else's, until the others are.
+    let chosen = bind(*first).ok()?;
+    let port = chosen.local_addr().ok()?.as_socket()?.port();
+    others.iter().all(|other| bind(SocketAddr::new(other.ip(), port)).is_ok()).then_some(port)
+}
+
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -24,5 +49,51 @@ pub(crate) fn check_free(address: &Multiaddr) -> io::Result<()> {
     // As libp2p sets it: connections of a node that was just stopped are no obstacle, a listener is.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(1)
+    Ok(socket)
+}
+
+fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next()? {
+        Protocol::Ip4(ip) => ip.into(),
+        Protocol::Ip6(ip) => ip.into(),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(addresses: &[&str]) -> Vec<String> {
+        let addresses: Vec<Multiaddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        settle(&addresses).iter().map(Multiaddr::to_string).collect()
+    }
+
+    #[test]
+    fn ports_left_to_the_system_are_one() {
+        let settled = settled(&["/ip6/::1/tcp/0", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.2/tcp/4001"]);
+        let port = settled[0].strip_prefix("/ip6/::1/tcp/").unwrap();
+        assert_ne!(port, "0");
+        assert_eq!(settled[1..], [format!("/ip4/127.0.0.1/tcp/{port}"), "/ip4/127.0.0.2/tcp/4001".to_owned()]);
+    }
+
+    #[test]
+    fn what_is_configured_stays() {
+        for addresses in [&["/ip4/127.0.0.1/tcp/0"][..], &["/ip6/::/tcp/4001", "/ip4/0.0.0.0/tcp/4002"], &[]] {
+            assert_eq!(settled(addresses), addresses);
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_not_free() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(check_free(&format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()).is_err());
+        check_free(&"/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
+    }
 }

@@ -17,7 +17,9 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::future::BoxFuture;
 use metrics::counter;
-use stream_model::{ContentFetcher, FetchError, FetchRequest, PeerId, StoreError, StoredContent};
+use stream_model::{
+    Claim, ContentFetcher, ContentLookup, FetchError, FetchRequest, Node, PeerId, StoreError, StoredContent,
+};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
 
@@ -86,6 +88,18 @@ impl Fetcher {
         }
     }
 
+    async fn look_up_block(&self, request: &FetchRequest) -> Result<Node, FetchError> {
+        let root = request.root;
+        let mut in_use = self.storage.rely();
+        in_use.extend(&[root]).await;
+        let block = match self.storage.present_block(&root).await? {
+            Some(block) => block,
+            None => obtain_block(&self.storage, &*self.exchange.open(&request.providers), root, &request.claim).await?,
+        };
+        let parsed = unixfs::parse(&root, &block).map_err(|error| FetchError::Malformed(error.to_string()))?;
+        Ok(parsed.into())
+    }
+
     async fn try_fetch(&self, request: &FetchRequest) -> Result<StoredContent, FetchError> {
         let root = request.root;
         if let Some(held) = self.storage.child(root).await? {
@@ -107,9 +121,10 @@ impl Fetcher {
 
 #[async_trait]
 impl ContentFetcher for Fetcher {
-    async fn fetch(&self, request: FetchRequest) -> Result<StoredContent, FetchError> {
-        if !unixfs::is_supported(&request.root) {
-            return Err(FetchError::Malformed(format!("{} is neither dag-pb nor raw with sha2-256", request.root)));
+    async fn fetch(&self, mut request: FetchRequest) -> Result<StoredContent, FetchError> {
+        check_supported(&request.root)?;
+        if matches!(request.claim, Claim::Gateway(_)) {
+            request.max_bytes = request.max_bytes.min(self.storage.gateway_bytes());
         }
         let fetched = tokio::time::timeout(request.timeout, self.fetch_in_turn(&request)).await;
         let result = fetched.unwrap_or(Err(FetchError::TimedOut(request.timeout)));
@@ -122,6 +137,31 @@ impl ContentFetcher for Fetcher {
         counter!("meshstream_fetches_total", "outcome" => outcome).increment(1);
         result
     }
+}
+
+#[async_trait]
+impl ContentLookup for Fetcher {
+    async fn glance(&self, cid: &Cid) -> Result<Option<Node>, StoreError> {
+        // Relied on, so that what is asked for again and again does not expire in between.
+        let mut in_use = self.storage.rely();
+        in_use.extend(&[*cid]).await;
+        let Some(block) = self.storage.present_block(cid).await? else { return Ok(None) };
+        let parsed = unixfs::parse(cid, &block);
+        parsed.map(|parsed| Some(parsed.into())).map_err(|error| StoreError::Failed(format!("block {cid}: {error}")))
+    }
+
+    async fn look_up(&self, request: FetchRequest) -> Result<Node, FetchError> {
+        check_supported(&request.root)?;
+        let looked_up = tokio::time::timeout(request.timeout, self.look_up_block(&request)).await;
+        looked_up.unwrap_or(Err(FetchError::TimedOut(request.timeout)))
+    }
+}
+
+fn check_supported(root: &Cid) -> Result<(), FetchError> {
+    if unixfs::is_supported(root) {
+        return Ok(());
+    }
+    Err(FetchError::Malformed(format!("{root} is neither dag-pb nor raw with sha2-256")))
 }
 
 /// A block that was found here or arrived.
@@ -154,12 +194,7 @@ impl Walk<'_> {
             let next: Vec<_> = queue.drain(..free.min(queue.len())).collect();
             self.in_use.extend(&next).await;
             for cid in next {
-                in_flight.spawn(obtain(
-                    self.storage.clone(),
-                    self.session.clone(),
-                    cid,
-                    self.request.claim.broadcast(),
-                ));
+                in_flight.spawn(obtain(self.storage.clone(), self.session.clone(), cid, self.request.claim));
             }
             let Some(found) = in_flight.join_next().await else { return Ok((dag, self.in_use)) };
             let (cid, found) = found.map_err(|error| StoreError::Failed(error.to_string()))??;
@@ -189,7 +224,7 @@ async fn obtain(
     storage: Storage,
     session: Arc<dyn Session>,
     cid: Cid,
-    broadcast: stream_model::BroadcastId,
+    claim: Claim,
 ) -> Result<(Cid, Found), FetchError> {
     if let Some(child) = storage.child(cid).await? {
         // What kind of node it is, only the block tells; it is small unless it is a leaf.
@@ -202,12 +237,17 @@ async fn obtain(
     if let Some(block) = storage.present_block(&cid).await? {
         return Ok((cid, Found::Block(block)));
     }
+    Ok((cid, Found::Block(obtain_block(&storage, &*session, cid, &claim).await?)))
+}
+
+/// A block from a peer, stored.
+async fn obtain_block(storage: &Storage, session: &dyn Session, cid: Cid, claim: &Claim) -> Result<Bytes, FetchError> {
     let arrived = session.want(cid).await;
     let block = arrived.ok_or_else(|| StoreError::Failed("the exchange has ended".into()))?;
     if block.len() > unixfs::MAX_BLOCK {
         return Err(FetchError::Malformed(format!("block {cid} has {} bytes", block.len())));
     }
     counter!("meshstream_fetched_bytes_total").increment(block.len() as u64);
-    storage.put_fetched(cid, block.clone(), broadcast).await?;
-    Ok((cid, Found::Block(block)))
+    storage.put_fetched(cid, block.clone(), claim).await?;
+    Ok(block)
 }

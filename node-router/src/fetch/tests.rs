@@ -7,8 +7,8 @@ use cid::Cid;
 use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use stream_model::{
-    BroadcastId, Claim, ContentFetcher, ContentReader, ContentStore, FetchError, FetchRequest, MediaSequence,
-    MessageKey, Node, PeerId, StoreError,
+    BroadcastId, Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, FetchError, FetchRequest,
+    MediaSequence, MessageKey, Node, PeerId, StoreError,
 };
 use tempfile::TempDir;
 
@@ -269,4 +269,49 @@ async fn a_block_that_nobody_has_is_waited_for_within_the_time_given() {
     let fixture = Fixture::new(Peers::default()).await;
     let request = FetchRequest { timeout: Duration::from_millis(20), ..request(unixfs::raw_leaf(b"nowhere").cid) };
     assert!(matches!(fixture.fetcher.fetch(request).await, Err(FetchError::TimedOut(_))));
+}
+
+#[tokio::test]
+async fn a_file_is_fetched_out_of_a_directory_without_the_others() {
+    let mut peers = Peers::default();
+    let (one, two) = (peers.file(&[b"one", b"more"]), peers.file(&[b"two", b"more"]));
+    let root = peers.directory(&[("1.m4s", one), ("2.m4s", two)]);
+    let fixture = Fixture::new(peers).await;
+
+    assert_eq!(fixture.fetcher.glance(&root.cid).await.unwrap(), None);
+    let gateway = |root| FetchRequest { claim: Claim::Gateway(root), ..request(root) };
+    let Node::Directory(entries) = fixture.fetcher.look_up(gateway(root.cid)).await.unwrap() else { panic!("a file") };
+    assert_eq!(entries.len(), 2);
+    assert_eq!(fixture.fetcher.look_up(gateway(one.cid)).await.unwrap(), Node::File(7));
+    assert_eq!(fixture.fetcher.fetch(gateway(one.cid)).await.unwrap().bytes, 7);
+    assert!(!fixture.peers.asked.lock().unwrap().contains(&two.cid));
+    assert!(fixture.storage.holds(&one.cid).await && !fixture.storage.holds(&root.cid).await);
+
+    let asked = fixture.peers.asked.lock().unwrap().len();
+    assert!(matches!(fixture.fetcher.glance(&root.cid).await.unwrap(), Some(Node::Directory(_))));
+    assert!(matches!(fixture.fetcher.look_up(gateway(root.cid)).await.unwrap(), Node::Directory(_)));
+    assert_eq!(fixture.peers.asked.lock().unwrap().len(), asked, "the directory's block is kept for a while");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_ends_in_time_and_takes_nothing_that_is_not_unixfs() {
+    let mut peers = Peers::default();
+    let (root, _) = unixfs::directory_node(Vec::new()).unwrap();
+    let garbage = Bytes::from_static(b"garbage");
+    let malformed = Cid::new_v1(unixfs::DAG_PB, *unixfs::raw_leaf(&garbage).cid.hash());
+    peers.blocks.insert(malformed, garbage);
+    let fixture = Fixture::new(peers).await;
+    assert!(matches!(fixture.fetcher.look_up(request(root.cid)).await, Err(FetchError::TimedOut(_))));
+    assert!(matches!(fixture.fetcher.look_up(request(malformed)).await, Err(FetchError::Malformed(_))));
+    let v0 = Cid::new_v0(*root.cid.hash()).unwrap();
+    assert!(matches!(fixture.fetcher.look_up(request(v0)).await, Err(FetchError::Malformed(_))));
+}
+
+#[tokio::test]
+async fn the_gateway_fetches_no_file_larger_than_its_part_of_the_quota() {
+    let mut peers = Peers::default();
+    let root = peers.file(&[&[7; 600], &[8; 600]]);
+    let fixture = Fixture::with_quota(peers, 10_000).await;
+    let result = fixture.fetcher.fetch(FetchRequest { claim: Claim::Gateway(root.cid), ..request(root.cid) }).await;
+    assert!(matches!(result, Err(FetchError::TooLarge(1_000))), "{result:?}");
 }

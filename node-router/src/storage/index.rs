@@ -12,6 +12,11 @@ use stream_model::{Claim, StoreError};
 
 use crate::unixfs::Child;
 
+/// What stands in the column `broadcast` for content that the gateway fetched; a slug is longer.
+const GATEWAY: &str = "gateway";
+/// Files that the gateway keeps at most, so that small ones do not make the index large.
+const GATEWAY_FILES: u32 = 4_096;
+
 const SCHEMA_VERSION: i64 = 1;
 const SCHEMA: &str = "
     CREATE TABLE blocks (
@@ -98,7 +103,17 @@ pub(super) fn child(connection: &Connection, cid: &Cid) -> Result<Option<Child>,
     statement.query_row([cid.to_bytes()], row).optional().map_err(failed)
 }
 
-/// Records blocks, children before those that link to them, and claims the root. Returns the blocks that had no row.
+/// What a commit changed.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// The blocks that had no row before, with their sizes.
+    pub(super) added: Vec<(Cid, u64)>,
+    /// The blocks that nothing keeps any more.
+    pub(super) removed: Vec<Cid>,
+}
+
+/// Records blocks, children before those that link to them, and claims the root. Where the gateway claims it, its oldest
+/// claims go until what they keep has at most `gateway_bytes`.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a child, or a root, that has no row and no record before it.
@@ -106,28 +121,63 @@ pub(super) fn commit(
     connection: &mut Connection,
     records: &[Record],
     root: &Cid,
-    claim: &Claim,
-    origin: Origin,
-) -> Result<Vec<(Cid, u64)>, StoreError> {
+    (claim, origin): (&Claim, Origin),
+    gateway_bytes: u64,
+) -> Result<Committed, StoreError> {
     let transaction = connection.transaction().map_err(failed)?;
-    let mut added = Vec::new();
+    let mut committed = Committed::default();
     for record in records {
         if insert(&transaction, record)? {
-            added.push((record.node.cid, record.size));
+            committed.added.push((record.node.cid, record.size));
         }
     }
     let id = block_id(&transaction, root)?;
     let claimed = transaction
         .execute(
             "INSERT INTO claims (claim, block, broadcast, own) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            params![claim.to_string(), id, claim.broadcast().slug(), origin == Origin::Own],
+            params![claim.to_string(), id, kept_for(claim), origin == Origin::Own],
         )
         .map_err(failed)?;
     if claimed == 1 {
         count_up(&transaction, id)?;
     }
+    if matches!(claim, Claim::Gateway(_)) {
+        committed.removed = trim_gateway(&transaction, gateway_bytes)?;
+    }
     transaction.commit().map_err(failed)?;
-    Ok(added)
+    Ok(committed)
+}
+
+/// The value of the column `broadcast`.
+fn kept_for(claim: &Claim) -> String {
+    claim.broadcast().map_or_else(|| GATEWAY.to_owned(), |broadcast| broadcast.slug())
+}
+
+/// Drops the gateway's oldest claims beyond its bounds; the newest stays.
+fn trim_gateway(transaction: &Transaction<'_>, most_bytes: u64) -> Result<Vec<Cid>, StoreError> {
+    let roots = ids(
+        transaction,
+        "DELETE FROM claims WHERE sequence IN (
+             SELECT sequence FROM (
+                 SELECT sequence, ROW_NUMBER() OVER newest AS files, SUM(dag_bytes) OVER newest AS bytes
+                 FROM claims JOIN blocks ON blocks.id = claims.block
+                 WHERE own = 0 AND broadcast = ?1
+                 WINDOW newest AS (ORDER BY sequence DESC)
+             ) WHERE files > ?2 OR (files > 1 AND bytes > ?3)
+         ) RETURNING block",
+        params![GATEWAY, GATEWAY_FILES, most_bytes],
+    )?;
+    count_down(transaction, roots)
+}
+
+/// Drops all that the gateway keeps, and tells how many blocks that were.
+pub(super) fn empty_gateway(connection: &mut Connection) -> Result<usize, StoreError> {
+    Ok(evict(connection, GATEWAY, u32::MAX)?.removed.len())
+}
+
+/// Drops the oldest claims of the gateway, at most `limit`.
+pub(super) fn evict_gateway(connection: &mut Connection, limit: u32) -> Result<Evicted, StoreError> {
+    evict(connection, GATEWAY, limit)
 }
 
 fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, StoreError> {
@@ -180,8 +230,17 @@ pub(super) fn release(connection: &mut Connection, claim: &Claim) -> Result<Vec<
     Ok(removed)
 }
 
+/// What an eviction did.
+#[derive(Debug)]
+pub(super) struct Evicted {
+    /// Claims that were dropped.
+    pub(super) claims: usize,
+    /// The blocks that nothing keeps any more.
+    pub(super) removed: Vec<Cid>,
+}
+
 /// Drops the oldest claims, at most `limit`, on what was fetched of one broadcast.
-pub(super) fn evict(connection: &mut Connection, broadcast: &str, limit: u32) -> Result<Vec<Cid>, StoreError> {
+pub(super) fn evict(connection: &mut Connection, broadcast: &str, limit: u32) -> Result<Evicted, StoreError> {
     let transaction = connection.transaction().map_err(failed)?;
     let roots = ids(
         &transaction,
@@ -190,16 +249,20 @@ pub(super) fn evict(connection: &mut Connection, broadcast: &str, limit: u32) ->
          ) RETURNING block",
         params![broadcast, limit],
     )?;
+    let claims = roots.len();
     let removed = count_down(&transaction, roots)?;
     transaction.commit().map_err(failed)?;
-    Ok(removed)
+    Ok(Evicted { claims, removed })
 }
 
 /// The broadcasts (as slugs) of which something fetched is kept; the one that was added to longest ago first.
+/// The gateway's content, which is of none, is left out.
 pub(super) fn fetched_broadcasts(connection: &Connection) -> Result<Vec<String>, StoreError> {
     connection
-        .prepare_cached("SELECT broadcast FROM claims WHERE own = 0 GROUP BY broadcast ORDER BY MAX(sequence)")
-        .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+        .prepare_cached(
+            "SELECT broadcast FROM claims WHERE own = 0 AND broadcast <> ?1 GROUP BY broadcast ORDER BY MAX(sequence)",
+        )
+        .and_then(|mut select| select.query_map([GATEWAY], |row| row.get(0))?.collect())
         .map_err(failed)
 }
 

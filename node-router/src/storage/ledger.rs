@@ -53,6 +53,11 @@ impl Ledger {
         (self.held_bytes + self.partial_bytes, (self.held.len() + self.partial.len()) as u64)
     }
 
+    /// Bytes that unfinished fetches and look-ups hold or are about to.
+    pub(super) fn unfinished_bytes(&self) -> u64 {
+        self.partial_bytes.saturating_add(self.reserved_bytes)
+    }
+
     /// Sets room aside for a block that is about to be put; `false` where the quota leaves none.
     pub(super) fn reserve(&mut self, bytes: u64, quota: u64) -> bool {
         let fits = self.usage().0.saturating_add(self.reserved_bytes).saturating_add(bytes) <= quota;

@@ -46,6 +46,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 const EVICT_CLAIMS: u32 = 8;
 /// Rounds of eviction for one block before the fetch is refused instead.
 const EVICT_ROUNDS: usize = 32;
+/// The gateway keeps at most this part of the quota, and fetches while unfinished fetches hold no more than it: whoever
+/// can ask a node over HTTP decides what that is.
+const GATEWAY_PART: u64 = 10;
 
 /// How much may be stored.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +94,10 @@ struct Shared {
 impl Shared {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gateway_bytes(&self) -> u64 {
+        self.limits.quota / GATEWAY_PART
     }
 }
 
@@ -160,6 +167,9 @@ impl Storage {
             let mut connection = Database::open(&path)
                 .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
             index::prepare(&mut connection)?;
+            // A cache of what the gateway may serve, by a setting that may be another now. The sweep removes the blocks.
+            let cached = index::empty_gateway(&mut connection)?;
+            tracing::debug!(blocks = cached, "emptied the gateway's cache");
             let held = index::blocks(&connection)?;
             let database = Database::start(connection).map_err(|error| StoreError::Failed(error.to_string()))?;
             Ok::<_, StoreError>((database, held))
@@ -233,7 +243,14 @@ impl Storage {
     /// Bytes and blocks stored.
     pub(crate) fn report(&self) -> StorageReport {
         let (used_bytes, files) = self.shared.ledger().usage();
-        StorageReport { used_bytes, quota_bytes: self.shared.limits.quota, files }
+        let free = (self.shared.free_space)();
+        let disk_full = free.is_ok_and(|free| free <= self.shared.limits.reserve);
+        StorageReport { used_bytes, quota_bytes: self.shared.limits.quota, files, disk_full }
+    }
+
+    /// The most bytes that the gateway keeps, and so the largest file that it fetches.
+    pub(crate) fn gateway_bytes(&self) -> u64 {
+        self.shared.gateway_bytes()
     }
 
     /// Whether the whole DAG below a root is held.
@@ -261,10 +278,10 @@ impl Storage {
 
     /// Stores a verified block of a fetch. A put that began ends, and is accounted for, even if the caller is
     /// cancelled.
-    pub(crate) async fn put_fetched(&self, cid: Cid, block: Bytes, broadcast: BroadcastId) -> Result<(), StoreError> {
+    pub(crate) async fn put_fetched(&self, cid: Cid, block: Bytes, claim: &Claim) -> Result<(), StoreError> {
         let size = block.len() as u64;
         self.check_disk(size)?;
-        let room = self.make_room(size, broadcast).await?;
+        let room = self.make_room(size, claim.broadcast()).await?;
         let mut in_use = self.rely();
         in_use.extend(&[cid]).await;
         let put = tokio::spawn(async move {
@@ -286,14 +303,18 @@ impl Storage {
         in_use: InUse,
     ) -> Result<(), StoreError> {
         let shared = self.shared.clone();
-        if origin == Origin::Fetched {
-            self.heard_of(claim.broadcast());
+        if let (Origin::Fetched, Some(broadcast)) = (origin, claim.broadcast()) {
+            self.heard_of(broadcast);
         }
         // The ledger changes on the database's thread, so that it changes in the order of the commits; and the blocks
         // stay in use until then even if the caller is cancelled.
         let commit = move |connection: &mut rusqlite::Connection| {
-            let added = index::commit(connection, &records, &root, &claim, origin)?;
-            shared.ledger().hold(added);
+            let committed = index::commit(connection, &records, &root, (&claim, origin), shared.gateway_bytes())?;
+            let mut ledger = shared.ledger();
+            ledger.hold(committed.added);
+            ledger.drop_held(committed.removed);
+            drop(ledger);
+            // Wakes who removes blocks, too.
             drop(in_use);
             Ok(())
         };
@@ -318,9 +339,13 @@ impl Storage {
         )))
     }
 
-    /// Keeps fetched content within the quota, evicting other fetched broadcasts that have ended, the one that was
-    /// added to longest ago first.
-    async fn make_room(&self, bytes: u64, for_broadcast: BroadcastId) -> Result<Reservation, StoreError> {
+    /// Keeps fetched content within the quota, evicting what the gateway keeps, then other fetched broadcasts that have
+    /// ended, the one that was added to longest ago first. For the gateway (no broadcast) only the former.
+    async fn make_room(&self, bytes: u64, for_broadcast: Option<BroadcastId>) -> Result<Reservation, StoreError> {
+        if for_broadcast.is_none() && self.shared.ledger().unfinished_bytes() + bytes > self.gateway_bytes() {
+            counter!("meshstream_store_refused_total", "reason" => "gateway").increment(1);
+            return Err(StoreError::Full("fetches that are not complete take up what the gateway may use".into()));
+        }
         for _ in 0..EVICT_ROUNDS {
             if self.shared.ledger().reserve(bytes, self.shared.limits.quota) {
                 return Ok(Reservation { shared: self.shared.clone(), bytes });
@@ -336,11 +361,12 @@ impl Storage {
         )))
     }
 
-    async fn evict_some(&self, spared: BroadcastId) -> Result<bool, StoreError> {
-        let silent = self.shared.limits.silent;
-        if self.shared.started.elapsed() < silent {
-            return Ok(false);
+    async fn evict_some(&self, spared: Option<BroadcastId>) -> Result<bool, StoreError> {
+        if self.evict_gateway().await? {
+            return Ok(true);
         }
+        let silent = self.shared.limits.silent;
+        let Some(spared) = spared.filter(|_| self.shared.started.elapsed() >= silent) else { return Ok(false) };
         let spared = spared.slug();
         let active: Vec<String> = {
             let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -353,8 +379,8 @@ impl Storage {
             let Some(oldest) = broadcasts.into_iter().find(|slug| *slug != spared && !active.contains(slug)) else {
                 return Ok(None);
             };
-            let removed = index::evict(connection, &oldest, EVICT_CLAIMS)?;
-            shared.ledger().drop_held(removed);
+            let evicted = index::evict(connection, &oldest, EVICT_CLAIMS)?;
+            shared.ledger().drop_held(evicted.removed);
             Ok(Some(oldest))
         };
         let Some(broadcast) = self.shared.database.call(evict).await? else { return Ok(false) };
@@ -362,6 +388,21 @@ impl Storage {
         counter!("meshstream_store_evictions_total").increment(1);
         self.remove_doomed().await;
         Ok(true)
+    }
+
+    async fn evict_gateway(&self) -> Result<bool, StoreError> {
+        let shared = self.shared.clone();
+        let evict = move |connection: &mut rusqlite::Connection| {
+            let evicted = index::evict_gateway(connection, EVICT_CLAIMS)?;
+            shared.ledger().drop_held(evicted.removed);
+            Ok(evicted.claims > 0)
+        };
+        let evicted = self.shared.database.call(evict).await?;
+        if evicted {
+            counter!("meshstream_store_evictions_total").increment(1);
+            self.remove_doomed().await;
+        }
+        Ok(evicted)
     }
 
     fn heard_of(&self, broadcast: BroadcastId) {

@@ -21,6 +21,17 @@ impl Storage {
     }
 }
 
+impl From<Parsed> for Node {
+    fn from(parsed: Parsed) -> Self {
+        match parsed {
+            Parsed::File(file) => Self::File(file.size),
+            Parsed::Directory(entries) => {
+                Self::Directory(entries.into_iter().map(|(name, cid)| DirectoryEntry { name, cid }).collect())
+            }
+        }
+    }
+}
+
 /// A part of a file that is still to be read.
 struct Pending {
     cid: Cid,
@@ -81,12 +92,7 @@ impl ContentReader for Storage {
         if !self.is_held(cid) {
             return Err(StoreError::NotFound(*cid));
         }
-        Ok(match self.held_node(cid).await? {
-            Parsed::File(file) => Node::File(file.size),
-            Parsed::Directory(entries) => {
-                Node::Directory(entries.into_iter().map(|(name, cid)| DirectoryEntry { name, cid }).collect())
-            }
-        })
+        Ok(self.held_node(cid).await?.into())
     }
 
     async fn read(

@@ -167,7 +167,7 @@ async fn the_quota_refuses_what_is_fetched_but_not_our_own() {
     storage.add_file(parts(1), segment(0)).await.unwrap();
     let block = Bytes::from_static(b"fetched");
     let cid = crate::unixfs::raw_leaf(&block).cid;
-    let refused = storage.put_fetched(cid, block, broadcast(2)).await;
+    let refused = storage.put_fetched(cid, block, &Claim::Segment(broadcast(2), MediaSequence(0))).await;
     assert!(matches!(refused, Err(StoreError::Full(text)) if text.contains("storage.quota")));
 }
 
@@ -186,9 +186,9 @@ async fn an_abandoned_addition_leaves_nothing_behind() {
 async fn fetched(storage: &Storage, of: u8, sequence: u64, size: usize) -> Result<cid::Cid, StoreError> {
     let block = Bytes::from(vec![of.wrapping_add(sequence as u8 * 16); size]);
     let node = crate::unixfs::raw_leaf(&block);
-    storage.put_fetched(node.cid, block, broadcast(of)).await?;
-    let record = Record { node, size: size as u64, children: Vec::new() };
     let claim = Claim::Segment(broadcast(of), MediaSequence(sequence));
+    storage.put_fetched(node.cid, block, &claim).await?;
+    let record = Record { node, size: size as u64, children: Vec::new() };
     storage.commit(vec![record], node.cid, claim, Origin::Fetched, storage.rely()).await?;
     Ok(node.cid)
 }
@@ -214,6 +214,80 @@ async fn what_was_fetched_lately_is_not_evicted() {
     let kept = fetched(&storage, 2, 0, 1_000).await.unwrap();
     assert!(matches!(fetched(&storage, 3, 0, 1_000).await, Err(StoreError::Full(_))));
     assert!(storage.holds(&kept).await);
+}
+
+/// Fetches a file of one block for the gateway.
+async fn cached(storage: &Storage, seed: u8, size: usize) -> Result<cid::Cid, StoreError> {
+    let block = Bytes::from(vec![seed; size]);
+    let node = crate::unixfs::raw_leaf(&block);
+    let claim = Claim::Gateway(node.cid);
+    storage.put_fetched(node.cid, block, &claim).await?;
+    let record = Record { node, size: size as u64, children: Vec::new() };
+    storage.commit(vec![record], node.cid, claim, Origin::Fetched, storage.rely()).await?;
+    Ok(node.cid)
+}
+
+#[tokio::test]
+async fn the_gateway_keeps_its_newest_files_within_its_part_of_the_quota() {
+    let fixture = Fixture::new();
+    let storage = fixture.open_with(Limits { quota: 20_000, reserve: 0, silent: SILENT }).await;
+    let mut files = Vec::new();
+    for seed in 0..5 {
+        files.push(cached(&storage, seed, 900).await.unwrap());
+    }
+    storage.remove_doomed().await;
+    let held: Vec<_> = files.iter().map(|cid| storage.is_held(cid)).collect();
+    assert_eq!(held, [false, false, false, true, true]);
+    assert_eq!(fixture.blocks.len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_gateway_keeps_makes_room_at_once_and_evicts_nothing_itself() {
+    let fixture = Fixture::new();
+    let storage = fixture.open_with(Limits { quota: 10_000, reserve: 0, silent: Duration::ZERO }).await;
+    let file = cached(&storage, 1, 500).await.unwrap();
+    fetched(&storage, 2, 0, 9_000).await.unwrap();
+    assert!(storage.is_held(&file));
+    let watched = fetched(&storage, 2, 1, 900).await.unwrap();
+    assert!(storage.is_held(&watched) && !storage.is_held(&file));
+    assert!(matches!(cached(&storage, 1, 500).await, Err(StoreError::Full(_))));
+    assert!(storage.is_held(&watched));
+}
+
+#[tokio::test]
+async fn unfinished_fetches_of_the_gateway_are_bounded() {
+    let fixture = Fixture::new();
+    let storage = fixture.open_with(Limits { quota: 10_000, reserve: 0, silent: SILENT }).await;
+    let put = async |seed: u8, claim: Claim| {
+        let block = Bytes::from(vec![seed; 600]);
+        storage.put_fetched(crate::unixfs::raw_leaf(&block).cid, block, &claim).await
+    };
+    let gateway = Claim::Gateway(cid::Cid::default());
+    put(1, gateway).await.unwrap();
+    assert!(matches!(put(2, gateway).await, Err(StoreError::Full(_))));
+    put(3, segment(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_gateways_cache_is_emptied_by_a_restart_and_nothing_else_is() {
+    let fixture = Fixture::new();
+    let storage = fixture.open().await;
+    let file = cached(&storage, 1, 500).await.unwrap();
+    let watched = fetched(&storage, 2, 0, 500).await.unwrap();
+    drop(storage);
+    let storage = fixture.open().await;
+    storage.sweep().await.unwrap();
+    assert!(storage.is_held(&watched) && !storage.is_held(&file));
+    assert_eq!(fixture.blocks.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told() {
+    let fixture = Fixture::new();
+    let full = fixture.open_with(Limits { quota: PLENTY, reserve: PLENTY, silent: SILENT }).await;
+    assert!(full.report().disk_full);
+    drop(full);
+    assert!(!fixture.open().await.report().disk_full);
 }
 
 /// What a program does to the store.

@@ -58,6 +58,20 @@ async fn until_connected(node: &EmbeddedNode, other: &EmbeddedNode, connected: b
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn both_address_families_have_the_same_port() {
+    guarded(async {
+        let home = tempfile::tempdir().unwrap();
+        let node = start(home.path(), None).await;
+        let listening: Vec<_> = node.listening().iter().map(Multiaddr::to_string).collect();
+        let port = |address: &String| address.rsplit('/').next().map(str::to_owned);
+        assert_eq!(listening.len(), 2, "{listening:?}");
+        assert_eq!(port(&listening[0]), port(&listening[1]));
+        node.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn segments_are_fetched_both_ways_over_ten_reconnects() {
     guarded(async {
         let (home_a, home_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

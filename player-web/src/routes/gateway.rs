@@ -1,17 +1,22 @@
-//! `/ipfs/{cid}[/path]`: content of the store by CID.
+//! `/ipfs/{cid}[/path]`: content by CID.
 //!
-//! What may be seen is what the content reader finds, which is what known manifests reach; of that, media and text
+//! What may be seen is what known manifests reach, or all that peers have, as it is configured; of that, media and text
 //! only. An answer never runs or renders beside the owner's pages.
 
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use cid::Cid;
 use futures::TryStreamExt as _;
-use stream_model::{ContentReader, Node, StoreError};
+use stream_model::{ContentReader, StoreError};
 
 use super::{allow_any_origin, text_line};
 use crate::app::AppState;
+use crate::gateway::{Refusal, Target};
+use crate::serve::Connection;
 use crate::{content, media_type};
 
 /// Most characters of a CID: those of the hashes in use are below 70, an identity CID could be any length.
@@ -20,51 +25,37 @@ const MAX_CID_CHARS: usize = 128;
 /// Most directories on the way; a manifest of a day has two.
 const MAX_DEPTH: usize = 8;
 
-/// Why a path is not served.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("not a CID: expected something like bafybei… or Qm…")]
-    NotACid,
-    #[error("this node does not hold that, or no broadcast known here refers to it")]
-    NotHeld,
-    #[error("a directory is not listed: ask for a file in it, such as index.m3u8")]
-    Directory,
-    #[error("only media and text files are served: fetch others with an IPFS node")]
-    NotMedia,
-    #[error(transparent)]
-    Store(StoreError),
-}
+/// When to ask again where this node is busy or the content was slow, in seconds.
+const RETRY_SOON: u64 = 5;
 
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound(_) => Self::NotHeld,
-            StoreError::WrongKind(..) => Self::NotMedia,
-            error => Self::Store(error),
-        }
-    }
-}
+/// When to ask again where there is no room, in seconds: room comes as broadcasts end.
+const RETRY_LATER: u64 = 60;
+
+type Client = Option<Extension<Connection>>;
 
 pub(crate) async fn root(
     State(state): State<AppState>,
+    client: Client,
     Path(cid): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    answer(&*state.ports.content, &cid, "", (&method, &headers)).await
+    answer(&state, client, (&cid, ""), (&method, &headers)).await
 }
 
 pub(crate) async fn below(
     State(state): State<AppState>,
+    client: Client,
     Path((cid, path)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    answer(&*state.ports.content, &cid, &path, (&method, &headers)).await
+    answer(&state, client, (&cid, &path), (&method, &headers)).await
 }
 
-async fn answer(content: &dyn ContentReader, cid: &str, path: &str, request: (&Method, &HeaderMap)) -> Response {
-    let mut response = look_up(content, cid, path, request).await.unwrap_or_else(|refusal| refuse(&refusal));
+async fn answer(state: &AppState, client: Client, wanted: (&str, &str), request: (&Method, &HeaderMap)) -> Response {
+    let client = client.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Extension(connection)| connection.address);
+    let mut response = look_up(state, client, wanted, request).await.unwrap_or_else(|refusal| refuse(&refusal));
     let headers = response.headers_mut();
     allow_any_origin(headers);
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
@@ -73,30 +64,25 @@ async fn answer(content: &dyn ContentReader, cid: &str, path: &str, request: (&M
 }
 
 async fn look_up(
-    content: &dyn ContentReader,
-    cid: &str,
-    path: &str,
+    state: &AppState,
+    client: IpAddr,
+    (cid, path): (&str, &str),
     request: (&Method, &HeaderMap),
 ) -> Result<Response, Refusal> {
     if cid.len() > MAX_CID_CHARS {
         return Err(Refusal::NotACid);
     }
-    let mut cid = Cid::try_from(cid).map_err(|_| Refusal::NotACid)?;
-    let mut node = content.stat(&cid).await?;
-    let names = path.split('/').filter(|name| !name.is_empty());
-    if names.clone().count() > MAX_DEPTH {
-        return Err(Refusal::NotHeld);
+    let root = Cid::try_from(cid).map_err(|_| Refusal::NotACid)?;
+    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).take(MAX_DEPTH + 1).collect();
+    if names.len() > MAX_DEPTH {
+        return Err(Refusal::NoSuchFile);
     }
-    let mut file_name = None;
-    for name in names {
-        let Node::Directory(entries) = node else { return Err(Refusal::NotHeld) };
-        cid = entries.iter().find(|entry| entry.name == name).ok_or(Refusal::NotHeld)?.cid;
-        node = content.stat(&cid).await?;
-        file_name = Some(name);
-    }
-    let Node::File(size) = node else { return Err(Refusal::Directory) };
-    let media_type = match file_name {
-        Some(name) => media_type::from_name(name),
+    let named_type = names.last().map(|name| media_type::from_name(name));
+    let target = Target { root, names: &names, presentable: named_type != Some(None) };
+    let (cid, size) = state.gateway.find(target, client).await?;
+    let content = &*state.ports.content;
+    let media_type = match named_type {
+        Some(media_type) => media_type,
         None => media_type::from_beginning(&beginning(content, &cid, size).await?),
     };
     Ok(content::file(content, (&cid, size), media_type.ok_or(Refusal::NotMedia)?, request).await?)
@@ -112,14 +98,22 @@ async fn beginning(content: &dyn ContentReader, cid: &Cid, size: u64) -> Result<
 }
 
 fn refuse(refusal: &Refusal) -> Response {
-    let status = match refusal {
-        Refusal::NotACid => StatusCode::BAD_REQUEST,
-        Refusal::NotHeld | Refusal::Directory => StatusCode::NOT_FOUND,
-        Refusal::NotMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    let (status, retry_after) = match refusal {
+        Refusal::NotACid => (StatusCode::BAD_REQUEST, None),
+        Refusal::NotKnown | Refusal::NoSuchFile | Refusal::Directory => (StatusCode::NOT_FOUND, None),
+        Refusal::NotMedia => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+        Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_SOON)),
+        Refusal::NotInTime => (StatusCode::GATEWAY_TIMEOUT, Some(RETRY_SOON)),
+        Refusal::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_LATER)),
+        Refusal::Unusable(_) => (StatusCode::BAD_GATEWAY, None),
         Refusal::Store(error) => {
             tracing::warn!(%error, "content could not be served");
             return text_line(StatusCode::INTERNAL_SERVER_ERROR, "this node could not read it: its log says why");
         }
     };
-    text_line(status, refusal)
+    let mut response = text_line(status, refusal);
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }

@@ -27,6 +27,11 @@ pub(crate) struct FakeNode {
     pub(crate) segments: Mutex<HashMap<(BroadcastId, u64), Cid>>,
     pub(crate) inits: Mutex<HashMap<(BroadcastId, u64), Cid>>,
     pub(crate) content: Mutex<HashMap<Cid, Entry>>,
+    /// What peers have; a fetch moves it to `content`.
+    pub(crate) at_peers: Mutex<HashMap<Cid, Entry>>,
+    /// Blocks looked up and files fetched, in order.
+    pub(crate) fetched: Mutex<Vec<Cid>>,
+    pub(crate) announced_segments: Mutex<Vec<(BroadcastId, MediaSegment)>>,
     pub(crate) asked: Mutex<Vec<Audience>>,
     pub(crate) problem: Mutex<Option<String>>,
     pub(crate) keys: Mutex<Vec<StreamName>>,
@@ -40,6 +45,16 @@ pub(crate) enum Entry {
     File(Bytes),
     Directory(Vec<DirectoryEntry>),
     Broken,
+}
+
+impl Entry {
+    fn node(&self) -> Node {
+        match self {
+            Self::File(bytes) => Node::File(bytes.len() as u64),
+            Self::Directory(entries) => Node::Directory(entries.clone()),
+            Self::Broken => Node::File(1),
+        }
+    }
 }
 
 pub(crate) fn broadcast_id(byte: u8) -> BroadcastId {
@@ -74,6 +89,9 @@ impl FakeNode {
             segments: Mutex::default(),
             inits: Mutex::default(),
             content: Mutex::default(),
+            at_peers: Mutex::default(),
+            fetched: Mutex::default(),
+            announced_segments: Mutex::default(),
             asked: Mutex::default(),
             problem: Mutex::default(),
             keys: Mutex::default(),
@@ -83,7 +101,13 @@ impl FakeNode {
     }
 
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
-        Ports { directory: self.clone(), playlists: self.clone(), content: self.clone(), status: self.clone() }
+        Ports {
+            directory: self.clone(),
+            playlists: self.clone(),
+            content: self.clone(),
+            lookup: self.clone(),
+            status: self.clone(),
+        }
     }
 
     pub(crate) fn add_file(&self, bytes: impl Into<Bytes>) -> Cid {
@@ -99,6 +123,14 @@ impl FakeNode {
         let cid = Cid::new_v1(0x70, Code::Sha2_256.digest(format!("{entries:?}").as_bytes()));
         self.content.lock().unwrap().insert(cid, Entry::Directory(entries));
         cid
+    }
+
+    /// Moves content to where only peers have it.
+    pub(crate) fn give_away(&self, cids: &[Cid]) {
+        for cid in cids {
+            let entry = self.content.lock().unwrap().remove(cid).unwrap();
+            self.at_peers.lock().unwrap().insert(*cid, entry);
+        }
     }
 
     fn missing<T>(found: Option<T>, sequence: u64) -> Result<T, PlaylistError> {
@@ -121,8 +153,10 @@ impl Directory for FakeNode {
         self.listings().into_iter().find(|listing| listing.id == *broadcast)
     }
 
-    fn segments(&self, _: &BroadcastId, _: MediaSequence, _: usize) -> Vec<MediaSegment> {
-        Vec::new()
+    fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
+        let segments = self.announced_segments.lock().unwrap();
+        let wanted = segments.iter().filter(|(id, segment)| id == broadcast && segment.media_sequence >= from);
+        wanted.take(limit).map(|(_, segment)| segment.clone()).collect()
     }
 
     fn subscribe(&self) -> BoxStream<'static, DirectoryChange> {
@@ -203,6 +237,42 @@ impl ContentReader for FakeNode {
 }
 
 #[async_trait]
+impl ContentFetcher for FakeNode {
+    async fn fetch(&self, request: FetchRequest) -> Result<StoredContent, FetchError> {
+        self.fetched.lock().unwrap().push(request.root);
+        let found = self.at_peers.lock().unwrap().get(&request.root).cloned();
+        match found {
+            Some(Entry::File(bytes)) if bytes.len() as u64 > request.max_bytes => {
+                Err(FetchError::TooLarge(request.max_bytes))
+            }
+            Some(Entry::Broken) => Err(StoreError::Full("quota secret".to_owned()).into()),
+            Some(entry) => {
+                self.content.lock().unwrap().insert(request.root, entry);
+                Ok(StoredContent { cid: request.root, bytes: 0 })
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl ContentLookup for FakeNode {
+    async fn glance(&self, cid: &Cid) -> Result<Option<Node>, StoreError> {
+        let seen = self.fetched.lock().unwrap().contains(cid);
+        Ok(if seen { self.at_peers.lock().unwrap().get(cid).map(Entry::node) } else { None })
+    }
+
+    async fn look_up(&self, request: FetchRequest) -> Result<Node, FetchError> {
+        self.fetched.lock().unwrap().push(request.root);
+        let found = self.at_peers.lock().unwrap().get(&request.root).map(Entry::node);
+        match found {
+            Some(node) => Ok(node),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
 impl NodeStatus for FakeNode {
     fn info(&self) -> NodeInfo {
         let NodeReport { node, .. } = report();
@@ -252,7 +322,7 @@ fn report() -> NodeReport {
             version: "0.1.0".to_owned(),
         },
         listen: Listen::default(),
-        storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1 },
+        storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1, disk_full: false },
         publishing: vec![Publishing { name: "hall".parse().unwrap(), broadcast: None, kbps: 3000 }],
     }
 }

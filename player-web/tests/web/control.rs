@@ -9,7 +9,7 @@ use crate::{Answer, get, send};
 
 async fn control(node: &Arc<FakeNode>, method: Method, path: &str, body: impl Into<Body>) -> Answer {
     let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
-    send(player_web::control_app(node.ports(), node.clone()), request).await
+    send(player_web::control_app(node.ports(), node.clone(), &player_web::Config::default()), request).await
 }
 
 #[tokio::test]

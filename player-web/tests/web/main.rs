@@ -52,11 +52,15 @@ async fn send(router: Router, request: Request<Body>) -> Answer {
 }
 
 async fn ask(node: &Arc<FakeNode>, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    ask_app(player_web::app(node.ports(), &player_web::Config::default()), method, path, headers).await
+}
+
+async fn ask_app(app: Router, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    send(player_web::app(node.ports()), request.body(Body::empty()).unwrap()).await
+    send(app, request.body(Body::empty()).unwrap()).await
 }
 
 async fn get(node: &Arc<FakeNode>, path: &str) -> Answer {

@@ -25,7 +25,7 @@ pub(crate) fn start(node: &Arc<FakeNode>, config: player_web::Config) -> Running
     let listener = player_web::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let (router, token) = (player_web::app(node.ports()), shutdown.clone());
+    let (router, token) = (player_web::app(node.ports(), &config), shutdown.clone());
     let task = tokio::spawn(async move { player_web::serve(listener, router, &config, token).await });
     Running { address, shutdown, task }
 }
@@ -127,7 +127,7 @@ async fn the_control_socket_serves_its_owner() {
     let listener = player_web::bind_control(&path).unwrap();
     let node = FakeNode::new();
     let shutdown = CancellationToken::new();
-    let router = player_web::control_app(node.ports(), node.clone());
+    let router = player_web::control_app(node.ports(), node.clone(), &player_web::Config::default());
     let task = tokio::spawn(player_web::serve_control(listener, router, shutdown.clone()));
 
     let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
