@@ -12,6 +12,7 @@ mod content;
 mod gateway;
 mod listen;
 mod media_type;
+mod node_state;
 mod range;
 mod routes;
 mod serve;

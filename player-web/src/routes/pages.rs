@@ -8,6 +8,7 @@ use stream_model::BroadcastId;
 
 use crate::app::AppState;
 use crate::assets::{HOME_JS, LICENCES_TXT, STYLE_CSS, WATCH_JS};
+use crate::node_state::NodeState;
 use crate::view::{BroadcastView, MAX_SHOWN, shown};
 
 /// Nothing but our own files runs or loads. `blob:` is where Media Source Extensions put the video; `ws:` is named
@@ -26,6 +27,7 @@ enum Framing {
 #[template(path = "home.html")]
 struct Home {
     node: String,
+    node_line: String,
     live: Vec<BroadcastView>,
     ended: Vec<BroadcastView>,
 }
@@ -55,7 +57,9 @@ pub(crate) async fn home(State(state): State<AppState>) -> Response {
     let (live, ended) = shown(ports.directory.listings(), &*ports.playlists, MAX_SHOWN)
         .into_iter()
         .partition(|broadcast: &BroadcastView| broadcast.live());
-    page(StatusCode::OK, &Home { node: ports.status.info().name, live, ended }, Framing::Nobody)
+    let state = NodeState::of(&*ports.status).await;
+    let home = Home { node_line: state.line(), node: state.name, live, ended };
+    page(StatusCode::OK, &home, Framing::Nobody)
 }
 
 pub(crate) async fn watch(State(state): State<AppState>, Path(broadcast): Path<String>) -> Response {

@@ -1,4 +1,4 @@
-//! `/ws`: pushes changes of the directory and of playlists. The shell around [`session::Session`].
+//! `/ws`: pushes changes of the directory, of playlists and of the node. The shell around [`session::Session`].
 
 mod protocol;
 mod session;
@@ -13,12 +13,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::protocol::{ServerMessage, VERSION};
 use self::session::{CloseReason, Output, Session};
 use crate::app::{AppState, Ports};
+use crate::node_state::NodeState;
 use crate::routes::text_line;
 use crate::serve::Connection;
 use crate::slots::Slot;
@@ -35,6 +36,9 @@ const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// How long one message may take to be sent before the client counts as gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether the node has changed, which is the most that a client is told of it.
+const NODE_LOOK: Duration = Duration::from_secs(5);
 
 pub(crate) async fn upgrade(
     State(state): State<AppState>,
@@ -105,6 +109,8 @@ async fn run(
     // Before the first copy of the directory is taken, so that no change falls between.
     let mut directory = ports.directory.subscribe();
     let mut playlists = ports.playlists.subscribe();
+    let mut look = interval(NODE_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pending: Option<Output> = None;
     loop {
         if pending.is_none() {
@@ -143,6 +149,7 @@ async fn run(
                 Some(change) => session.handle_directory_change(change),
                 None => return,
             },
+            _ = look.tick() => session.handle_node_state(NodeState::of(&*ports.status).await),
             () = sleep_until(tokio::time::Instant::from_std(session.next_timeout())), if pending.is_none() => {}
         }
     }
@@ -155,6 +162,7 @@ fn frame(output: Output, ports: &Ports) -> Message {
             ServerMessage::Directory { broadcasts: shown(ports.directory.listings(), &*ports.playlists, MAX_SHOWN) }
         }
         Output::Playlist(change) => ServerMessage::playlist(change),
+        Output::Node(state) => ServerMessage::Node(state),
         Output::Error(message) => ServerMessage::Error { message: message.to_owned() },
         Output::Ping => return Message::Ping(bytes::Bytes::new()),
         Output::Close(CloseReason::Silent) => return close(close_code::AWAY, "nothing was heard for a minute"),

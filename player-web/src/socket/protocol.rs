@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stream_model::{BroadcastId, MediaSequence, PlaylistChange};
 
+use crate::node_state::NodeState;
 use crate::view::BroadcastView;
 
 /// Raised when a client of the version before could no longer follow.
@@ -18,6 +19,8 @@ pub(crate) enum ServerMessage {
     Directory { broadcasts: Vec<BroadcastView> },
     /// The live playlist of a broadcast subscribed to has grown or ended.
     Playlist { broadcast: String, media_sequence: Option<MediaSequence>, ended: bool },
+    /// The node, after the first `directory` and when it has changed.
+    Node(NodeState),
     /// The client's last message was not understood or not accepted.
     Error { message: String },
 }
@@ -45,6 +48,7 @@ pub(crate) enum ClientMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_state::StorageState;
     use serde_json::Value;
     use stream_model::{BroadcastState, FeedId, MessageKey, Tracks, WallTime};
 
@@ -95,6 +99,9 @@ mod tests {
         );
         let change = PlaylistChange { broadcast: broadcast(), media_sequence: Some(MediaSequence(42)), ended: false };
         check_server(&ServerMessage::playlist(change), include_str!("../../tests/fixtures/ws/playlist.json"));
+        let storage = StorageState { used_percent: 42, disk_full: false };
+        let state = NodeState { name: "roof \"north\"".to_owned(), peers: 2, publishing: 1, storage };
+        check_server(&ServerMessage::Node(state), include_str!("../../tests/fixtures/ws/node.json"));
         let message = "not understood: send {\"type\":\"subscribe\",\"broadcast\":…}".to_owned();
         check_server(&ServerMessage::Error { message }, include_str!("../../tests/fixtures/ws/error.json"));
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use stream_model::{BroadcastId, DirectoryChange, PlaylistChange};
 
 use super::protocol::ClientMessage;
+use crate::node_state::NodeState;
 
 /// Least time between two copies of the directory: about 80 KB at most, over a phone's WiFi.
 const DIRECTORY_PAUSE: Duration = Duration::from_secs(1);
@@ -38,11 +39,12 @@ pub(crate) enum CloseReason {
 }
 
 /// What to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Output {
     Hello,
     Directory,
     Playlist(PlaylistChange),
+    Node(NodeState),
     Error(&'static str),
     Ping,
     Close(CloseReason),
@@ -58,6 +60,9 @@ pub(crate) struct Session {
     directory_not_before: Instant,
     /// Broadcasts subscribed to, and the newest change not yet sent.
     subscriptions: BTreeMap<BroadcastId, Option<PlaylistChange>>,
+    /// The node as it was last seen, and whether the client knows.
+    node: Option<NodeState>,
+    node_due: bool,
     heard: Instant,
     ping_at: Instant,
     window_began: Instant,
@@ -74,6 +79,8 @@ impl Session {
             directory_due: true,
             directory_not_before: now,
             subscriptions: BTreeMap::new(),
+            node: None,
+            node_due: false,
             heard: now,
             ping_at: now + PING_INTERVAL,
             window_began: now,
@@ -95,6 +102,14 @@ impl Session {
             && pending.replace(change).is_some()
         {
             self.superseded += 1;
+        }
+    }
+
+    /// The node was looked at. How often that is bounds how often it is sent.
+    pub(crate) fn handle_node_state(&mut self, state: NodeState) {
+        if self.node.as_ref() != Some(&state) {
+            self.node = Some(state);
+            self.node_due = true;
         }
     }
 
@@ -157,6 +172,10 @@ impl Session {
             self.directory_not_before = now + DIRECTORY_PAUSE;
             return Some(Output::Directory);
         }
+        if self.node_due {
+            self.node_due = false;
+            return self.node.clone().map(Output::Node);
+        }
         if now >= self.ping_at {
             self.ping_at = now + PING_INTERVAL;
             return Some(Output::Ping);
@@ -179,6 +198,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_state::StorageState;
     use proptest::prelude::*;
     use stream_model::{MediaSequence, MessageKey};
 
@@ -243,6 +263,25 @@ mod tests {
         assert_eq!(drain(&mut session, now + DIRECTORY_PAUSE), [Output::Directory]);
         session.handle_directory_change(DirectoryChange::Segment(broadcast(1), MediaSequence(1)));
         assert_eq!(drain(&mut session, now + 2 * DIRECTORY_PAUSE), []);
+    }
+
+    #[test]
+    fn the_node_is_told_when_it_has_changed_and_to_a_slow_client_as_it_is_now() {
+        let now = Instant::now();
+        let state = |peers| NodeState {
+            name: "roof".to_owned(),
+            peers,
+            publishing: 0,
+            storage: StorageState { used_percent: 1, disk_full: false },
+        };
+        let mut session = Session::new(now);
+        session.handle_node_state(state(0));
+        assert_eq!(drain(&mut session, now), [Output::Hello, Output::Directory, Output::Node(state(0))]);
+        session.handle_node_state(state(0));
+        assert_eq!(drain(&mut session, now), []);
+        session.handle_node_state(state(1));
+        session.handle_node_state(state(2));
+        assert_eq!(drain(&mut session, now), [Output::Node(state(2))]);
     }
 
     #[test]

@@ -48,6 +48,7 @@ async fn the_home_page_lists_live_before_ended_without_any_script() {
     let ended = html.find(&format!("/watch/{}", broadcast_id(8).slug())).unwrap();
     assert!(live < ended);
     assert!(html.contains("Untitled broadcast"));
+    assert!(html.contains("No other node in reach"));
     assert!(html.contains("roof &#60;north&#62;"));
     assert!(html.contains("id=\"live-empty\" class=\"empty\" hidden"));
 

@@ -38,6 +38,9 @@ async fn greeted(server: &Running) -> Client {
     let mut client = connect(server, None).await.unwrap();
     assert_eq!(next(&mut client).await, json!({ "type": "hello", "version": 1 }));
     assert_eq!(next(&mut client).await["type"], "directory");
+    let node = json!({ "name": "roof <north>", "peers": 0, "publishing": 1, "type": "node",
+        "storage": { "used_percent": 10, "disk_full": false } });
+    assert_eq!(next(&mut client).await, node);
     client
 }
 
@@ -67,6 +70,7 @@ async fn the_directory_comes_at_once_and_again_when_it_changes() {
     assert_eq!(next(&mut client).await["type"], "hello");
     let first = next(&mut client).await;
     assert_eq!(first["broadcasts"][0]["title"], "Main hall");
+    assert_eq!(next(&mut client).await["type"], "node");
 
     node.listings.lock().unwrap().insert(0, listing(8, "Workshop", BroadcastState::Live));
     node.directory_changes.send(DirectoryChange::Broadcast(broadcast_id(8))).unwrap();

@@ -2,7 +2,7 @@
 
 import type { Broadcast } from "./protocol";
 import { Socket } from "./socket";
-import { heading, shortPublisher, started } from "./texts";
+import { heading, nodeLine, shortPublisher, started } from "./texts";
 
 function node(tag: string, className: string, text?: string): HTMLElement {
   const made = document.createElement(tag);
@@ -62,7 +62,8 @@ const ended = document.getElementById("ended");
 const liveEmpty = document.getElementById("live-empty");
 const endedSection = document.getElementById("ended-section");
 const connection = document.getElementById("connection");
-if (live && ended && liveEmpty && endedSection && connection) {
+const line = document.getElementById("node-line");
+if (live && ended && liveEmpty && endedSection && connection && line) {
   new Socket({
     connected: () => {
       connection.hidden = true;
@@ -70,6 +71,9 @@ if (live && ended && liveEmpty && endedSection && connection) {
     disconnected: () => {
       connection.hidden = false;
       connection.textContent = "This list is not up to date: the node does not answer. Stay on its WiFi, it goes on by itself.";
+    },
+    node: (state) => {
+      line.textContent = nodeLine(state);
     },
     directory: (broadcasts) => {
       const now = broadcasts.filter((broadcast) => broadcast.state === "live");

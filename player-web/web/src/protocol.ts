@@ -14,10 +14,20 @@ export interface Broadcast {
   description: string;
 }
 
+export interface NodeState {
+  name: string;
+  /** Other nodes that are connected. */
+  peers: number;
+  /** Streams that are published to it now. */
+  publishing: number;
+  storage: { used_percent: number; disk_full: boolean };
+}
+
 export type ServerMessage =
   | { type: "hello"; version: number }
   | { type: "directory"; broadcasts: Broadcast[] }
   | { type: "playlist"; broadcast: string; media_sequence: number | null; ended: boolean }
+  | ({ type: "node" } & NodeState)
   | { type: "error"; message: string };
 
 export type ClientMessage = { type: "subscribe" | "unsubscribe"; broadcast: string };
@@ -42,6 +52,10 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
       return typeof value.broadcast === "string" && isSequence(value.media_sequence) && typeof value.ended === "boolean"
         ? { type: "playlist", broadcast: value.broadcast, media_sequence: value.media_sequence, ended: value.ended }
         : undefined;
+    case "node":
+      return isNodeState(value)
+        ? { type: "node", name: value.name, peers: value.peers, publishing: value.publishing, storage: value.storage }
+        : undefined;
     case "error":
       return typeof value.message === "string" ? { type: "error", message: value.message } : undefined;
     default:
@@ -59,6 +73,18 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isSequence(value: unknown): value is number | null {
   return value === null || typeof value === "number";
+}
+
+function isNodeState(value: object): value is NodeState {
+  const state = value as Record<string, unknown>;
+  return (
+    typeof state.name === "string" &&
+    typeof state.peers === "number" &&
+    typeof state.publishing === "number" &&
+    isObject(state.storage) &&
+    typeof state.storage.used_percent === "number" &&
+    typeof state.storage.disk_full === "boolean"
+  );
 }
 
 function isBroadcast(value: unknown): value is Broadcast {

@@ -2,7 +2,7 @@
 // between are lost. Everything works without it, only later.
 
 import { Backoff } from "./backoff";
-import { type Broadcast, VERSION, encodeClientMessage, parseServerMessage } from "./protocol";
+import { type Broadcast, type NodeState, VERSION, encodeClientMessage, parseServerMessage } from "./protocol";
 
 export interface SocketEvents {
   /** Connected, for the first time or again: what was pushed in between is not known. */
@@ -10,6 +10,8 @@ export interface SocketEvents {
   /** Lost, or never reached; tried again by itself. */
   disconnected?(): void;
   directory?(broadcasts: Broadcast[]): void;
+  /** The node, at first and when it has changed. */
+  node?(state: NodeState): void;
   /** The live playlist of the broadcast subscribed to has changed. */
   playlist?(): void;
 }
@@ -56,6 +58,9 @@ export class Socket {
         return;
       case "directory":
         this.events.directory?.(message.broadcasts);
+        return;
+      case "node":
+        this.events.node?.(message);
         return;
       case "playlist":
         if (message.broadcast === this.subscription) this.events.playlist?.();

@@ -1,0 +1,70 @@
+//! The node as a page shows it.
+
+use serde::Serialize;
+use stream_model::{NodeStatus, PeerState};
+
+/// State of the node in a few words and numbers. Field names are an outside interface: more may be added, none renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NodeState {
+    /// Chosen by its owner.
+    pub(crate) name: String,
+    /// Other nodes that are connected, over SSB, IPFS or both.
+    pub(crate) peers: usize,
+    /// Streams that are published to it now.
+    pub(crate) publishing: usize,
+    pub(crate) storage: StorageState,
+}
+
+/// Coarse, so that it seldom changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct StorageState {
+    /// How much of the quota is used; own content may go beyond 100.
+    pub(crate) used_percent: u64,
+    /// Whether so little of the disk is free that nothing more is added.
+    pub(crate) disk_full: bool,
+}
+
+impl NodeState {
+    pub(crate) async fn of(status: &dyn NodeStatus) -> Self {
+        let report = status.report().await;
+        let peers = status.peers().await;
+        let connected = |state| matches!(state, PeerState::Connected | PeerState::Partial);
+        let storage = report.storage;
+        Self {
+            name: report.node.name,
+            peers: peers.iter().filter(|peer| connected(peer.state)).count(),
+            publishing: report.publishing.len(),
+            storage: StorageState {
+                used_percent: storage.used_bytes.saturating_mul(100) / storage.quota_bytes.max(1),
+                disk_full: storage.disk_full,
+            },
+        }
+    }
+
+    /// A line for people who watch; the same as in `web/src/texts.ts`.
+    pub(crate) fn line(&self) -> String {
+        let mesh = match self.peers {
+            0 => "No other node in reach: showing what this node holds.".to_owned(),
+            1 => "Connected to 1 other node.".to_owned(),
+            peers => format!("Connected to {peers} other nodes."),
+        };
+        let disk = if self.storage.disk_full { " Its disk is full: it keeps nothing new." } else { "" };
+        mesh + disk
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_a_viewer_can_expect() {
+        let line = |peers, disk_full| {
+            let storage = StorageState { used_percent: 3, disk_full };
+            NodeState { name: "roof".to_owned(), peers, publishing: 0, storage }.line()
+        };
+        assert_eq!(line(0, false), "No other node in reach: showing what this node holds.");
+        assert_eq!(line(1, false), "Connected to 1 other node.");
+        assert_eq!(line(2, true), "Connected to 2 other nodes. Its disk is full: it keeps nothing new.");
+    }
+}
