@@ -6,10 +6,14 @@
 //! set of wanted feeds, and notices of what was appended. It never looks into the content beyond its type: what messages
 //! say is kept by each [`ContentIndex`], in the transaction that stores them.
 
+mod asked;
 mod content_index;
 mod exercise;
 mod guard;
 mod message;
+mod own_gate;
+pub(crate) mod own_tail;
+mod quota;
 mod rejection;
 mod remote;
 mod schema;
@@ -20,9 +24,12 @@ pub use content_index::{Arrival, ContentIndex};
 pub use exercise::exercise;
 pub use guard::MAX_RAW_BYTES;
 pub use message::{Message, SOCIAL_KINDS};
+pub use own_gate::{
+    ANSWER_WITHIN, AskedPeer, Conflict, OwnFeed, OwnFeedError, OwnGate, RecoverReason, SETTLE, WAIT_AT_MOST,
+};
 pub use rejection::Rejected;
 pub use store::{
     Appended, FeedObserver, FeedStore, MAX_BATCH, MAX_BROADCAST_FEED_MESSAGES, MAX_NODE_FEED_MESSAGES, MAX_READ,
     OwnAppend, StoreError,
 };
-pub use wanted::{FeedKind, MAX_NODE_FEEDS, WantedFeeds};
+pub use wanted::{FeedKind, MAX_INTRODUCED_BY_ONE, MAX_NODE_FEEDS, WantedFeeds};

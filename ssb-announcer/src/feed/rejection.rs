@@ -52,13 +52,20 @@ pub enum Rejected {
     /// Its feed is not replicated here.
     #[error("feed {0} is not wanted here")]
     Unwanted(FeedId),
+    /// Its feed was dropped here for good.
+    #[error("feed {0} is over and was dropped here")]
+    Dropped(FeedId),
+    /// Its feed grows faster than is taken of one.
+    #[error("feed {0} has exceeded its quota; more of it is taken later")]
+    OverQuota(FeedId),
     /// The feed has as many messages as are kept of one.
     #[error("feed {0} has reached the number of messages kept of one feed")]
     FeedFull(FeedId),
-    /// A message of this node's own feed that this node does not have: its data comes from an old backup.
-    #[error("message #{sequence} of this node's own feed {author} is not in its store")]
+    /// A message of an own broadcast feed that this node does not have: its data comes from an old backup, and the key
+    /// of that feed is gone.
+    #[error("message #{sequence} of this node's own broadcast feed {author} is not in its store")]
     OwnFeedAhead {
-        /// The own feed.
+        /// The own broadcast feed.
         author: FeedId,
         /// The number of the message.
         sequence: FeedSequence,
@@ -75,6 +82,8 @@ impl Rejected {
             | Self::AlreadyStored { .. }
             | Self::Forked { .. }
             | Self::Unwanted(_)
+            | Self::Dropped(_)
+            | Self::OverQuota(_)
             | Self::FeedFull(_)
             | Self::OwnFeedAhead { .. } => true,
         }
@@ -91,6 +100,8 @@ impl Rejected {
             Self::AlreadyStored { .. } => "already_stored",
             Self::Forked { .. } => "forked",
             Self::Unwanted(_) => "unwanted",
+            Self::Dropped(_) => "dropped",
+            Self::OverQuota(_) => "over_quota",
             Self::FeedFull(_) => "feed_full",
             Self::OwnFeedAhead { .. } => "own_feed_ahead",
         }

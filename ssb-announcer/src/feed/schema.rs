@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params};
-use stream_model::{FeedId, FeedSequence, MessageKey};
+use stream_model::{FeedId, FeedSequence, MessageKey, WallTime};
 
 use super::content_index::Arrival;
 use super::message::Message;
 use super::store::StoreError;
 
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `arrival` numbers messages in the order in which they were stored here: what was concluded from them in that order
 /// can be concluded again.
@@ -46,6 +46,26 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
+/// `tombstones` holds the feeds that were dropped for good, with the last message that was here and a label of when;
+/// `unwanted_feeds` how many hours this program has run since a stored feed was wanted last; `runs` whether the store was
+/// closed.
+const SINCE_VERSION_3: &str = "
+    CREATE TABLE tombstones (
+        id INTEGER PRIMARY KEY,
+        feed BLOB NOT NULL UNIQUE,
+        sequence INTEGER NOT NULL,
+        dropped_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE unwanted_feeds (
+        feed BLOB PRIMARY KEY,
+        hours INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE runs (
+        closed INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO runs (closed) VALUES (1);
+";
+
 /// From version 1, which noted the type of this program's own messages only.
 const FROM_VERSION_1: &str = "
     UPDATE messages SET kind = json_extract(value, '$.content.type')
@@ -58,6 +78,12 @@ const FROM_VERSION_1: &str = "
 
 /// Another process that reads the file, such as a backup, holds it for moments only.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that the write-ahead log keeps once it was written back; a large transaction makes it longer for a moment.
+const MAX_LOG: i64 = 16 << 20;
+
+/// `PRAGMA auto_vacuum`: pages that are free go back to the file system when asked.
+const INCREMENTAL: i64 = 2;
 
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     // The write-ahead log takes over the mode of the file.
@@ -76,22 +102,39 @@ pub(super) fn open_in_memory() -> Result<Connection, StoreError> {
 
 fn prepare(mut connection: Connection) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    free_deleted_pages(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "journal_size_limit", MAX_LOG)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         VERSION => {}
-        0 => create(&mut connection, TABLES)?,
-        1 => create(&mut connection, FROM_VERSION_1)?,
+        0 => create(&mut connection, &[TABLES, SINCE_VERSION_3])?,
+        1 => create(&mut connection, &[FROM_VERSION_1, SINCE_VERSION_3])?,
+        2 => create(&mut connection, &[SINCE_VERSION_3])?,
         newer => return Err(StoreError::Version(newer)),
     }
     Ok(connection)
 }
 
-fn create(connection: &mut Connection, statements: &str) -> Result<(), StoreError> {
+/// Deleted messages are to make the file smaller. A file that was made without this is written anew, once.
+fn free_deleted_pages(connection: &Connection) -> Result<(), StoreError> {
+    let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode == INCREMENTAL {
+        return Ok(());
+    }
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 {
+        connection.execute_batch("VACUUM")?;
+    }
+    Ok(())
+}
+
+fn create(connection: &mut Connection, statements: &[&str]) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(statements)?;
+    transaction.execute_batch(&statements.concat())?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -123,6 +166,69 @@ pub(super) fn insert_own_feed(transaction: &Transaction<'_>, feed: &FeedId) -> R
     Ok(())
 }
 
+/// Notes that a feed was dropped, and forgets the oldest such notes beyond `most`.
+pub(super) fn insert_tombstone(
+    transaction: &Transaction<'_>,
+    feed: &FeedId,
+    last: FeedSequence,
+    now: WallTime,
+    most: usize,
+) -> Result<(), StoreError> {
+    let dropped_at = i64::try_from(now.0).unwrap_or(i64::MAX);
+    transaction.execute(
+        "INSERT INTO tombstones (feed, sequence, dropped_at) VALUES (?1, ?2, ?3) ON CONFLICT (feed) DO NOTHING",
+        rusqlite::params![feed.0, sql_integer(last), dropped_at],
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    transaction.execute(
+        "DELETE FROM tombstones WHERE id <= (SELECT id FROM tombstones ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+        [most],
+    )?;
+    Ok(())
+}
+
+/// The feeds that were dropped for good.
+pub(super) fn tombstones(connection: &Connection) -> Result<Vec<FeedId>, StoreError> {
+    let mut statement = connection.prepare("SELECT feed FROM tombstones")?;
+    let rows = statement.query_map([], |row| Ok(FeedId(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Deletes the last `count` messages of a feed. Returns its last message then; `None` where nothing of it is left.
+pub(super) fn cut(transaction: &Transaction<'_>, feed: &FeedId, count: u64) -> Result<Option<Head>, StoreError> {
+    let row: Option<(i64, i64)> = transaction
+        .query_row("SELECT id, sequence FROM feeds WHERE feed = ?1", [feed.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, last)) = row else { return Ok(None) };
+    let left = last.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX));
+    transaction.execute("DELETE FROM messages WHERE feed = ?1 AND sequence > ?2", [id, left])?;
+    if left <= 0 {
+        transaction.execute("DELETE FROM feeds WHERE id = ?1", [id])?;
+        return Ok(None);
+    }
+    let head = transaction.query_row(
+        "UPDATE feeds SET sequence = ?2, head = (SELECT key FROM messages WHERE feed = ?1 AND sequence = ?2)
+         WHERE id = ?1 RETURNING sequence, head",
+        [id, left],
+        |row| Ok(Head { sequence: sequence(row, 0)?, key: MessageKey(row.get(1)?) }),
+    )?;
+    Ok(Some(head))
+}
+
+/// Gives pages of the file back. Returns whether there are more.
+pub(super) fn free_pages(connection: &Connection, count: u32) -> Result<bool, StoreError> {
+    let free = |connection: &Connection| -> rusqlite::Result<i64> {
+        connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
+    };
+    let before = free(connection)?;
+    // One step for each page.
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({count})"))?;
+    let mut steps = statement.query([])?;
+    while steps.next()?.is_some() {}
+    let after = free(connection)?;
+    Ok(0 < after && after < before)
+}
+
 pub(super) fn insert(transaction: &Transaction<'_>, message: &Message) -> Result<Arrival, StoreError> {
     let row = named_params! {
         ":feed": message.author.0,
@@ -147,6 +253,28 @@ pub(super) fn insert(transaction: &Transaction<'_>, message: &Message) -> Result
             ":value": &*message.value_json,
         })?;
     Ok(Arrival(transaction.last_insert_rowid()))
+}
+
+/// Removes the messages of a feed from number `from` on.
+pub(super) fn remove_from(transaction: &Transaction<'_>, feed: &FeedId, from: FeedSequence) -> Result<(), StoreError> {
+    let Some(last) = from.0.checked_sub(1).filter(|last| *last > 0).map(FeedSequence) else {
+        let whole = named_params! { ":feed": feed.0 };
+        transaction.execute("DELETE FROM messages WHERE feed = (SELECT id FROM feeds WHERE feed = :feed)", whole)?;
+        transaction.execute("DELETE FROM feeds WHERE feed = :feed", whole)?;
+        return Ok(());
+    };
+    let row = named_params! { ":feed": feed.0, ":last": sql_integer(last) };
+    transaction.execute(
+        "DELETE FROM messages WHERE feed = (SELECT id FROM feeds WHERE feed = :feed) AND sequence > :last",
+        row,
+    )?;
+    transaction.execute(
+        "UPDATE feeds SET sequence = :last,
+             head = (SELECT key FROM messages WHERE messages.feed = feeds.id AND messages.sequence = :last)
+         WHERE feed = :feed",
+        row,
+    )?;
+    Ok(())
 }
 
 /// Hands over all messages of a kind in the order of arrival.

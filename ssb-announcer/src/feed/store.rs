@@ -3,7 +3,10 @@
 //! Clocks and wanted feeds answer at once; what touches the disk runs on tokio's blocking threads. Dropping the
 //! future of an append does not stop it: it happens whole or not at all.
 
-use std::collections::{BTreeSet, HashMap};
+mod dropping;
+mod limits;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,12 +16,16 @@ use bytes::Bytes;
 use metrics::counter;
 use rusqlite::{Connection, Transaction};
 use stream_model::{FeedId, FeedSequence, MessageKey, WallTime};
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use tracing::debug;
 
+use super::asked::Asked;
 use super::content_index::{self, ContentIndex};
 use super::message::{self, Message, SignError};
+use super::own_gate::{OwnFeedError, OwnGate};
+use super::quota::Quotas;
 use super::schema::{self, Head};
 use super::wanted::{FeedKind, WantedFeeds};
 use super::{Rejected, remote};
@@ -67,6 +74,9 @@ pub enum StoreError {
     /// Own content that has no encoding.
     #[error("content has no canonical encoding")]
     Encoding,
+    /// Nothing is to be appended to this node's own feed.
+    #[error(transparent)]
+    OwnFeed(#[from] OwnFeedError),
     /// The runtime is shutting down, or a blocking task died.
     #[error("the task was given up")]
     Cancelled,
@@ -81,7 +91,7 @@ impl From<SignError> for StoreError {
     }
 }
 
-/// A message of somebody else was stored.
+/// A message that came from a peer was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
     /// Its feed.
@@ -120,10 +130,16 @@ struct Inner {
     reader: Option<Mutex<Connection>>,
     heads: RwLock<HashMap<FeedId, Head>>,
     wanted: watch::Sender<Arc<WantedFeeds>>,
+    /// Feeds that have a tombstone.
+    dropped: RwLock<HashSet<FeedId>>,
+    asked: Mutex<Asked>,
+    asked_changed: Notify,
+    quotas: Mutex<Quotas>,
     notices: broadcast::Sender<(FeedId, FeedSequence)>,
     indexes: Vec<Arc<dyn ContentIndex>>,
     observers: RwLock<Vec<Weak<dyn FeedObserver>>>,
     appends: Arc<Semaphore>,
+    gate: Arc<OwnGate>,
 }
 
 impl FeedStore {
@@ -156,20 +172,27 @@ impl FeedStore {
             content_index::prepare(&transaction, index.as_ref())?;
         }
         transaction.commit()?;
-        let heads = schema::heads(&writer)?.into_iter().collect();
+        let heads: HashMap<FeedId, Head> = schema::heads(&writer)?.into_iter().collect();
+        let have = heads.get(&node).map_or(FeedSequence(0), |head| head.sequence);
         let mut wanted = WantedFeeds::new(node);
         for feed in schema::own_feeds(&writer)? {
             wanted.add_own_broadcast(feed);
         }
+        let dropped = schema::tombstones(&writer)?.into_iter().collect();
         let inner = Inner {
             writer: Mutex::new(writer),
             reader: reader.map(Mutex::new),
             heads: RwLock::new(heads),
             wanted: watch::Sender::new(Arc::new(wanted)),
+            dropped: RwLock::new(dropped),
+            asked: Mutex::default(),
+            asked_changed: Notify::new(),
+            quotas: Mutex::default(),
             notices: broadcast::Sender::new(NOTICES),
             indexes,
             observers: RwLock::default(),
             appends: Arc::new(Semaphore::new(CONCURRENT_APPENDS)),
+            gate: Arc::new(OwnGate::new(node, have)),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -232,13 +255,24 @@ impl FeedStore {
         Ok(answers)
     }
 
-    /// Signs and appends own messages in one transaction, and returns them in order once they are durable.
+    /// Signs and appends own messages in one transaction, and returns them in order once they are durable. The first
+    /// append to the node's own feed waits, within a bound, until connected peers have said that they have no more of
+    /// it ([`OwnGate`]).
     ///
     /// # Errors
-    /// [`StoreError`] where the disk fails or a message would be too large; then none is appended.
+    /// [`StoreError`] where the disk fails, a message would be too large, or nothing is to be appended to the node's own
+    /// feed; then none is appended.
     pub async fn append_own(&self, appends: Vec<OwnAppend>) -> Result<Vec<Message>, StoreError> {
+        if appends.iter().any(|append| append.identity.id() == self.inner.gate.node()) {
+            self.inner.gate.pass().await?;
+        }
         let inner = self.inner.clone();
         spawn_blocking(move || inner.append_own(&appends)).await.map_err(|_| StoreError::Cancelled)?
+    }
+
+    /// The gate before the node's own feed.
+    pub fn own_gate(&self) -> Arc<OwnGate> {
+        self.inner.gate.clone()
     }
 
     /// Notices of messages that were appended, own and others', from now on. Whoever lags behind gets
@@ -257,14 +291,20 @@ impl FeedStore {
         self.inner.change_wanted(|wanted| wanted.add_peer(feed))
     }
 
-    /// Replicates the node feed of somebody that a peer knows. Returns whether there is room.
+    /// Replicates the node feed of somebody known by hearsay. Returns whether there is room.
     pub fn want_other(&self, feed: FeedId) -> bool {
-        self.inner.change_wanted(|wanted| wanted.add_other(feed))
+        self.inner.change_wanted(|wanted| wanted.add_other(feed, None))
+    }
+
+    /// [`want_other`](Self::want_other) on the word of a neighbour. Returns whether there is room, in its budget too.
+    pub fn want_introduced(&self, neighbour: FeedId, feed: FeedId) -> bool {
+        self.inner.change_wanted(|wanted| wanted.add_other(feed, Some(neighbour)))
     }
 
     /// Replaces the set of broadcast feeds to replicate: pairs of the feed and the node feed that names it. They are
-    /// wanted while that node feed is.
-    pub fn want_broadcasts(&self, feeds: BTreeSet<(FeedId, FeedId)>) {
+    /// wanted while that node feed is, and until they are dropped.
+    pub fn want_broadcasts(&self, mut feeds: BTreeSet<(FeedId, FeedId)>) {
+        feeds.retain(|(feed, _)| !self.inner.is_dropped(feed));
         self.inner.change_wanted(|wanted| wanted.set_broadcasts(feeds));
     }
 
@@ -339,6 +379,9 @@ impl Inner {
         let transaction = writer.transaction()?;
         let mut stored: Vec<Message> = Vec::new();
         let mut heads: HashMap<FeedId, Head> = HashMap::new();
+        // What is wanted may have changed since the messages were admitted, and its feeds been dropped.
+        let wanted = self.wanted.borrow().clone();
+        let now = Instant::now().into_std();
         let mut index = 0;
         while index < answers.len() {
             let run = run_length(&answers[index..]);
@@ -347,14 +390,26 @@ impl Inner {
                 continue;
             };
             let author = first.author;
+            if let Some(rejected) = self.unwelcome(&wanted, author) {
+                answers[index] = Err(rejected);
+                index += 1;
+                continue;
+            }
             let head = heads.get(&author).copied().or_else(|| self.head(&author));
             if let Some(rejected) = out_of_order(&transaction, first, head)? {
+                self.notice_own_fork(&rejected);
                 answers[index] = Err(rejected);
                 index += 1;
                 continue;
             }
             let previous = self.last_message(&transaction, &stored, author, head)?;
-            let messages: Vec<&Message> = answers[index..index + run].iter().flatten().collect();
+            let afforded = self.afford(&wanted, author, answers[index..index + run].iter().flatten(), now);
+            if afforded == 0 {
+                answers[index] = Err(Rejected::OverQuota(author));
+                index += 1;
+                continue;
+            }
+            let messages: Vec<&Message> = answers[index..index + afforded].iter().flatten().collect();
             let (good, rejected) = remote::check_chain(&messages, previous.as_ref());
             for message in messages.into_iter().take(good) {
                 self.insert(&transaction, message)?;
@@ -363,17 +418,31 @@ impl Inner {
             }
             index += good;
             if let Some(rejected) = rejected {
+                self.notice_own_fork(&rejected);
                 answers[index] = Err(rejected);
                 index += 1;
             }
         }
         transaction.commit()?;
+        let node = self.gate.node();
+        if let Some(head) = heads.get(&node) {
+            let count = stored.iter().filter(|message| message.author == node).count();
+            self.gate.handle_taken(head.sequence, count as u64);
+        }
         self.publish(&stored);
         drop(writer);
         Ok(answers
             .into_iter()
             .map(|answer| answer.map(|message| Appended { author: message.author, sequence: message.sequence }))
             .collect())
+    }
+
+    /// A message of the node's own feed whose signature holds, and which the feed does not lead to.
+    fn notice_own_fork(&self, rejected: &Rejected) {
+        match rejected {
+            Rejected::Forked { author, sequence } if *author == self.gate.node() => self.gate.handle_fork(*sequence),
+            _ => {}
+        }
     }
 
     /// Stores a message and what the indexes conclude from it.
@@ -422,12 +491,14 @@ impl Inner {
         let (author, sequence) = (message.author, message.sequence);
         let kind = wanted.kind(&author);
         let most = match kind {
-            _ if wanted.is_own(&author) && sequence >= expected => {
+            _ if wanted.is_own(&author) && author != self.gate.node() && sequence >= expected => {
                 return Ok(Some(Rejected::OwnFeedAhead { author, sequence }));
             }
-            None => return Ok(Some(Rejected::Unwanted(author))),
+            None => return Ok(self.unwelcome(wanted, author)),
             Some(FeedKind::Broadcast) => MAX_BROADCAST_FEED_MESSAGES,
-            Some(FeedKind::Own | FeedKind::Node) => MAX_NODE_FEED_MESSAGES,
+            Some(FeedKind::Node) => MAX_NODE_FEED_MESSAGES,
+            // Only this node's key signs more of it.
+            Some(FeedKind::Own) => u64::MAX,
         };
         if sequence > expected {
             return Ok(Some(Rejected::Gap { author, sequence, expected }));
@@ -439,6 +510,17 @@ impl Inner {
             return Ok(Some(Rejected::AlreadyStored { author, sequence }));
         }
         Ok(None)
+    }
+
+    /// Why nothing of a feed is taken.
+    fn unwelcome(&self, wanted: &WantedFeeds, author: FeedId) -> Option<Rejected> {
+        if wanted.kind(&author).is_some() {
+            None
+        } else if self.is_dropped(&author) {
+            Some(Rejected::Dropped(author))
+        } else {
+            Some(Rejected::Unwanted(author))
+        }
     }
 
     fn last_message(
@@ -457,6 +539,11 @@ impl Inner {
 
     fn append_own(&self, appends: &[OwnAppend]) -> Result<Vec<Message>, StoreError> {
         let mut writer = self.writer();
+        let node = self.gate.node();
+        if appends.iter().any(|append| append.identity.id() == node) {
+            // What came from a peer since the gate was passed came under this lock.
+            self.gate.check()?;
+        }
         let transaction = writer.transaction()?;
         let mut heads: HashMap<FeedId, Head> = HashMap::new();
         let mut messages = Vec::with_capacity(appends.len());
@@ -473,6 +560,9 @@ impl Inner {
             messages.push(message);
         }
         transaction.commit()?;
+        if let Some(head) = heads.get(&node) {
+            self.gate.handle_appended(head.sequence);
+        }
         self.change_wanted(|wanted| {
             for feed in appends.iter().filter_map(|append| append.names) {
                 wanted.add_own_broadcast(feed);

@@ -1,20 +1,24 @@
-//! Which feeds this node replicates: its own, the node feeds of peers and of nodes that peers know, and the
-//! broadcast feeds that those name.
+//! Which feeds this node replicates: its own, the node feeds of peers, of nodes that peers know, of whom the follow
+//! graph reaches and of whom neighbours ask for, and the broadcast feeds that those name. Never a blocked one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use stream_model::FeedId;
 
-/// Node feeds replicated. A community mesh has tens of nodes; each costs a few kilobytes of disk a day and one entry
-/// in every exchange of clocks.
+/// Node feeds replicated because they were met on the mesh. A community mesh has tens of nodes; each costs a few
+/// kilobytes of disk a day and one entry in every exchange of clocks.
 pub const MAX_NODE_FEEDS: usize = 256;
+
+/// Node feeds replicated on the word of one neighbour, so that one that makes up identities does not take the room of
+/// those that others know.
+pub const MAX_INTRODUCED_BY_ONE: usize = 32;
 
 /// Why a feed is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedKind {
     /// Written by this node: served, never taken from others.
     Own,
-    /// A node's feed: rare facts.
+    /// A node's or a person's feed: rare facts.
     Node,
     /// Feed of a broadcast, named by a node's feed.
     Broadcast,
@@ -26,7 +30,12 @@ pub struct WantedFeeds {
     node: Option<FeedId>,
     own_broadcasts: BTreeSet<FeedId>,
     peers: BTreeSet<FeedId>,
-    others: BTreeSet<FeedId>,
+    /// Known by hearsay only, each with the neighbour that introduced it.
+    others: BTreeMap<FeedId, Option<FeedId>>,
+    followed: BTreeSet<FeedId>,
+    asked: BTreeSet<FeedId>,
+    blocked: BTreeSet<FeedId>,
+    paused: BTreeSet<FeedId>,
     /// Broadcast feeds, each with a node feed that names it.
     broadcasts: BTreeSet<(FeedId, FeedId)>,
 }
@@ -41,9 +50,11 @@ impl WantedFeeds {
     pub fn kind(&self, feed: &FeedId) -> Option<FeedKind> {
         if self.node == Some(*feed) {
             Some(FeedKind::Own)
+        } else if self.blocked.contains(feed) {
+            None
         } else if self.is_node(feed) {
             Some(FeedKind::Node)
-        } else if !self.is_named(feed) {
+        } else if self.naming(feed).next().is_none() {
             None
         } else if self.own_broadcasts.contains(feed) {
             Some(FeedKind::Own)
@@ -55,13 +66,35 @@ impl WantedFeeds {
     /// All feeds to replicate, with the reason.
     pub fn feeds(&self) -> BTreeMap<FeedId, FeedKind> {
         let named = self.broadcasts.iter().map(|(feed, _)| feed);
-        let all = self.node.iter().chain(&self.peers).chain(&self.others).chain(named);
+        let nodes = self.peers.iter().chain(self.others.keys()).chain(&self.followed).chain(&self.asked);
+        let all = self.node.iter().chain(nodes).chain(named);
         all.filter_map(|feed| Some((*feed, self.kind(feed)?))).collect()
+    }
+
+    /// Whether messages of the feed are taken from others now: not of own feeds, and not of one that is paused because it
+    /// exceeded its quota.
+    pub fn receives(&self, feed: &FeedId) -> bool {
+        self.kind(feed).is_some_and(|kind| kind != FeedKind::Own) && !self.paused.contains(feed)
     }
 
     /// Whether this node writes the feed, wanted or not.
     pub fn is_own(&self, feed: &FeedId) -> bool {
         self.node == Some(*feed) || self.own_broadcasts.contains(feed)
+    }
+
+    /// Whether this node blocks the feed.
+    pub fn is_blocked(&self, feed: &FeedId) -> bool {
+        self.blocked.contains(feed)
+    }
+
+    /// Whether the feed is a node's and wanted because neighbours ask for it, and for no other reason.
+    pub fn is_asked_only(&self, feed: &FeedId) -> bool {
+        self.asked.contains(feed) && !self.is_node_but_for_asking(feed)
+    }
+
+    /// The node feed that names a wanted broadcast feed.
+    pub(super) fn author_of(&self, feed: &FeedId) -> Option<FeedId> {
+        self.naming(feed).next()
     }
 
     /// Wants the node feed of a peer. Where there is no room it takes that of a node known only by hearsay. Returns
@@ -70,22 +103,40 @@ impl WantedFeeds {
         if self.is_own(&feed) || self.peers.contains(&feed) {
             return true;
         }
-        if !self.others.remove(&feed) && self.node_feeds() >= MAX_NODE_FEEDS && self.others.pop_last().is_none() {
+        let known = self.others.remove(&feed).is_some();
+        if !known && self.met() >= MAX_NODE_FEEDS && self.others.pop_last().is_none() {
             return false;
         }
         self.peers.insert(feed)
     }
 
-    /// Wants the node feed of somebody a peer knows, while there is room. Returns whether it is wanted now.
-    pub(super) fn add_other(&mut self, feed: FeedId) -> bool {
-        if self.is_own(&feed) || self.peers.contains(&feed) || self.others.contains(&feed) {
+    /// Wants the node feed of somebody known by hearsay, while there is room and the neighbour who says so has some
+    /// of its budget left. Returns whether it is wanted now.
+    pub(super) fn add_other(&mut self, feed: FeedId, neighbour: Option<FeedId>) -> bool {
+        if self.is_own(&feed) || self.peers.contains(&feed) || self.others.contains_key(&feed) {
             return true;
         }
-        self.node_feeds() < MAX_NODE_FEEDS && self.others.insert(feed)
+        let introduced = self.others.values().filter(|by| neighbour.is_some() && **by == neighbour).count();
+        if self.met() >= MAX_NODE_FEEDS || introduced >= MAX_INTRODUCED_BY_ONE {
+            return false;
+        }
+        self.others.insert(feed, neighbour);
+        true
     }
 
     pub(super) fn add_own_broadcast(&mut self, feed: FeedId) {
         self.own_broadcasts.insert(feed);
+    }
+
+    /// Replaces the node feeds that the follow graph reaches, and those that are blocked. Bounded by who reads the graph.
+    pub(super) fn set_graph(&mut self, followed: BTreeSet<FeedId>, blocked: BTreeSet<FeedId>) {
+        self.followed = followed;
+        self.blocked = blocked;
+    }
+
+    /// Replaces the node feeds that neighbours ask for. Bounded by their budgets.
+    pub(super) fn set_asked(&mut self, feeds: BTreeSet<FeedId>) {
+        self.asked = feeds;
     }
 
     /// Replaces the broadcast feeds that are wanted. Bounded by who names them.
@@ -93,16 +144,46 @@ impl WantedFeeds {
         self.broadcasts = feeds;
     }
 
+    /// Feeds that are being dropped are named no more.
+    pub(super) fn remove_broadcasts(&mut self, feeds: &BTreeSet<FeedId>) {
+        self.broadcasts.retain(|(feed, _)| !feeds.contains(feed));
+    }
+
+    /// Takes nothing of a feed until it is taken up again.
+    pub(super) fn pause(&mut self, feed: FeedId) {
+        self.paused.insert(feed);
+    }
+
+    /// The feeds that are paused.
+    pub(super) fn paused(&self) -> impl Iterator<Item = FeedId> {
+        self.paused.iter().copied()
+    }
+
+    /// Takes up the feeds for which there is room again, and forgets those that are not wanted.
+    pub(super) fn resume(&mut self, is_ready: impl Fn(&FeedId) -> bool) {
+        let mut paused = std::mem::take(&mut self.paused);
+        paused.retain(|feed| self.kind(feed).is_some() && !is_ready(feed));
+        self.paused = paused;
+    }
+
     fn is_node(&self, feed: &FeedId) -> bool {
-        self.node == Some(*feed) || self.peers.contains(feed) || self.others.contains(feed)
+        self.is_node_but_for_asking(feed) || self.asked.contains(feed)
     }
 
-    fn is_named(&self, feed: &FeedId) -> bool {
-        let mut names = self.broadcasts.range((*feed, FeedId([0; 32]))..=(*feed, FeedId([0xff; 32])));
-        names.any(|(_, author)| self.is_node(author))
+    fn is_node_but_for_asking(&self, feed: &FeedId) -> bool {
+        self.node == Some(*feed)
+            || self.peers.contains(feed)
+            || self.others.contains_key(feed)
+            || self.followed.contains(feed)
     }
 
-    fn node_feeds(&self) -> usize {
+    /// The node feeds that name a broadcast feed and are wanted themselves.
+    fn naming(&self, feed: &FeedId) -> impl Iterator<Item = FeedId> {
+        let names = self.broadcasts.range((*feed, FeedId([0; 32]))..=(*feed, FeedId([0xff; 32])));
+        names.map(|(_, author)| *author).filter(|author| self.is_node(author) && !self.blocked.contains(author))
+    }
+
+    fn met(&self) -> usize {
         self.peers.len() + self.others.len()
     }
 }
@@ -121,9 +202,9 @@ mod tests {
     fn hearsay_fills_the_room_and_peers_take_it_back() {
         let mut wanted = WantedFeeds::new(feed(0));
         for n in 1..=MAX_NODE_FEEDS {
-            assert!(wanted.add_other(feed(n)));
+            assert!(wanted.add_other(feed(n), None));
         }
-        assert!(!wanted.add_other(feed(9_999)));
+        assert!(!wanted.add_other(feed(9_999), None));
         for n in 1_000..1_000 + MAX_NODE_FEEDS {
             assert!(wanted.add_peer(feed(n)));
         }
@@ -134,11 +215,20 @@ mod tests {
     }
 
     #[test]
+    fn a_neighbour_that_makes_up_identities_uses_up_its_own_budget_only() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        let introduced = (1_000..2_000).filter(|n| wanted.add_other(feed(*n), Some(feed(1)))).count();
+        assert_eq!(introduced, MAX_INTRODUCED_BY_ONE);
+        assert!(wanted.add_other(feed(3_000), Some(feed(2))));
+        assert!(wanted.add_other(feed(1_000), Some(feed(2))), "known to both");
+    }
+
+    #[test]
     fn a_known_node_that_becomes_a_peer_is_counted_once() {
         let mut wanted = WantedFeeds::new(feed(0));
-        assert!(wanted.add_other(feed(1)));
+        assert!(wanted.add_other(feed(1), None));
         assert!(wanted.add_peer(feed(1)));
-        assert!(wanted.add_other(feed(1)));
+        assert!(wanted.add_other(feed(1), None));
         assert_eq!(wanted.feeds().len(), 2);
     }
 
@@ -164,5 +254,34 @@ mod tests {
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));
         assert!(wanted.add_peer(feed(0)));
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));
+    }
+
+    #[test]
+    fn a_block_outweighs_every_reason_and_what_the_blocked_name() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        wanted.add_peer(feed(1));
+        wanted.add_other(feed(2), None);
+        wanted.set_asked([feed(3)].into());
+        wanted.set_broadcasts([(feed(9), feed(1)), (feed(10), feed(1)), (feed(10), feed(4))].into());
+        let blocked = [feed(1), feed(2), feed(3)];
+        wanted.set_graph([feed(1), feed(4)].into(), blocked.into());
+        let kinds = wanted.feeds();
+        assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), [feed(0), feed(4), feed(10)]);
+        assert!(blocked.iter().all(|feed| wanted.is_blocked(feed)));
+        wanted.set_graph(BTreeSet::new(), BTreeSet::new());
+        assert_eq!(wanted.kind(&feed(9)), Some(FeedKind::Broadcast), "until it is unblocked");
+    }
+
+    #[test]
+    fn a_paused_feed_is_served_and_not_taken_until_it_is_taken_up_again() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        wanted.add_peer(feed(1));
+        wanted.pause(feed(1));
+        assert_eq!((wanted.kind(&feed(1)), wanted.receives(&feed(1))), (Some(FeedKind::Node), false));
+        wanted.resume(|_| false);
+        assert!(!wanted.receives(&feed(1)));
+        wanted.resume(|ready| *ready == feed(1));
+        assert!(wanted.receives(&feed(1)));
+        assert!(!wanted.receives(&feed(0)), "own");
     }
 }

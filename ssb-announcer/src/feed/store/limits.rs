@@ -1,0 +1,104 @@
+//! What is taken from others, and how much: feeds that neighbours ask for, and quotas.
+
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Instant;
+
+use metrics::counter;
+use stream_model::FeedId;
+
+use super::{FeedStore, Inner};
+use crate::feed::asked::Chosen;
+use crate::feed::message::Message;
+use crate::feed::quota::{Account, Quotas};
+use crate::feed::wanted::{FeedKind, WantedFeeds};
+
+impl FeedStore {
+    /// Replaces the feeds that a connected neighbour asks for and that this node does not want by itself: those that are
+    /// not wanted, and those of which [`WantedFeeds::is_asked_only`] says so. To be called whenever that set changes, and
+    /// with an empty one when the connection ends.
+    pub fn note_asked(&self, neighbour: FeedId, feeds: BTreeSet<FeedId>) {
+        let mut asked = self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = asked.clone();
+        asked.note(neighbour, feeds);
+        if *asked != before {
+            self.inner.asked_changed.notify_one();
+        }
+    }
+
+    /// Waits until what neighbours ask for has changed; for one waiter. May be cancelled.
+    pub(crate) async fn asked_changed(&self) {
+        self.inner.asked_changed.notified().await;
+    }
+
+    /// What to fetch for neighbours; `named` tells which feeds a broadcast names.
+    pub(crate) fn choose_asked(&self, now: Instant, named: impl Fn(&FeedId) -> bool) -> Chosen {
+        let wanted = self.inner.wanted.borrow().clone();
+        let refused = |feed: &FeedId| wanted.is_own(feed) || wanted.is_blocked(feed) || self.inner.is_dropped(feed);
+        self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner).choose(now, named, refused)
+    }
+
+    /// Replicates node feeds because neighbours ask for them.
+    pub(crate) fn want_asked(&self, feeds: BTreeSet<FeedId>) {
+        self.inner.change_wanted(|wanted| wanted.set_asked(feeds));
+    }
+
+    /// Replaces what the follow graph says. The two sets are bounded by it.
+    pub(crate) fn want_graph(&self, followed: BTreeSet<FeedId>, blocked: BTreeSet<FeedId>) {
+        self.inner.change_wanted(|wanted| wanted.set_graph(followed, blocked));
+    }
+
+    /// Takes up the feeds that exceeded their quota and have room again.
+    pub(crate) fn resume_paused(&self, now: Instant) {
+        let wanted = self.inner.wanted.borrow().clone();
+        let mut quotas = self.inner.quotas();
+        let ready: BTreeSet<FeedId> = wanted
+            .paused()
+            .filter(|feed| account(&wanted, feed).is_none_or(|account| quotas.is_ready(account, now)))
+            .collect();
+        drop(quotas);
+        if wanted.paused().next().is_some() {
+            self.inner.change_wanted(|wanted| wanted.resume(|feed| ready.contains(feed)));
+        }
+    }
+}
+
+impl Inner {
+    fn quotas(&self) -> MutexGuard<'_, Quotas> {
+        self.quotas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many of these messages, all of one feed, its quota has room for. Where there is none for the next one, the feed
+    /// is paused.
+    pub(super) fn afford<'a>(
+        &self,
+        wanted: &WantedFeeds,
+        author: FeedId,
+        mut run: impl Iterator<Item = &'a Message>,
+        now: Instant,
+    ) -> usize {
+        let Some(account) = account(wanted, &author) else { return run.count() };
+        let mut quotas = self.quotas();
+        let mut afforded = 0;
+        let exceeded = run.any(|message| {
+            let has_room = quotas.take(account, message.value_json.len() as u64, now);
+            afforded += usize::from(has_room);
+            !has_room
+        });
+        drop(quotas);
+        if exceeded && wanted.receives(&author) {
+            counter!("meshstream_ssb_feeds_paused_total").increment(1);
+            self.change_wanted(|wanted| wanted.pause(author));
+        }
+        afforded
+    }
+}
+
+/// Which quota a feed is under; none for own feeds.
+fn account(wanted: &WantedFeeds, feed: &FeedId) -> Option<Account> {
+    match wanted.kind(feed)? {
+        FeedKind::Own => None,
+        FeedKind::Node => Some(Account::Node(*feed)),
+        FeedKind::Broadcast => wanted.author_of(feed).map(Account::Broadcasts),
+    }
+}
