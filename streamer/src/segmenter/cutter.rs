@@ -155,7 +155,9 @@ impl Cutter {
             if sample.track == TrackKind::Video && sample.keyframe {
                 self.at_keyframe(at, out);
             }
-            while !self.is_empty() && at > self.start && end - self.start > self.limit() {
+            // Audio before a gap lasts until the audio after it. Where there are pictures, they say where to cut.
+            let reaches = if self.setup.video && sample.track == TrackKind::Audio { at } else { end };
+            while !self.is_empty() && at > self.start && reaches - self.start > self.limit() {
                 self.cut_for_duration(at, out);
             }
             while !self.is_empty() && self.bytes() + cost > self.setup.limits.segment_bytes {

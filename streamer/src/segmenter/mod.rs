@@ -36,6 +36,9 @@ use crate::media::{MediaEvent, Sample, TrackKind};
 /// An AAC frame has at most 768 bytes a channel (ISO/IEC 14496-3 §4.5.1.1), and there are at most 48 channels.
 const MAX_AUDIO_SAMPLE_BYTES: usize = 64 * 1024;
 
+/// A publication that ends before its tracks are known, and is shorter than this, is dropped.
+const MIN_PUBLICATION: Duration = Duration::from_millis(500);
+
 /// How to cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -266,7 +269,11 @@ impl Segmenter {
             let clock =
                 self.audio.known().map(|audio| AudioClock { rate: audio.sample_rate, frame: audio.frame_length });
             let tracks = self.tracks.unwrap_or(Tracks { video: false, audio: false });
-            self.start_timeline(Timeline::new(tracks.video, clock.filter(|_| tracks.audio)));
+            self.start_timeline(Timeline::new(
+                tracks.video,
+                clock.filter(|_| tracks.audio),
+                self.config.target_duration,
+            ));
         }
         let Some(active) = &mut self.active else {
             self.statistics.dropped_unusable += 1;
@@ -322,7 +329,10 @@ impl Segmenter {
     }
 
     fn end_publication(&mut self, end: End) {
-        self.fix_tracks();
+        // One that is refused while its tracks are found out has left a picture or a sound, and is no broadcast.
+        if self.detection.span() >= MIN_PUBLICATION {
+            self.fix_tracks();
+        }
         self.end_timeline(end);
         self.statistics.dropped_unusable += self.detection.take_samples().len() as u64;
         self.detection = Detection::default();

@@ -5,6 +5,7 @@
 //! holds the last sample of each track until the next one comes.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,12 +13,16 @@ use super::cmaf::VIDEO_TIMESCALE;
 use super::output::Statistics;
 use crate::media::{Sample, TrackKind};
 
-/// Media may pause this long in all tracks; a longer step forward is a jump.
-const MAX_FORWARD_MS: i64 = 10_000;
+/// Media may pause this long in all tracks, or as long as a segment may be where that is less: a longer step forward is
+/// a jump.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// A track may begin this far behind the other; more is a jump.
+const MAX_BEHIND_MS: i64 = 10_000;
 /// A track's timestamps may go back this far, which encoders do by rounding; more is a jump.
 const MAX_BACKWARD_MS: i64 = 500;
-/// Audio this much before the first keyframe is kept; more would be heard with nothing to see.
-const MAX_AUDIO_LEAD_MS: i64 = 500;
+/// Audio this much before the first keyframe is kept; more would be heard with nothing to see, and the first segment
+/// could not take a group of pictures as long as the target duration: it may exceed that by less than half a second.
+const MAX_AUDIO_LEAD_MS: i64 = 400;
 /// Audio frames kept while the first keyframe is awaited: the lead at 96 kHz.
 const MAX_WAITING: usize = 64;
 /// A track set with video starts without it once audio ran this long without a keyframe: a camera that failed.
@@ -87,6 +92,8 @@ struct Held {
 pub(super) struct Timeline {
     video: bool,
     audio: Option<AudioClock>,
+    /// How long all tracks may pause.
+    max_pause: Duration,
     /// The last timestamp of any track: as sent, and unwrapped.
     last: Option<(u32, i64)>,
     /// The latest of all tracks, and of each, unwrapped.
@@ -119,11 +126,13 @@ fn index(track: TrackKind) -> usize {
 }
 
 impl Timeline {
-    /// A timeline with these tracks; `audio` is the clock of its audio track.
-    pub(super) fn new(video: bool, audio: Option<AudioClock>) -> Self {
+    /// A timeline with these tracks; `audio` is the clock of its audio track. A pause of all tracks that does not fit
+    /// a segment is a jump.
+    pub(super) fn new(video: bool, audio: Option<AudioClock>, target_duration: Duration) -> Self {
         Self {
             video,
             audio,
+            max_pause: target_duration.min(MAX_PAUSE),
             last: None,
             newest: 0,
             last_of: [None; 2],
@@ -143,7 +152,7 @@ impl Timeline {
 
     /// A fresh timeline after a jump out of this one, with the same tracks. [`Self::flush`] this one first.
     pub(super) fn after_jump(&self) -> Self {
-        let mut next = Self::new(self.video, self.audio);
+        let mut next = Self::new(self.video, self.audio, self.max_pause);
         if let Some((last_raw, last)) = self.last {
             // Timestamps before 2³¹ milliseconds of this timeline's own end: the difference fits.
             next.ended_at = self.last_of.map(|at| at.map(|at| last_raw.wrapping_add((at - last) as u32)));
@@ -153,23 +162,21 @@ impl Timeline {
 
     /// Whether the sample continues this timeline. Changes nothing.
     pub(super) fn examine(&self, sample: &Sample) -> Step {
-        let Some((last_raw, last)) = self.last else { return Step::Continues };
-        let at = last + i64::from(sample.timestamp.wrapping_sub(last_raw) as i32);
+        let Some(last) = self.last else { return Step::Continues };
+        let at = unwrapped(sample.timestamp, last);
         let back = match self.last_of[index(sample.track)] {
             Some(own) => own - at > MAX_BACKWARD_MS,
-            None => self.newest - at > MAX_FORWARD_MS,
+            None => self.newest - at > MAX_BEHIND_MS,
         };
-        if (back || at - self.newest > MAX_FORWARD_MS) && !self.is_stray(sample, at) {
-            Step::Jumps
-        } else {
-            Step::Continues
-        }
+        let forward =
+            u64::try_from(at - self.newest).is_ok_and(|millis| Duration::from_millis(millis) > self.max_pause);
+        if (back || forward) && !self.is_stray(sample, at) { Step::Jumps } else { Step::Continues }
     }
 
     /// Takes a sample that [continues](Self::examine) the timeline; what became of earlier ones goes to `out`.
     pub(super) fn push(&mut self, sample: Sample, statistics: &mut Statistics, out: &mut Vec<Placed>) {
         let at = match self.last {
-            Some((last_raw, last)) => last + i64::from(sample.timestamp.wrapping_sub(last_raw) as i32),
+            Some(last) => unwrapped(sample.timestamp, last),
             None => i64::from(sample.timestamp as i32),
         };
         let own = index(sample.track);
@@ -301,6 +308,12 @@ impl Timeline {
         }
         self.held_audio = Some(Held { sample, decode_time, composition_offset: 0 });
     }
+}
+
+/// A timestamp next to the last one, as sent and unwrapped. RTMP's wrap at 2³² ms (§5.3.1), those of FFmpeg's FLV muxer
+/// at 2³¹: the smaller wrap serves both.
+fn unwrapped(timestamp: u32, (last_raw, last): (u32, i64)) -> i64 {
+    last + i64::from(((timestamp.wrapping_sub(last_raw) << 1) as i32) >> 1)
 }
 
 fn offset(sample: &Sample) -> i64 {

@@ -1,6 +1,7 @@
 //! Which tracks a publication has: what its metadata promises, or what is seen in its first seconds.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use stream_model::Tracks;
 
@@ -88,6 +89,11 @@ impl Detection {
         let any = video.known().is_some() || audio.known().is_some();
         let wait = if self.promised.is_some() { PROMISED_WAIT_MS } else { WAIT_MS };
         any && (clear || self.span_ms >= wait)
+    }
+
+    /// The media time that the samples kept span.
+    pub(super) fn span(&self) -> Duration {
+        Duration::from_millis(self.span_ms.into())
     }
 
     /// The samples kept, in order.

@@ -149,6 +149,64 @@ fn a_gap_in_audio_moves_nothing() {
 }
 
 #[test]
+fn a_gap_in_audio_does_not_end_a_segment_before_its_keyframe() {
+    let mut events = publish(&picture_and_tone(10, 50, ""));
+    let keyframe = samples(&events, TrackKind::Video).iter().filter(|sample| sample.keyframe).nth(1).unwrap().timestamp;
+    events.retain(|event| {
+        !matches!(event, MediaEvent::Sample(sample)
+            if sample.track == TrackKind::Audio && (keyframe..keyframe + 1_000).contains(&sample.timestamp))
+    });
+    let result = segment(events.clone(), 2);
+    assert_eq!(round(&result.durations()), [2.0, 2.0, 2.0, 2.0, 2.0]);
+    assert!(result.segments.iter().all(|segment| segment.independent));
+    assert_same_both(&result, &events);
+}
+
+#[test]
+fn audio_ahead_of_the_first_picture_leaves_room_for_a_group_as_long_as_the_target() {
+    let mut events = publish(&picture_and_tone(10, 50, ""));
+    events.retain(|event| {
+        !matches!(event, MediaEvent::Sample(sample)
+            if sample.track == TrackKind::Video && sample.timestamp < 2_000)
+    });
+    let result = segment(events, 2);
+    assert!(result.segments.iter().all(|segment| segment.independent));
+    assert_eq!(round(&result.durations()), [2.4, 2.0, 2.0, 2.0]);
+    result.flawless_file();
+}
+
+#[test]
+fn a_pause_of_both_tracks_that_fits_no_segment_is_a_discontinuity() {
+    let mut events = publish(&picture_and_tone(12, 50, ""));
+    for event in &mut events {
+        if let MediaEvent::Sample(sample) = event
+            && sample.timestamp >= 6_000
+        {
+            sample.timestamp += 5_000;
+        }
+    }
+    let result = segment(events.clone(), 2);
+    let marks: Vec<_> = result.segments.iter().map(|segment| segment.discontinuity).collect();
+    assert_eq!(marks, [false, false, false, true, false, false]);
+    assert_eq!(round(&result.durations()), [2.0; 6]);
+    assert_eq!(result.statistics.written, result.statistics.received);
+    result.files().iter().for_each(|file| assert_flawless(file));
+
+    let result = segment(events, 15);
+    assert!(result.segments.iter().all(|segment| !segment.discontinuity), "it fits a longer one");
+}
+
+#[test]
+fn what_is_left_of_a_publication_refused_at_its_beginning_is_no_segment() {
+    let mut events = vec![MediaEvent::Expect { video: true, audio: true }];
+    // The first picture; the audio is of a codec that ingest refuses.
+    events.extend(publish(&picture(1, 50, "")).into_iter().take(2));
+    let result = segment(events, 2);
+    assert_eq!((result.tracks.len(), result.segments.len()), (0, 0));
+    assert_eq!(result.statistics.dropped_unusable, 1);
+}
+
+#[test]
 fn a_drifting_audio_clock_stays_with_the_picture() {
     let mut events = publish(&picture_and_tone(20, 50, ""));
     for event in &mut events {
@@ -171,6 +229,14 @@ fn timestamps_wrap_and_may_be_negative() {
         let result = segment(shifted(events.clone(), by), 4);
         assert_eq!(result.segments, expected.segments, "moved by {by}");
     }
+    // FFmpeg leaves out the highest bit.
+    let mut events = shifted(events, 0x7fff_f000);
+    for event in &mut events {
+        if let MediaEvent::Sample(sample) = event {
+            sample.timestamp &= 0x7fff_ffff;
+        }
+    }
+    assert_eq!(segment(events, 4).segments, expected.segments);
 }
 
 #[test]
