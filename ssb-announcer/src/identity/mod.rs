@@ -4,6 +4,7 @@
 //! so that other SSB tools can use the same identity. The secret leaves this module only through signatures and
 //! [`Identity::signing_key`], which the secret handshake needs; it is never printed.
 
+mod place;
 mod secret_file;
 
 use std::fmt;
@@ -13,6 +14,9 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use rand::rngs::OsRng;
 use stream_model::FeedId;
 
+use crate::feed::RecoverReason;
+
+pub use place::{Machine, Place, Standing};
 pub use secret_file::IdentityError;
 
 /// An ed25519 key pair that signs a feed.
@@ -41,6 +45,40 @@ impl Identity {
         secret_file::load_or_create(path)
     }
 
+    /// Reads the identity in a secret file.
+    ///
+    /// # Errors
+    /// [`IdentityError`] where there is none, or none that can be used.
+    pub fn load(path: &Path) -> Result<Self, IdentityError> {
+        secret_file::load(path)?.ok_or_else(|| IdentityError::Missing(path.to_owned()))
+    }
+
+    /// Writes the identity to a new secret file with mode 0600, for a backup or another program.
+    ///
+    /// # Errors
+    /// [`IdentityError`] where the file is there already or cannot be written.
+    pub fn export(&self, path: &Path) -> Result<(), IdentityError> {
+        secret_file::write_new(path, self)
+    }
+
+    /// Makes this the identity of the node whose secret file is `secret`, and marks it as one whose feed is to be looked
+    /// for before anything is appended. Returns whether it was not that before.
+    ///
+    /// # Errors
+    /// [`IdentityError::Occupied`] where the node has another identity; nothing is changed then.
+    pub fn import(&self, secret: &Path, place: &Place) -> Result<bool, IdentityError> {
+        match secret_file::load(secret)? {
+            Some(identity) if identity.id() == self.id() => Ok(false),
+            Some(other) => Err(IdentityError::Occupied(other.id())),
+            None => {
+                // In this order: an identity without the mark could append after a crash between the two.
+                place.require_recovery(RecoverReason::Imported)?;
+                secret_file::install(secret, self)?;
+                Ok(true)
+            }
+        }
+    }
+
     /// The feed that this key pair signs.
     pub fn id(&self) -> FeedId {
         FeedId(self.key.verifying_key().to_bytes())
@@ -66,6 +104,31 @@ impl fmt::Debug for Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_exported_identity_is_imported_elsewhere_and_never_over_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let (ours, other) = (Identity::from_seed(&[1; 32]), Identity::from_seed(&[2; 32]));
+        ours.export(&at("backup")).unwrap();
+        assert!(matches!(other.export(&at("backup")), Err(IdentityError::Io { .. })), "a backup is not overwritten");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(at("backup")).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+
+        let secret = at("node/identity/secret");
+        let place = Place::beside(&secret, Machine::of(["here"]));
+        let read = Identity::load(&at("backup")).unwrap();
+        assert!(read.import(&secret, &place).unwrap());
+        assert_eq!(Identity::load(&secret).unwrap().id(), ours.id());
+        assert_eq!(place.standing().unwrap(), Standing::Recover(RecoverReason::Imported));
+
+        place.settle().unwrap();
+        assert!(!read.import(&secret, &place).unwrap(), "it is there already");
+        assert_eq!(place.standing().unwrap(), Standing::Home, "and stays as it was");
+        assert!(matches!(other.import(&secret, &place), Err(IdentityError::Occupied(id)) if id == ours.id()));
+        assert_eq!(Identity::load(&secret).unwrap().id(), ours.id());
+        assert!(matches!(Identity::load(&at("nothing")), Err(IdentityError::Missing(_))));
+    }
 
     #[test]
     fn printing_an_identity_does_not_show_its_secret() {

@@ -36,6 +36,12 @@ pub enum IdentityError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another identity is there already.
+    #[error("the node in this data directory is {0} already; choose another with --data-dir, or move this one away")]
+    Occupied(FeedId),
+    /// There is no such file.
+    #[error("there is no identity at {0}")]
+    Missing(PathBuf),
     /// The file is there and is not a secret that can be used.
     #[error("{path} is not an SSB secret: {problem}; restore it from a backup or move it away to get a new identity")]
     Malformed {
@@ -58,23 +64,43 @@ pub(super) fn load_or_create(path: &Path) -> Result<Identity, IdentityError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         make_private_directory(directory).map_err(io_error("make the directory of"))?;
     }
-    match File::open(path) {
-        Ok(file) => {
-            hide_from_others(path, &file).map_err(io_error("restrict the mode of"))?;
-            let mut text = String::new();
-            file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(io_error("read"))?;
-            parse(&text).map_err(|problem| IdentityError::Malformed { path: path.to_owned(), problem })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let identity = Identity::generate();
-            write_durably(path, render(&identity).as_bytes()).map_err(io_error("write"))?;
-            Ok(identity)
-        }
-        Err(error) => Err(io_error("open")(error)),
+    if let Some(identity) = load(path)? {
+        return Ok(identity);
     }
+    let identity = Identity::generate();
+    write_durably(path, render(&identity).as_bytes()).map_err(io_error("write"))?;
+    Ok(identity)
 }
 
-fn make_private_directory(directory: &Path) -> io::Result<()> {
+/// `None` where there is no such file.
+pub(super) fn load(path: &Path) -> Result<Option<Identity>, IdentityError> {
+    let io_error = |action: &'static str| move |source| IdentityError::Io { action, path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error("open")(error)),
+    };
+    hide_from_others(path, &file).map_err(io_error("restrict the mode of"))?;
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(io_error("read"))?;
+    let identity = parse(&text).map_err(|problem| IdentityError::Malformed { path: path.to_owned(), problem })?;
+    Ok(Some(identity))
+}
+
+/// Writes the identity to a file that is not there yet.
+pub(super) fn write_new(path: &Path, identity: &Identity) -> Result<(), IdentityError> {
+    let io_error = |source| IdentityError::Io { action: "write", path: path.to_owned(), source };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io_error)?;
+    file.write_all(render(identity).as_bytes()).and_then(|()| file.sync_all()).map_err(io_error)
+}
+
+/// Puts the identity where a node looks for it. The place is to be marked before.
+pub(super) fn install(path: &Path, identity: &Identity) -> Result<(), IdentityError> {
+    let io_error = |source| IdentityError::Io { action: "write", path: path.to_owned(), source };
+    write_durably(path, render(identity).as_bytes()).map_err(io_error)
+}
+
+pub(super) fn make_private_directory(directory: &Path) -> io::Result<()> {
     if !directory.exists() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
@@ -91,7 +117,7 @@ fn hide_from_others(path: &Path, file: &File) -> io::Result<()> {
 
 /// Writes to a temporary file, syncs, renames, and syncs the directory: after a crash there is the whole file or
 /// none.
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
