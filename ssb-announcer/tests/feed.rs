@@ -130,12 +130,18 @@ async fn feeds_nobody_asked_for_are_refused() {
 }
 
 #[tokio::test]
-async fn own_feeds_are_never_taken_from_others() {
-    let store = FeedStore::in_memory(author().id(), vec![]).unwrap();
-    let messages = posts(2).await;
-    let ahead = Rejected::OwnFeedAhead { author: author().id(), sequence: FeedSequence(1) };
-    assert_eq!(offer_one(&store, raw(&messages[0])).await, Err(ahead));
-    assert_eq!(clock(&store), 0);
+async fn own_broadcast_feeds_are_never_taken_from_others() {
+    let broadcast = Identity::from_seed(&[3; 32]);
+    let named = |content: String, names| OwnAppend { identity: own(), content_json: content, names };
+    let store = FeedStore::in_memory(own().id(), vec![]).unwrap();
+    store.append_own(vec![named(post("names a feed"), Some(broadcast.id()))]).await.unwrap();
+    store.want_broadcasts([(broadcast.id(), own().id())].into());
+    let elsewhere = FeedStore::in_memory(broadcast.id(), vec![]).unwrap();
+    let append = OwnAppend { identity: broadcast.clone(), content_json: post("ahead"), names: None };
+    let message = elsewhere.append_own(vec![append]).await.unwrap().pop().unwrap();
+    let ahead = Rejected::OwnFeedAhead { author: broadcast.id(), sequence: FeedSequence(1) };
+    assert_eq!(offer_one(&store, raw(&message)).await, Err(ahead));
+    assert_eq!(store.clock(&broadcast.id()), FeedSequence(0));
 }
 
 #[tokio::test]
