@@ -84,12 +84,16 @@ pub(crate) struct Ipfs {
 pub(crate) struct Ssb {
     pub(crate) listen: SocketAddr,
     pub(crate) hops: u32,
+    /// Whether the start of a broadcast is also told in a post.
+    pub(crate) announce_post: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Web {
     pub(crate) listen: SocketAddr,
+    /// Where people reach the pages; empty where the node's own addresses serve.
+    pub(crate) public_url: String,
     /// What `/ipfs/` serves.
     pub(crate) gateway: GatewayReach,
 }
@@ -144,13 +148,13 @@ impl Default for Ipfs {
 
 impl Default for Ssb {
     fn default() -> Self {
-        Self { listen: any(8008), hops: 3 }
+        Self { listen: any(8008), hops: 3, announce_post: true }
     }
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: any(8080), gateway: GatewayReach::Known }
+        Self { listen: any(8080), public_url: String::new(), gateway: GatewayReach::Known }
     }
 }
 
@@ -200,6 +204,14 @@ impl Config {
         }
         if !(3..=100).contains(&self.segment.live_window) {
             bail!("configuration key segment.live_window: must be 3 to 100 segments");
+        }
+        let url = &self.web.public_url;
+        let usable =
+            url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).is_some_and(|rest| !rest.is_empty());
+        if !url.is_empty()
+            && (!usable || url.len() > 200 || url.contains(|c: char| c.is_whitespace() || "<>".contains(c)))
+        {
+            bail!("configuration key web.public_url: must be an address such as \"http://10.0.0.5:8080\"");
         }
         if self.node.name.is_empty() || self.node.name.chars().count() > 100 {
             bail!("configuration key node.name: must have 1 to 100 characters");
@@ -323,6 +335,7 @@ mod tests {
             ("[ingest]\nlisten = 5", "ingest.listen"),
             ("[segment]\ntarget_duration = \"1500ms\"", "segment.target_duration"),
             ("[segment]\nlive_window = 0", "segment.live_window"),
+            ("[web]\npublic_url = \"ftp://x\"", "web.public_url"),
             ("ingest = 3", "ingest"),
             ("[web]\ngateway = \"all\"", "web.gateway"),
         ] {

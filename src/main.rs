@@ -8,6 +8,7 @@ mod demo;
 mod failure;
 mod node;
 mod status;
+mod web_address;
 
 use std::process::ExitCode;
 

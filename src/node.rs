@@ -1,6 +1,7 @@
 //! One node: its parts put together in the order they need, and taken apart again.
 
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::config::{Config, Mirror};
 use crate::data_dir::{DataDir, control_socket};
 use crate::failure::Failure;
 use crate::status::{OPEN_COMMUNITY, Parts, Status};
+use crate::web_address::web_addresses;
 
 /// A node ends within five seconds of being asked to; what does not, is left behind.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(4_800);
@@ -147,7 +149,11 @@ impl Node {
         let data_dir = DataDir::lock(&config.node.data_dir)?;
         let path = data_dir.path().to_owned();
         let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
-        let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path)).await?);
+        // Its port is named in posts. Nobody is answered before the end of the start.
+        let listener = player_web::bind(config.web.listen)
+            .with_context(|| format!("cannot listen on {}: choose another address in web.listen", config.web.listen))?;
+        let web_address = listener.local_addr().context("the web listener has no address")?;
+        let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path, web_address)).await?);
 
         let stop_streamer = CancellationToken::new();
         let ports = streamer::Ports {
@@ -162,9 +168,6 @@ impl Node {
             Streamer::start(streamer_config(config)?, &data_dir.streamer_database(), ports, stop_streamer.clone())?;
         let (keys, playlists) = (streamer.stream_keys(), streamer.playlists());
 
-        let listener = player_web::bind(config.web.listen)
-            .with_context(|| format!("cannot listen on {}: choose another address in web.listen", config.web.listen))?;
-        let web_address = listener.local_addr().context("the web listener has no address")?;
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
             listen: Listen {
@@ -278,7 +281,7 @@ fn router_config(config: &Config, path: &Path) -> node_router::Config {
     }
 }
 
-fn ssb_config(config: &Config, path: &Path) -> ssb_announcer::Config {
+fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> ssb_announcer::Config {
     ssb_announcer::Config {
         secret: path.join("identity/secret"),
         database: path.join("ssb.sqlite3"),
@@ -287,6 +290,8 @@ fn ssb_config(config: &Config, path: &Path) -> ssb_announcer::Config {
             network_key: NetworkKey::MAIN,
             ..ssb_announcer::gossip::Config::default()
         },
+        name: config.node.name.clone(),
+        start_posts: config.ssb.announce_post.then(|| web_addresses(web, &config.web.public_url)),
     }
 }
 

@@ -6,7 +6,7 @@
 //! to it. [`SsbAnnouncer`] puts the parts together:
 //!
 //! - [`identity`] signs, [`feed`] stores and validates;
-//! - [`announcement`] gives messages their meaning;
+//! - [`announcement`] gives messages their meaning, [`social`] those that people write;
 //! - [`gossip`] connects nodes by [`handshake`] and [`muxrpc`], over which [`replication`] exchanges feeds.
 
 pub mod announcement;
@@ -17,22 +17,24 @@ pub mod identity;
 pub mod muxrpc;
 mod nesting;
 pub mod replication;
+pub mod social;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stream_model::{AnnouncementLog, Directory, FeedId, PeerBook};
+use stream_model::{AnnouncementLog, Directory, FeedId, PeerBook, Timeline};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::announcement::{Announcer, BroadcastDirectory};
 use crate::feed::{FeedStore, StoreError};
 use crate::gossip::Gossip;
 use crate::identity::{Identity, IdentityError};
+use crate::social::{SocialIndex, SocialTimeline, WebAddresses};
 
 /// Where this node keeps its feeds and how it connects.
 #[derive(Debug, Clone)]
@@ -43,6 +45,10 @@ pub struct Config {
     pub database: PathBuf,
     /// The network.
     pub gossip: gossip::Config,
+    /// What the node calls itself, for other SSB programs: at most 100 characters.
+    pub name: String,
+    /// Where the node's pages are, to tell the start of a broadcast in a post too; `None` tells it in none.
+    pub start_posts: Option<WebAddresses>,
 }
 
 /// Why the part of a node that speaks SSB does not start.
@@ -66,6 +72,7 @@ pub struct SsbAnnouncer {
     id: FeedId,
     announcer: Arc<Announcer>,
     directory: Arc<BroadcastDirectory>,
+    timeline: Arc<SocialTimeline>,
     gossip: Gossip,
     tasks: TaskTracker,
     /// Asks the tasks to end.
@@ -81,10 +88,10 @@ impl SsbAnnouncer {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { secret, database, gossip } = config;
+        let Config { secret, database, gossip, name, start_posts } = config;
         let opened = spawn_blocking(move || -> Result<_, StartError> {
             let identity = Identity::load_or_create(&secret)?;
-            let store = FeedStore::open(&database, identity.id(), vec![])?;
+            let store = FeedStore::open(&database, identity.id(), vec![Arc::new(SocialIndex)])?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
             Ok((identity, store, directory))
         });
@@ -93,9 +100,15 @@ impl SsbAnnouncer {
         let id = identity.id();
         info!(feed = %id, listen = %gossip.local_address(), "ssb started");
 
+        let timeline = SocialTimeline::open(identity.clone(), store.clone());
+        let mut announcer = Announcer::new(identity, store, directory.clone());
+        if let Some(pages) = start_posts {
+            announcer = announcer.with_start_posts(pages);
+        }
         let this = Self {
             id,
-            announcer: Arc::new(Announcer::new(identity, store, directory.clone())),
+            announcer: Arc::new(announcer),
+            timeline: timeline.clone(),
             directory: directory.clone(),
             gossip,
             tasks: TaskTracker::new(),
@@ -104,6 +117,14 @@ impl SsbAnnouncer {
         };
         this.spawn(listener.run(this.cancel.clone()));
         this.spawn(async move { directory.run().await });
+        let (told, cancel) = (timeline.clone(), this.cancel.clone());
+        this.spawn(async move { timeline.run().await });
+        // An append may wait for peers; the start does not.
+        this.tasks.spawn(async move {
+            if let Some(Err(error)) = cancel.run_until_cancelled(told.introduce(&name)).await {
+                warn!(%error, "the node's name could not be announced");
+            }
+        });
         this.tasks.close();
         Ok(this)
     }
@@ -136,6 +157,11 @@ impl SsbAnnouncer {
         self.directory.clone()
     }
 
+    /// What people say.
+    pub fn timeline(&self) -> Arc<dyn Timeline> {
+        self.timeline.clone()
+    }
+
     /// Takes peers to connect to and feeds to replicate.
     pub fn peer_book(&self) -> Arc<dyn PeerBook> {
         Arc::new(self.gossip.clone())
@@ -158,6 +184,7 @@ impl SsbAnnouncer {
     pub async fn shutdown(&self) {
         self.cancel.cancel();
         self.directory.close();
+        self.timeline.close();
         self.tasks.wait().await;
     }
 }
@@ -166,5 +193,6 @@ impl Drop for SsbAnnouncer {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.directory.close();
+        self.timeline.close();
     }
 }

@@ -372,6 +372,8 @@ mod assembled {
             secret: data_dir.join("identity/secret"),
             database: data_dir.join("ssb.sqlite3"),
             gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
+            name: "Townhall".to_owned(),
+            start_posts: None,
         };
         SsbAnnouncer::start(config).await.unwrap()
     }

@@ -13,6 +13,7 @@ mod media;
 mod playlist;
 mod report;
 mod stream_key;
+mod timeline;
 
 pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
 pub use content::{
@@ -29,5 +30,9 @@ pub use report::{
     SsbInfo, SsbPeer, StorageReport, WebInfo,
 };
 pub use stream_key::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys};
+pub use timeline::{
+    Author, NewPost, PageRequest, Post, PostTarget, Profile, Timeline, TimelineChange, TimelineCursor, TimelineError,
+    TimelinePage, Vote,
+};
 
 pub use cid::Cid;

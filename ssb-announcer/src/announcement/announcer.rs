@@ -14,12 +14,13 @@ use stream_model::{
     MediaSequence,
 };
 use tokio::sync::Mutex;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::content::{Announcement, ContentError};
 use super::directory::BroadcastDirectory;
 use crate::feed::{FeedStore, OwnAppend, StoreError};
 use crate::identity::Identity;
+use crate::social::{WebAddresses, start_post};
 
 /// Messages on a broadcast feed before a fresh one is named. Whoever joins replicates a feed from its first message:
 /// at about 640 bytes each this is 320 KB, and two hours of 15 s segments.
@@ -37,12 +38,21 @@ pub struct Announcer {
     /// The broadcast feed of each broadcast that this process carries. Held over an append, so that what is decided
     /// on the feeds' state is done in that state.
     feeds: Mutex<HashMap<BroadcastId, Identity>>,
+    /// Where the node's pages are, where the start of a broadcast is also told in a post.
+    start_posts: Option<WebAddresses>,
 }
 
 impl Announcer {
     /// Announces as `node` in the store that the directory was built from.
     pub fn new(node: Identity, store: FeedStore, directory: Arc<BroadcastDirectory>) -> Self {
-        Self { node, store, directory, feeds: Mutex::new(HashMap::new()) }
+        Self { node, store, directory, feeds: Mutex::new(HashMap::new()), start_posts: None }
+    }
+
+    /// Tells the start of each broadcast in a `post` too, which other SSB programs show, with the addresses of the
+    /// node's pages.
+    #[must_use]
+    pub fn with_start_posts(self, pages: WebAddresses) -> Self {
+        Self { start_posts: Some(pages), ..self }
     }
 
     fn on_node_feed(&self, announcement: &Announcement, names: Option<&Identity>) -> Result<OwnAppend, AnnounceError> {
@@ -61,6 +71,17 @@ impl Announcer {
         Ok((feed, append))
     }
 
+    /// Written once, right after the announcement that it names. Where it fails, or the node dies in between, the broadcast
+    /// goes on without it.
+    async fn post_start(&self, broadcast: BroadcastId, title: &str, description: &str) {
+        let Some(pages) = &self.start_posts else { return };
+        let content_json = start_post(broadcast, title, description, &pages.now()).to_json();
+        let append = OwnAppend { identity: self.node.clone(), content_json, names: None };
+        if let Err(error) = self.store.append_own(vec![append]).await {
+            warn!(%broadcast, %error, "the start could not be posted");
+        }
+    }
+
     /// Whether the broadcast is this node's; `Some(true)` where its end was announced.
     fn own_and_ended(&self, broadcast: &BroadcastId) -> Option<bool> {
         self.directory.listing(broadcast).filter(|listing| listing.own)?;
@@ -72,6 +93,7 @@ impl Announcer {
 impl AnnouncementLog for Announcer {
     async fn start(&self, start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
         let feed = Identity::generate();
+        let (title, description) = (start.title.clone(), start.description.clone());
         let announcement = Announcement::Broadcast { start, feed: feed.id() };
         let append = self.on_node_feed(&announcement, Some(&feed))?;
         let mut feeds = self.feeds.lock().await;
@@ -80,6 +102,8 @@ impl AnnouncementLog for Announcer {
         let broadcast = BroadcastId(message.key);
         info!(%broadcast, feed = %feed.id(), "broadcast announced");
         feeds.insert(broadcast, feed);
+        drop(feeds);
+        self.post_start(broadcast, &title, &description).await;
         Ok(broadcast)
     }
 

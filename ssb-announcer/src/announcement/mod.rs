@@ -8,7 +8,7 @@ mod announcer;
 pub mod content;
 mod directory;
 pub mod index;
-mod text;
+pub(crate) mod text;
 
 pub use announcer::{Announcer, MESSAGES_PER_BROADCAST_FEED};
 pub use content::{Announcement, ContentError};

@@ -1,12 +1,12 @@
 //! Texts of strangers, made fit to be shown.
 
 /// A text on one line: no control characters and nothing that turns the direction of the text around it.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     text.chars().filter(|character| is_harmless(*character)).collect()
 }
 
 /// A text of several lines.
-pub(super) fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     text.chars().filter(|character| *character == '\n' || is_harmless(*character)).collect()
 }
 
