@@ -550,6 +550,22 @@ async fn a_full_store_that_recovers_costs_nothing_that_the_stage_holds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_stays_full_does_not_keep_a_broadcast_alive_whose_publisher_left() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let before = disk.announced(2).await.len();
+    disk.store.set_mood(StoreMood::Full);
+    encoder.seconds(20).await;
+    drop(encoder);
+    tokio::time::sleep(GRACE).await;
+    let end = disk.ended().await;
+    assert_eq!((end.reason, end.media_sequence), (EndReason::PublisherLeft, MediaSequence(before as u64)));
+    assert_eq!(node.status.broadcast(&name()), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stuck_store_never_slows_the_publisher_and_leaves_a_discontinuity() {
     let disk = Disk::new();
     let node = disk.start();

@@ -201,8 +201,8 @@ impl Keeper {
         self.shared.announce.notify_one();
     }
 
-    /// Stores and commits a segment, trying until it works or the node stops. Meanwhile the stage fills, and what
-    /// does not fit is lost there.
+    /// Stores and commits a segment, trying until it works, its publisher is away for good, or the node stops.
+    /// Meanwhile the stage fills, and what does not fit is lost there.
     async fn keep(&mut self, staged: Staged) {
         let stop = self.shared.stop_storing.clone();
         let mut backoff = Backoff::default();
@@ -223,15 +223,22 @@ impl Keeper {
                 }
                 Err(error) => self.report(&error, "store a segment", &backoff),
             }
-            if !wait(backoff.next(), &stop).await {
+            // A full disk has room for the end of a broadcast, which waits behind the segments.
+            if self.is_over() || !wait(backoff.next(), &stop).await {
                 break;
             }
         }
         metrics::counter!("meshstream_segments_dropped_total").increment(1);
-        tracing::warn!(stream = %self.name, "the node stops before a segment could be stored: it is lost");
+        tracing::warn!(stream = %self.name, "a segment could not be stored before its broadcast or the node ends: it is lost");
         if let Some(current) = &mut self.current {
             current.interrupted = true;
         }
+    }
+
+    /// Whether the publisher has been away for longer than the grace time.
+    fn is_over(&self) -> bool {
+        let absent_since = self.presence.borrow().absent_since;
+        absent_since.is_some_and(|since| since.elapsed() >= self.shared.config.grace)
     }
 
     /// Durable when it returns. Repeating it after a failure is harmless.
