@@ -36,6 +36,11 @@ impl VideoParameters {
         Ok(Self { record: record.clone(), width: size(width)?, height: size(height)?, avcc })
     }
 
+    /// Whether the profile allows for more than 8 bits or 4:2:0 (ITU-T H.264 §A.2): what phones do not decode.
+    pub(super) fn beyond_high_profile(&self) -> bool {
+        matches!(self.avcc.avc_profile_indication, 44 | 110 | 122 | 244)
+    }
+
     /// `avc1.PPCCLL` (RFC 6381 §3.3).
     pub(super) fn codec(&self) -> String {
         let avcc = &self.avcc;

@@ -182,6 +182,9 @@ impl Segmenter {
         match VideoParameters::parse(record) {
             Ok(parameters) => {
                 self.end_if_changed(self.video.known().is_some_and(|known| *known != parameters));
+                if parameters.beyond_high_profile() {
+                    self.warn(Warning::BeyondHighProfile);
+                }
                 self.video = Parameters::Known(parameters);
             }
             Err(reason) => {

@@ -112,6 +112,8 @@ pub enum Warning {
     },
     /// Timestamps jump so often that the media between the jumps is too short to be used.
     UnstableTimestamps,
+    /// A video profile for more than 8 bits or 4:2:0. It is carried on.
+    BeyondHighProfile,
 }
 
 impl fmt::Display for Warning {
@@ -143,6 +145,11 @@ impl fmt::Display for Warning {
             }
             Self::UnstableTimestamps => f.write_str(
                 "timestamps keep jumping and media is lost: restart the encoder, and check its clock and filters",
+            ),
+            Self::BeyondHighProfile => f.write_str(
+                "this H.264 profile is for 4:2:2, 4:4:4 or 10 bits, which phones and most browsers do not play: send 8 bits \
+                 and 4:2:0 (OBS: Settings → Advanced → Color Format NV12; ffmpeg: -pix_fmt yuv420p; GStreamer: \
+                 video/x-raw,format=I420 before the encoder)",
             ),
         }
     }

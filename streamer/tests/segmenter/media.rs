@@ -99,6 +99,17 @@ fn pictures_out_of_order_keep_their_times() {
 }
 
 #[test]
+fn pictures_that_phones_do_not_decode_are_carried_on_with_a_warning() {
+    let plain = segment(publish(&picture(2, 50, "-pix_fmt yuv420p")), 2);
+    assert_eq!(plain.warnings, []);
+    for format in ["yuv444p", "yuv422p", "yuv420p10le"] {
+        let result = segment(publish(&picture(2, 50, &format!("-pix_fmt {format}"))), 2);
+        assert_eq!(result.warnings, [Warning::BeyondHighProfile], "{format}");
+        result.flawless_file();
+    }
+}
+
+#[test]
 fn video_alone_is_known_after_two_seconds() {
     let events = publish(&picture(9, 50, ""));
     let result = segment(events.clone(), 2);
