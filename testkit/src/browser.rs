@@ -32,6 +32,27 @@ impl PlayerState {
         self.0["state"].as_str().unwrap_or_default()
     }
 
+    /// What the page says of it.
+    pub fn caption(&self) -> &str {
+        self.0["caption"].as_str().unwrap_or_default()
+    }
+
+    /// File name of the playlist that was loaded last.
+    pub fn playlist(&self) -> &str {
+        self.0["playlist"].as_str().unwrap_or_default()
+    }
+
+    /// Seconds loaded beyond the position.
+    pub fn in_hand(&self) -> f64 {
+        let end = self.0["video"]["bufferedEnd"].as_f64().unwrap_or(0.0);
+        (end - self.current_time()).max(0.0)
+    }
+
+    /// Whether the page offers to turn the sound on.
+    pub fn sound_offered(&self) -> bool {
+        self.0["soundOffered"] == true
+    }
+
     /// Width of the picture, 0 where there is none yet.
     pub fn width(&self) -> u64 {
         self.0["video"]["width"].as_u64().unwrap_or(0)
@@ -54,6 +75,35 @@ impl Browser {
         let mut browser = Self { driver };
         browser.driver.until("the page", |line| (line["event"] == "open").then_some(())).await?;
         Ok(browser)
+    }
+
+    /// Opens another page in the same tab.
+    ///
+    /// # Errors
+    /// Where it does not load.
+    pub async fn goto(&mut self, url: &str) -> Result<()> {
+        self.command(&format!("goto {url}")).await
+    }
+
+    /// Presses play.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn play(&mut self) -> Result<()> {
+        self.command("play").await
+    }
+
+    /// Closes the page's WebSockets; it finds none from then on.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn drop_websockets(&mut self) -> Result<()> {
+        self.command("drop-websockets").await
+    }
+
+    async fn command(&mut self, line: &str) -> Result<()> {
+        self.driver.send(line).await?;
+        self.driver.until(line, |reply| (reply["event"] == "reply").then_some(())).await
     }
 
     /// Waits until the player's state is as wanted, and returns it.

@@ -17,6 +17,8 @@ pub struct Picture {
     pub video: bool,
     /// A tone.
     pub audio: bool,
+    /// Width and height of the picture.
+    pub size: (u32, u32),
     /// Seconds between keyframes.
     pub keyframe_interval: u32,
     /// Kilobits of video a second.
@@ -27,7 +29,7 @@ pub struct Picture {
 
 impl Default for Picture {
     fn default() -> Self {
-        Self { video: true, audio: true, keyframe_interval: 1, kbps: 500, length: None }
+        Self { video: true, audio: true, size: (320, 180), keyframe_interval: 1, kbps: 500, length: None }
     }
 }
 
@@ -85,7 +87,8 @@ fn arguments(url: &str, picture: &Picture) -> Vec<String> {
     let mut words: Vec<String> = ["-hide_banner", "-loglevel", "error", "-nostdin"].map(str::to_owned).to_vec();
     let mut push = |text: &str| words.extend(text.split(' ').map(str::to_owned));
     if picture.video {
-        push(&format!("-re -f lavfi -i testsrc2=size=320x180:rate={rate}"));
+        let (width, height) = picture.size;
+        push(&format!("-re -f lavfi -i testsrc2=size={width}x{height}:rate={rate}"));
     }
     if picture.audio {
         push("-re -f lavfi -i sine=frequency=440:sample_rate=44100");

@@ -244,14 +244,36 @@ impl Node {
         Ok(())
     }
 
+    /// SIGSTOP: it stands still, its connections stay open.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub async fn pause(&self) -> Result<()> {
+        self.signal("-STOP").await
+    }
+
+    /// SIGCONT, after [`Node::pause`].
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub async fn resume(&self) -> Result<()> {
+        self.signal("-CONT").await
+    }
+
+    async fn signal(&self, signal: &str) -> Result<()> {
+        let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
+        let status = Command::new("kill").args([signal, &pid.to_string()]).status().await?;
+        ensure!(status.success(), "kill {signal} {pid} failed");
+        Ok(())
+    }
+
     /// SIGTERM, and waits for its end.
     ///
     /// # Errors
     /// Where it does not end in time.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        self.signal("-TERM").await?;
         let mut child = self.child.take().context("the node does not run")?;
-        let pid = child.id().context("the node does not run")?;
-        Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
         match tokio::time::timeout(STOP_GUARD, child.wait()).await {
             Ok(status) => Ok(status?),
             Err(_) => bail!("the node did not end after SIGTERM; its log ends with:\n{}", self.log_tail()),

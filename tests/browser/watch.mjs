@@ -8,7 +8,9 @@
 //
 //   state                                the state now
 //   screenshot FILE [WIDTH HEIGHT]       the page as PNG
+//   play                                 as a viewer who presses play
 //   eval EXPRESSION                      its value, which must be JSON
+//   drop-websockets                      closes the page's WebSockets; it finds none from then on
 //   offline | online                     cuts the page off from the network, or not
 //   goto URL                             opens another page in the same tab
 //   quit                                 ends; so does the end of standard input
@@ -69,12 +71,19 @@ await context.addInitScript((noWebSocket) => {
     document.addEventListener(event, (e) => { if (e.target instanceof HTMLVideoElement) seen[key] += 1; }, true);
   }
   const Native = window.WebSocket;
+  const sockets = [];
   window.WebSocket = class extends Native {
     constructor(address) {
       super(noWebSocket ? address.replace(/\/ws$/, "/no-websocket") : address);
+      sockets.push(this);
       this.addEventListener("message", () => { seen.pushes += 1; });
     }
   };
+  const dropWebSockets = () => {
+    noWebSocket = true;
+    for (const socket of sockets) socket.close();
+  };
+  Object.defineProperty(window, "__dropWebSockets", { value: dropWebSockets });
 }, options["no-websocket"]);
 
 const page = context.pages()[0] ?? (await context.newPage());
@@ -95,6 +104,7 @@ async function state() {
   const found = await page.evaluate(() => {
     const video = document.querySelector("video");
     const { buffered } = video ?? {};
+    const playlists = performance.getEntriesByType("resource").filter(({ name }) => name.includes(".m3u8"));
     return {
       video: video && {
         currentTime: video.currentTime,
@@ -110,6 +120,8 @@ async function state() {
         droppedFrames: video.getVideoPlaybackQuality().droppedVideoFrames,
       },
       state: document.getElementById("player")?.dataset.playerState ?? null,
+      playlist: playlists.at(-1)?.name.replace(/.*\/|\?.*/g, "") ?? null,
+      soundOffered: document.getElementById("sound")?.hidden === false,
       caption: document.getElementById("caption")?.textContent ?? null,
       title: document.querySelector("h1")?.textContent ?? document.title,
       live: Array.from(document.querySelectorAll("#live > li"), (card) => card.querySelector("a")?.textContent),
@@ -135,6 +147,13 @@ async function answer(line) {
     }
     case "eval":
       return print({ event: "reply", to: command, value: (await page.evaluate(rest)) ?? null });
+    case "play":
+      // Broken off where the page then plays something else.
+      await page.evaluate(() => document.querySelector("video").play().catch(() => undefined));
+      return print({ event: "reply", to: command });
+    case "drop-websockets":
+      await page.evaluate(() => window.__dropWebSockets());
+      return print({ event: "reply", to: command });
     case "offline":
     case "online":
       await context.setOffline(command === "offline");

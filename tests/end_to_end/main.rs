@@ -4,6 +4,7 @@ mod broadcast;
 mod exchange;
 mod hostile;
 mod ingest;
+mod playing;
 mod survival;
 
 use anyhow::Result;

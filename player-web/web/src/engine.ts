@@ -16,6 +16,8 @@ export interface Engine {
   ahead(): number;
   /** Seconds to have ahead before playing on at the live edge; 0 where the browser sees to that itself. */
   reserve(): number;
+  /** It is known that there is no sound to hear. */
+  silent(): boolean;
   /** The live playlist has changed, or the node is heard again: load it now. */
   refresh(): void;
   /** Begins anew, after nothing moved for too long. */

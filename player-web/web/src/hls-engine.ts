@@ -37,6 +37,7 @@ export class HlsEngine implements Engine {
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** The remedy that the timer will apply. */
   private pending: (() => void) | undefined;
+  private hasSound = true;
   private readonly recovery = new Recovery();
   private readonly onProgress = () => this.recovery.handleProgress(performance.now());
 
@@ -61,6 +62,9 @@ export class HlsEngine implements Engine {
       this.events.playlist(!details.live);
     });
     hls.on(Hls.Events.FRAG_LOADED, () => this.recovery.handleLoaded());
+    hls.on(Hls.Events.BUFFER_CODECS, (_, { audio, audiovideo }) => {
+      this.hasSound = audio !== undefined || audiovideo !== undefined;
+    });
     hls.on(Hls.Events.ERROR, (_, data) => this.handleError(hls, data));
     hls.attachMedia(this.video);
     hls.loadSource(this.url);
@@ -149,6 +153,10 @@ export class HlsEngine implements Engine {
   reserve(): number {
     const durations = this.hls?.latestLevelDetails?.fragments.map(({ duration }) => duration) ?? [];
     return RESERVE_SEGMENTS * Math.max(0, ...durations);
+  }
+
+  silent(): boolean {
+    return !this.hasSound;
   }
 
   destroy(): void {

@@ -81,6 +81,10 @@ export class NativeEngine implements Engine {
     return 0;
   }
 
+  silent(): boolean {
+    return false;
+  }
+
   destroy(): void {
     this.destroyed = true;
     clearTimeout(this.timer);

@@ -26,11 +26,15 @@ export interface PlayerElements {
 export class Player {
   private engine: Engine | undefined;
   private live: boolean;
+  /** What is played is the whole broadcast, not its live edge. */
+  private recording = false;
   private playlistEnded = false;
   private hasPlaylist = false;
   private notYet = false;
   private unreachable = false;
   private started = false;
+  /** The live playlist was played to its end. */
+  private seenToTheEnd = false;
   private blocked = false;
   private movedAt = performance.now();
   /** When it last moved, or had a reason not to. */
@@ -52,6 +56,10 @@ export class Player {
       this.blocked = false;
       this.started = true;
     });
+    video.addEventListener("ended", () => {
+      this.seenToTheEnd = this.playlistEnded;
+    });
+    video.addEventListener("play", () => this.handlePlay());
     for (const event of ["pause", "ended", "waiting", "playing"]) video.addEventListener(event, () => this.update());
     sound.addEventListener("click", () => this.handleTap());
     setInterval(() => this.update(), CAPTION_MS);
@@ -75,6 +83,7 @@ export class Player {
 
   private load(): void {
     this.engine?.destroy();
+    this.seenToTheEnd = false;
     this.playlistEnded = false;
     this.hasPlaylist = false;
     const { video } = this.elements;
@@ -96,7 +105,8 @@ export class Player {
         this.notYet = false;
       },
     };
-    const path = `/hls/${this.slug}/${this.live ? "index" : "whole"}.m3u8`;
+    this.recording = !this.live;
+    const path = `/hls/${this.slug}/${this.recording ? "whole" : "index"}.m3u8`;
     // Chromium claims native HLS and then fails on some streams, so hls.js is asked first.
     if (HlsEngine.isSupported()) {
       this.engine = new HlsEngine(video, `${path}?player=mse`, events);
@@ -114,6 +124,13 @@ export class Player {
         this.update();
       }
     });
+  }
+
+  /** A live playlist ends with the last minutes only. Who wants to see the broadcast again wants all of it. */
+  private handlePlay(): void {
+    if (!this.seenToTheEnd || this.recording) return;
+    this.live = false;
+    this.load();
   }
 
   private handleTap(): void {
@@ -158,10 +175,11 @@ export class Player {
       stalled: held || still > STALLED_MS,
       ahead,
       behind: engine.behind(),
+      picture: video.videoWidth > 0,
     };
     const status = describe(snapshot);
     this.show(status.state, status.caption);
-    sound.hidden = !(this.blocked || (video.muted && this.started && !video.ended));
+    sound.hidden = !(this.blocked || (video.muted && this.started && !video.ended && !engine.silent()));
     const label = this.blocked ? "Tap to play" : "Tap for sound";
     if (sound.textContent !== label) sound.textContent = label;
     if (held || status.state !== "catching-up") this.excusedAt = now;

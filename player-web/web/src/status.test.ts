@@ -13,6 +13,7 @@ const playing: Snapshot = {
   blocked: false,
   stalled: false,
   ahead: 20,
+  picture: true,
   behind: 31.4,
 };
 const fresh: Snapshot = { ...playing, hasPlaylist: false, started: false, paused: true, ahead: 0, behind: null };
@@ -26,10 +27,12 @@ function check(change: Partial<Snapshot>, from: Snapshot, state: string, words: 
 test("each state has its caption", () => {
   check({}, fresh, "connecting", /^Connecting/);
   check({ notYet: true }, fresh, "waiting", /Waiting for the publisher/);
+  check({ notYet: true, hasPlaylist: true }, fresh, "waiting", /still fetching/);
   check({ unreachable: true }, fresh, "connecting", /does not answer/);
   check({ hasPlaylist: true }, fresh, "connecting", /Loading/);
   check({}, playing, "playing", /about 31 s behind live/);
   check({ behind: null }, playing, "playing", /^Playing$/);
+  check({ picture: false }, playing, "playing", /^Playing sound only, about 31 s/);
   check({ stalled: true }, playing, "catching-up", /Catching up/);
   check({ stalled: true, ahead: 0 }, playing, "waiting", /Waiting for the publisher/);
   check({ stalled: true, unreachable: true }, playing, "catching-up", /does not answer/);

@@ -22,6 +22,8 @@ export interface Snapshot {
   stalled: boolean;
   /** Seconds listed beyond the position, that could be played once loaded. */
   ahead: number;
+  /** There is a picture, not sound alone. */
+  picture: boolean;
   /** Seconds behind the live edge, where known. */
   behind: number | null;
 }
@@ -46,6 +48,9 @@ export function describe(now: Snapshot): Status {
     const state = now.started ? "catching-up" : "connecting";
     return { state, caption: "The node does not answer. Stay on its WiFi: the player goes on by itself." };
   }
+  if (now.notYet && now.hasPlaylist) {
+    return waiting("The node is still fetching this part. The player goes on by itself.");
+  }
   if (now.notYet) return waiting("Waiting for the publisher. The player starts by itself.");
   if (!now.hasPlaylist) return { state: "connecting", caption: "Connecting…" };
   if (now.started && !now.playlistEnded && now.ahead < NOTHING_AHEAD_S) {
@@ -60,7 +65,8 @@ function waiting(caption: string): Status {
 }
 
 function playing(now: Snapshot): string {
-  if (now.playlistEnded) return "Playing. The broadcast has ended.";
-  if (now.behind === null || !Number.isFinite(now.behind)) return "Playing";
-  return `Playing, about ${Math.max(0, Math.round(now.behind))} s behind live`;
+  const what = now.picture ? "Playing" : "Playing sound only";
+  if (now.playlistEnded) return `${what}. The broadcast has ended.`;
+  if (now.behind === null || !Number.isFinite(now.behind)) return what;
+  return `${what}, about ${Math.max(0, Math.round(now.behind))} s behind live`;
 }

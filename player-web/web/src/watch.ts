@@ -20,6 +20,8 @@ function showBroadcast(broadcast: Broadcast): void {
     state.textContent = live ? "Live" : "Ended";
     state.className = `badge ${broadcast.state}`;
   }
+  const hint = document.querySelector<HTMLElement>(".hint");
+  if (hint) hint.hidden = broadcast.state === "ended";
   const description = element("description", HTMLElement);
   if (description?.firstElementChild) {
     description.hidden = broadcast.description === "";
