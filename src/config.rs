@@ -84,6 +84,8 @@ pub(crate) struct Ipfs {
 pub(crate) struct Ssb {
     pub(crate) listen: SocketAddr,
     pub(crate) hops: u32,
+    /// Multiserver addresses or invites of peers to keep connected.
+    pub(crate) peers: Vec<String>,
     /// Whether the start of a broadcast is also told in a post.
     pub(crate) announce_post: bool,
 }
@@ -104,6 +106,10 @@ pub(crate) struct Mesh {
     pub(crate) mirror: Mirror,
     /// Addresses of other nodes' HTTP listeners.
     pub(crate) peers: Vec<String>,
+    /// Names of the network interfaces to look for peers on; empty takes all.
+    pub(crate) interfaces: Vec<String>,
+    /// Whether to look for peers on the LAN, and be found there.
+    pub(crate) lan_discovery: bool,
 }
 
 /// Which broadcasts of others a node fetches.
@@ -148,7 +154,7 @@ impl Default for Ipfs {
 
 impl Default for Ssb {
     fn default() -> Self {
-        Self { listen: any(8008), hops: 3, announce_post: true }
+        Self { listen: any(8008), hops: 3, peers: Vec::new(), announce_post: true }
     }
 }
 
@@ -160,7 +166,7 @@ impl Default for Web {
 
 impl Default for Mesh {
     fn default() -> Self {
-        Self { mirror: Mirror::Watched, peers: Vec::new() }
+        Self { mirror: Mirror::Watched, peers: Vec::new(), interfaces: Vec::new(), lan_discovery: true }
     }
 }
 

@@ -152,6 +152,8 @@ fn config(dir: &Path, name: &str, options: &Options, web_port: u16, peer: Option
     config.ssb.listen = ([127, 0, 0, 1], 0).into();
     // The publisher's pages are for the viewer node only; the viewer's are for whoever is near.
     config.web.listen = if peer.is_some() { ([0u16; 8], web_port).into() } else { ([127, 0, 0, 1], 0).into() };
+    // The demo is between its two nodes.
+    config.mesh.lan_discovery = false;
     config.mesh.peers = peer.map(str::to_owned).into_iter().collect();
     config.mesh.mirror = if peer.is_some() { Mirror::All } else { Mirror::Watched };
     config

@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow};
 use futures::FutureExt as _;
 use node_router::{MeshConfig, NodeRouter, PeerAddress};
 use ssb_announcer::SsbAnnouncer;
+use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::handshake::NetworkKey;
 use stream_model::{Directory, Listen, NodeReport, NodeStatus, Playlists, StreamKeys};
 use streamer::broadcast::SystemClock;
@@ -115,6 +116,7 @@ fn reachable(address: &str) -> String {
 fn check(config: &Config) -> anyhow::Result<()> {
     allowed(config)?;
     mesh_peers(config)?;
+    ssb_peers(config)?;
     Ok(())
 }
 
@@ -126,6 +128,15 @@ fn allowed(config: &Config) -> anyhow::Result<Vec<AddressRange>> {
 fn mesh_peers(config: &Config) -> anyhow::Result<Vec<PeerAddress>> {
     let parse = |text: &String| text.parse().with_context(|| format!("configuration key mesh.peers: '{text}'"));
     config.mesh.peers.iter().map(parse).collect()
+}
+
+fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
+    let parse = |text: &String| {
+        let invite = text.parse().map(|invite: Invite| invite.address().clone().into());
+        // An invite is a secret: it is not repeated.
+        invite.or_else(|_| text.parse()).context("configuration key ssb.peers")
+    };
+    config.ssb.peers.iter().map(parse).collect()
 }
 
 /// A running node. To be ended with [`Node::shutdown`].
@@ -153,7 +164,7 @@ impl Node {
         let listener = player_web::bind(config.web.listen)
             .with_context(|| format!("cannot listen on {}: choose another address in web.listen", config.web.listen))?;
         let web_address = listener.local_addr().context("the web listener has no address")?;
-        let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path, web_address)).await?);
+        let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path, web_address)?).await?);
 
         let stop_streamer = CancellationToken::new();
         let ports = streamer::Ports {
@@ -281,8 +292,12 @@ fn router_config(config: &Config, path: &Path) -> node_router::Config {
     }
 }
 
-fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> ssb_announcer::Config {
-    ssb_announcer::Config {
+fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<ssb_announcer::Config> {
+    let discovery = ssb_announcer::discovery::Config {
+        interfaces: config.mesh.interfaces.clone(),
+        ..ssb_announcer::discovery::Config::default()
+    };
+    Ok(ssb_announcer::Config {
         secret: path.join("identity/secret"),
         database: path.join("ssb.sqlite3"),
         gossip: ssb_announcer::gossip::Config {
@@ -290,9 +305,12 @@ fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> ssb_announcer::C
             network_key: NetworkKey::MAIN,
             ..ssb_announcer::gossip::Config::default()
         },
+        discovery: config.mesh.lan_discovery.then_some(discovery),
+        peers: ssb_peers(config)?,
+        hops: config.ssb.hops,
         name: config.node.name.clone(),
         start_posts: config.ssb.announce_post.then(|| web_addresses(web, &config.web.public_url)),
-    }
+    })
 }
 
 fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {

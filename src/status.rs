@@ -122,7 +122,7 @@ fn merge(mut peers: Vec<PeerReport>, connections: Vec<Connection>) -> Vec<PeerRe
                 peer: None,
                 name: String::new(),
                 addresses: connection.address.iter().map(ToString::to_string).collect(),
-                overlay: if connection.inbound { "inbound" } else { "configured" }.to_owned(),
+                overlay: overlay(&connection).to_owned(),
                 state: if ssb { PeerState::Partial } else { PeerState::Connecting },
                 rtt_ms: None,
                 last_error: connection.last_error,
@@ -130,6 +130,15 @@ fn merge(mut peers: Vec<PeerReport>, connections: Vec<Connection>) -> Vec<PeerRe
         }
     }
     peers
+}
+
+/// How a node came to be known that no configured address led to.
+fn overlay(connection: &Connection) -> &'static str {
+    match connection {
+        Connection { heard: true, .. } => "lan",
+        Connection { inbound: true, .. } => "inbound",
+        _ => "configured",
+    }
 }
 
 /// The state of a node whose IPFS connections have the state `ipfs`.

@@ -7,9 +7,12 @@
 //!
 //! - [`identity`] signs, [`feed`] stores and validates;
 //! - [`announcement`] gives messages their meaning, [`social`] those that people write;
+//! - [`discovery`] finds peers on a LAN, by their [`address`];
 //! - [`gossip`] connects nodes by [`handshake`] and [`muxrpc`], over which [`replication`] exchanges feeds.
 
+pub mod address;
 pub mod announcement;
+pub mod discovery;
 pub mod feed;
 pub mod gossip;
 pub mod handshake;
@@ -24,13 +27,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stream_model::{AnnouncementLog, Directory, FeedId, PeerBook, Timeline};
+use stream_model::{AnnouncementLog, Directory, FeedId, Neighbours, PeerBook, Timeline};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::address::PeerAddresses;
 use crate::announcement::{Announcer, BroadcastDirectory};
+use crate::discovery::Discovery;
 use crate::feed::{FeedStore, StoreError};
 use crate::gossip::Gossip;
 use crate::identity::{Identity, IdentityError};
@@ -45,6 +50,10 @@ pub struct Config {
     pub database: PathBuf,
     /// The network.
     pub gossip: gossip::Config,
+    /// How peers are found on a LAN; `None` where they are not.
+    pub discovery: Option<discovery::Config>,
+    /// Peers to keep connected.
+    pub peers: Vec<PeerAddresses>,
     /// What the node calls itself, for other SSB programs: at most 100 characters.
     pub name: String,
     /// Where the node's pages are, to tell the start of a broadcast in a post too; `None` tells it in none.
@@ -74,6 +83,8 @@ pub struct SsbAnnouncer {
     directory: Arc<BroadcastDirectory>,
     timeline: Arc<SocialTimeline>,
     gossip: Gossip,
+    discovery: Option<Discovery>,
+    addresses: Option<PeerAddresses>,
     tasks: TaskTracker,
     /// Asks the tasks to end.
     cancel: CancellationToken,
@@ -88,7 +99,7 @@ impl SsbAnnouncer {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { secret, database, gossip, name, start_posts } = config;
+        let Config { secret, database, gossip, discovery, peers, name, start_posts } = config;
         let opened = spawn_blocking(move || -> Result<_, StartError> {
             let identity = Identity::load_or_create(&secret)?;
             let store = FeedStore::open(&database, identity.id(), vec![Arc::new(SocialIndex)])?;
@@ -96,9 +107,15 @@ impl SsbAnnouncer {
             Ok((identity, store, directory))
         });
         let (identity, store, directory) = opened.await.map_err(|_| StoreError::Cancelled)??;
+        let network = gossip.network_key.clone();
         let (gossip, listener) = gossip::bind(gossip, identity.clone(), store.clone())?;
         let id = identity.id();
         info!(feed = %id, listen = %gossip.local_address(), "ssb started");
+        peers.iter().for_each(|peer| gossip.offer(discovery::to_peer(peer)));
+        let on_lan = discovery::Node { identity: identity.clone(), network };
+        let addresses = discovery::reachable(gossip.local_address(), &identity);
+        let discovery = discovery.map(|config| discovery::bind(config, on_lan, gossip.clone()));
+        let (discovery, found) = discovery.unzip();
 
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
         let mut announcer = Announcer::new(identity, store, directory.clone());
@@ -111,11 +128,16 @@ impl SsbAnnouncer {
             timeline: timeline.clone(),
             directory: directory.clone(),
             gossip,
+            discovery,
+            addresses,
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };
         this.spawn(listener.run(this.cancel.clone()));
+        if let Some(found) = found {
+            this.spawn(found.run(this.cancel.clone()));
+        }
         this.spawn(async move { directory.run().await });
         let (told, cancel) = (timeline.clone(), this.cancel.clone());
         this.spawn(async move { timeline.run().await });
@@ -165,6 +187,16 @@ impl SsbAnnouncer {
     /// Takes peers to connect to and feeds to replicate.
     pub fn peer_book(&self) -> Arc<dyn PeerBook> {
         Arc::new(self.gossip.clone())
+    }
+
+    /// Takes neighbours to be told of this node; `None` where it looks for none.
+    pub fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
+        Some(Arc::new(self.discovery.clone()?))
+    }
+
+    /// Where others reach this node, to hand to somebody; `None` where it listens on loopback only.
+    pub fn addresses(&self) -> Option<&PeerAddresses> {
+        self.addresses.as_ref()
     }
 
     /// Everybody who is connected or is to be dialled.

@@ -373,7 +373,10 @@ mod assembled {
             database: data_dir.join("ssb.sqlite3"),
             gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
             name: "Townhall".to_owned(),
+            hops: 3,
             start_posts: None,
+            discovery: None,
+            peers: vec![],
         };
         SsbAnnouncer::start(config).await.unwrap()
     }

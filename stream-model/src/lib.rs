@@ -26,8 +26,8 @@ pub use id::{BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};
 pub use report::{
-    IpfsInfo, Listen, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerBook, PeerReport, PeerState, Publishing,
-    SsbInfo, SsbPeer, StorageReport, WebInfo,
+    IpfsInfo, Listen, Neighbours, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerBook, PeerReport, PeerState,
+    Publishing, SsbInfo, SsbPeer, StorageReport, WebInfo,
 };
 pub use stream_key::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys};
 pub use timeline::{

@@ -196,3 +196,11 @@ pub trait PeerBook: Send + Sync {
         self.replicate(feed);
     }
 }
+
+/// Takes neighbours whose identity is not known, so that they can be told of this node (implemented by `ssb-announcer`,
+/// called by `node-router`): overlays such as cjdns and Yggdrasil carry no broadcast.
+pub trait Neighbours: Send + Sync {
+    /// Tells these neighbours from time to time, by UDP, where this node's SSB listener is. They replace those given
+    /// before; what is beyond a bound is left out. Port 0 stands for the ports on which discovery listens everywhere.
+    fn announce_to(&self, neighbours: Vec<SocketAddr>);
+}

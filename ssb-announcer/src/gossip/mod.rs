@@ -8,7 +8,7 @@ mod connection;
 pub mod peers;
 mod socket;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,12 +26,15 @@ use crate::feed::FeedStore;
 use crate::handshake::state::SessionKeys;
 use crate::handshake::{self, HandshakeError, NetworkKey};
 use crate::identity::Identity;
-use peers::{Admission, Connection, ConnectionId, Direction, Ending, Peers};
+use peers::{Admission, Connection, ConnectionId, Direction, Ending, Peers, Standing};
 
 /// How long TCP may take to connect to one address of a peer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long connections may take to say goodbye when the node stops.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Feeds replicated because their nodes were met on the LAN: half of those that hearsay and meetings may bring, so that
+/// somebody on the LAN who makes up identities cannot take all the room.
+const MAX_FEEDS_HEARD: usize = 128;
 /// Pause where the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -76,7 +79,8 @@ pub fn bind(config: Config, identity: Identity, store: FeedStore) -> Result<(Gos
     let error = |source| BindError { address: config.listen, source };
     let socket = socket::listen(config.listen).map_err(error)?;
     let local_address = socket.local_addr().map_err(error)?;
-    let state = State { peers: Peers::new(identity.id()), cancels: HashMap::new() };
+    let state =
+        State { peers: Peers::new(identity.id()), cancels: HashMap::new(), heard: BTreeSet::new() };
     let shared = Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), identity, store, config });
     Ok((Gossip { shared: shared.clone(), local_address }, Listener { shared, socket }))
 }
@@ -97,6 +101,33 @@ impl Gossip {
     /// Everybody who is connected or to be dialled.
     pub fn connections(&self) -> Vec<Connection> {
         self.shared.state().peers.connections()
+    }
+}
+
+impl Gossip {
+    /// A peer is heard on the LAN: it is dialled, and once it has authenticated itself its feed is replicated.
+    pub(crate) fn handle_heard(&self, peer: SsbPeer) {
+        let feed = peer.feed;
+        let mut state = self.shared.state();
+        let known = state.peers.handle_heard(peer, Instant::now());
+        let connected = state.peers.is_connected(&feed);
+        drop(state);
+        if !known {
+            counter!("meshstream_ssb_peers_refused_total").increment(1);
+        } else if connected {
+            self.shared.replicate_heard(feed);
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// A peer is not heard on the LAN any more.
+    pub(crate) fn handle_gone(&self, feed: FeedId) {
+        self.shared.state().peers.handle_gone(feed);
+    }
+
+    /// What came of a peer that is heard.
+    pub(crate) fn standing(&self, feed: &FeedId) -> Standing {
+        self.shared.state().peers.standing(feed)
     }
 }
 
@@ -137,12 +168,24 @@ struct Shared {
 struct State {
     peers: Peers,
     cancels: HashMap<ConnectionId, CancellationToken>,
+    /// Who was met on the LAN.
+    heard: BTreeSet<FeedId>,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // Its methods do not panic half way; if one ever did, a stale list of peers beats no connections.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replicates the feed of a node met on the LAN, while there is room: it takes no place of others.
+    fn replicate_heard(&self, feed: FeedId) {
+        let mut state = self.state();
+        let has_room = state.heard.contains(&feed) || state.heard.len() < MAX_FEEDS_HEARD && state.heard.insert(feed);
+        drop(state);
+        if !has_room || !self.store.want_other(feed) {
+            counter!("meshstream_ssb_feeds_refused_total").increment(1);
+        }
     }
 }
 
@@ -338,6 +381,9 @@ async fn serve(
         debug!(%feed, ?direction, "there is a connection to this SSB peer already");
         return false;
     };
+    if shared.state().peers.is_heard(&feed) {
+        shared.replicate_heard(feed);
+    }
     info!(%feed, ?direction, "SSB peer connected");
     debug!(%feed, %address, "SSB peer's address");
     let identity = shared.identity.id();

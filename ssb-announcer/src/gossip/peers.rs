@@ -1,6 +1,6 @@
 //! Which peers are known, when to dial them, and which connections count. Pure: time and chance are arguments.
 //!
-//! In: offers, outcomes of dials, authenticated connections, their ends. Out: whom to dial now, whether a connection
+//! In: offers, who is heard on the LAN, outcomes of dials, authenticated connections, their ends. Out: whom to dial now, whether a connection
 //! may stay, and a list for people. It holds one connection to each peer: where both dial at once, both keep the one
 //! that the lower key dialled.
 
@@ -20,6 +20,11 @@ pub const MAX_ADDRESSES: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause: a neighbour that comes back is not missed for longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause for a peer that is known by a LAN's word alone and has never authenticated itself: it may be of
+/// another community, or made up.
+const LONGEST_PAUSE_UNPROVEN: Duration = Duration::from_secs(60);
+/// Dials at once of such peers, so that a flood of made-up ones does not become a flood of connections.
+const MAX_UNPROVEN_DIALS: usize = 8;
 /// A connection that lived this long counts as a success; one that ended sooner keeps the pause growing.
 const SUCCESS_AFTER: Duration = Duration::from_secs(10);
 /// Two connections less than this apart may have been dialled at once: a dial that began before the other connection
@@ -61,10 +66,23 @@ pub struct Connection {
     pub address: Option<SocketAddr>,
     /// Whether the peer dialled us.
     pub inbound: bool,
+    /// Whether it is heard on the LAN.
+    pub heard: bool,
     /// Connected or not.
     pub state: ConnectionState,
     /// Why the last connection or dial ended.
     pub last_error: Option<String>,
+}
+
+/// What came of a peer that is heard on the LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is connected.
+    Connected,
+    /// It was dialled and never authenticated itself.
+    Failing,
+    /// Not known yet, or it was connected before.
+    Open,
 }
 
 /// Whether an authenticated connection may stay.
@@ -89,7 +107,14 @@ pub enum Ending {
 
 #[derive(Debug)]
 struct Known {
+    /// Somebody offered it: it is remembered whether it is heard or not.
+    offered: bool,
+    /// Where it was offered to be.
     addresses: Vec<SocketAddr>,
+    /// Where it is heard to be.
+    heard: Vec<SocketAddr>,
+    /// It has authenticated itself.
+    proven: bool,
     failures: u32,
     dial: Dial,
     last_error: Option<String>,
@@ -138,20 +163,62 @@ impl Peers {
         if !self.known.contains_key(&peer.feed) && self.known.len() >= MAX_PEERS && !self.forget_one() {
             return false;
         }
-        let connected = self.current.contains_key(&peer.feed);
-        let known = self.known.entry(peer.feed).or_insert(Known {
-            addresses: Vec::new(),
-            failures: 0,
-            dial: if connected { Dial::Unneeded } else { Dial::At(now) },
-            last_error: None,
-        });
+        let known = self.entry(peer.feed, now);
         let new = addresses.iter().any(|address| !known.addresses.contains(address));
+        known.offered = true;
         known.addresses = addresses;
         if let (true, Dial::At(_)) = (new, known.dial) {
             known.failures = 0;
             known.dial = Dial::At(now);
         }
         true
+    }
+
+    /// A peer is heard on the LAN, at these addresses. It takes no place of a peer that is known already, and where it
+    /// has failed without ever authenticating itself, another address does not shorten its pause. `false` where there
+    /// is no room.
+    pub fn handle_heard(&mut self, peer: SsbPeer, now: Instant) -> bool {
+        if peer.feed == self.me {
+            return true;
+        }
+        if !self.known.contains_key(&peer.feed) && self.known.len() >= MAX_PEERS {
+            return false;
+        }
+        let known = self.entry(peer.feed, now);
+        let new = peer.addresses.iter().any(|address| !known.heard.contains(address));
+        known.heard = peer.addresses;
+        if let (true, true, Dial::At(_)) = (new, known.offered || known.proven, known.dial) {
+            known.dial = Dial::At(now);
+        }
+        true
+    }
+
+    /// A peer is not heard on the LAN any more: forgotten unless it was offered or is connected.
+    pub fn handle_gone(&mut self, feed: FeedId) {
+        if let Some(known) = self.known.get_mut(&feed) {
+            known.heard.clear();
+            self.forget_unheard(feed);
+        }
+    }
+
+    fn entry(&mut self, feed: FeedId, now: Instant) -> &mut Known {
+        let connected = self.current.contains_key(&feed);
+        self.known.entry(feed).or_insert(Known {
+            offered: false,
+            addresses: Vec::new(),
+            heard: Vec::new(),
+            proven: connected,
+            failures: 0,
+            dial: if connected { Dial::Unneeded } else { Dial::At(now) },
+            last_error: None,
+        })
+    }
+
+    fn forget_unheard(&mut self, feed: FeedId) {
+        let idle = |known: &Known| matches!(known.dial, Dial::At(_));
+        if self.known.get(&feed).is_some_and(|known| !known.offered && known.heard.is_empty() && idle(known)) {
+            self.known.remove(&feed);
+        }
     }
 
     /// Forgets the peer that has failed most, so that a new one has room.
@@ -165,16 +232,23 @@ impl Peers {
 
     /// Whom to dial now, and where.
     pub fn poll_dial(&mut self, now: Instant) -> Option<SsbPeer> {
-        let due = |known: &Known| matches!(known.dial, Dial::At(at) if at <= now) && !known.addresses.is_empty();
+        let may_try = self.may_try_unproven();
+        let due = |known: &Known| matches!(known.dial, Dial::At(at) if at <= now) && known.is_dialable(may_try);
         let (feed, known) = self.known.iter_mut().find(|(_, known)| due(known))?;
         known.dial = Dial::Running;
-        Some(SsbPeer { feed: *feed, addresses: known.addresses.clone() })
+        Some(SsbPeer { feed: *feed, addresses: known.places() })
     }
 
-    /// When [`Self::poll_dial`] has something next.
+    /// When [`Self::poll_dial`] has something next, unless a dial ends before.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let waiting = self.known.values().filter(|known| !known.addresses.is_empty());
+        let may_try = self.may_try_unproven();
+        let waiting = self.known.values().filter(|known| known.is_dialable(may_try));
         waiting.filter_map(|known| if let Dial::At(at) = known.dial { Some(at) } else { None }).min()
+    }
+
+    fn may_try_unproven(&self) -> bool {
+        let running = self.known.values().filter(|known| known.dial == Dial::Running && known.is_unproven());
+        running.count() < MAX_UNPROVEN_DIALS
     }
 
     /// Whether there is a connection to a peer, so that a dial still running can be given up.
@@ -191,6 +265,21 @@ impl Peers {
             } else {
                 known.pause(ending, now, chance);
             }
+        }
+        self.forget_unheard(feed);
+    }
+
+    /// Whether a peer is heard on the LAN.
+    pub fn is_heard(&self, feed: &FeedId) -> bool {
+        self.known.get(feed).is_some_and(|known| !known.heard.is_empty())
+    }
+
+    /// What came of a peer that is heard.
+    pub fn standing(&self, feed: &FeedId) -> Standing {
+        match self.known.get(feed) {
+            _ if self.is_connected(feed) => Standing::Connected,
+            Some(known) if known.failures > 0 && !known.proven => Standing::Failing,
+            _ => Standing::Open,
         }
     }
 
@@ -212,6 +301,7 @@ impl Peers {
         self.current.insert(feed, id);
         if let Some(known) = self.known.get_mut(&feed) {
             known.dial = Dial::Unneeded;
+            known.proven = true;
             known.last_error = None;
         }
         Admission::Admitted(id, existing)
@@ -245,6 +335,7 @@ impl Peers {
             }
             known.pause(ending, now, chance);
         }
+        self.forget_unheard(live.feed);
     }
 
     /// Everybody known or connected.
@@ -253,14 +344,16 @@ impl Peers {
             feed: live.feed,
             address: Some(live.address),
             inbound: live.direction == Direction::Inbound,
+            heard: self.is_heard(&live.feed),
             state: ConnectionState::Connected,
             last_error: None,
         });
         let others = self.known.iter().filter(|(feed, _)| !self.current.contains_key(feed));
         let others = others.map(|(feed, known)| Connection {
             feed: *feed,
-            address: known.addresses.first().copied(),
+            address: known.places().first().copied(),
             inbound: false,
+            heard: !known.heard.is_empty(),
             state: match known.dial {
                 Dial::At(_) if known.failures > 0 => ConnectionState::Waiting,
                 _ => ConnectionState::Connecting,
@@ -272,14 +365,30 @@ impl Peers {
 }
 
 impl Known {
+    /// Where to dial it, best first.
+    fn places(&self) -> Vec<SocketAddr> {
+        let heard = self.heard.iter().filter(|address| !self.addresses.contains(address));
+        self.addresses.iter().chain(heard).copied().take(MAX_ADDRESSES).collect()
+    }
+
+    /// Known by the LAN's word alone.
+    fn is_unproven(&self) -> bool {
+        !self.offered && !self.proven
+    }
+
+    fn is_dialable(&self, may_try_unproven: bool) -> bool {
+        !(self.addresses.is_empty() && self.heard.is_empty()) && (may_try_unproven || !self.is_unproven())
+    }
+
     fn pause(&mut self, ending: Ending, now: Instant, chance: f64) {
         self.failures = self.failures.saturating_add(1);
-        let mut pause = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_PAUSE);
+        let longest = if self.is_unproven() { LONGEST_PAUSE_UNPROVEN } else { LONGEST_PAUSE };
+        let mut pause = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(longest);
         self.last_error = match ending {
             Ending::Goodbye => None,
             Ending::Failed(error) => Some(error.chars().take(MAX_ERROR_TEXT).collect()),
             Ending::Misbehaved(error) => {
-                pause = LONGEST_PAUSE;
+                pause = longest;
                 Some(error.chars().take(MAX_ERROR_TEXT).collect())
             }
         };

@@ -10,7 +10,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use super::HandshakeError;
 
 /// Length of a secret box's authentication tag.
-pub(super) const TAG: usize = 16;
+pub(crate) const TAG: usize = 16;
 
 pub(super) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
@@ -41,7 +41,7 @@ pub(super) fn shared_secret(secret: &StaticSecret, public: &[u8; 32]) -> Result<
 }
 
 /// Encrypts in place and returns the tag.
-pub(super) fn seal(key: &[u8; 32], nonce: &[u8; 24], body: &mut [u8]) -> [u8; TAG] {
+pub(crate) fn seal(key: &[u8; 32], nonce: &[u8; 24], body: &mut [u8]) -> [u8; TAG] {
     XSalsa20Poly1305::new(Key::from_slice(key))
         .encrypt_in_place_detached(Nonce::from_slice(nonce), b"", body)
         .expect("a secret box holds far more than a body of the box stream")
@@ -50,7 +50,7 @@ pub(super) fn seal(key: &[u8; 32], nonce: &[u8; 24], body: &mut [u8]) -> [u8; TA
 
 /// Decrypts in place; `false` (and an unusable body) where the tag is not genuine.
 #[must_use]
-pub(super) fn open(key: &[u8; 32], nonce: &[u8; 24], tag: &[u8; TAG], body: &mut [u8]) -> bool {
+pub(crate) fn open(key: &[u8; 32], nonce: &[u8; 24], tag: &[u8; TAG], body: &mut [u8]) -> bool {
     XSalsa20Poly1305::new(Key::from_slice(key))
         .decrypt_in_place_detached(Nonce::from_slice(nonce), b"", body, Tag::from_slice(tag))
         .is_ok()

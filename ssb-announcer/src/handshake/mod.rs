@@ -7,7 +7,7 @@
 //! Source: Scuttlebutt Protocol Guide, "Handshake" and "Box stream".
 
 pub mod box_stream;
-mod crypto;
+pub(crate) mod crypto;
 pub mod state;
 
 use std::fmt;

@@ -178,3 +178,102 @@ proptest! {
         }
     }
 }
+
+fn feed(n: usize) -> FeedId {
+    let mut bytes = [9; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    FeedId(bytes)
+}
+
+#[test]
+fn peers_heard_on_the_lan_take_no_place_of_known_ones_and_leave_room_when_gone() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    for n in 0..MAX_PEERS {
+        assert!(peers.handle_offer(offer(feed(n), 1), now));
+        peers.poll_dial(now).unwrap();
+        peers.handle_dial_ended(feed(n), failed(), now, 0.5);
+    }
+    assert!(!peers.handle_heard(offer(HIGH, 1), now));
+    assert!(peers.connections().iter().all(|connection| connection.feed != HIGH));
+
+    let mut peers = Peers::new(LOW);
+    for n in 0..MAX_PEERS {
+        peers.handle_heard(offer(feed(n), 1), now);
+    }
+    (0..MAX_PEERS).for_each(|n| peers.handle_gone(feed(n)));
+    assert_eq!(peers.connections(), []);
+}
+
+#[test]
+fn a_flood_of_peers_heard_is_dialled_a_few_at_a_time_and_holds_up_nobody_else() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    for n in 0..100 {
+        peers.handle_heard(offer(feed(n), 1), now);
+    }
+    let dialled: Vec<FeedId> = std::iter::from_fn(|| peers.poll_dial(now)).map(|peer| peer.feed).collect();
+    assert_eq!(dialled.len(), MAX_UNPROVEN_DIALS);
+    assert_eq!(peers.next_timeout(), None, "the end of a dial wakes whoever polls");
+    peers.handle_offer(offer(HIGH, 1), now);
+    assert_eq!(peers.poll_dial(now), Some(offer(HIGH, 1)));
+    peers.handle_dial_ended(dialled[0], failed(), now, 0.5);
+    assert!(peers.poll_dial(now).is_some());
+}
+
+#[test]
+fn another_address_does_not_shorten_the_pause_of_a_peer_that_never_proved_who_it_is() {
+    let mut peers = Peers::new(LOW);
+    let mut now = Instant::now();
+    let mut pause = Duration::ZERO;
+    for port in 1..20 {
+        peers.handle_heard(offer(HIGH, port), now);
+        assert_eq!(peers.poll_dial(now), Some(offer(HIGH, port)));
+        peers.handle_dial_ended(HIGH, failed(), now, 1.0);
+        peers.handle_heard(offer(HIGH, 1_000 + port), now);
+        assert_eq!(peers.poll_dial(now), None);
+        let next = peers.next_timeout().unwrap();
+        (pause, now) = (next - now, next);
+    }
+    assert_eq!(pause, LONGEST_PAUSE_UNPROVEN);
+}
+
+#[test]
+fn a_peer_that_proved_who_it_is_is_dialled_at_once_where_it_moves() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_heard(offer(HIGH, 1), now);
+    peers.poll_dial(now).unwrap();
+    let (id, _) = admitted(peers.handle_authenticated(HIGH, address(1), Direction::Outbound, now));
+    peers.handle_closed(id, failed(), now, 1.0);
+    assert_eq!(peers.poll_dial(now), None);
+    peers.handle_heard(offer(HIGH, 2), now);
+    assert_eq!(peers.poll_dial(now), Some(offer(HIGH, 2)));
+}
+
+#[test]
+fn an_offered_peer_keeps_its_addresses_when_it_is_heard_and_when_it_falls_silent() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_heard(offer(HIGH, 2), now);
+    peers.handle_offer(offer(HIGH, 1), now);
+    let both = SsbPeer { feed: HIGH, addresses: vec![address(1), address(2)] };
+    assert_eq!(peers.poll_dial(now), Some(both));
+    peers.handle_gone(HIGH);
+    peers.handle_dial_ended(HIGH, failed(), now, 0.5);
+    let later = peers.next_timeout().unwrap();
+    assert_eq!(peers.poll_dial(later), Some(offer(HIGH, 1)));
+}
+
+#[test]
+fn a_peer_that_falls_silent_is_forgotten_when_its_connection_ends() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_heard(offer(HIGH, 1), now);
+    peers.poll_dial(now).unwrap();
+    let (id, _) = admitted(peers.handle_authenticated(HIGH, address(1), Direction::Outbound, now));
+    peers.handle_gone(HIGH);
+    assert_eq!(peers.connections().len(), 1);
+    peers.handle_closed(id, Ending::Goodbye, now, 0.5);
+    assert_eq!((peers.connections(), peers.next_timeout()), (vec![], None));
+}
