@@ -1,21 +1,22 @@
 //! The directory of broadcasts: the index behind a lock, fed by the store, with changes for subscribers.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use metrics::{counter, gauge};
-use stream_model::{BroadcastId, Directory, DirectoryChange, FeedId, Listing, MediaSegment, MediaSequence};
-use tokio::sync::broadcast;
+use stream_model::{BroadcastId, Directory, DirectoryChange, FeedId, Interest, Listing, MediaSegment, MediaSequence};
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::content;
 use super::index::{Index, MAX_BROADCASTS, MAX_SEGMENTS};
-use crate::feed::{FeedObserver, FeedStore, Message, StoreError};
+use crate::feed::{FeedKind, FeedObserver, FeedStore, Message, StoreError};
 
 /// Changes that a subscriber may lag behind before it has to read the directory again.
 const CHANGES: usize = 1_024;
@@ -38,6 +39,17 @@ pub struct BroadcastDirectory {
     changes: broadcast::Sender<DirectoryChange>,
     closed: CancellationToken,
     store: FeedStore,
+    needs: Mutex<Needs>,
+    interest_changed: Notify,
+}
+
+/// What the broadcast feeds are wanted for beyond what the index says.
+#[derive(Debug, Default)]
+struct Needs {
+    /// `None` until somebody says.
+    interest: Option<Interest>,
+    /// Broadcast feeds that neighbours ask for.
+    asked: BTreeSet<FeedId>,
 }
 
 impl BroadcastDirectory {
@@ -53,31 +65,100 @@ impl BroadcastDirectory {
             // Counted when the message was stored.
             let _ignored = index.handle(&message, now);
         })?;
-        store.want_broadcasts(index.wanted_feeds(now));
+        store.last_of_dropped(|message| {
+            let _ignored = index.handle(&message, now);
+        })?;
+        store.want_broadcasts(index.wanted_feeds(now, &BTreeSet::new(), &BTreeSet::new()));
         let directory = Arc::new(Self {
             index: RwLock::new(index),
             changes: broadcast::Sender::new(CHANGES),
             closed: CancellationToken::new(),
             store: store.clone(),
+            needs: Mutex::default(),
+            interest_changed: Notify::new(),
         });
         let observer: Weak<Self> = Arc::downgrade(&directory);
         store.observe(observer);
         Ok(directory)
     }
 
-    /// Notices broadcasts that fell silent and feeds that need no replication any more, until [`close`](Self::close).
-    /// May be cancelled.
+    /// Notices broadcasts that fell silent, drops feeds of those that are over, and follows what neighbours ask for,
+    /// until [`close`](Self::close). May be cancelled.
     pub async fn run(&self) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while self.closed.run_until_cancelled(ticks.tick()).await.is_some() {
-            let now = Instant::now().into_std();
-            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-            let changes = index.handle_time(now);
-            self.store.want_broadcasts(index.wanted_feeds(now));
-            drop(index);
-            self.notify(changes);
+        let mut next = async || {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.store.asked_changed() => {}
+                () = self.interest_changed.notified() => {}
+            }
+        };
+        while self.closed.run_until_cancelled(next()).await.is_some() {
+            self.look();
+            self.drop_expired().await;
         }
+    }
+
+    /// Notices what time and neighbours have changed.
+    fn look(&self) {
+        let now = Instant::now().into_std();
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let changes = index.handle_time(now);
+        let named = index.named_feeds(now);
+        let chosen = self.store.choose_asked(now, |feed| named.contains(feed));
+        self.needs().asked = chosen.broadcasts;
+        self.store.want_asked(chosen.nodes);
+        self.want_feeds(&index, now);
+        drop(index);
+        self.notify(changes);
+    }
+
+    async fn drop_expired(&self) {
+        let Some(held) = self.held() else { return };
+        let wanted = self.store.wanted().borrow().clone();
+        // An author may name whatever feed it likes.
+        let is_others = |feed: &FeedId| wanted.is_own(feed) || wanted.kind(feed) == Some(FeedKind::Node);
+        let mut expired: Vec<FeedId> =
+            self.read(|index| index.expired_feeds(Instant::now().into_std(), &held)).into_iter().collect();
+        expired.retain(|feed| !is_others(feed) && !self.store.is_dropped(feed));
+        if !expired.is_empty()
+            && let Err(error) = self.store.drop_feeds(expired).await
+        {
+            warn!(%error, "feeds of broadcasts that are over cannot be dropped");
+        }
+    }
+
+    /// Forgets the broadcasts of authors who are not to be shown, and returns the feeds of those.
+    pub(crate) fn forget_authors(&self, authors: &BTreeSet<FeedId>) -> BTreeSet<FeedId> {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let (feeds, changes) = index.forget_authors(authors);
+        self.want_feeds(&index, Instant::now().into_std());
+        drop(index);
+        self.notify(changes);
+        feeds
+    }
+
+    /// The feeds that vouch for what is held here; `None` where that is not known yet.
+    pub(crate) fn vouching_feeds(&self) -> Option<BTreeSet<FeedId>> {
+        let held = self.held()?;
+        Some(self.read(|index| index.vouching_feeds(&held)))
+    }
+
+    fn held(&self) -> Option<BTreeSet<BroadcastId>> {
+        self.needs().interest.as_ref().map(|interest| interest.held.clone())
+    }
+
+    fn want_feeds(&self, index: &Index, now: std::time::Instant) {
+        let needs = self.needs();
+        let nothing = BTreeSet::new();
+        let followed = needs.interest.as_ref().map_or(&nothing, |interest| &interest.followed);
+        self.store.want_broadcasts(index.wanted_feeds(now, followed, &needs.asked));
+    }
+
+    /// Taken after the index, where both are.
+    fn needs(&self) -> MutexGuard<'_, Needs> {
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends all subscriptions.
@@ -117,7 +198,7 @@ impl FeedObserver for BroadcastDirectory {
             }
         }
         if changes.iter().any(|change| matches!(change, DirectoryChange::Broadcast(_))) {
-            self.store.want_broadcasts(index.wanted_feeds(now));
+            self.want_feeds(&index, now);
             gauge!("meshstream_broadcasts_known").set(index.listings().len() as f64);
         }
         drop(index);
@@ -136,6 +217,11 @@ impl Directory for BroadcastDirectory {
 
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
         self.read(|index| index.segments(broadcast, from, limit))
+    }
+
+    fn set_interest(&self, interest: Interest) {
+        self.needs().interest = Some(interest);
+        self.interest_changed.notify_one();
     }
 
     fn subscribe(&self) -> BoxStream<'static, DirectoryChange> {

@@ -26,9 +26,15 @@ pub const MAX_SEGMENTS: usize = 60_000;
 pub const MAX_FEEDS_PER_BROADCAST: usize = 64;
 /// Broadcast feeds replicated for one node, newest first: at 500 messages each, more than a day of 15 s segments.
 pub const MAX_WANTED_FEEDS_PER_NODE: usize = 16;
+/// Broadcast feeds replicated in all; the authors take turns. At 320 KB for a full one of our publishers, 330 MB.
+pub const MAX_WANTED_FEEDS: usize = 1_024;
 /// Without a sign of life for this long a broadcast counts as ended, until it is heard again.
 pub const SILENCE: Duration = Duration::from_secs(10 * 60);
-/// How long the feeds of an ended broadcast are still replicated, so that its last segments reach everybody.
+/// How long the feeds of a silent broadcast are still asked for. Whoever publishes names another feed sooner than this,
+/// and so is heard again.
+pub const ASKED_AFTER_LAST_HEARD: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the feeds of an ended broadcast are still replicated, so that its last segments reach everybody; then they
+/// are dropped.
 pub const REPLICATED_AFTER_END: Duration = Duration::from_secs(60 * 60);
 
 /// Why the content of a valid message was passed over.
@@ -214,14 +220,16 @@ impl Index {
             return Err(if *known == segment { Ignored::Repeated } else { Ignored::Conflicting });
         }
         let came_back = broadcast.hear(now);
+        let current = broadcast.first_current_span();
         if broadcast.newest.is_none_or(|(newest, _)| sequence > newest) {
             broadcast.newest = Some((sequence, manifest));
         }
         broadcast.segments.insert(sequence, segment);
+        let moved_on = current != broadcast.first_current_span();
         self.segments += 1;
         self.forget_segments(id);
-        let came_back = came_back.then_some(DirectoryChange::Broadcast(id));
-        Ok(came_back.into_iter().chain([DirectoryChange::Segment(id, sequence)]).collect())
+        let changed = (came_back || moved_on).then_some(DirectoryChange::Broadcast(id));
+        Ok(changed.into_iter().chain([DirectoryChange::Segment(id, sequence)]).collect())
     }
 
     fn handle_end(&mut self, id: BroadcastId, author: FeedId, end: End) -> Result<Vec<DirectoryChange>, Ignored> {
@@ -251,22 +259,76 @@ impl Index {
         changes
     }
 
-    /// The broadcast feeds to replicate, each with the node feed that names it.
-    pub fn wanted_feeds(&self, now: Instant) -> BTreeSet<(FeedId, FeedId)> {
-        let mut named: HashMap<FeedId, Vec<Span>> = HashMap::new();
-        for broadcast in self.broadcasts.values() {
-            let over =
-                broadcast.end.is_some_and(|end| now.saturating_duration_since(end.heard) >= REPLICATED_AFTER_END);
-            if !over {
-                named.entry(broadcast.author).or_default().extend(&broadcast.spans);
+    /// The broadcast feeds to replicate, each with the node feed that names it: of every broadcast that is not over the
+    /// one that speaks now, on which its state rests; of those in `followed` the earlier ones too, and whichever are in
+    /// `asked`.
+    pub fn wanted_feeds(
+        &self,
+        now: Instant,
+        followed: &BTreeSet<BroadcastId>,
+        asked: &BTreeSet<FeedId>,
+    ) -> BTreeSet<(FeedId, FeedId)> {
+        let mut named: BTreeMap<FeedId, Vec<(bool, Span)>> = BTreeMap::new();
+        for broadcast in self.broadcasts.values().filter(|broadcast| !broadcast.is_over(now)) {
+            let spans = named.entry(broadcast.author).or_default();
+            let current = broadcast.first_current_span();
+            let all = followed.contains(&broadcast.id) || broadcast.author == self.own;
+            for (position, span) in broadcast.spans.iter().enumerate() {
+                if position >= current || all || asked.contains(&span.feed) {
+                    spans.push((position >= current, *span));
+                }
             }
         }
         let mut wanted = BTreeSet::new();
-        for (author, mut spans) in named {
-            spans.sort_unstable_by_key(|span| std::cmp::Reverse(span.named_at));
-            wanted.extend(spans.iter().take(MAX_WANTED_FEEDS_PER_NODE).map(|span| (span.feed, author)));
+        for spans in named.values_mut() {
+            spans.sort_unstable_by_key(|(current, span)| std::cmp::Reverse((*current, span.named_at)));
+        }
+        for turn in 0..MAX_WANTED_FEEDS_PER_NODE {
+            for (author, spans) in &named {
+                match spans.get(turn) {
+                    Some(_) if wanted.len() >= MAX_WANTED_FEEDS => return wanted,
+                    Some((_, span)) => wanted.insert((span.feed, *author)),
+                    None => false,
+                };
+            }
         }
         wanted
+    }
+
+    /// The feeds to drop: of broadcasts that their authors ended an hour ago. Not of those in `held`, whose segments they
+    /// vouch for, nor of this node's own, nor feeds that another broadcast names.
+    pub fn expired_feeds(&self, now: Instant, held: &BTreeSet<BroadcastId>) -> BTreeSet<FeedId> {
+        let expired = |broadcast: &&Broadcast| {
+            broadcast.is_ended_for_long(now) && !held.contains(&broadcast.id) && broadcast.author != self.own
+        };
+        let mut feeds = feeds_of(self.broadcasts.values().filter(expired));
+        let others = feeds_of(self.broadcasts.values().filter(|broadcast| !expired(broadcast)));
+        feeds.retain(|feed| !others.contains(feed));
+        feeds
+    }
+
+    /// The feeds that vouch for segments held here, and those of this node's own broadcasts.
+    pub fn vouching_feeds(&self, held: &BTreeSet<BroadcastId>) -> BTreeSet<FeedId> {
+        let kept = |broadcast: &&Broadcast| held.contains(&broadcast.id) || broadcast.author == self.own;
+        feeds_of(self.broadcasts.values().filter(kept))
+    }
+
+    /// The feeds that broadcasts name which are not over.
+    pub fn named_feeds(&self, now: Instant) -> BTreeSet<FeedId> {
+        feeds_of(self.broadcasts.values().filter(|broadcast| !broadcast.is_over(now)))
+    }
+
+    /// Forgets the broadcasts of authors who are not to be shown. Returns their feeds, and what changed.
+    pub fn forget_authors(&mut self, authors: &BTreeSet<FeedId>) -> (BTreeSet<FeedId>, Vec<DirectoryChange>) {
+        let theirs = |broadcast: &&Broadcast| authors.contains(&broadcast.author);
+        let feeds = feeds_of(self.broadcasts.values().filter(theirs));
+        let ids: Vec<BroadcastId> = self.broadcasts.values().filter(theirs).map(|broadcast| broadcast.id).collect();
+        for id in &ids {
+            if let Some(forgotten) = self.broadcasts.remove(id) {
+                self.segments -= forgotten.segments.len();
+            }
+        }
+        (feeds, ids.into_iter().map(DirectoryChange::Broadcast).collect())
     }
 
     /// All broadcasts, the latest arrival first.
@@ -329,7 +391,32 @@ impl Index {
     }
 }
 
+fn feeds_of<'a>(broadcasts: impl Iterator<Item = &'a Broadcast>) -> BTreeSet<FeedId> {
+    broadcasts.flat_map(|broadcast| broadcast.spans.iter().map(|span| span.feed)).collect()
+}
+
 impl Broadcast {
+    /// Whether its feeds need not be replicated any more.
+    fn is_over(&self, now: Instant) -> bool {
+        let forgotten = now.saturating_duration_since(self.last_heard) >= ASKED_AFTER_LAST_HEARD;
+        self.is_ended_for_long(now) || (forgotten && self.end.is_none())
+    }
+
+    fn is_ended_for_long(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| now.saturating_duration_since(end.heard) >= REPLICATED_AFTER_END)
+    }
+
+    /// Position of the span that speaks now: the last one, and the one before it until the last has spoken, because
+    /// what was said on that may still be on its way.
+    fn first_current_span(&self) -> usize {
+        let last = self.spans.len().saturating_sub(1);
+        let spoken = match (self.spans.last(), self.newest) {
+            (Some(span), Some((newest, _))) => newest >= span.start,
+            _ => false,
+        };
+        if spoken { last } else { last.saturating_sub(1) }
+    }
+
     /// Notes a sign of life. Returns whether it was counted as ended before.
     fn hear(&mut self, now: Instant) -> bool {
         let was_silent = self.silent && self.end.is_none();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use stream_model::FeedId;
 
 /// Feeds noted of one neighbour; what it asks for beyond is passed over.
-pub const MAX_NOTED: usize = 256;
+pub(super) const MAX_NOTED: usize = 256;
 /// Broadcast feeds fetched for one neighbour: those of a day of one broadcast, or the earlier ones of several.
 const BROADCASTS_FOR_ONE: usize = 32;
 /// Broadcast feeds fetched for all of them: 64 MB at the size of a full feed of our publishers.
@@ -27,7 +27,7 @@ const REST: Duration = Duration::from_secs(60);
 
 /// What neighbours ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asked {
+pub(super) struct Asked {
     neighbours: BTreeMap<FeedId, BTreeSet<FeedId>>,
     /// Since when each node feed is wanted for neighbours.
     leases: BTreeMap<FeedId, Instant>,
@@ -35,16 +35,16 @@ pub struct Asked {
 
 /// What is fetched for neighbours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// Feeds that a known broadcast has named.
-    pub broadcasts: BTreeSet<FeedId>,
+    pub(crate) broadcasts: BTreeSet<FeedId>,
     /// Others: the feeds of nodes and people.
-    pub nodes: BTreeSet<FeedId>,
+    pub(crate) nodes: BTreeSet<FeedId>,
 }
 
 impl Asked {
     /// Replaces what a neighbour asks for.
-    pub fn note(&mut self, neighbour: FeedId, feeds: BTreeSet<FeedId>) {
+    pub(super) fn note(&mut self, neighbour: FeedId, feeds: BTreeSet<FeedId>) {
         let feeds: BTreeSet<FeedId> = feeds.into_iter().take(MAX_NOTED).collect();
         if feeds.is_empty() {
             self.neighbours.remove(&neighbour);
@@ -55,7 +55,7 @@ impl Asked {
 
     /// What to fetch for them: within the budget of each, and of all taken in turns. `named` tells broadcast feeds from
     /// others; `refused` are those that are not to be fetched for anybody.
-    pub fn choose(
+    pub(super) fn choose(
         &mut self,
         now: Instant,
         named: impl Fn(&FeedId) -> bool,

@@ -11,23 +11,23 @@ use stream_model::FeedId;
 
 /// What a bucket holds and how fast it fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
+pub(super) struct Quota {
     /// Messages at once.
-    pub messages: u64,
+    pub(super) messages: u64,
     /// Bytes at once.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Messages an hour.
-    pub messages_an_hour: u64,
+    pub(super) messages_an_hour: u64,
     /// Bytes an hour.
-    pub bytes_an_hour: u64,
+    pub(super) bytes_an_hour: u64,
 }
 
 /// Of a node's or a person's feed. The history of years is 25,000 messages; a lively person writes tens an hour.
-pub const NODE_FEED: Quota =
+pub(super) const NODE_FEED: Quota =
     Quota { messages: 25_000, bytes: 25_000_000, messages_an_hour: 1_000, bytes_an_hour: 1_000_000 };
 /// Of all broadcast feeds that a node names. At once as many as are replicated of one node, full; then ten broadcasts with
 /// segments of 4 s.
-pub const BROADCAST_FEEDS: Quota =
+pub(super) const BROADCAST_FEEDS: Quota =
     Quota { messages: 16_000, bytes: 16_000_000, messages_an_hour: 10_000, bytes_an_hour: 10_000_000 };
 
 /// A feed that exceeded its quota is taken up again when its bucket has filled to a part of this size: not with every
@@ -39,7 +39,7 @@ const MAX_BUCKETS: usize = 4_096;
 
 /// What a bucket is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Account {
+pub(super) enum Account {
     /// A node feed.
     Node(FeedId),
     /// The broadcast feeds that this node feed names.
@@ -65,13 +65,13 @@ struct Bucket {
 
 /// The buckets of all feeds.
 #[derive(Debug, Default)]
-pub struct Quotas {
+pub(super) struct Quotas {
     buckets: HashMap<Account, Bucket>,
 }
 
 impl Quotas {
     /// Takes a message of `bytes` out of a bucket. `false` where it has no room; nothing is taken then.
-    pub fn take(&mut self, account: Account, bytes: u64, now: Instant) -> bool {
+    pub(super) fn take(&mut self, account: Account, bytes: u64, now: Instant) -> bool {
         if self.buckets.len() >= MAX_BUCKETS && !self.buckets.contains_key(&account) && !self.forget_full(now) {
             return false;
         }
@@ -85,7 +85,7 @@ impl Quotas {
     }
 
     /// Whether a feed that exceeded its quota can be taken up again.
-    pub fn is_ready(&mut self, account: Account, now: Instant) -> bool {
+    pub(super) fn is_ready(&mut self, account: Account, now: Instant) -> bool {
         let quota = account.quota();
         let bucket = self.bucket(account, now);
         bucket.messages >= quota.messages / RESUME_AT && bucket.bytes >= quota.bytes / RESUME_AT
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn a_history_comes_in_at_once_and_a_flood_no_faster_than_the_rate() {
         let (mut quotas, start) = (Quotas::default(), Instant::now());
-        assert_eq!(taken(&mut quotas, NODE, 640, start), NODE_FEED.messages);
+        assert_eq!(taken(&mut quotas, NODE, 1_000, start), NODE_FEED.messages);
         assert!(!quotas.is_ready(NODE, start));
-        assert_eq!(taken(&mut quotas, NODE, 640, start + HOUR), NODE_FEED.messages_an_hour);
+        assert_eq!(taken(&mut quotas, NODE, 1_000, start + HOUR), NODE_FEED.messages_an_hour);
         assert_eq!(taken(&mut quotas, NODE, 8_000, start + 2 * HOUR), NODE_FEED.bytes_an_hour / 8_000);
         assert!(quotas.is_ready(NODE, start + 4 * HOUR));
         let other = Account::Node(FeedId([2; 32]));

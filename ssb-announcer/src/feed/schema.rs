@@ -3,6 +3,7 @@
 //! Write-ahead log with `synchronous=FULL`: a committed transaction survives power loss. A message, its index and
 //! the clock of its feed change in one transaction.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -46,7 +47,8 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
-/// `tombstones` holds the feeds that were dropped for good, with the last message that was here and a label of when;
+/// `tombstones` holds the feeds that were dropped for good, with the last message that was here and a label of when:
+/// what a broadcast came to is known as long as the broadcast is.
 /// `unwanted_feeds` how many hours this program has run since a stored feed was wanted last; `runs` whether the store was
 /// closed.
 const SINCE_VERSION_3: &str = "
@@ -54,6 +56,9 @@ const SINCE_VERSION_3: &str = "
         id INTEGER PRIMARY KEY,
         feed BLOB NOT NULL UNIQUE,
         sequence INTEGER NOT NULL,
+        key BLOB,
+        kind TEXT,
+        value TEXT,
         dropped_at INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE unwanted_feeds (
@@ -166,18 +171,22 @@ pub(super) fn insert_own_feed(transaction: &Transaction<'_>, feed: &FeedId) -> R
     Ok(())
 }
 
-/// Notes that a feed was dropped, and forgets the oldest such notes beyond `most`.
+/// Notes that a feed is dropped, with its last message where there is one, and forgets the oldest such notes beyond
+/// `most`.
 pub(super) fn insert_tombstone(
     transaction: &Transaction<'_>,
     feed: &FeedId,
-    last: FeedSequence,
     now: WallTime,
     most: usize,
 ) -> Result<(), StoreError> {
-    let dropped_at = i64::try_from(now.0).unwrap_or(i64::MAX);
     transaction.execute(
-        "INSERT INTO tombstones (feed, sequence, dropped_at) VALUES (?1, ?2, ?3) ON CONFLICT (feed) DO NOTHING",
-        rusqlite::params![feed.0, sql_integer(last), dropped_at],
+        "INSERT INTO tombstones (feed, sequence, key, kind, value, dropped_at)
+         SELECT :feed, coalesce(feeds.sequence, 0), messages.key, messages.kind, messages.value, :now
+         FROM (SELECT :feed AS feed) AS dropped
+         LEFT JOIN feeds ON feeds.feed = dropped.feed
+         LEFT JOIN messages ON messages.feed = feeds.id AND messages.sequence = feeds.sequence
+         WHERE true ON CONFLICT (feed) DO NOTHING",
+        named_params! { ":feed": feed.0, ":now": i64::try_from(now.0).unwrap_or(i64::MAX) },
     )?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     transaction.execute(
@@ -187,10 +196,45 @@ pub(super) fn insert_tombstone(
     Ok(())
 }
 
+/// Hands over the last message of each dropped feed, in the order of dropping.
+pub(super) fn last_of_dropped(connection: &Connection, mut visit: impl FnMut(Message)) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare("SELECT feed, sequence, key, kind, value FROM tombstones WHERE value IS NOT NULL ORDER BY id")?;
+    for row in statement.query_map([], message)? {
+        visit(row?);
+    }
+    Ok(())
+}
+
 /// The feeds that were dropped for good.
 pub(super) fn tombstones(connection: &Connection) -> Result<Vec<FeedId>, StoreError> {
     let mut statement = connection.prepare("SELECT feed FROM tombstones")?;
     let rows = statement.query_map([], |row| Ok(FeedId(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Adds an hour to each of the feeds, forgets all others, and returns those that have `most`.
+pub(super) fn count_unwanted(
+    transaction: &Transaction<'_>,
+    unwanted: &BTreeSet<FeedId>,
+    most: u32,
+) -> Result<Vec<FeedId>, StoreError> {
+    let known: Vec<FeedId> = transaction
+        .prepare("SELECT feed FROM unwanted_feeds")?
+        .query_map([], |row| Ok(FeedId(row.get(0)?)))?
+        .collect::<Result<_, _>>()?;
+    for feed in known.iter().filter(|feed| !unwanted.contains(feed)) {
+        transaction.prepare_cached("DELETE FROM unwanted_feeds WHERE feed = ?1")?.execute([feed.0])?;
+    }
+    for feed in unwanted {
+        transaction
+            .prepare_cached(
+                "INSERT INTO unwanted_feeds (feed, hours) VALUES (?1, 1) ON CONFLICT (feed) DO UPDATE SET hours = hours + 1",
+            )?
+            .execute([feed.0])?;
+    }
+    let mut statement = transaction.prepare("SELECT feed FROM unwanted_feeds WHERE hours >= ?1")?;
+    let rows = statement.query_map([most], |row| Ok(FeedId(row.get(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

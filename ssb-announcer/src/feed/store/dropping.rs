@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use tracing::info;
 
 use super::{FeedStore, Inner, StoreError};
+use crate::feed::message::Message;
 use crate::feed::schema;
 
 /// Messages deleted in one transaction, which holds the store's lock and grows the write-ahead log: at most 8 MB.
@@ -19,7 +20,7 @@ const SLICE: u64 = 1_000;
 
 /// Tombstones kept, the newest: at one broadcast feed every two hours, of a dozen nodes, those of several months.
 /// Another 32 bytes of memory each.
-pub const MAX_TOMBSTONES: usize = 20_000;
+const MAX_TOMBSTONES: usize = 20_000;
 
 /// Pages given back to the file system at once, while the store's lock is held: 1 MB.
 const FREED_AT_ONCE: u32 = 256;
@@ -63,6 +64,42 @@ impl FeedStore {
         self.drop_leaving(feeds, Trace::Nothing).await
     }
 
+    /// Hands over the last message of each dropped feed, which is kept with its tombstone, in the order of dropping.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the disk fails.
+    pub(crate) fn last_of_dropped(&self, visit: impl FnMut(Message)) -> Result<(), StoreError> {
+        schema::last_of_dropped(&self.inner.reader(), visit)
+    }
+
+    /// The feeds of which there are messages.
+    pub(crate) fn stored_feeds(&self) -> Vec<FeedId> {
+        self.inner.heads.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// Counts another hour for the stored feeds that are not wanted, from zero for those that were wanted meanwhile, and
+    /// returns those that have not been wanted for `most` hours of this program's running. Those in `kept` are not
+    /// counted.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the disk fails.
+    pub(crate) async fn count_unwanted(&self, kept: BTreeSet<FeedId>, most: u32) -> Result<Vec<FeedId>, StoreError> {
+        let wanted = self.inner.wanted.borrow().clone();
+        let is_unwanted = |feed: &FeedId| wanted.kind(feed).is_none() && !wanted.is_own(feed) && !kept.contains(feed);
+        let unwanted: BTreeSet<FeedId> = self.stored_feeds().into_iter().filter(is_unwanted).collect();
+        let inner = self.inner.clone();
+        spawn_blocking(move || {
+            let mut writer = inner.writer();
+            let transaction = writer.transaction()?;
+            let expired = schema::count_unwanted(&transaction, &unwanted, most)?;
+            transaction.commit()?;
+            Ok(expired)
+        })
+        .await
+        .map_err(|_| StoreError::Cancelled)?
+    }
+
     async fn drop_leaving(&self, feeds: Vec<FeedId>, trace: Trace) -> Result<(), StoreError> {
         let inner = self.inner.clone();
         spawn_blocking(move || inner.drop_feeds(&feeds, trace)).await.map_err(|_| StoreError::Cancelled)?
@@ -87,7 +124,7 @@ impl Inner {
             if trace == Trace::Nothing && held == FeedSequence(0) {
                 continue;
             }
-            self.drop_feed(feed, held, trace)?;
+            self.drop_feed(feed, trace)?;
             freed = true;
             counter!("meshstream_ssb_feeds_dropped_total").increment(1);
             info!(%feed, messages = held.0, tombstone = trace == Trace::Tombstone, "feed dropped");
@@ -95,7 +132,7 @@ impl Inner {
         if freed { self.give_space_back() } else { Ok(()) }
     }
 
-    fn drop_feed(&self, feed: FeedId, held: FeedSequence, trace: Trace) -> Result<(), StoreError> {
+    fn drop_feed(&self, feed: FeedId, trace: Trace) -> Result<(), StoreError> {
         let mut begun = false;
         loop {
             let mut writer = self.writer();
@@ -105,7 +142,7 @@ impl Inner {
                     index.forget(&transaction, feed)?;
                 }
                 if trace == Trace::Tombstone {
-                    schema::insert_tombstone(&transaction, &feed, held, WallTime::now(), MAX_TOMBSTONES)?;
+                    schema::insert_tombstone(&transaction, &feed, WallTime::now(), MAX_TOMBSTONES)?;
                 }
             }
             begun = true;
@@ -128,10 +165,5 @@ impl Inner {
     fn give_space_back(&self) -> Result<(), StoreError> {
         while schema::free_pages(&self.writer(), FREED_AT_ONCE)? {}
         Ok(())
-    }
-
-    /// The feeds of which there are messages.
-    pub(super) fn stored_feeds(&self) -> Vec<FeedId> {
-        self.heads.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 }
