@@ -15,6 +15,7 @@ pub mod announcement;
 pub mod discovery;
 pub mod feed;
 pub mod gossip;
+pub mod graph;
 pub mod handshake;
 pub mod identity;
 pub mod muxrpc;
@@ -27,7 +28,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stream_model::{AnnouncementLog, Directory, FeedId, Neighbours, PeerBook, Timeline};
+use stream_model::{AnnouncementLog, Directory, FeedId, FollowGraph, Neighbours, PeerBook, Timeline};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,6 +39,7 @@ use crate::announcement::{Announcer, BroadcastDirectory};
 use crate::discovery::Discovery;
 use crate::feed::{FeedStore, StoreError};
 use crate::gossip::Gossip;
+use crate::graph::{ContactIndex, Contacts};
 use crate::identity::{Identity, IdentityError};
 use crate::social::{SocialIndex, SocialTimeline, WebAddresses};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub discovery: Option<discovery::Config>,
     /// Peers to keep connected.
     pub peers: Vec<PeerAddresses>,
+    /// How many steps the follow graph is followed.
+    pub hops: u32,
     /// What the node calls itself, for other SSB programs: at most 100 characters.
     pub name: String,
     /// Where the node's pages are, to tell the start of a broadcast in a post too; `None` tells it in none.
@@ -81,6 +85,7 @@ pub struct SsbAnnouncer {
     id: FeedId,
     announcer: Arc<Announcer>,
     directory: Arc<BroadcastDirectory>,
+    contacts: Arc<Contacts>,
     timeline: Arc<SocialTimeline>,
     gossip: Gossip,
     discovery: Option<Discovery>,
@@ -99,14 +104,15 @@ impl SsbAnnouncer {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { secret, database, gossip, discovery, peers, name, start_posts } = config;
+        let Config { secret, database, gossip, discovery, peers, hops, name, start_posts } = config;
         let opened = spawn_blocking(move || -> Result<_, StartError> {
             let identity = Identity::load_or_create(&secret)?;
-            let store = FeedStore::open(&database, identity.id(), vec![Arc::new(SocialIndex)])?;
+            let store = FeedStore::open(&database, identity.id(), vec![Arc::new(ContactIndex), Arc::new(SocialIndex)])?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
-            Ok((identity, store, directory))
+            let contacts = Contacts::open(identity.clone(), store.clone(), directory.clone(), hops)?;
+            Ok((identity, store, directory, contacts))
         });
-        let (identity, store, directory) = opened.await.map_err(|_| StoreError::Cancelled)??;
+        let (identity, store, directory, contacts) = opened.await.map_err(|_| StoreError::Cancelled)??;
         let network = gossip.network_key.clone();
         let (gossip, listener) = gossip::bind(gossip, identity.clone(), store.clone())?;
         let id = identity.id();
@@ -127,6 +133,7 @@ impl SsbAnnouncer {
             announcer: Arc::new(announcer),
             timeline: timeline.clone(),
             directory: directory.clone(),
+            contacts: contacts.clone(),
             gossip,
             discovery,
             addresses,
@@ -139,6 +146,8 @@ impl SsbAnnouncer {
             this.spawn(found.run(this.cancel.clone()));
         }
         this.spawn(async move { directory.run().await });
+        let cancel = this.cancel.clone();
+        this.spawn(async move { contacts.run(cancel).await });
         let (told, cancel) = (timeline.clone(), this.cancel.clone());
         this.spawn(async move { timeline.run().await });
         // An append may wait for peers; the start does not.
@@ -182,6 +191,11 @@ impl SsbAnnouncer {
     /// What people say.
     pub fn timeline(&self) -> Arc<dyn Timeline> {
         self.timeline.clone()
+    }
+
+    /// Whom this node follows and blocks.
+    pub fn follow_graph(&self) -> Arc<dyn FollowGraph> {
+        self.contacts.clone()
     }
 
     /// Takes peers to connect to and feeds to replicate.

@@ -11,6 +11,7 @@ mod start_post;
 mod timeline;
 
 pub use index::SocialIndex;
+pub(crate) use query::name;
 pub use start_post::WebAddresses;
 pub(crate) use start_post::start_post;
 pub use timeline::{MAX_PAGE, SocialTimeline};

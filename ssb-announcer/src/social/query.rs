@@ -125,6 +125,12 @@ pub(super) fn post(connection: &Connection, arrival: i64, look: Look) -> rusqlit
     }))
 }
 
+/// What a feed is called.
+pub(crate) fn name(connection: &Connection, feed: FeedId) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare_cached("SELECT name FROM social_profiles WHERE feed = ?1")?;
+    Ok(statement.query_row([feed.0], |row| row.get(0)).optional()?.flatten())
+}
+
 /// What a feed says of itself.
 pub(super) fn profile(connection: &Connection, feed: FeedId, own: FeedId) -> rusqlite::Result<Option<Profile>> {
     connection
