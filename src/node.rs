@@ -308,7 +308,6 @@ fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<s
         discovery: config.mesh.lan_discovery.then_some(discovery),
         peers: ssb_peers(config)?,
         hops: config.ssb.hops,
-        hops: config.ssb.hops,
         name: config.node.name.clone(),
         start_posts: config.ssb.announce_post.then(|| web_addresses(web, &config.web.public_url)),
     })

@@ -374,7 +374,6 @@ mod assembled {
             gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
             name: "Townhall".to_owned(),
             hops: 3,
-            hops: 3,
             start_posts: None,
             discovery: None,
             peers: vec![],
