@@ -1,7 +1,7 @@
 //! The node as a page shows it.
 
 use serde::Serialize;
-use stream_model::{NodeStatus, PeerState};
+use stream_model::{NodeStatus, PeerReport, PeerState};
 
 /// State of the node in a few words and numbers. Field names are an outside interface: more may be added, none renamed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,12 +27,10 @@ pub(crate) struct StorageState {
 impl NodeState {
     pub(crate) async fn of(status: &dyn NodeStatus) -> Self {
         let report = status.report().await;
-        let peers = status.peers().await;
-        let connected = |state| matches!(state, PeerState::Connected | PeerState::Partial);
         let storage = report.storage;
         Self {
             name: report.node.name,
-            peers: peers.iter().filter(|peer| connected(peer.state)).count(),
+            peers: connected_nodes(&status.peers().await),
             publishing: report.publishing.len(),
             storage: StorageState {
                 used_percent: storage.used_bytes.saturating_mul(100) / storage.quota_bytes.max(1),
@@ -53,9 +51,42 @@ impl NodeState {
     }
 }
 
+/// How many nodes the connections are to. One that connected to us is listed twice, by its SSB identity and by its IPFS
+/// identity, for nothing says that they are of one node: so the more numerous kind counts.
+fn connected_nodes(peers: &[PeerReport]) -> usize {
+    let connected = || peers.iter().filter(|peer| matches!(peer.state, PeerState::Connected | PeerState::Partial));
+    let (ssb, ipfs) = (connected().filter(|peer| peer.feed.is_some()), connected().filter(|peer| peer.peer.is_some()));
+    ssb.count().max(ipfs.count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stream_model::{FeedId, PeerId};
+
+    fn peer(feed: Option<u8>, peer: Option<u8>, state: PeerState) -> PeerReport {
+        let peer_id = |byte| PeerId::from_multihash([&[0x12, 32][..], &[byte; 32]].concat()).unwrap();
+        PeerReport {
+            feed: feed.map(|byte| FeedId([byte; 32])),
+            peer: peer.map(peer_id),
+            name: String::new(),
+            addresses: Vec::new(),
+            overlay: "inbound".to_owned(),
+            state,
+            rtt_ms: None,
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn a_node_with_two_connections_counts_once() {
+        use PeerState::{Connected, Connecting, Partial};
+        let inbound = [peer(Some(1), None, Partial), peer(None, Some(1), Connected)];
+        assert_eq!(connected_nodes(&inbound), 1);
+        let both = [peer(Some(1), Some(1), Connected), peer(None, Some(2), Connected), peer(Some(3), None, Connecting)];
+        assert_eq!(connected_nodes(&both), 2);
+        assert_eq!(connected_nodes(&[]), 0);
+    }
 
     #[test]
     fn the_line_says_what_a_viewer_can_expect() {

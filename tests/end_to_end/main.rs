@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod exchange;
+mod gateway;
 mod hostile;
 mod ingest;
 mod playing;
