@@ -20,8 +20,9 @@ use crate::manifest::live_manifest;
 /// Name of the playlist in a manifest.
 const INDEX: &str = "index.m3u8";
 
+/// Why a step towards media that is durable and announced failed. It is tried again.
 #[derive(Debug, thiserror::Error)]
-enum StepError {
+pub(super) enum StepError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -6,30 +6,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use stream_model::{
     AnnounceError, BroadcastId, BroadcastStart, Cid, Claim, DiscontinuitySequence, EndReason, MediaSegment,
-    MediaSequence, StoreError, StreamName, Tracks,
+    MediaSequence, StreamName, Tracks,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::announcer::StepError;
 use super::backoff::Backoff;
 use super::clock::ProgramClock;
 use super::cutter::Presence;
 use super::lifecycle::{Demand, Lifecycle};
 use super::stage::Staged;
 use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
-
-/// Why a step towards durable media failed.
-#[derive(Debug, thiserror::Error)]
-enum KeepError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    #[error(transparent)]
-    Announce(#[from] AnnounceError),
-}
 
 /// The broadcast that goes on.
 #[derive(Debug)]
@@ -216,7 +206,7 @@ impl Keeper {
             };
             match stored {
                 Ok(numbered) => return self.handle_kept(numbered),
-                Err(KeepError::Catalog(CatalogError::NotLive(id))) => {
+                Err(StepError::Catalog(CatalogError::NotLive(id))) => {
                     tracing::warn!(broadcast = %id, "the broadcast was ended behind us: starting another");
                     self.current = None;
                     self.lifecycle.handle_ended();
@@ -242,7 +232,7 @@ impl Keeper {
     }
 
     /// Durable when it returns. Repeating it after a failure is harmless.
-    async fn store(&mut self, staged: &Staged) -> Result<Numbered, KeepError> {
+    async fn store(&mut self, staged: &Staged) -> Result<Numbered, StepError> {
         let store = &self.shared.ports.store;
         let Some(current) = &mut self.current else {
             return Err(AnnounceError::Storage("no broadcast goes on".to_owned()).into());
@@ -299,7 +289,7 @@ impl Keeper {
     async fn persist<T, F, W>(&self, what: &'static str, stop: &CancellationToken, work: F) -> Option<T>
     where
         F: Fn() -> W,
-        W: Future<Output = Result<T, KeepError>>,
+        W: Future<Output = Result<T, StepError>>,
     {
         let mut backoff = Backoff::default();
         loop {
@@ -317,7 +307,7 @@ impl Keeper {
         }
     }
 
-    fn report(&self, error: &KeepError, what: &'static str, backoff: &Backoff) {
+    fn report(&self, error: &StepError, what: &'static str, backoff: &Backoff) {
         metrics::counter!("meshstream_store_retries_total").increment(1);
         if backoff.is_fresh() {
             tracing::warn!(stream = %self.name, %error, "cannot {what}: trying again");
