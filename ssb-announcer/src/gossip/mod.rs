@@ -301,6 +301,7 @@ async fn serve_inbound(shared: Arc<Shared>, mut stream: TcpStream, address: Sock
 }
 
 async fn serve_outbound(shared: Arc<Shared>, peer: SsbPeer, cancel: CancellationToken) {
+    shared.store.own_gate().handle_dialled(peer.feed);
     // Reports the end of the dial whatever happens, a panic included.
     let mut dial = DialGuard { shared: shared.clone(), feed: peer.feed, ending: Some(Ending::Goodbye) };
     let dialled = tokio::select! {
@@ -411,6 +412,7 @@ struct DialGuard {
 impl Drop for DialGuard {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
+            self.shared.store.own_gate().handle_dial_ended(self.feed);
             let now = Instant::now();
             self.shared.state().peers.handle_dial_ended(self.feed, ending, now, rand::random());
             self.shared.changed.notify_one();

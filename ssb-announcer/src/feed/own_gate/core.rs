@@ -20,11 +20,16 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// the first segment of a broadcast takes.
 pub const WAIT_AT_MOST: Duration = Duration::from_secs(14);
 
-/// How a peer stands to the question for our own feed. Bounded by the connections and the peers that are dialled.
+/// Peers that are remembered: more than are known and connected at once. Those beyond are asked and not waited for.
+const MAX_PEERS: usize = 1_024;
+
+/// How a peer stands to the question for our own feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     /// It is being dialled.
     Dialled { until: Instant },
+    /// It was dialled in vain. Later tries are not waited for.
+    Unreachable,
     /// It is connected and has not said.
     Silent { until: Instant },
     /// It says that it has the feed up to here, further than we had when it said so.
@@ -38,7 +43,7 @@ impl Asked {
     fn until(self) -> Option<Instant> {
         match self {
             Self::Dialled { until } | Self::Silent { until } | Self::Ahead { until, .. } => Some(until),
-            Self::Answered => None,
+            Self::Unreachable | Self::Answered => None,
         }
     }
 }
@@ -97,19 +102,22 @@ impl Core {
     }
 
     pub(super) fn handle_dialled(&mut self, peer: FeedId, now: Instant) {
-        let asked = Asked::Dialled { until: now + ANSWER_WITHIN };
-        self.peers.entry(peer).or_insert((0, asked));
+        if self.peers.len() < MAX_PEERS {
+            self.peers.entry(peer).or_insert((0, Asked::Dialled { until: now + ANSWER_WITHIN }));
+        }
     }
 
     pub(super) fn handle_dial_ended(&mut self, peer: FeedId) {
-        if matches!(self.peers.get(&peer), Some((_, Asked::Dialled { .. }))) {
-            self.peers.remove(&peer);
+        if let Some((_, asked @ Asked::Dialled { .. })) = self.peers.get_mut(&peer) {
+            *asked = Asked::Unreachable;
         }
     }
 
     pub(super) fn handle_connected(&mut self, peer: FeedId, now: Instant) -> Turn {
         self.last_turn += 1;
-        self.peers.insert(peer, (self.last_turn, Asked::Silent { until: now + ANSWER_WITHIN }));
+        if self.peers.len() < MAX_PEERS || self.peers.contains_key(&peer) {
+            self.peers.insert(peer, (self.last_turn, Asked::Silent { until: now + ANSWER_WITHIN }));
+        }
         self.last_turn
     }
 
@@ -326,6 +334,8 @@ mod tests {
         assert_eq!(core.poll(start, now), Verdict::Wait(start + ANSWER_WITHIN));
         core.handle_dial_ended(A);
         assert_eq!(core.poll(start, now), Verdict::Open);
+        core.handle_dialled(A, now);
+        assert_eq!(core.poll(now, now), Verdict::Open, "nor is the next try");
     }
 
     #[test]
