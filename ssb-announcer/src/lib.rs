@@ -118,9 +118,8 @@ impl SsbAnnouncer {
         let id = identity.id();
         info!(feed = %id, listen = %gossip.local_address(), "ssb started");
         peers.iter().for_each(|peer| gossip.offer(discovery::to_peer(peer)));
-        let on_lan = discovery::Node { identity: identity.clone(), network };
         let addresses = discovery::reachable(gossip.local_address(), &identity);
-        let discovery = discovery.map(|config| discovery::bind(config, on_lan, gossip.clone()));
+        let discovery = discovery.map(|config| discovery::bind(config, identity.clone(), network, gossip.clone()));
         let (discovery, found) = discovery.unzip();
 
         let timeline = SocialTimeline::open(identity.clone(), store.clone());

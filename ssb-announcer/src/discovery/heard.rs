@@ -64,8 +64,8 @@ impl Entry {
         SsbPeer { feed, addresses: self.places.iter().map(|place| place.address).collect() }
     }
 
-    /// Whether there is a new address. `own` is the sender's: it comes before others, and what IPFS can dial too comes
-    /// before link-local ones.
+    /// Whether there is a new address. `own` is the sender's, and comes before others. Link-local ones come last: they
+    /// carry SSB as well, but other protocols cannot name them.
     fn learn(&mut self, addresses: &[SocketAddr], own: IpAddr, now: Instant) -> bool {
         let mut new = false;
         for address in addresses {
@@ -78,11 +78,12 @@ impl Entry {
                 oldest.map(|n| self.places.remove(n));
             }
             let place = Place { address: *address, at: now };
-            if address.ip() == own && !is_link_local(own) {
-                self.places.insert(0, place);
-            } else {
-                self.places.push(place);
-            }
+            let at = match address.ip() {
+                ip if is_link_local(ip) => self.places.len(),
+                ip if ip == own => 0,
+                _ => self.places.iter().take_while(|place| !is_link_local(place.address.ip())).count(),
+            };
+            self.places.insert(at, place);
             new = true;
         }
         new
@@ -223,7 +224,7 @@ mod tests {
         assert_eq!(changes(&mut heard), [Change::Heard(at)]);
         let link_local: IpAddr = "fe80::1".parse().unwrap();
         heard.handle(peer(1, &["[fe80::1%4]:8008", "[fd00::1]:8008"]), true, link_local, now, nobody);
-        let all = peer(1, &["10.0.0.1:8008", "[fe80::1%4]:8008", "[fd00::1]:8008"]);
+        let all = peer(1, &["10.0.0.1:8008", "[fd00::1]:8008", "[fe80::1%4]:8008"]);
         assert_eq!(changes(&mut heard), [Change::Heard(all)]);
     }
 

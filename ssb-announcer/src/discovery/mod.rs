@@ -66,13 +66,6 @@ impl Default for Config {
     }
 }
 
-/// Who this node is on the LAN.
-#[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) identity: Identity,
-    pub(crate) network: NetworkKey,
-}
-
 /// A handle to discovery. Clones are handles to the same.
 #[derive(Debug, Clone)]
 pub struct Discovery {
@@ -120,8 +113,9 @@ pub(crate) fn reachable(listen: SocketAddr, identity: &Identity) -> Option<PeerA
     PeerAddresses::of_listeners(identity.id(), ips.map(|ip| SocketAddr::new(ip, listen.port())))
 }
 
-/// Opens the sockets; what cannot be opened is warned of. To be called within a tokio runtime.
-pub(crate) fn bind(config: Config, node: Node, gossip: Gossip) -> (Discovery, Listener) {
+/// Opens the sockets; what cannot be opened is warned of. Nothing is said or heard until the [`Listener`] runs. To be
+/// called within a tokio runtime.
+pub fn bind(config: Config, identity: Identity, network: NetworkKey, gossip: Gossip) -> (Discovery, Listener) {
     let open = |what: &'static str, port, opened: io::Result<UdpSocket>| match opened {
         Ok(socket) => Some(socket),
         Err(error) => {
@@ -144,7 +138,8 @@ pub(crate) fn bind(config: Config, node: Node, gossip: Gossip) -> (Discovery, Li
     let now = Instant::now();
     let listener = Listener {
         names: config.interfaces,
-        node,
+        identity,
+        network,
         gossip,
         plain,
         sealed,
@@ -161,9 +156,10 @@ pub(crate) fn bind(config: Config, node: Node, gossip: Gossip) -> (Discovery, Li
 }
 
 /// The task that speaks and hears.
-pub(crate) struct Listener {
+pub struct Listener {
     names: Vec<String>,
-    node: Node,
+    identity: Identity,
+    network: NetworkKey,
     gossip: Gossip,
     plain: Option<UdpSocket>,
     sealed: Option<UdpSocket>,
@@ -186,7 +182,7 @@ impl fmt::Debug for Listener {
 
 impl Listener {
     /// Speaks and hears until cancelled.
-    pub(crate) async fn run(mut self, cancel: CancellationToken) {
+    pub async fn run(mut self, cancel: CancellationToken) {
         self.look();
         let mut look_at = Instant::now() + LOOK_EVERY;
         let mut handles = true;
@@ -272,10 +268,10 @@ impl Listener {
         let read = match form {
             Form::Plain if datagram.len() <= MAX_DATAGRAM => packet::read_plain(datagram),
             Form::Plain => Err(PacketError::Size),
-            Form::Sealed => packet::open(datagram, &self.node.network),
+            Form::Sealed => packet::open(datagram, &self.network),
         };
         let addresses = match read {
-            Ok(addresses) if addresses.feed() == self.node.identity.id() => return,
+            Ok(addresses) if addresses.feed() == self.identity.id() => return,
             Ok(addresses) => addresses,
             Err(error) => {
                 trace!(%error, %source, ?form, "datagram refused");
@@ -309,7 +305,7 @@ impl Listener {
     }
 
     async fn announce(&mut self) {
-        let (feed, listen) = (self.node.identity.id(), self.gossip.local_address());
+        let (feed, listen) = (self.identity.id(), self.gossip.local_address());
         let neighbours = self.neighbours.borrow_and_update().clone();
         for announcement in announce::announcements(feed, listen, &self.interfaces, &neighbours, self.ports) {
             let Announcement { form, to, addresses } = announcement;
@@ -321,7 +317,7 @@ impl Listener {
             let Some(socket) = socket else { continue };
             let datagram = match form {
                 Form::Plain => addresses.to_string().into_bytes(),
-                Form::Sealed => packet::seal(&addresses, &self.node.network, &self.node.identity),
+                Form::Sealed => packet::seal(&addresses, &self.network, &self.identity),
             };
             match socket.send_to(&datagram, to).await {
                 Ok(_) => counter!("meshstream_ssb_lan_datagrams_sent_total").increment(1),

@@ -5,5 +5,6 @@
 
 mod hostile;
 mod javascript;
+mod lan;
 mod node;
 mod replication;
