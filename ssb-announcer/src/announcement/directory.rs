@@ -151,9 +151,12 @@ impl BroadcastDirectory {
 
     fn want_feeds(&self, index: &Index, now: std::time::Instant) {
         let needs = self.needs();
-        let nothing = BTreeSet::new();
+        let (nothing, nothing_asked) = (BTreeSet::new(), BTreeSet::new());
         let followed = needs.interest.as_ref().map_or(&nothing, |interest| &interest.followed);
-        self.store.want_broadcasts(index.wanted_feeds(now, followed, &needs.asked));
+        let by_itself = index.wanted_feeds(now, followed, &nothing_asked);
+        let all = index.wanted_feeds(now, followed, &needs.asked);
+        let lent = all.difference(&by_itself).map(|(feed, _)| *feed).collect();
+        self.store.want_broadcasts_lending(all, lent);
     }
 
     /// Taken after the index, where both are.

@@ -83,6 +83,14 @@ struct Span {
     named_at: FeedSequence,
 }
 
+/// Why a broadcast feed is replicated, the weightiest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    Asked,
+    Followed,
+    State,
+}
+
 #[derive(Debug)]
 struct Broadcast {
     id: BroadcastId,
@@ -268,20 +276,27 @@ impl Index {
         followed: &BTreeSet<BroadcastId>,
         asked: &BTreeSet<FeedId>,
     ) -> BTreeSet<(FeedId, FeedId)> {
-        let mut named: BTreeMap<FeedId, Vec<(bool, Span)>> = BTreeMap::new();
+        let mut named: BTreeMap<FeedId, Vec<(Need, Span)>> = BTreeMap::new();
         for broadcast in self.broadcasts.values().filter(|broadcast| !broadcast.is_over(now)) {
             let spans = named.entry(broadcast.author).or_default();
             let current = broadcast.first_current_span();
             let all = followed.contains(&broadcast.id) || broadcast.author == self.own;
             for (position, span) in broadcast.spans.iter().enumerate() {
-                if position >= current || all || asked.contains(&span.feed) {
-                    spans.push((position >= current, *span));
-                }
+                let need = if position >= current {
+                    Need::State
+                } else if all {
+                    Need::Followed
+                } else if asked.contains(&span.feed) {
+                    Need::Asked
+                } else {
+                    continue;
+                };
+                spans.push((need, *span));
             }
         }
         let mut wanted = BTreeSet::new();
         for spans in named.values_mut() {
-            spans.sort_unstable_by_key(|(current, span)| std::cmp::Reverse((*current, span.named_at)));
+            spans.sort_unstable_by_key(|(need, span)| std::cmp::Reverse((*need, span.named_at)));
         }
         for turn in 0..MAX_WANTED_FEEDS_PER_NODE {
             for (author, spans) in &named {

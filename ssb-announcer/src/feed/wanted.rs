@@ -33,7 +33,10 @@ pub struct WantedFeeds {
     /// Known by hearsay only, each with the neighbour that introduced it.
     others: BTreeMap<FeedId, Option<FeedId>>,
     followed: BTreeSet<FeedId>,
+    /// Node feeds that neighbours ask for.
     asked: BTreeSet<FeedId>,
+    /// Broadcast feeds that only neighbours want.
+    lent: BTreeSet<FeedId>,
     blocked: BTreeSet<FeedId>,
     paused: BTreeSet<FeedId>,
     /// Broadcast feeds, each with a node feed that names it.
@@ -87,9 +90,13 @@ impl WantedFeeds {
         self.blocked.contains(feed)
     }
 
-    /// Whether the feed is a node's and wanted because neighbours ask for it, and for no other reason.
+    /// Whether the feed is wanted because neighbours ask for it, and for no other reason.
     pub fn is_asked_only(&self, feed: &FeedId) -> bool {
-        self.asked.contains(feed) && !self.is_node_but_for_asking(feed)
+        match self.kind(feed) {
+            Some(FeedKind::Node) => !self.is_node_but_for_asking(feed),
+            Some(FeedKind::Broadcast) => self.lent.contains(feed),
+            Some(FeedKind::Own) | None => false,
+        }
     }
 
     /// The node feed that names a wanted broadcast feed.
@@ -139,9 +146,10 @@ impl WantedFeeds {
         self.asked = feeds;
     }
 
-    /// Replaces the broadcast feeds that are wanted. Bounded by who names them.
-    pub(super) fn set_broadcasts(&mut self, feeds: BTreeSet<(FeedId, FeedId)>) {
+    /// Replaces the broadcast feeds that are wanted, and which of them only neighbours want. Bounded by who names them.
+    pub(super) fn set_broadcasts(&mut self, feeds: BTreeSet<(FeedId, FeedId)>, lent: BTreeSet<FeedId>) {
         self.broadcasts = feeds;
+        self.lent = lent;
     }
 
     /// Feeds that are being dropped are named no more.
@@ -235,7 +243,7 @@ mod tests {
     #[test]
     fn a_broadcast_feed_is_wanted_while_a_feed_that_names_it_is() {
         let mut wanted = WantedFeeds::new(feed(0));
-        wanted.set_broadcasts([(feed(5), feed(1)), (feed(5), feed(2)), (feed(6), feed(5))].into());
+        wanted.set_broadcasts([(feed(5), feed(1)), (feed(5), feed(2)), (feed(6), feed(5))].into(), BTreeSet::new());
         assert_eq!(wanted.kind(&feed(5)), None);
         assert!(wanted.add_peer(feed(2)));
         assert_eq!(wanted.kind(&feed(5)), Some(FeedKind::Broadcast));
@@ -248,7 +256,7 @@ mod tests {
         let mut wanted = WantedFeeds::new(feed(0));
         wanted.add_own_broadcast(feed(5));
         assert_eq!(wanted.kind(&feed(5)), None);
-        wanted.set_broadcasts([(feed(5), feed(0)), (feed(6), feed(0)), (feed(0), feed(0))].into());
+        wanted.set_broadcasts([(feed(5), feed(0)), (feed(6), feed(0)), (feed(0), feed(0))].into(), BTreeSet::new());
         assert_eq!(wanted.kind(&feed(5)), Some(FeedKind::Own));
         assert_eq!(wanted.kind(&feed(6)), Some(FeedKind::Broadcast));
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));
@@ -262,7 +270,7 @@ mod tests {
         wanted.add_peer(feed(1));
         wanted.add_other(feed(2), None);
         wanted.set_asked([feed(3)].into());
-        wanted.set_broadcasts([(feed(9), feed(1)), (feed(10), feed(1)), (feed(10), feed(4))].into());
+        wanted.set_broadcasts([(feed(9), feed(1)), (feed(10), feed(1)), (feed(10), feed(4))].into(), BTreeSet::new());
         let blocked = [feed(1), feed(2), feed(3)];
         wanted.set_graph([feed(1), feed(4)].into(), blocked.into());
         let kinds = wanted.feeds();

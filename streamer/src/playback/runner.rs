@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use stream_model::{BroadcastId, BroadcastState, DirectoryChange};
+use stream_model::{BroadcastId, BroadcastState, DirectoryChange, Interest as DirectoryInterest};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -19,6 +19,10 @@ use crate::catalog::CatalogError;
 /// no more than this.
 const SURVEY: Duration = Duration::from_secs(1);
 
+/// How often the directory is told what is followed and held, besides when that is known to change: segments are also
+/// fetched for single requests. Against the hour after which announcements are dropped this is soon enough.
+const TELL_INTEREST: Duration = Duration::from_secs(60);
+
 /// Keeps the playlists up.
 #[derive(Debug)]
 pub struct Runner {
@@ -28,11 +32,20 @@ pub struct Runner {
     ids: HashMap<Id, BroadcastId>,
     /// When to survey the directory, where something calls for it.
     survey_at: Option<Instant>,
+    /// What the directory was told.
+    told: Option<DirectoryInterest>,
 }
 
 impl Runner {
     pub(super) fn new(shared: Arc<Shared>, started: mpsc::Receiver<Arc<Followed>>) -> Self {
-        Self { shared, started, followers: JoinSet::new(), ids: HashMap::new(), survey_at: Some(Instant::now()) }
+        Self {
+            shared,
+            started,
+            followers: JoinSet::new(),
+            ids: HashMap::new(),
+            survey_at: Some(Instant::now()),
+            told: None,
+        }
     }
 
     /// Until `stop` is cancelled, or the directory closes. May be cancelled.
@@ -46,6 +59,7 @@ impl Runner {
             set.insert(sequence);
         });
         *lock(&self.shared.held) = held.await?;
+        let mut tell_interest = tokio::time::interval(TELL_INTEREST);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -57,8 +71,10 @@ impl Runner {
                     let broadcast = followed.broadcast;
                     let task = self.followers.spawn(Follower::new(Arc::clone(&self.shared), followed).run());
                     self.ids.insert(task.id(), broadcast);
+                    self.tell_interest();
                 }
                 Some(ended) = self.followers.join_next_with_id() => self.handle_follower_end(ended),
+                _ = tell_interest.tick() => self.tell_interest(),
                 () = tokio::time::sleep_until(self.survey_at.unwrap_or_else(Instant::now)),
                     if self.survey_at.is_some() => self.survey(),
             }
@@ -110,6 +126,17 @@ impl Runner {
         }
     }
 
+    /// Has the directory ask for the announcements of what is followed, and keep those of what is held.
+    fn tell_interest(&mut self) {
+        let followed = lock(&self.shared.followed).keys().copied().collect();
+        let held = lock(&self.shared.held).iter().filter(|(_, set)| set.len() > 0).map(|(id, _)| *id).collect();
+        let interest = DirectoryInterest { followed, held };
+        if self.told.as_ref() != Some(&interest) {
+            self.shared.ports.directory.set_interest(interest.clone());
+            self.told = Some(interest);
+        }
+    }
+
     fn handle_follower_end(&mut self, ended: Result<(Id, ()), JoinError>) {
         let id = match &ended {
             Ok((id, ())) => *id,
@@ -125,6 +152,7 @@ impl Runner {
             lock(&self.shared.followed).remove(&broadcast);
         }
         tracing::debug!(%broadcast, "not followed any more");
+        self.tell_interest();
         self.plan_survey();
     }
 }

@@ -43,6 +43,12 @@ impl FeedStore {
         self.inner.change_wanted(|wanted| wanted.set_asked(feeds));
     }
 
+    /// [`want_broadcasts`](Self::want_broadcasts), of which some only because neighbours ask for them.
+    pub(crate) fn want_broadcasts_lending(&self, mut feeds: BTreeSet<(FeedId, FeedId)>, lent: BTreeSet<FeedId>) {
+        feeds.retain(|(feed, _)| !self.is_dropped(feed));
+        self.inner.change_wanted(|wanted| wanted.set_broadcasts(feeds, lent));
+    }
+
     /// Replaces what the follow graph says. The two sets are bounded by it.
     pub(crate) fn want_graph(&self, followed: BTreeSet<FeedId>, blocked: BTreeSet<FeedId>) {
         self.inner.change_wanted(|wanted| wanted.set_graph(followed, blocked));
