@@ -139,6 +139,9 @@ impl fmt::Debug for Gossip {
 
 impl PeerBook for Gossip {
     fn offer(&self, peer: SsbPeer) {
+        if self.shared.store.is_blocked(&peer.feed) {
+            return;
+        }
         if !self.shared.store.want_peer(peer.feed) {
             counter!("meshstream_ssb_feeds_refused_total").increment(1);
         }
@@ -151,6 +154,12 @@ impl PeerBook for Gossip {
 
     fn replicate(&self, feed: FeedId) {
         if !self.shared.store.want_other(feed) {
+            counter!("meshstream_ssb_feeds_refused_total").increment(1);
+        }
+    }
+
+    fn introduce(&self, neighbour: FeedId, feed: FeedId) {
+        if !self.shared.store.want_introduced(neighbour, feed) {
             counter!("meshstream_ssb_feeds_refused_total").increment(1);
         }
     }
@@ -377,6 +386,13 @@ async fn serve(
     cancel: CancellationToken,
 ) -> bool {
     let feed = keys.peer;
+    if shared.store.is_blocked(&feed) {
+        counter!("meshstream_ssb_peers_blocked_total").increment(1);
+        debug!(%feed, "this node blocks the SSB peer");
+        return false;
+    }
+    // Dropped after the connection has ended, whatever ended it.
+    let _asks_no_more = AskedGuard { shared: shared.clone(), feed };
     let Some(mut live) = LiveGuard::admit(&shared, feed, address, direction, &cancel) else {
         counter!("meshstream_ssb_connections_redundant_total").increment(1);
         debug!(%feed, ?direction, "there is a connection to this SSB peer already");
@@ -400,6 +416,20 @@ async fn serve(
         }
     }
     true
+}
+
+/// What a peer asks for is forgotten once it is not connected any more.
+struct AskedGuard {
+    shared: Arc<Shared>,
+    feed: FeedId,
+}
+
+impl Drop for AskedGuard {
+    fn drop(&mut self) {
+        if !self.shared.state().peers.is_connected(&self.feed) {
+            self.shared.store.note_asked(self.feed, BTreeSet::new());
+        }
+    }
 }
 
 /// Reports the end of a dial that did not become a connection.
