@@ -173,6 +173,7 @@ export class Player {
       paused: video.paused,
       blocked: this.blocked,
       stalled: held || still > STALLED_MS,
+      held,
       ahead,
       behind: engine.behind(),
       picture: video.videoWidth > 0,

@@ -12,6 +12,7 @@ const playing: Snapshot = {
   paused: false,
   blocked: false,
   stalled: false,
+  held: false,
   ahead: 20,
   picture: true,
   behind: 31.4,
@@ -34,6 +35,8 @@ test("each state has its caption", () => {
   check({ behind: null }, playing, "playing", /^Playing$/);
   check({ picture: false }, playing, "playing", /^Playing sound only, about 31 s/);
   check({ stalled: true }, playing, "catching-up", /Catching up/);
+  check({ stalled: true, held: true, ahead: 2 }, playing, "catching-up", /more in hand/);
+  check({ stalled: true, held: true, ahead: 0 }, playing, "waiting", /Waiting for the publisher/);
   check({ stalled: true, ahead: 0 }, playing, "waiting", /Waiting for the publisher/);
   check({ stalled: true, unreachable: true }, playing, "catching-up", /does not answer/);
   check({ paused: true }, playing, "paused", /Press play/);

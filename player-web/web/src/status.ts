@@ -20,6 +20,8 @@ export interface Snapshot {
   blocked: boolean;
   /** Playing, but nothing moves. */
   stalled: boolean;
+  /** The player stands still to have enough in hand. */
+  held: boolean;
   /** Seconds listed beyond the position, that could be played once loaded. */
   ahead: number;
   /** There is a picture, not sound alone. */
@@ -55,6 +57,9 @@ export function describe(now: Snapshot): Status {
   if (!now.hasPlaylist) return { state: "connecting", caption: "Connecting…" };
   if (now.started && !now.playlistEnded && now.ahead < NOTHING_AHEAD_S) {
     return waiting("Waiting for the publisher. The player goes on by itself.");
+  }
+  if (now.started && now.held) {
+    return { state: "catching-up", caption: "One moment: with a little more in hand it plays without stopping." };
   }
   if (now.started) return { state: "catching-up", caption: "Catching up: the video is on its way over the mesh." };
   return { state: "connecting", caption: "Loading the video…" };
