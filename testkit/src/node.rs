@@ -121,7 +121,11 @@ impl Node {
         writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
         writeln!(text, "[ssb]\nlisten = \"127.0.0.1:{ssb}\"")?;
         writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
-        writeln!(text, "[mesh]\nlan_discovery = false\npeers = {peers:?}\nmirror = {:?}", if *mirror_all { "all" } else { "watched" })?;
+        writeln!(
+            text,
+            "[mesh]\nlan_discovery = false\npeers = {peers:?}\nmirror = {:?}",
+            if *mirror_all { "all" } else { "watched" }
+        )?;
         Ok(text)
     }
 
