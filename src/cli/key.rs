@@ -4,7 +4,8 @@ use clap::Subcommand;
 use stream_model::{NewStreamKey, StreamKeyEntry, StreamKeys as _, StreamName};
 use streamer::keys::KeyStore;
 
-use super::Output;
+use super::show::{print_json, when};
+use super::{Output, print};
 use crate::config::Config;
 use crate::control::{Client, Connection};
 use crate::data_dir::DataDir;
@@ -89,38 +90,32 @@ impl Keys {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the command")]
 fn print_key(config: &Config, key: &NewStreamKey) -> anyhow::Result<()> {
     let port = config.ingest.listen.port();
     let (name, key) = (&key.name, key.key.expose());
-    println!("The key for {name}, shown only now:");
-    println!();
-    println!("  {key}");
-    println!();
-    println!("OBS:    server rtmp://NODE:{port}/live, stream key {name}?key={key}");
-    println!("ffmpeg: -f flv 'rtmp://NODE:{port}/live/{name}?key={key}'");
-    println!();
-    println!("NODE is this node's address. 'meshstream key revoke {name}' takes the key back.");
-    Ok(())
+    print(|out| {
+        writeln!(out, "The key for {name}, shown only now:")?;
+        writeln!(out)?;
+        writeln!(out, "  {key}")?;
+        writeln!(out)?;
+        writeln!(out, "OBS:    server rtmp://NODE:{port}/live, stream key {name}?key={key}")?;
+        writeln!(out, "ffmpeg: -f flv 'rtmp://NODE:{port}/live/{name}?key={key}'")?;
+        writeln!(out)?;
+        writeln!(out, "NODE is this node's address. 'meshstream key revoke {name}' takes the key back.")
+    })
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the command")]
 fn print_list(entries: &[StreamKeyEntry]) -> anyhow::Result<()> {
-    if entries.is_empty() {
-        println!("No stream keys yet. Make one with 'meshstream key add NAME'.");
-    }
-    for entry in entries {
-        println!("{}\tmade {}", entry.name, super::show::when(entry.created_at));
-    }
-    Ok(())
+    print(|out| {
+        if entries.is_empty() {
+            writeln!(out, "No stream keys yet. Make one with 'meshstream key add NAME'.")?;
+        }
+        entries.iter().try_for_each(|entry| writeln!(out, "{}\tmade {}", entry.name, when(entry.created_at)))
+    })
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the command")]
 fn print_revoked(name: &StreamName) -> anyhow::Result<()> {
-    println!("The key for {name} no longer lets anyone in. 'meshstream key add {name}' makes a new one.");
-    Ok(())
-}
-
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    super::show::print_json(value)
+    print(|out| {
+        writeln!(out, "The key for {name} no longer lets anyone in. 'meshstream key add {name}' makes a new one.")
+    })
 }

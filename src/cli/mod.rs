@@ -2,7 +2,9 @@
 
 mod key;
 mod show;
+mod ssb;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -37,6 +39,9 @@ enum Command {
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
+    /// Back up, move and recover this node's SSB identity and feed
+    #[command(subcommand)]
+    Ssb(ssb::Command),
     /// Show this node, its peers, links and storage
     Status(Output),
     /// Show the broadcasts known here
@@ -63,9 +68,38 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run => runtime.block_on(node::run(config)),
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
+        Command::Ssb(command) => runtime.block_on(ssb::run(&config, command)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };
     runtime.shutdown_timeout(node::JOIN_TIMEOUT);
     result
+}
+
+/// Prints an answer.
+fn print(answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    print_to(&mut io::stdout().lock(), answer)
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn print_to(output: &mut dyn Write, answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    match answer(output).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is_one() {
+        let (reader, mut pipe) = io::pipe().unwrap();
+        drop(reader);
+        print_to(&mut pipe, |out| writeln!(out, "no one reads this")).unwrap();
+        let mut full = io::Cursor::new([0; 4]);
+        let error = print_to(&mut &mut full, |out| writeln!(out, "too long")).unwrap_err().to_string();
+        assert!(error.contains("standard output"), "{error}");
+    }
 }

@@ -1,5 +1,6 @@
 //! `meshstream status` and `meshstream streams`.
 
+use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -7,7 +8,7 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 use stream_model::{MediaSequence, NodeReport, PeerReport, WallTime};
 
-use super::Output;
+use super::{Output, print};
 use crate::config::Config;
 use crate::control::Client;
 
@@ -28,8 +29,7 @@ pub(crate) async fn status(config: &Config, output: Output) -> anyhow::Result<()
     }
     let report: NodeReport = client.get("/api/v1/node").await?;
     let peers: Vec<PeerReport> = client.get("/api/v1/peers").await?;
-    print_status(&report, &peers);
-    Ok(())
+    print(|out| write_status(out, &report, &peers))
 }
 
 pub(crate) async fn streams(config: &Config, output: Output) -> anyhow::Result<()> {
@@ -39,61 +39,62 @@ pub(crate) async fn streams(config: &Config, output: Output) -> anyhow::Result<(
         return print_json(&document);
     }
     let broadcasts: Vec<Broadcast> = serde_json::from_value(document).context("the node's answer is not understood")?;
-    print_streams(&broadcasts);
-    Ok(())
+    print(|out| write_streams(out, &broadcasts))
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the command")]
-fn print_status(report: &NodeReport, peers: &[PeerReport]) {
-    println!("{}, meshstream {}", printable(&report.node.name), report.node.version);
-    println!("  feed      {}", report.node.feed);
-    println!("  peer      {}", report.node.peer);
+fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) -> io::Result<()> {
+    writeln!(out, "{}, meshstream {}", printable(&report.node.name), report.node.version)?;
+    writeln!(out, "  feed      {}", report.node.feed)?;
+    writeln!(out, "  peer      {}", report.node.peer)?;
     for (what, addresses) in [
         ("rtmp", &report.listen.rtmp),
         ("web", &report.listen.web),
         ("ssb", &report.listen.ssb),
         ("ipfs", &report.listen.ipfs),
     ] {
-        println!("  {what:<9} {}", addresses.join(" "));
+        writeln!(out, "  {what:<9} {}", addresses.join(" "))?;
     }
     let storage = &report.storage;
-    println!(
+    writeln!(
+        out,
         "  storage   {} of {} in {} files",
         ByteSize::b(storage.used_bytes),
         ByteSize::b(storage.quota_bytes),
         storage.files
-    );
+    )?;
     if report.publishing.is_empty() {
-        println!("Nobody publishes to this node. 'meshstream key add NAME' makes a key to publish with.");
+        writeln!(out, "Nobody publishes to this node. 'meshstream key add NAME' makes a key to publish with.")?;
     }
     for publishing in &report.publishing {
-        println!("Publishing: {} at {} kbit/s", publishing.name, publishing.kbps);
+        writeln!(out, "Publishing: {} at {} kbit/s", publishing.name, publishing.kbps)?;
     }
     if peers.is_empty() {
-        println!("No peers. Name another node's address in mesh.peers.");
+        writeln!(out, "No peers. Name another node's address in mesh.peers.")?;
     }
     for peer in peers {
         let state = format!("{:?}", peer.state).to_lowercase();
         let error = peer.last_error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();
-        println!("Peer: {} at {} ({state}{error})", printable(&peer.name), printable(&peer.addresses.join(" ")));
+        writeln!(out, "Peer: {} at {} ({state}{error})", printable(&peer.name), printable(&peer.addresses.join(" ")))?;
     }
+    Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the command")]
-fn print_streams(broadcasts: &[Broadcast]) {
+fn write_streams(out: &mut dyn Write, broadcasts: &[Broadcast]) -> io::Result<()> {
     if broadcasts.is_empty() {
-        println!("No broadcasts known here. Publish one, or name another node's address in mesh.peers.");
+        writeln!(out, "No broadcasts known here. Publish one, or name another node's address in mesh.peers.")?;
     }
     for broadcast in broadcasts {
         let newest = broadcast.media_sequence.map(|sequence| sequence.to_string()).unwrap_or_else(|| "-".to_owned());
-        println!(
+        writeln!(
+            out,
             "{:<5}  {}  segment {newest}, {} held  /watch/{}",
             broadcast.state,
             printable(&broadcast.title),
             broadcast.held_segments,
             broadcast.slug
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// Other nodes choose these texts; control characters could rewrite the terminal.
@@ -106,8 +107,7 @@ pub(super) fn when(time: WallTime) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(time.0)).to_string()
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the command")]
 pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value).context("cannot write JSON")?);
-    Ok(())
+    let document = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+    print(|out| writeln!(out, "{document}"))
 }
