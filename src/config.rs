@@ -96,6 +96,8 @@ pub(crate) struct Web {
     pub(crate) listen: SocketAddr,
     /// Where people reach the pages; empty where the node's own addresses serve.
     pub(crate) public_url: String,
+    /// With which the owner acts over the network; `admin-token` in the data directory where none is named.
+    pub(crate) admin_token_file: Option<PathBuf>,
     /// What `/ipfs/` serves.
     pub(crate) gateway: GatewayReach,
 }
@@ -160,7 +162,7 @@ impl Default for Ssb {
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: any(8080), public_url: String::new(), gateway: GatewayReach::Known }
+        Self { listen: any(8080), public_url: String::new(), admin_token_file: None, gateway: GatewayReach::Known }
     }
 }
 

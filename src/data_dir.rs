@@ -49,6 +49,11 @@ impl DataDir {
     }
 }
 
+/// The admin token of the node that uses a data directory, where no other file is named.
+pub(crate) fn admin_token_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("admin-token")
+}
+
 /// The control socket of the node that uses a data directory.
 pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")

@@ -1,5 +1,6 @@
 //! Meshstream: live video over a wireless mesh with no Internet. See ARCHITECTURE.md for the way of the data.
 
+mod admin_token;
 mod cli;
 mod config;
 mod control;

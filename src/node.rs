@@ -21,8 +21,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::admin_token;
 use crate::config::{Config, Mirror};
-use crate::data_dir::{DataDir, control_socket};
+use crate::data_dir::{DataDir, admin_token_file, control_socket};
 use crate::failure::Failure;
 use crate::status::{OPEN_COMMUNITY, Parts, Status};
 use crate::web_address::web_addresses;
@@ -159,6 +160,8 @@ impl Node {
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
         let data_dir = DataDir::lock(&config.node.data_dir)?;
         let path = data_dir.path().to_owned();
+        let token_file = config.web.admin_token_file.clone().unwrap_or_else(|| admin_token_file(&path));
+        let admin_token = admin_token::load_or_create(&token_file)?;
         let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
         let listener = player_web::bind(config.web.listen)
@@ -200,6 +203,7 @@ impl Node {
             playlists: playlists.clone(),
             content: router.reader(),
             lookup: router.lookup(),
+            timeline: ssb.timeline(),
             status: status.clone(),
         };
         let socket = control_socket(&path);
@@ -211,6 +215,7 @@ impl Node {
         let web_config = player_web::Config {
             listen: config.web.listen,
             gateway: config.web.gateway,
+            admin_token: Some(admin_token),
             ..player_web::Config::default()
         };
         let app = player_web::app(ports.clone(), &web_config);

@@ -3,20 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
-use stream_model::{ContentLookup, ContentReader, Directory, NodeStatus, Playlists, StreamKeys};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use stream_model::{ContentLookup, ContentReader, Directory, NodeStatus, Playlists, StreamKeys, Timeline};
 
 use crate::gateway::Gateway;
-use crate::routes::{api, control, gateway, hls, node, pages};
+use crate::owner::{Guard, OnControlSocket};
+use crate::routes::{api, control, gateway, hls, node, pages, timeline};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
-/// Most bytes of a request's body. Only the control socket takes any: a stream name in JSON.
+/// Most bytes of a request's body, but for posts: a stream name in JSON.
 const MAX_BODY_BYTES: usize = 4096;
 
 /// Where answers come from.
@@ -30,6 +31,8 @@ pub struct Ports {
     pub content: Arc<dyn ContentReader>,
     /// What peers have, for the gateway.
     pub lookup: Arc<dyn ContentLookup>,
+    /// What people say.
+    pub timeline: Arc<dyn Timeline>,
     /// This node.
     pub status: Arc<dyn NodeStatus>,
 }
@@ -46,6 +49,7 @@ pub(crate) struct AppState {
     pub(crate) ports: Ports,
     pub(crate) sockets: Slots,
     pub(crate) gateway: Gateway,
+    pub(crate) guard: Guard,
 }
 
 /// What the network sees.
@@ -53,9 +57,9 @@ pub fn app(ports: Ports, config: &Config) -> Router {
     finish(routes(), ports, config)
 }
 
-/// What the owner's programs see on the unix socket: the same, and the stream keys.
+/// What the owner's programs see on the unix socket: the same, writing without a token, and the stream keys.
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
-    finish(routes().merge(control::routes(keys)), ports, config)
+    finish(routes().merge(control::routes(keys)), ports, config).layer(Extension(OnControlSocket))
 }
 
 fn routes() -> Router<AppState> {
@@ -71,6 +75,12 @@ fn routes() -> Router<AppState> {
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))
         .route("/api/v1/broadcasts/{id}", get(api::broadcast))
+        .route("/api/v1/broadcasts/{id}/comments", get(timeline::comments))
+        .route("/api/v1/timeline", get(timeline::timeline))
+        .route("/api/v1/threads/{key}", get(timeline::thread))
+        .route("/api/v1/feeds/{feed}", get(timeline::feed))
+        .route("/api/v1/posts", post(timeline::post).layer(DefaultBodyLimit::max(timeline::MAX_POST_BYTES)))
+        .route("/api/v1/votes", post(timeline::vote))
         .route("/api/v1/peers", get(api::peers))
         .route("/api/v1/storage", get(api::storage))
         .route("/ws", get(socket::upgrade))
@@ -83,10 +93,12 @@ fn routes() -> Router<AppState> {
 fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
     let sockets = Slots::new(socket::MAX_SOCKETS, socket::MAX_SOCKETS_PER_ADDRESS);
     let gateway = Gateway::new(&ports, config.gateway);
+    let guard = Guard::new(config.admin_token.clone());
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
         ports,
         sockets,
         gateway,
+        guard,
     })
 }
 

@@ -4,6 +4,8 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::AdminToken;
+
 /// What the gateway at `/ipfs/` serves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +30,9 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// What the gateway serves.
     pub gateway: GatewayReach,
+    /// With which the owner acts over the network; without one only the control socket can. Never part of a file.
+    #[serde(skip)]
+    pub admin_token: Option<AdminToken>,
 }
 
 impl Default for Config {
@@ -37,6 +42,7 @@ impl Default for Config {
             max_connections: 512,
             max_connections_per_address: 64,
             gateway: GatewayReach::Known,
+            admin_token: None,
         }
     }
 }

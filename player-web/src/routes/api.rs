@@ -41,6 +41,6 @@ pub(crate) async fn broadcast(State(state): State<AppState>, Path(id): Path<Stri
 }
 
 /// What is true now, not to be kept.
-fn fresh(value: impl Serialize) -> Response {
+pub(crate) fn fresh(value: impl Serialize) -> Response {
     ([(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(value)).into_response()
 }

@@ -6,6 +6,7 @@ pub(crate) mod gateway;
 pub(crate) mod hls;
 pub(crate) mod node;
 pub(crate) mod pages;
+pub(crate) mod timeline;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

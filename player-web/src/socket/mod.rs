@@ -68,7 +68,7 @@ pub(crate) async fn upgrade(
 
 /// Whether the page that connects is one of ours: browsers let any page open a WebSocket anywhere, and say whose it
 /// is (RFC 6455 §10.2). Programs send no `Origin`.
-fn same_origin(headers: &HeaderMap) -> bool {
+pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
@@ -109,6 +109,7 @@ async fn run(
     // Before the first copy of the directory is taken, so that no change falls between.
     let mut directory = ports.directory.subscribe();
     let mut playlists = ports.playlists.subscribe();
+    let mut posts = ports.timeline.subscribe();
     let mut look = interval(NODE_LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pending: Option<Output> = None;
@@ -149,6 +150,10 @@ async fn run(
                 Some(change) => session.handle_directory_change(change),
                 None => return,
             },
+            change = posts.next() => match change {
+                Some(change) => session.handle_timeline_change(change),
+                None => return,
+            },
             _ = look.tick() => session.handle_node_state(NodeState::of(&*ports.status).await),
             () = sleep_until(tokio::time::Instant::from_std(session.next_timeout())), if pending.is_none() => {}
         }
@@ -162,6 +167,8 @@ fn frame(output: Output, ports: &Ports) -> Message {
             ServerMessage::Directory { broadcasts: shown(ports.directory.listings(), &*ports.playlists, MAX_SHOWN) }
         }
         Output::Playlist(change) => ServerMessage::playlist(change),
+        Output::Post(post) => ServerMessage::post(*post, &*ports.directory),
+        Output::Missed => ServerMessage::Missed,
         Output::Node(state) => ServerMessage::Node(state),
         Output::Error(message) => ServerMessage::Error { message: message.to_owned() },
         Output::Ping => return Message::Ping(bytes::Bytes::new()),

@@ -3,10 +3,10 @@
 //! A slow client does not make anything queue up: of each broadcast it is owed the newest playlist change, of the
 //! directory one whole copy taken when it can be sent. So what it misses in between is made good by what follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use stream_model::{BroadcastId, DirectoryChange, PlaylistChange};
+use stream_model::{BroadcastId, DirectoryChange, PlaylistChange, Post, TimelineChange};
 
 use super::protocol::ClientMessage;
 use crate::node_state::NodeState;
@@ -22,6 +22,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Most broadcasts that one client follows: a page plays one, a wall of screens a few.
 const MAX_SUBSCRIPTIONS: usize = 16;
+
+/// Posts and comments that wait for a client: a flurry. Each has at most some 40 KB.
+const MAX_PENDING_POSTS: usize = 16;
 
 /// Most messages of a client within [`MESSAGE_WINDOW`]; our own player sends one or two in its life.
 const MAX_MESSAGES: u32 = 32;
@@ -44,6 +47,8 @@ pub(crate) enum Output {
     Hello,
     Directory,
     Playlist(PlaylistChange),
+    Post(Box<Post>),
+    Missed,
     Node(NodeState),
     Error(&'static str),
     Ping,
@@ -60,6 +65,11 @@ pub(crate) struct Session {
     directory_not_before: Instant,
     /// Broadcasts subscribed to, and the newest change not yet sent.
     subscriptions: BTreeMap<BroadcastId, Option<PlaylistChange>>,
+    /// Whether it is sent posts that begin a thread.
+    follows_timeline: bool,
+    /// Posts and comments not yet sent, oldest first, and whether some were left out.
+    posts: VecDeque<Box<Post>>,
+    missed: bool,
     /// The node as it was last seen, and whether the client knows.
     node: Option<NodeState>,
     node_due: bool,
@@ -79,6 +89,9 @@ impl Session {
             directory_due: true,
             directory_not_before: now,
             subscriptions: BTreeMap::new(),
+            follows_timeline: false,
+            posts: VecDeque::new(),
+            missed: false,
             node: None,
             node_due: false,
             heard: now,
@@ -103,6 +116,30 @@ impl Session {
         {
             self.superseded += 1;
         }
+    }
+
+    pub(crate) fn handle_timeline_change(&mut self, change: TimelineChange) {
+        let post = match change {
+            TimelineChange::Post(post) => post,
+            TimelineChange::Missed => {
+                self.missed |= self.follows_timeline || !self.subscriptions.is_empty();
+                return;
+            }
+        };
+        let wanted = match (post.root, post.broadcast) {
+            (None, _) => self.follows_timeline,
+            (Some(_), Some(broadcast)) => self.subscriptions.contains_key(&broadcast),
+            (Some(_), None) => false,
+        };
+        if !wanted {
+            return;
+        }
+        if self.posts.len() >= MAX_PENDING_POSTS {
+            self.posts.pop_front();
+            self.missed = true;
+            self.superseded += 1;
+        }
+        self.posts.push_back(post);
     }
 
     /// The node was looked at. How often that is bounds how often it is sent.
@@ -140,6 +177,7 @@ impl Session {
             Ok(ClientMessage::Unsubscribe { broadcast }) => {
                 self.subscriptions.remove(&broadcast);
             }
+            Ok(ClientMessage::Timeline) => self.follows_timeline = true,
             Err(_) => self.error = Some("not understood: send {\"type\":\"subscribe\",\"broadcast\":…}"),
         }
     }
@@ -172,6 +210,12 @@ impl Session {
             self.directory_not_before = now + DIRECTORY_PAUSE;
             return Some(Output::Directory);
         }
+        if std::mem::take(&mut self.missed) {
+            return Some(Output::Missed);
+        }
+        if let Some(post) = self.posts.pop_front() {
+            return Some(Output::Post(post));
+        }
         if self.node_due {
             self.node_due = false;
             return self.node.clone().map(Output::Node);
@@ -200,7 +244,7 @@ mod tests {
     use super::*;
     use crate::node_state::StorageState;
     use proptest::prelude::*;
-    use stream_model::{MediaSequence, MessageKey};
+    use stream_model::{Author, FeedId, MediaSequence, MessageKey, TimelineCursor, WallTime};
 
     fn broadcast(number: u8) -> BroadcastId {
         BroadcastId(MessageKey([number; 32]))
@@ -309,6 +353,67 @@ mod tests {
             session.handle_text("{}", now);
         }
         assert_eq!(session.poll_output(now), Some(Output::Close(CloseReason::Misbehaved)));
+    }
+
+    fn post(number: u8, root: Option<u8>) -> TimelineChange {
+        let root = root.map(|byte| MessageKey([byte; 32]));
+        TimelineChange::Post(Box::new(Post {
+            key: MessageKey([number; 32]),
+            cursor: TimelineCursor(number.into()),
+            author: Author { feed: FeedId([1; 32]), name: None, image: None, own: false },
+            text: String::new(),
+            written_at: WallTime(0),
+            root,
+            branches: Vec::new(),
+            channel: None,
+            mentions: Vec::new(),
+            broadcast: root.map(BroadcastId),
+            replies: 0,
+            votes: 0,
+        }))
+    }
+
+    fn numbers(outputs: &[Output]) -> Vec<Option<u8>> {
+        outputs
+            .iter()
+            .map(|output| match output {
+                Output::Post(post) => Some(post.key.0[0]),
+                Output::Missed => None,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn comments_go_to_who_subscribed_and_posts_to_who_follows_the_timeline() {
+        let now = Instant::now();
+        let mut session = greeted(now);
+        session.handle_timeline_change(post(1, None));
+        session.handle_timeline_change(post(2, Some(7)));
+        session.handle_timeline_change(TimelineChange::Missed);
+        assert_eq!(drain(&mut session, now), []);
+        session.handle_text(&subscribe(7), now);
+        session.handle_timeline_change(post(3, None));
+        session.handle_timeline_change(post(4, Some(7)));
+        session.handle_timeline_change(post(5, Some(8)));
+        assert_eq!(numbers(&drain(&mut session, now)), [Some(4)]);
+        session.handle_text(r#"{"type":"timeline"}"#, now);
+        session.handle_timeline_change(post(6, None));
+        session.handle_timeline_change(TimelineChange::Missed);
+        assert_eq!(numbers(&drain(&mut session, now)), [None, Some(6)]);
+    }
+
+    #[test]
+    fn to_a_slow_client_the_newest_posts_are_owed_and_it_is_told_of_the_others() {
+        let now = Instant::now();
+        let mut session = greeted(now);
+        session.handle_text(r#"{"type":"timeline"}"#, now);
+        for number in 0..100 {
+            session.handle_timeline_change(post(number, None));
+        }
+        let owed = numbers(&drain(&mut session, now));
+        assert_eq!((owed.len(), owed[0], owed[1], owed[MAX_PENDING_POSTS]), (17, None, Some(84), Some(99)));
+        assert_eq!(session.take_superseded(), 84);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod hls;
 mod pages;
 mod server;
 mod socket;
+mod timeline;
 
 use std::sync::Arc;
 

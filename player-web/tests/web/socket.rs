@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use stream_model::{BroadcastState, DirectoryChange, MediaSequence, PlaylistChange};
+use stream_model::{BroadcastState, DirectoryChange, MediaSequence, MessageKey, PlaylistChange, TimelineChange};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::server::{GUARD, Running, start};
-use crate::support::{FakeNode, broadcast_id, listing};
+use crate::support::{FakeNode, broadcast_id, listing, post};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -60,6 +60,33 @@ async fn subscribe(client: &mut Client, byte: u8) {
     client.send(Message::text(message.to_string())).await.unwrap();
     client.send(Message::text("{}")).await.unwrap();
     assert_eq!(next(client).await["type"], "error");
+}
+
+#[tokio::test]
+async fn comments_and_posts_come_as_they_are_written_to_those_who_asked() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let mut client = greeted(&server).await;
+    subscribe(&mut client, 7).await;
+    let change = |byte, root: Option<u8>| {
+        let post = post(byte, "*nice*", root.map(|root| MessageKey([root; 32])));
+        node.timeline_changes.send(TimelineChange::Post(Box::new(post))).unwrap();
+    };
+    change(1, Some(8));
+    change(2, None);
+    change(3, Some(7));
+    let comment = next(&mut client).await;
+    assert_eq!((&comment["type"], &comment["broadcast"]), (&json!("comment"), &json!(broadcast_id(7).slug())));
+    assert_eq!(comment["post"]["html"], "<p><em>nice</em></p>\n");
+    client.send(Message::text(r#"{"type":"timeline"}"#)).await.unwrap();
+    client.send(Message::text("{}")).await.unwrap();
+    assert_eq!(next(&mut client).await["type"], "error");
+    change(4, None);
+    let post = next(&mut client).await;
+    assert_eq!((&post["type"], &post["post"]["cursor"]), (&json!("post"), &json!(4)));
+    node.timeline_changes.send(TimelineChange::Missed).unwrap();
+    assert_eq!(next(&mut client).await, json!({ "type": "missed" }));
+    server.stop().await;
 }
 
 #[tokio::test]

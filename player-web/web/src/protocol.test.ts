@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import comment from "../../tests/fixtures/ws/comment.json";
 import directory from "../../tests/fixtures/ws/directory.json";
 import error from "../../tests/fixtures/ws/error.json";
 import hello from "../../tests/fixtures/ws/hello.json";
+import missed from "../../tests/fixtures/ws/missed.json";
 import node from "../../tests/fixtures/ws/node.json";
 import playlist from "../../tests/fixtures/ws/playlist.json";
+import post from "../../tests/fixtures/ws/post.json";
 import subscribe from "../../tests/fixtures/ws/subscribe.json";
+import timeline from "../../tests/fixtures/ws/timeline.json";
 import unsubscribe from "../../tests/fixtures/ws/unsubscribe.json";
 import { VERSION, encodeClientMessage, parseServerMessage } from "./protocol";
 
@@ -15,12 +19,24 @@ test("what the node sends is understood", () => {
   assert.deepEqual(parseServerMessage(JSON.stringify(playlist)), playlist);
   assert.deepEqual(parseServerMessage(JSON.stringify(node)), node);
   assert.deepEqual(parseServerMessage(JSON.stringify(error)), error);
+  for (const message of [comment, post, missed]) {
+    assert.deepEqual(parseServerMessage(JSON.stringify(message)), message);
+  }
 });
 
 test("what the player sends is as documented", () => {
   const { broadcast } = subscribe;
   assert.deepEqual(JSON.parse(encodeClientMessage({ type: "subscribe", broadcast })), subscribe);
   assert.deepEqual(JSON.parse(encodeClientMessage({ type: "unsubscribe", broadcast })), unsubscribe);
+  assert.deepEqual(JSON.parse(encodeClientMessage({ type: "timeline" })), timeline);
+});
+
+test("posts that are not whole are ignored", () => {
+  const whole = post.post;
+  for (const odd of [null, {}, { ...whole, html: 1 }, { ...whole, author: null }, { ...whole, cursor: "1" }]) {
+    assert.equal(parseServerMessage(JSON.stringify({ type: "post", post: odd })), undefined);
+    assert.equal(parseServerMessage(JSON.stringify({ ...comment, post: odd })), undefined);
+  }
 });
 
 test("other messages are ignored, and broadcasts that are not whole are left out", () => {

@@ -1,5 +1,5 @@
 // The messages of /ws, version 1 (docs/protocol/websocket.md). What arrives is checked here once; texts in it were
-// written by strangers and are only ever shown as text.
+// written by strangers and are only ever shown as text. Only `html` may be put into a page: this node made it.
 
 export const VERSION = 1;
 
@@ -23,14 +23,35 @@ export interface NodeState {
   storage: { used_percent: number; disk_full: boolean };
 }
 
+export interface Post {
+  key: string;
+  /** Its place in the order of arrival. */
+  cursor: number;
+  author: { feed: string; name: string | null; image: string | null; own: boolean };
+  /** Markdown. */
+  text: string;
+  /** The text as HTML without anything harmful. */
+  html: string;
+  /** Milliseconds since 1970, as its author says, never later than now. */
+  written_at: number;
+  root: string | null;
+  /** The slug of the broadcast that it is about. */
+  broadcast: string | null;
+  replies: number;
+  votes: number;
+}
+
 export type ServerMessage =
   | { type: "hello"; version: number }
   | { type: "directory"; broadcasts: Broadcast[] }
   | { type: "playlist"; broadcast: string; media_sequence: number | null; ended: boolean }
   | ({ type: "node" } & NodeState)
+  | { type: "comment"; broadcast: string; post: Post }
+  | { type: "post"; post: Post }
+  | { type: "missed" }
   | { type: "error"; message: string };
 
-export type ClientMessage = { type: "subscribe" | "unsubscribe"; broadcast: string };
+export type ClientMessage = { type: "subscribe" | "unsubscribe"; broadcast: string } | { type: "timeline" };
 
 /** Reads a message; undefined where it is of a type unknown here, or not a message at all. */
 export function parseServerMessage(text: string): ServerMessage | undefined {
@@ -56,6 +77,14 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
       return isNodeState(value)
         ? { type: "node", name: value.name, peers: value.peers, publishing: value.publishing, storage: value.storage }
         : undefined;
+    case "comment":
+      return typeof value.broadcast === "string" && isPost(value.post)
+        ? { type: "comment", broadcast: value.broadcast, post: value.post }
+        : undefined;
+    case "post":
+      return isPost(value.post) ? { type: "post", post: value.post } : undefined;
+    case "missed":
+      return { type: "missed" };
     case "error":
       return typeof value.message === "string" ? { type: "error", message: value.message } : undefined;
     default:
@@ -84,6 +113,27 @@ function isNodeState(value: object): value is NodeState {
     isObject(state.storage) &&
     typeof state.storage.used_percent === "number" &&
     typeof state.storage.disk_full === "boolean"
+  );
+}
+
+function isText(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
+}
+
+function isPost(value: unknown): value is Post {
+  return (
+    isObject(value) &&
+    isObject(value.author) &&
+    typeof value.author.feed === "string" &&
+    isText(value.author.name) &&
+    isText(value.author.image) &&
+    typeof value.author.own === "boolean" &&
+    typeof value.key === "string" &&
+    typeof value.text === "string" &&
+    typeof value.html === "string" &&
+    isText(value.root) &&
+    isText(value.broadcast) &&
+    [value.cursor, value.written_at, value.replies, value.votes].every((number) => typeof number === "number")
   );
 }
 
