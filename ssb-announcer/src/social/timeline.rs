@@ -115,7 +115,7 @@ impl SocialTimeline {
     }
 
     fn is_blocked(&self, feed: &FeedId) -> bool {
-        self.store.wanted().borrow().is_blocked(feed)
+        self.store.is_blocked(feed)
     }
 
     fn look(&self) -> Look {
