@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use stream_model::FeedId;
 
 use super::session::{Call, CallKind};
+use crate::nesting::{MAX_NESTING, nesting};
+use crate::replication::history::arguments::{self, Arguments};
 
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,8 @@ pub enum Answer {
     Value(Value),
     /// Replication by epidemic broadcast trees begins on this substream.
     Replicate,
+    /// The messages of a feed are the stream.
+    History(Arguments),
     /// Each value received is answered with our time, in milliseconds.
     Ping,
     /// An error with this text.
@@ -38,15 +42,49 @@ pub fn answer(call: &Call, identity: FeedId) -> Answer {
         (["ebt", "replicate"], CallKind::Duplex) => {
             Answer::Error("expected ebt.replicate({version: 3, format: \"classic\"})".to_owned())
         }
-        // The wording lets JavaScript peers see that a method is missing (npm `ssb-ebt`, `isMuxrpcMissingError`).
+        (["createHistoryStream"], CallKind::Source) => match arguments::parse(&call.args) {
+            Ok(asked) => Answer::History(asked),
+            Err(bad) => Answer::Error(bad.to_string()),
+        },
+        // The wordings are those of npm `muxrpc`; by the second one, JavaScript peers see that a method is missing (npm
+        // `ssb-ebt`, `isMuxrpcMissingError`).
+        _ if is_offered(&name) => Answer::Error(format!("no {}:{}", call.kind.as_str(), name.join(","))),
         _ => Answer::Error(format!("method:{} is not in list of allowed methods", printable(&name))),
     }
 }
 
+/// Whether the text of an error says that the peer does not know the method: npm `muxrpc`, and `go-ssb`.
+pub fn says_unknown_method(error: &str) -> bool {
+    let method = error.strip_prefix("method:");
+    method.is_some_and(|rest| rest.ends_with(" is not in list of allowed methods"))
+        || error.starts_with("muxrpc: no such command")
+        || ["no async:", "no source:", "no sink:", "no duplex:"].iter().any(|wording| error.starts_with(wording))
+}
+
+/// The call that asks a peer what it offers.
+pub fn manifest_call() -> Call {
+    Call { name: vec!["manifest".to_owned()], kind: CallKind::Async, args: vec![] }
+}
+
+/// Whether a peer's manifest has `ebt.replicate`.
+pub fn offers_ebt(manifest: &[u8]) -> bool {
+    if nesting(manifest) > MAX_NESTING {
+        return false;
+    }
+    let manifest: Value = serde_json::from_slice(manifest).unwrap_or_default();
+    manifest["ebt"]["replicate"] == "duplex"
+}
+
+fn is_offered(name: &[&str]) -> bool {
+    name.iter().try_fold(&manifest(), |level, part| level.get(part)).is_some_and(Value::is_string)
+}
+
+/// What whoever knows the network key may call: nothing that changes this node or tells more than its feeds do.
 fn manifest() -> Value {
     json!({
         "whoami": "async",
         "manifest": "async",
+        "createHistoryStream": "source",
         "gossip": { "ping": "duplex" },
         "conn": { "ping": "duplex" },
         "ebt": { "replicate": "duplex" },
@@ -87,17 +125,45 @@ mod tests {
                 CallKind::Source,
                 "method:blobs,createWants is not in list of allowed methods",
             ),
-            (
-                &["createHistoryStream"],
-                CallKind::Source,
-                "method:createHistoryStream is not in list of allowed methods",
-            ),
+            (&["createUserStream"], CallKind::Source, "method:createUserStream is not in list of allowed methods"),
             (&["tunnel", "isRoom"], CallKind::Async, "method:tunnel,isRoom is not in list of allowed methods"),
-            (&["whoami"], CallKind::Source, "method:whoami is not in list of allowed methods"),
+            (&["gossip"], CallKind::Async, "method:gossip is not in list of allowed methods"),
+            (&["whoami"], CallKind::Source, "no source:whoami"),
+            (&["ebt", "replicate"], CallKind::Async, "no async:ebt,replicate"),
             (&[], CallKind::Async, "method: is not in list of allowed methods"),
         ] {
             assert_eq!(ask(name, kind, vec![]), Answer::Error(message.to_owned()));
         }
+    }
+
+    #[test]
+    fn the_errors_that_we_send_for_unknown_methods_are_understood_as_such() {
+        let unknown = ask(&["ebt", "unheardOf"], CallKind::Duplex, vec![]);
+        let Answer::Error(text) = unknown else { panic!("{unknown:?}") };
+        assert!(says_unknown_method(&text));
+        assert!(says_unknown_method("muxrpc: no such command: ebt.replicate"));
+        assert!(says_unknown_method("no source:createHistoryStream"));
+        assert!(!says_unknown_method("the id is not a feed"));
+    }
+
+    #[test]
+    fn a_manifest_tells_whether_a_peer_knows_ebt() {
+        assert!(offers_ebt(manifest().to_string().as_bytes()));
+        for without in
+            ["", "[]", r#"{"ebt":{"replicate":"async"}}"#, r#"{"ebt":7}"#, r#"{"ebt":{}}"#, &"[".repeat(9_999)]
+        {
+            assert!(!offers_ebt(without.as_bytes()), "{without}");
+        }
+    }
+
+    #[test]
+    fn histories_are_streams_and_wrong_arguments_are_named() {
+        let args = arguments::call(ME, stream_model::FeedSequence(3)).args;
+        assert!(matches!(ask(&["createHistoryStream"], CallKind::Source, args), Answer::History(_)));
+        assert_eq!(
+            ask(&["createHistoryStream"], CallKind::Source, vec![json!({ "id": 7 })]),
+            Answer::Error("the id is not a feed".to_owned())
+        );
     }
 
     #[test]

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use super::packet::{Encoding, Packet, RequestNumber};
 use crate::nesting::{MAX_NESTING, nesting};
 
-/// The most calls a peer may have open at once. JavaScript peers open about five for good (replication, pings,
-/// blobs); the rest is room for short questions.
-pub const MAX_OPEN: usize = 32;
+/// The most calls a peer may have open at once. A peer without EBT keeps one open for each feed that it follows, up to
+/// [`MAX_SERVED`](crate::replication::history::serving::MAX_SERVED); the rest is room for replication, pings, blobs and
+/// short questions. Each costs some 30 bytes here.
+pub const MAX_OPEN: usize = 576;
 /// The most bytes of a call's body: a name and a few options.
 pub const MAX_CALL: usize = 16 * 1024;
 /// How much of an error's text is kept.
@@ -44,7 +45,8 @@ impl CallKind {
         !matches!(self, Self::Async)
     }
 
-    fn as_str(self) -> &'static str {
+    /// As it stands in a call.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Async => "async",
             Self::Source => "source",
@@ -94,9 +96,15 @@ pub enum SessionError {
 
 #[derive(Debug)]
 struct Open {
-    stream: bool,
+    kind: CallKind,
     ended_here: bool,
     ended_there: bool,
+}
+
+impl Open {
+    fn new(kind: CallKind) -> Self {
+        Self { kind, ended_here: false, ended_there: false }
+    }
 }
 
 /// The calls of one connection.
@@ -115,32 +123,33 @@ impl Session {
     pub fn call(&mut self, call: &Call) -> Result<(SubstreamId, Packet), SessionError> {
         self.our_last = self.our_last.checked_add(1).ok_or(SessionError::Exhausted)?;
         let id = SubstreamId(self.our_last);
-        let stream = call.kind.is_stream();
-        self.open.insert(id, Open { stream, ended_here: false, ended_there: false });
+        self.open.insert(id, Open::new(call.kind));
         let body = json!({ "name": call.name, "args": call.args, "type": call.kind.as_str() });
-        Ok((id, packet(id, stream, false, &body)))
+        Ok((id, packet(id, call.kind.is_stream(), false, &body)))
     }
 
     /// A packet with data for an open substream, or the answer to an async call, which closes it. `None` where it is
     /// not open for us.
-    pub fn data(&mut self, id: SubstreamId, body: Bytes) -> Option<Packet> {
+    pub fn data(&mut self, id: SubstreamId, encoding: Encoding, body: Bytes) -> Option<Packet> {
         let open = self.open.get(&id).filter(|open| !open.ended_here)?;
-        let stream = open.stream;
+        let stream = open.kind.is_stream();
         if !stream {
             self.open.remove(&id);
         }
-        Some(Packet { request: id.0, stream, end: false, encoding: Encoding::Json, body })
+        Some(Packet { request: id.0, stream, end: false, encoding, body })
     }
 
     /// The packet that ends our direction of a substream, with an error where there is a text.
     pub fn end(&mut self, id: SubstreamId, error: Option<&str>) -> Option<Packet> {
         let open = self.open.get_mut(&id).filter(|open| !open.ended_here)?;
-        let stream = open.stream;
+        let kind = open.kind;
         open.ended_here = true;
-        if open.ended_there || !stream {
+        // Of a source that is at its end nothing more can come but the peer's own end, which not every peer sends.
+        let nothing_to_come = id.0 < 0 && kind == CallKind::Source;
+        if open.ended_there || nothing_to_come || !kind.is_stream() {
             self.open.remove(&id);
         }
-        Some(end_packet(id, stream, error))
+        Some(end_packet(id, kind.is_stream(), error))
     }
 
     /// Takes a packet of the peer.
@@ -153,7 +162,7 @@ impl Session {
         }
         let id = SubstreamId(received.request.checked_neg().ok_or(SessionError::RequestNumber)?);
         match self.open.get_mut(&id) {
-            Some(open) if !open.stream && id.0 > 0 => {
+            Some(open) if !open.kind.is_stream() && id.0 > 0 => {
                 self.open.remove(&id);
                 Ok(if received.end {
                     Event::Ended(id, error_text(&received.body))
@@ -169,7 +178,9 @@ impl Session {
                 }
                 Ok(Event::Ended(id, error_text(&received.body)))
             }
-            Some(open) if open.stream && !open.ended_here && !open.ended_there => Ok(Event::Data(id, received.body)),
+            Some(open) if open.kind.is_stream() && !open.ended_here && !open.ended_there => {
+                Ok(Event::Data(id, received.body))
+            }
             Some(_) => Ok(Event::Ignored),
             None if received.request <= self.their_last => Ok(Event::Ignored),
             None => {
@@ -179,15 +190,19 @@ impl Session {
         }
     }
 
+    fn open_by_peer(&self) -> usize {
+        self.open.range(..SubstreamId(0)).count()
+    }
+
     fn handle_call(&mut self, id: SubstreamId, received: &Packet) -> Event {
         let refuse = |why: &str| Event::Refused(end_packet(id, received.stream, Some(why)));
-        if self.open.len() >= MAX_OPEN {
+        if self.open_by_peer() >= MAX_OPEN {
             return refuse("too many open calls");
         }
         let Some(call) = parse_call(received) else {
             return refuse("cannot read the call");
         };
-        self.open.insert(id, Open { stream: received.stream, ended_here: false, ended_there: false });
+        self.open.insert(id, Open::new(call.kind));
         Event::Called(id, call)
     }
 }
@@ -279,8 +294,8 @@ mod tests {
     fn an_async_call_is_answered_once() {
         let (mut a, mut b) = (Session::default(), Session::default());
         let (asked, seen) = connect(&mut a, &mut b, &call("whoami", CallKind::Async));
-        let answer = b.data(seen, Bytes::from_static(b"{}")).unwrap();
-        assert!(b.data(seen, Bytes::from_static(b"{}")).is_none());
+        let answer = b.data(seen, Encoding::Json, Bytes::from_static(b"{}")).unwrap();
+        assert!(b.data(seen, Encoding::Json, Bytes::from_static(b"{}")).is_none());
         assert_eq!(a.handle_packet(answer.clone()), Ok(Event::Data(asked, Bytes::from_static(b"{}"))));
         assert_eq!(a.handle_packet(answer), Ok(Event::Ignored));
     }
@@ -301,11 +316,32 @@ mod tests {
         let (ours, theirs) = connect(&mut a, &mut b, &call("ebt", CallKind::Duplex));
         let end = a.end(ours, None).unwrap();
         assert_eq!(b.handle_packet(end), Ok(Event::Ended(theirs, None)));
-        let late = b.data(theirs, Bytes::from_static(b"1")).unwrap();
+        let late = b.data(theirs, Encoding::Json, Bytes::from_static(b"1")).unwrap();
         assert_eq!(a.handle_packet(late), Ok(Event::Ignored));
         let end = b.end(theirs, None).unwrap();
         assert_eq!(a.handle_packet(end), Ok(Event::Ignored));
         assert!(a.open.is_empty() && b.open.is_empty());
+    }
+
+    #[test]
+    fn a_source_is_forgotten_once_it_is_at_its_end_whether_or_not_the_caller_confirms() {
+        let (mut a, mut b) = (Session::default(), Session::default());
+        let (ours, theirs) = connect(&mut a, &mut b, &call("createHistoryStream", CallKind::Source));
+        let end = b.end(theirs, None).unwrap();
+        assert!(b.open.is_empty());
+        assert_eq!(a.handle_packet(end), Ok(Event::Ended(ours, None)));
+        let confirmed = a.end(ours, None).unwrap();
+        assert_eq!(b.handle_packet(confirmed), Ok(Event::Ignored));
+        assert!(a.open.is_empty() && b.open.is_empty());
+    }
+
+    #[test]
+    fn the_calls_that_we_have_open_leave_the_peer_its_own() {
+        let (mut a, mut b) = (Session::default(), Session::default());
+        for _ in 0..=MAX_OPEN {
+            b.call(&call("createHistoryStream", CallKind::Source)).unwrap();
+        }
+        connect(&mut a, &mut b, &call("whoami", CallKind::Async));
     }
 
     #[test]
@@ -336,11 +372,13 @@ mod tests {
         ) {
             let mut session = Session::default();
             let _ = session.call(&call("ebt", CallKind::Duplex));
-            for (request, stream, end, body) in packets {
+            let almost_all = MAX_OPEN as i32 - 20;
+            let opened = (1..=almost_all).map(|n| (n, true, false, 1));
+            for (request, stream, end, body) in opened.chain(packets) {
                 let body = ["true", r#"{"name":["a"],"type":"duplex"}"#, r#"{"name":"a"}"#, "{"][usize::from(body)];
-                let request = if request % 3 == 0 { request } else { request % 50 };
+                let request = if request % 3 == 0 { request } else { request % (almost_all + 50) };
                 let _ = session.handle_packet(Packet { request, stream, end, encoding: Encoding::Json, body: body.into() });
-                prop_assert!(session.open.len() <= MAX_OPEN);
+                prop_assert!(session.open_by_peer() <= MAX_OPEN);
             }
         }
     }

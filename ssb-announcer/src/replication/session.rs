@@ -118,6 +118,8 @@ pub struct Session {
     to_tell: BTreeSet<FeedId>,
     /// Feeds that we do not replicate, with what the peer said last: it does not say it again when we want them.
     foreign: BTreeMap<FeedId, Note>,
+    /// Whether what the peer asks for may have changed since it was last looked at.
+    asked_changed: bool,
     /// Those of which the peer has not heard yet that we do not replicate them.
     to_decline: BTreeSet<FeedId>,
     ready: VecDeque<FeedId>,
@@ -134,6 +136,7 @@ impl Session {
             may_speak,
             first_notes_due: may_speak,
             foreign: BTreeMap::new(),
+            asked_changed: false,
             to_decline: BTreeSet::new(),
             ready: VecDeque::new(),
         }
@@ -145,6 +148,7 @@ impl Session {
             self.may_speak = true;
             self.first_notes_due = true;
         }
+        self.asked_changed = true;
         for (feed, note) in notes {
             self.handle_note(feed, note);
         }
@@ -179,6 +183,7 @@ impl Session {
     }
 
     fn handle_foreign_note(&mut self, id: FeedId, note: Note) {
+        self.asked_changed = true;
         if note == Note::NotReplicated {
             self.foreign.remove(&id);
             self.to_decline.remove(&id);
@@ -255,6 +260,7 @@ impl Session {
                 self.feeds.insert(id, Feed::new(local));
                 self.to_tell.insert(id);
                 if let Some(note) = self.foreign.remove(&id) {
+                    self.asked_changed = true;
                     self.handle_note(id, note);
                 }
             }
@@ -271,6 +277,27 @@ impl Session {
             } else if feed.told.is_some() {
                 self.to_decline.insert(id);
             }
+        }
+    }
+
+    /// The feeds that the peer asks for and that are not replicated here, or only for those who ask, which `for_others`
+    /// tells; where that may have changed since the last time.
+    pub fn poll_asked(&mut self, for_others: impl Fn(&FeedId) -> bool) -> Option<BTreeSet<FeedId>> {
+        if !std::mem::take(&mut self.asked_changed) {
+            return None;
+        }
+        let asked = |note: &Note| matches!(note, Note::Replicated { receive: true, .. });
+        let foreign = self.foreign.iter().filter(|(_, note)| asked(note)).map(|(feed, _)| *feed);
+        let lent = self.feeds.iter().filter(|(id, feed)| feed.peer_receives && for_others(id)).map(|(feed, _)| *feed);
+        Some(foreign.chain(lent).collect())
+    }
+
+    /// Messages of a feed up to `sequence` were sent to the peer in another way, from `first` on: they need not be sent
+    /// again where nothing is missing between.
+    pub fn handle_sent_otherwise(&mut self, id: FeedId, first: FeedSequence, sequence: FeedSequence) {
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        if feed.peer_has.is_some_and(|has| first <= has.next() && sequence > has) {
+            feed.peer_has = Some(sequence);
         }
     }
 

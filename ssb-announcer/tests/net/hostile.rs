@@ -2,105 +2,17 @@
 
 use std::net::SocketAddr;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use ssb_announcer::feed::{FeedStore, OwnAppend};
-use ssb_announcer::handshake::box_stream::{BoxReader, BoxWriter};
+use bytes::{BufMut, BytesMut};
+use ssb_announcer::feed::OwnAppend;
 use ssb_announcer::handshake::{NetworkKey, authenticate_client};
 use ssb_announcer::identity::Identity;
-use ssb_announcer::muxrpc::packet::{self, Decoded, Encoding, Packet};
+use ssb_announcer::muxrpc::packet;
 use stream_model::{FeedId, FeedSequence, PeerBook};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::attacker::{Attacker, messages};
 use crate::node::{Node, PATIENCE, network};
-
-/// A peer that has authenticated itself and may now send what it likes.
-struct Attacker {
-    reader: BoxReader<OwnedReadHalf>,
-    writer: BoxWriter<OwnedWriteHalf>,
-    plain: BytesMut,
-}
-
-/// The request number with which the attacker opens replication.
-const EBT: i32 = 1;
-
-impl Attacker {
-    async fn connect(node: &Node, seed: u8) -> Self {
-        let identity = Identity::from_seed(&[seed; 32]);
-        let mut stream = TcpStream::connect(node.gossip.local_address()).await.unwrap();
-        let keys = authenticate_client(&mut stream, &network(), identity.signing_key(), node.id()).await.unwrap();
-        let (read, write) = stream.into_split();
-        Self {
-            reader: BoxReader::new(read, keys.receive),
-            writer: BoxWriter::new(write, keys.send),
-            plain: BytesMut::new(),
-        }
-    }
-
-    /// Connects and begins to replicate: the node's notes have arrived.
-    async fn replicating(node: &Node, seed: u8) -> Self {
-        let mut attacker = Self::connect(node, seed).await;
-        attacker.ebt(r#"{"name":["ebt","replicate"],"args":[{"version":3,"format":"classic"}],"type":"duplex"}"#).await;
-        attacker.receive().await.expect("notes of the node");
-        attacker
-    }
-
-    async fn raw(&mut self, bytes: &[u8]) {
-        self.writer.push(bytes);
-        // The node may have ended the connection already, which is what the tests then wait for.
-        let _ended = self.writer.write().await;
-    }
-
-    async fn send(&mut self, request: i32, stream: bool, body: impl Into<Bytes>) {
-        let mut bytes = BytesMut::new();
-        Packet { request, stream, end: false, encoding: Encoding::Json, body: body.into() }.encode(&mut bytes);
-        self.raw(&bytes).await;
-    }
-
-    async fn ebt(&mut self, body: impl Into<Bytes>) {
-        self.send(EBT, true, body).await;
-    }
-
-    /// The next packet; `None` where the node ended the connection.
-    async fn receive(&mut self) -> Option<Packet> {
-        let receive = async {
-            loop {
-                match packet::decode(&mut self.plain).unwrap() {
-                    Some(Decoded::Packet(packet)) => return Some(packet),
-                    Some(Decoded::Goodbye) => return None,
-                    None => {}
-                }
-                if !matches!(self.reader.read(&mut self.plain).await, Ok(true)) {
-                    return None;
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, receive).await.expect("the node neither answers nor ends the connection")
-    }
-
-    async fn is_cut_off(&mut self) {
-        while self.receive().await.is_some() {}
-    }
-
-    /// Waits until the node has handled everything sent so far.
-    async fn settled(&mut self, request: i32) {
-        self.send(request, false, r#"{"name":["whoami"],"args":[]}"#).await;
-        while self.receive().await.expect("the connection stays").request != -request {}
-    }
-}
-
-/// Messages of a feed as they travel.
-async fn messages(identity: &Identity, texts: &[&str]) -> Vec<String> {
-    let store = FeedStore::in_memory(identity.id(), vec![]).unwrap();
-    let append = |text: &&str| OwnAppend {
-        identity: identity.clone(),
-        content_json: format!(r#"{{"type":"test","text":"{text}"}}"#),
-        names: None,
-    };
-    let appended = store.append_own(texts.iter().map(append).collect()).await.unwrap();
-    appended.into_iter().map(|message| message.value_json.to_string()).collect()
-}
 
 /// The node still takes part: another peer gets its newest message.
 async fn still_serves(node: &Node) {
@@ -262,12 +174,13 @@ async fn a_forked_feed_is_not_taken_from_who_brings_the_fork_and_goes_on_otherwi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_of_own_feeds_and_of_feeds_nobody_wants_are_not_taken() {
+async fn messages_in_this_nodes_name_and_of_feeds_nobody_wants_are_not_taken() {
     let node = Node::start(1);
     let stranger = Identity::from_seed(&[50; 32]);
     let mut attacker = Attacker::replicating(&node, 66).await;
     attacker.ebt(messages(&stranger, &["hello"]).await.remove(0)).await;
-    attacker.ebt(messages(&node.identity, &["not by this node"]).await.remove(0)).await;
+    let by_node = messages(&node.identity, &["by this node"]).await.remove(0);
+    attacker.ebt(by_node.replace("by this node", "not by this node")).await;
     attacker.settled(2).await;
     assert_eq!(node.store.clocks(&[stranger.id(), node.id()]), [FeedSequence(0), FeedSequence(0)]);
 }

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attacker;
+mod histories;
 mod hostile;
 mod javascript;
+mod js_peer;
 mod lan;
+mod matrix;
 mod node;
 mod replication;

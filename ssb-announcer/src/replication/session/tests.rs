@@ -429,3 +429,28 @@ fn author(node: usize) -> FeedId {
 fn link(a: usize, b: usize) -> Link {
     Link { nodes: [a, b], ends: None }
 }
+
+#[test]
+fn what_was_sent_by_a_history_is_not_sent_again_unless_something_is_missing_before_it() {
+    let mut session = begun(&[(OURS, 9)], [(OURS, has(2, true))]);
+    session.handle_sent_otherwise(OURS, FeedSequence(5), FeedSequence(6));
+    assert_eq!(session.poll_output(), messages(OURS, 2));
+    session.handle_sent(OURS, FeedSequence(4));
+    session.handle_sent_otherwise(OURS, FeedSequence(3), FeedSequence(7));
+    assert_eq!(session.poll_output(), messages(OURS, 7));
+}
+
+#[test]
+fn feeds_that_only_the_peer_asks_for_are_told_when_they_change() {
+    let mut session = begun(&[(OURS, 1)], [(OURS, has(1, true)), (THEIRS, has(0, true)), (NOBODYS, has(4, false))]);
+    assert_eq!(session.poll_asked(|_| false), Some([THEIRS].into()));
+    assert_eq!(session.poll_asked(|_| false), None);
+    session.handle_wanted(THEIRS, local(0));
+    assert_eq!(session.poll_asked(|_| false), Some([].into()));
+    session.handle_notes([(NOBODYS, has(4, true))].into());
+    assert_eq!(session.poll_asked(|_| false), Some([NOBODYS].into()));
+    session.handle_notes([(OURS, has(1, true))].into());
+    assert_eq!(session.poll_asked(|feed| *feed == THEIRS), Some([THEIRS, NOBODYS].into()), "replicated for the peer");
+    session.handle_notes([(THEIRS, Note::NotReplicated)].into());
+    assert_eq!(session.poll_asked(|feed| *feed == THEIRS), Some([NOBODYS].into()));
+}
