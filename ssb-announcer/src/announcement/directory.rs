@@ -91,6 +91,7 @@ impl BroadcastDirectory {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.store.asked_changed() => {}
+                // What is held may have become less.
                 () = self.interest_changed.notified() => {}
             }
         };
@@ -224,6 +225,7 @@ impl Directory for BroadcastDirectory {
 
     fn set_interest(&self, interest: Interest) {
         self.needs().interest = Some(interest);
+        self.read(|index| self.want_feeds(index, Instant::now().into_std()));
         self.interest_changed.notify_one();
     }
 

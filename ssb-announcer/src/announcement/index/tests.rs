@@ -311,6 +311,100 @@ fn feeds_of_a_broadcast_are_wanted_for_an_hour_after_its_end() {
 }
 
 #[test]
+fn earlier_feeds_are_wanted_where_the_broadcast_is_followed_or_they_are_asked_for() {
+    let mut it = Fixture::new();
+    let id = it.announce(AUTHOR, FEED);
+    let third = FeedId([13; 32]);
+    assert!(it.live(id, FEED, 0).is_ok());
+    assert!(it.go_on(id, AUTHOR, SECOND_FEED, 1).is_ok());
+    assert_eq!(it.wanted().len(), 2, "its last words may be on their way until the second speaks");
+    let moved_on = it.live(id, SECOND_FEED, 1).unwrap();
+    assert_eq!(moved_on, [DirectoryChange::Broadcast(id), DirectoryChange::Segment(id, MediaSequence(1))]);
+    assert_eq!(it.wanted(), [(SECOND_FEED, AUTHOR)].into());
+    assert!(it.go_on(id, AUTHOR, third, 2).is_ok() && it.live(id, third, 2).is_ok());
+    let wanted = |followed: &[BroadcastId], asked: &[FeedId]| {
+        let (followed, asked) = (followed.iter().copied().collect(), asked.iter().copied().collect());
+        let wanted = it.index.wanted_feeds(it.now, &followed, &asked);
+        wanted.into_iter().map(|(feed, _)| feed).collect::<Vec<_>>()
+    };
+    assert_eq!(wanted(&[], &[]), [third]);
+    assert_eq!(wanted(&[id], &[]), [FEED, SECOND_FEED, third]);
+    assert_eq!(wanted(&[], &[FEED, STRANGER]), [FEED, third]);
+}
+
+#[test]
+fn own_broadcasts_have_all_their_feeds_served() {
+    let mut it = Fixture::new();
+    let id = it.announce(OWN, FEED);
+    assert!(it.go_on(id, OWN, SECOND_FEED, 1).is_ok() && it.live(id, SECOND_FEED, 1).is_ok());
+    assert_eq!(it.wanted().len(), 2);
+}
+
+#[test]
+fn feeds_expire_an_hour_after_the_end_unless_they_vouch_for_something() {
+    let mut it = Fixture::new();
+    let id = it.announce(AUTHOR, FEED);
+    let running = it.announce(STRANGER, SECOND_FEED);
+    assert!(it.go_on(id, AUTHOR, SECOND_FEED, 1).is_ok(), "which the other broadcast names too");
+    let own = it.announce(OWN, FeedId([13; 32]));
+    let nothing = BTreeSet::new();
+    for (broadcast, author) in [(id, AUTHOR), (own, OWN)] {
+        assert!(it.end(broadcast, author, 9).is_ok());
+    }
+    it.now += REPLICATED_AFTER_END - Duration::from_secs(1);
+    assert_eq!(it.index.expired_feeds(it.now, &nothing), BTreeSet::new());
+    it.now += Duration::from_secs(1);
+    assert_eq!(it.index.expired_feeds(it.now, &[id].into()), BTreeSet::new());
+    assert_eq!(it.index.expired_feeds(it.now, &nothing), [FEED].into());
+    assert!(it.end(running, STRANGER, 9).is_ok());
+    it.now += REPLICATED_AFTER_END;
+    assert_eq!(it.index.expired_feeds(it.now, &nothing), [FEED, SECOND_FEED].into());
+    assert_eq!(it.index.listings().len(), 3, "what they said stays known");
+}
+
+#[test]
+fn a_broadcast_without_an_end_is_not_asked_for_for_ever() {
+    let mut it = Fixture::new();
+    let id = it.announce(AUTHOR, FEED);
+    it.now += ASKED_AFTER_LAST_HEARD;
+    assert_eq!((it.wanted(), it.index.expired_feeds(it.now, &BTreeSet::new())), Default::default());
+    assert!(it.go_on(id, AUTHOR, SECOND_FEED, 1).is_ok());
+    assert_eq!(it.wanted().len(), 2, "and again when it is heard again");
+}
+
+#[test]
+fn a_forgotten_author_leaves_nothing_behind() {
+    let mut it = Fixture::new();
+    let id = it.announce(AUTHOR, FEED);
+    assert!(it.live(id, FEED, 0).is_ok());
+    let other = it.announce(STRANGER, SECOND_FEED);
+    let (feeds, changes) = it.index.forget_authors(&[AUTHOR].into());
+    assert_eq!((feeds, changes), ([FEED].into(), vec![DirectoryChange::Broadcast(id)]));
+    assert_eq!(it.index.listings().iter().map(|listing| listing.id).collect::<Vec<_>>(), [other]);
+    assert_eq!(it.index.segments, 0);
+    assert_eq!(it.wanted(), [(SECOND_FEED, STRANGER)].into());
+}
+
+#[test]
+fn many_authors_share_the_room_for_broadcast_feeds() {
+    let mut it = Fixture::new();
+    let feed = |kind: u8, n: u16| {
+        let mut bytes = [kind; 32];
+        bytes[1..3].copy_from_slice(&n.to_be_bytes());
+        FeedId(bytes)
+    };
+    for author in 0..400 {
+        it.announce(feed(50, author), feed(60, author));
+    }
+    for one in 0..600 {
+        it.announce(AUTHOR, feed(70, one));
+    }
+    let wanted = it.wanted();
+    assert_eq!(wanted.len(), 400 + MAX_WANTED_FEEDS_PER_NODE);
+    assert!(wanted.len() <= MAX_WANTED_FEEDS);
+}
+
+#[test]
 fn of_one_node_only_the_newest_feeds_are_wanted() {
     let mut it = Fixture::new();
     for n in 0..40 {
