@@ -14,7 +14,7 @@ use ssb_announcer::feed::{FeedKind, FeedStore, Message, OwnAppend, Rejected};
 use ssb_announcer::identity::Identity;
 use stream_model::{
     AnnounceError, AnnouncementLog as _, BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Cid,
-    Directory as _, DirectoryChange, DiscontinuitySequence, EndReason, FeedId, FeedSequence, MediaSegment,
+    Directory as _, DirectoryChange, DiscontinuitySequence, EndReason, FeedId, FeedSequence, Interest, MediaSegment,
     MediaSequence, MessageKey, Tracks, WallTime,
 };
 
@@ -200,6 +200,7 @@ async fn a_long_broadcast_goes_on_in_fresh_feeds() {
     publisher.live(id, 0..count).await;
     assert_eq!(publisher.store.clock(&publisher.identity.id()), FeedSequence(2));
 
+    viewer.directory.set_interest(Interest { followed: [id].into(), held: [].into() });
     viewer.replicate_from(&publisher).await;
     assert_eq!(viewer.sequences(&id), (0..count).collect::<Vec<_>>());
     let mut lengths: Vec<u64> = Vec::new();
