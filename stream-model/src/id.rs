@@ -16,6 +16,9 @@ pub enum IdError {
     /// Not `%`, 44 characters of base64, `.sha256`.
     #[error("not a message key: expected %<44 characters of base64>.sha256")]
     Message,
+    /// Neither `&`, 44 characters of base64, `.sha256`, nor 43 characters of unpadded base64url.
+    #[error("not a blob: expected 43 characters of base64url or &<44 characters of base64>.sha256")]
+    Blob,
     /// Neither a message key nor 43 characters of unpadded base64url.
     #[error("not a broadcast: expected 43 characters of base64url or %<44 characters of base64>.sha256")]
     Broadcast,
@@ -125,6 +128,38 @@ impl FromStr for BroadcastId {
 
 string_forms!(BroadcastId);
 
+/// An SSB blob: the SHA-256 of its bytes, written `&….sha256` (SSB protocol guide, "Blobs"); in URLs as its *slug*, the 32
+/// bytes in unpadded base64url. Both are parsed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlobId(pub [u8; 32]);
+
+impl BlobId {
+    /// The form used in URLs: 43 characters of unpadded base64url.
+    pub fn slug(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "&{}.sha256", STANDARD.encode(self.0))
+    }
+}
+
+impl FromStr for BlobId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.starts_with('&') {
+            return decode_sigil(text, "&", ".sha256").map(Self).ok_or(IdError::Blob);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| IdError::Blob)?;
+        bytes.try_into().map(Self).map_err(|_| IdError::Blob)
+    }
+}
+
+string_forms!(BlobId);
+
 /// A libp2p peer: the multihash of its public key, written in base58btc (libp2p specs, "Peer IDs").
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(Vec<u8>);
@@ -221,6 +256,9 @@ mod tests {
             let broadcast = BroadcastId(MessageKey(bytes));
             prop_assert_eq!(broadcast.to_string().parse::<BroadcastId>(), Ok(broadcast));
             prop_assert_eq!(broadcast.slug().parse::<BroadcastId>(), Ok(broadcast));
+            let blob = BlobId(bytes);
+            prop_assert_eq!(blob.to_string().parse::<BlobId>(), Ok(blob));
+            prop_assert_eq!(blob.slug().parse::<BlobId>(), Ok(blob));
             let mut multihash = vec![0x12, 32];
             multihash.extend(bytes);
             let peer = PeerId::from_multihash(multihash).unwrap();
@@ -232,6 +270,7 @@ mod tests {
             let _ = text.parse::<FeedId>();
             let _ = text.parse::<MessageKey>();
             let _ = text.parse::<BroadcastId>();
+            let _ = text.parse::<BlobId>();
             let _ = text.parse::<PeerId>();
             let _ = text.parse::<StreamName>();
         }

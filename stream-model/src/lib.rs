@@ -5,6 +5,7 @@
 //! implementations together. This crate does no input or output and knows no runtime.
 
 mod announcement;
+mod blob;
 mod content;
 mod directory;
 mod follow;
@@ -16,18 +17,19 @@ mod stream_key;
 mod timeline;
 
 pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
+pub use blob::{BlobError, BlobStore};
 pub use content::{
     Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchRequest, Node,
     StoreError, StoredContent,
 };
 pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
-pub use id::{BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
+pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};
 pub use report::{
-    IpfsInfo, Listen, Neighbours, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerBook, PeerReport, PeerState,
-    Publishing, SsbInfo, SsbPeer, StorageReport, WebInfo,
+    IpfsInfo, Listen, Meetings, Neighbours, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerBook, PeerReport,
+    PeerState, Publishing, SsbInfo, SsbPeer, StorageReport, WebInfo,
 };
 pub use stream_key::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys};
 pub use timeline::{
