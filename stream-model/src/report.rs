@@ -204,3 +204,10 @@ pub trait Neighbours: Send + Sync {
     /// before; what is beyond a bound is left out. Port 0 stands for the ports on which discovery listens everywhere.
     fn announce_to(&self, neighbours: Vec<SocketAddr>);
 }
+
+/// Takes word of SSB peers that are connected (implemented by `node-router`, called by `ssb-announcer`): a node that only
+/// its SSB address was known of tells the rest of itself at the same IP address.
+pub trait Meetings: Send + Sync {
+    /// A peer is connected and has proved who it is. Its port is that of the connection.
+    fn met(&self, feed: FeedId, address: SocketAddr);
+}
