@@ -49,6 +49,16 @@ impl DataDir {
     }
 }
 
+/// The secret of the identity of the node that uses a data directory.
+pub(crate) fn secret_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("identity/secret")
+}
+
+/// The feeds of the node that uses a data directory.
+pub(crate) fn feed_database(data_dir: &Path) -> PathBuf {
+    data_dir.join("ssb.sqlite3")
+}
+
 /// The admin token of the node that uses a data directory, where no other file is named.
 pub(crate) fn admin_token_file(data_dir: &Path) -> PathBuf {
     data_dir.join("admin-token")

@@ -12,7 +12,8 @@ use node_router::{MeshConfig, NodeRouter, PeerAddress};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::handshake::NetworkKey;
-use stream_model::{Directory, Listen, NodeReport, NodeStatus, Playlists, StreamKeys};
+use ssb_announcer::identity::Machine;
+use stream_model::{Directory, FeedId, Listen, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys};
 use streamer::broadcast::SystemClock;
 use streamer::ingest::AddressRange;
 use streamer::{Streamer, StreamerError, segmenter};
@@ -23,8 +24,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::admin_token;
 use crate::config::{Config, Mirror};
-use crate::data_dir::{DataDir, admin_token_file, control_socket};
+use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
 use crate::failure::Failure;
+use crate::host_lock::HostLock;
 use crate::status::{OPEN_COMMUNITY, Parts, Status};
 use crate::web_address::web_addresses;
 
@@ -131,7 +133,7 @@ fn mesh_peers(config: &Config) -> anyhow::Result<Vec<PeerAddress>> {
     config.mesh.peers.iter().map(parse).collect()
 }
 
-fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
+pub(crate) fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
     let parse = |text: &String| {
         let invite = text.parse().map(|invite: Invite| invite.address().clone().into());
         // An invite is a secret: it is not repeated.
@@ -152,6 +154,7 @@ pub(crate) struct Node {
     stop_web: CancellationToken,
     web: JoinSet<()>,
     _data_dir: DataDir,
+    _host_lock: HostLock,
 }
 
 impl Node {
@@ -160,6 +163,7 @@ impl Node {
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
         let data_dir = DataDir::lock(&config.node.data_dir)?;
         let path = data_dir.path().to_owned();
+        let host_lock = HostLock::of_secret(&secret_file(&path))?;
         let token_file = config.web.admin_token_file.clone().unwrap_or_else(|| admin_token_file(&path));
         let admin_token = admin_token::load_or_create(&token_file)?;
         let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
@@ -168,6 +172,11 @@ impl Node {
             .with_context(|| format!("cannot listen on {}: choose another address in web.listen", config.web.listen))?;
         let web_address = listener.local_addr().context("the web listener has no address")?;
         let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path, web_address)?).await?);
+        let host_lock = match host_lock {
+            Some(lock) => lock,
+            // The identity is new.
+            None => HostLock::take(ssb.id())?,
+        };
 
         let stop_streamer = CancellationToken::new();
         let ports = streamer::Ports {
@@ -225,7 +234,7 @@ impl Node {
 
         let mesh = MeshConfig { peers: mesh_peers(config)?, feed: ssb.id(), community: OPEN_COMMUNITY.to_owned() };
         router.run_mesh(mesh, ssb.peer_book())?;
-        Ok(Self { status, router, ssb, streamer, keys, playlists, stop_streamer, stop_web, web, _data_dir: data_dir })
+        Ok(Self { status, router, ssb, streamer, keys, playlists, stop_streamer, stop_web, web, _data_dir: data_dir, _host_lock: host_lock })
     }
 
     /// What it says of itself.
@@ -297,20 +306,42 @@ fn router_config(config: &Config, path: &Path) -> node_router::Config {
     }
 }
 
+/// Finds SSB peers as a running node does, for commands that run in its place.
+pub(crate) async fn find_peers(
+    config: &Config,
+    data_dir: &DataDir,
+    feed: FeedId,
+    book: Arc<dyn PeerBook>,
+) -> anyhow::Result<NodeRouter> {
+    let router = NodeRouter::start(router_config(config, data_dir.path())).await?;
+    let mesh = MeshConfig { peers: mesh_peers(config)?, feed, community: OPEN_COMMUNITY.to_owned() };
+    router.run_mesh(mesh, book)?;
+    Ok(router)
+}
+
+/// The key of the SSB network of this node's community.
+pub(crate) fn network_key() -> NetworkKey {
+    NetworkKey::MAIN
+}
+
+/// How SSB peers are found on a LAN; `None` where they are not to be.
+pub(crate) fn lan_discovery(config: &Config) -> Option<ssb_announcer::discovery::Config> {
+    let interfaces = config.mesh.interfaces.clone();
+    let discovery = ssb_announcer::discovery::Config { interfaces, ..ssb_announcer::discovery::Config::default() };
+    config.mesh.lan_discovery.then_some(discovery)
+}
+
 fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<ssb_announcer::Config> {
-    let discovery = ssb_announcer::discovery::Config {
-        interfaces: config.mesh.interfaces.clone(),
-        ..ssb_announcer::discovery::Config::default()
-    };
     Ok(ssb_announcer::Config {
-        secret: path.join("identity/secret"),
-        database: path.join("ssb.sqlite3"),
+        secret: secret_file(path),
+        machine: Machine::this(),
+        database: feed_database(path),
         gossip: ssb_announcer::gossip::Config {
             listen: config.ssb.listen,
-            network_key: NetworkKey::MAIN,
+            network_key: network_key(),
             ..ssb_announcer::gossip::Config::default()
         },
-        discovery: config.mesh.lan_discovery.then_some(discovery),
+        discovery: lan_discovery(config),
         peers: ssb_peers(config)?,
         hops: config.ssb.hops,
         name: config.node.name.clone(),

@@ -77,6 +77,7 @@ impl NodeStatus for Status {
             listen: self.parts.listen.clone(),
             storage: self.parts.router.storage_report(),
             publishing: self.parts.publishing.publishing(),
+            problems: self.parts.ssb.own_feed().error.iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod key;
 mod show;
+mod ssb;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ enum Command {
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
+    /// Back up, move and recover this node's SSB identity and feed
+    #[command(subcommand)]
+    Ssb(ssb::Command),
     /// Show this node, its peers, links and storage
     Status(Output),
     /// Show the broadcasts known here
@@ -64,6 +68,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run => runtime.block_on(node::run(config)),
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
+        Command::Ssb(command) => runtime.block_on(ssb::run(&config, command)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };

@@ -62,6 +62,9 @@ fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) 
         ByteSize::b(storage.quota_bytes),
         storage.files
     )?;
+    for problem in &report.problems {
+        writeln!(out, "PROBLEM: {problem}")?;
+    }
     if report.publishing.is_empty() {
         writeln!(out, "Nobody publishes to this node. 'meshstream key add NAME' makes a key to publish with.")?;
     }

@@ -20,6 +20,7 @@ pub mod handshake;
 pub mod identity;
 pub mod muxrpc;
 mod nesting;
+pub mod recovery;
 pub mod replication;
 pub mod social;
 
@@ -28,7 +29,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stream_model::{AnnouncementLog, Directory, FeedId, FollowGraph, Neighbours, PeerBook, Timeline};
+use stream_model::{AnnouncementLog, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook, Timeline};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,10 +38,10 @@ use tracing::{info, warn};
 use crate::address::PeerAddresses;
 use crate::announcement::{Announcer, BroadcastDirectory};
 use crate::discovery::Discovery;
-use crate::feed::{FeedStore, StoreError};
+use crate::feed::{Conflict, FeedStore, OwnFeed, OwnFeedError, OwnGate, RecoverReason, StoreError};
 use crate::gossip::Gossip;
 use crate::graph::{ContactIndex, Contacts};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, Machine, Place, Standing};
 use crate::social::{SocialIndex, SocialTimeline, WebAddresses};
 
 /// Where this node keeps its feeds and how it connects.
@@ -48,6 +49,8 @@ use crate::social::{SocialIndex, SocialTimeline, WebAddresses};
 pub struct Config {
     /// The secret file of the identity; made where there is none.
     pub secret: PathBuf,
+    /// The machine that this runs on: an identity that comes from another appends nothing until its owner says so.
+    pub machine: Machine,
     /// The SQLite file of the feeds; made where there is none. Its directory exists.
     pub database: PathBuf,
     /// The network.
@@ -88,8 +91,8 @@ pub struct SsbAnnouncer {
     contacts: Arc<Contacts>,
     timeline: Arc<SocialTimeline>,
     gossip: Gossip,
+    gate: Arc<OwnGate>,
     discovery: Option<Discovery>,
-    addresses: Option<PeerAddresses>,
     tasks: TaskTracker,
     /// Asks the tasks to end.
     cancel: CancellationToken,
@@ -99,29 +102,37 @@ pub struct SsbAnnouncer {
 
 impl SsbAnnouncer {
     /// Reads identity and feeds, rebuilds the directory, listens, and starts the tasks. It must not be called for
-    /// data that another process uses: two writers fork the feed.
+    /// data that another process uses: two writers fork the feed. An identity that was imported, or comes from another
+    /// machine, is served and appends nothing until [`recovery`] was run.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { secret, database, gossip, discovery, peers, hops, name, start_posts } = config;
+        let Config { secret, machine, database, gossip, discovery, peers, hops, name, start_posts } = config;
         let opened = spawn_blocking(move || -> Result<_, StartError> {
+            let place = Place::beside(&secret, machine);
+            let new = !secret.exists();
+            if new {
+                // Before the identity is there: it is at home where it was made.
+                place.settle()?;
+            }
             let identity = Identity::load_or_create(&secret)?;
             let store = FeedStore::open(&database, identity.id(), vec![Arc::new(ContactIndex), Arc::new(SocialIndex)])?;
+            guard_own_feed(&store, &place, new)?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
             let contacts = Contacts::open(identity.clone(), store.clone(), directory.clone(), hops)?;
-            Ok((identity, store, directory, contacts))
+            Ok((identity, store, directory, contacts, place))
         });
-        let (identity, store, directory, contacts) = opened.await.map_err(|_| StoreError::Cancelled)??;
+        let (identity, store, directory, contacts, place) = opened.await.map_err(|_| StoreError::Cancelled)??;
         let network = gossip.network_key.clone();
         let (gossip, listener) = gossip::bind(gossip, identity.clone(), store.clone())?;
         let id = identity.id();
         info!(feed = %id, listen = %gossip.local_address(), "ssb started");
         peers.iter().for_each(|peer| gossip.offer(discovery::to_peer(peer)));
-        let addresses = discovery::reachable(gossip.local_address(), &identity);
         let discovery = discovery.map(|config| discovery::bind(config, identity.clone(), network, gossip.clone()));
         let (discovery, found) = discovery.unzip();
 
+        let gate = store.own_gate();
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
         let mut announcer = Announcer::new(identity, store, directory.clone());
         if let Some(pages) = start_posts {
@@ -134,8 +145,8 @@ impl SsbAnnouncer {
             directory: directory.clone(),
             contacts: contacts.clone(),
             gossip,
+            gate: gate.clone(),
             discovery,
-            addresses,
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
             stopped: CancellationToken::new(),
@@ -149,6 +160,10 @@ impl SsbAnnouncer {
         this.spawn(async move { contacts.run(cancel).await });
         let (told, cancel) = (timeline.clone(), this.cancel.clone());
         this.spawn(async move { timeline.run().await });
+        let noted = this.cancel.clone();
+        this.tasks.spawn(async move {
+            let _cancelled = noted.run_until_cancelled(remember_fork(gate, place)).await;
+        });
         // An append may wait for peers; the start does not.
         this.tasks.spawn(async move {
             if let Some(Err(error)) = cancel.run_until_cancelled(told.introduce(&name)).await {
@@ -202,14 +217,19 @@ impl SsbAnnouncer {
         Arc::new(self.gossip.clone())
     }
 
+    /// Tells somebody of the peers that are connected, now and from now on. To be called once.
+    pub fn tell_of_meetings(&self, meetings: Arc<dyn Meetings>) {
+        self.gossip.tell_of_meetings(meetings);
+    }
+
     /// Takes neighbours to be told of this node; `None` where it looks for none.
     pub fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
         Some(Arc::new(self.discovery.clone()?))
     }
 
-    /// Where others reach this node, to hand to somebody; `None` where it listens on loopback only.
-    pub fn addresses(&self) -> Option<&PeerAddresses> {
-        self.addresses.as_ref()
+    /// How it stands with this node's own feed.
+    pub fn own_feed(&self) -> OwnFeed {
+        self.gate.report()
     }
 
     /// Everybody who is connected or is to be dialled.
@@ -239,5 +259,35 @@ impl Drop for SsbAnnouncer {
         self.cancel.cancel();
         self.directory.close();
         self.timeline.close();
+    }
+}
+
+/// Makes sure that nothing is appended to the node's own feed before peers were asked what they have of it.
+fn guard_own_feed(store: &FeedStore, place: &Place, new: bool) -> Result<(), IdentityError> {
+    let gate = store.own_gate();
+    match place.standing()? {
+        Standing::Home => {}
+        Standing::Unmarked => place.settle()?,
+        Standing::Recover(reason) => gate.require_recovery(reason),
+    }
+    // Nobody can have a feed whose key was made just now.
+    if !new {
+        gate.ask_first();
+    }
+    Ok(())
+}
+
+/// Once the own feed is found forked, keeps that over restarts: peers that know of it may be away then.
+async fn remember_fork(gate: Arc<OwnGate>, place: Place) {
+    let mut changes = gate.changes();
+    while !matches!(gate.report().error, Some(OwnFeedError::Conflict(Conflict::Forked(_)))) {
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+    match spawn_blocking(move || place.require_recovery(RecoverReason::Forked)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(%error, "cannot note that the own feed is forked"),
+        Err(_) => warn!("cannot note that the own feed is forked"),
     }
 }

@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use multihash_codetable::{Code, MultihashDigest as _};
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory, MESSAGES_PER_BROADCAST_FEED};
 use ssb_announcer::feed::{FeedKind, FeedStore, Message, OwnAppend, Rejected};
-use ssb_announcer::identity::Identity;
+use ssb_announcer::identity::{Identity, Machine};
 use stream_model::{
     AnnounceError, AnnouncementLog as _, BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Cid,
     Directory as _, DirectoryChange, DiscontinuitySequence, EndReason, FeedId, FeedSequence, Interest, MediaSegment,
@@ -374,6 +374,7 @@ mod assembled {
             database: data_dir.join("ssb.sqlite3"),
             gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
             name: "Townhall".to_owned(),
+            machine: Machine::of(["here"]),
             hops: 3,
             start_posts: None,
             discovery: None,

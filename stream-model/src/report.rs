@@ -78,6 +78,9 @@ pub struct NodeReport {
     pub storage: StorageReport,
     /// What is published to it now.
     pub publishing: Vec<Publishing>,
+    /// What its owner should do something about, in sentences for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// Listening addresses: `host:port`, and multiaddrs for IPFS.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
-use stream_model::{Neighbours, SsbPeer};
+use stream_model::{FeedId, Neighbours, SsbPeer};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -97,20 +97,20 @@ impl Neighbours for Discovery {
     }
 }
 
-/// The neighbours' addresses as the system's interfaces make them: the peer of a configured address.
+/// A peer at addresses whose zones are interfaces of this host.
 pub(crate) fn to_peer(addresses: &PeerAddresses) -> SsbPeer {
     let interfaces = Interfaces::read(&[]).unwrap_or_default();
     addresses.to_peer(|name| interfaces.index_of(name))
 }
 
-/// The multiserver addresses under which others reach a listener of this host, tunnels included; `None` where it listens
-/// on loopback only.
-pub(crate) fn reachable(listen: SocketAddr, identity: &Identity) -> Option<PeerAddresses> {
+/// The multiserver address under which others reach the SSB listener of a node on this host, to hand to somebody; tunnels
+/// are included. `None` where it listens on loopback only.
+pub fn reachable(listen: SocketAddr, feed: FeedId) -> Option<PeerAddresses> {
     let interfaces = Interfaces::read(&[]).unwrap_or_default();
     let ips = interfaces.0.iter().flat_map(|link| &link.networks).map(|network| network.ip);
     // A link-local address means nothing to somebody on another link.
     let ips = ips.filter(|ip| announce::covers(listen, *ip) && !ip.is_loopback() && !interfaces::is_link_local(*ip));
-    PeerAddresses::of_listeners(identity.id(), ips.map(|ip| SocketAddr::new(ip, listen.port())))
+    PeerAddresses::of_listeners(feed, ips.map(|ip| SocketAddr::new(ip, listen.port())))
 }
 
 /// Opens the sockets; what cannot be opened is warned of. Nothing is said or heard until the [`Listener`] runs. To be

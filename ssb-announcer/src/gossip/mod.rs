@@ -11,11 +11,11 @@ mod socket;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
-use stream_model::{FeedId, PeerBook, SsbPeer};
+use stream_model::{FeedId, Meetings, PeerBook, SsbPeer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
@@ -26,7 +26,7 @@ use crate::feed::FeedStore;
 use crate::handshake::state::SessionKeys;
 use crate::handshake::{self, HandshakeError, NetworkKey};
 use crate::identity::Identity;
-use peers::{Admission, Connection, ConnectionId, Direction, Ending, Peers, Standing};
+use peers::{Admission, Connection, ConnectionId, ConnectionState, Direction, Ending, Peers, Standing};
 
 /// How long TCP may take to connect to one address of a peer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -79,9 +79,15 @@ pub fn bind(config: Config, identity: Identity, store: FeedStore) -> Result<(Gos
     let error = |source| BindError { address: config.listen, source };
     let socket = socket::listen(config.listen).map_err(error)?;
     let local_address = socket.local_addr().map_err(error)?;
-    let state =
-        State { peers: Peers::new(identity.id()), cancels: HashMap::new(), heard: BTreeSet::new() };
-    let shared = Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), identity, store, config });
+    let state = State { peers: Peers::new(identity.id()), cancels: HashMap::new(), heard: BTreeSet::new() };
+    let shared = Arc::new(Shared {
+        state: Mutex::new(state),
+        changed: Notify::new(),
+        meetings: OnceLock::new(),
+        identity,
+        store,
+        config,
+    });
     Ok((Gossip { shared: shared.clone(), local_address }, Listener { shared, socket }))
 }
 
@@ -105,6 +111,16 @@ impl Gossip {
 }
 
 impl Gossip {
+    /// Tells somebody of whoever is connected now and from now on. Once: a second one is not told.
+    pub(crate) fn tell_of_meetings(&self, meetings: Arc<dyn Meetings>) {
+        if self.shared.meetings.set(meetings.clone()).is_err() {
+            return;
+        }
+        let connections = self.connections();
+        let connected = connections.iter().filter(|connection| connection.state == ConnectionState::Connected);
+        connected.filter_map(|c| Some((c.feed, c.address?))).for_each(|(feed, address)| meetings.met(feed, address));
+    }
+
     /// A peer is heard on the LAN: it is dialled, and once it has authenticated itself its feed is replicated.
     pub(crate) fn handle_heard(&self, peer: SsbPeer) {
         let feed = peer.feed;
@@ -169,6 +185,8 @@ struct Shared {
     state: Mutex<State>,
     /// Somebody may have to be dialled.
     changed: Notify,
+    /// Who is told of connected peers.
+    meetings: OnceLock<Arc<dyn Meetings>>,
     identity: Identity,
     store: FeedStore,
     config: Config,
@@ -400,6 +418,9 @@ async fn serve(
     };
     if shared.state().peers.is_heard(&feed) {
         shared.replicate_heard(feed);
+    }
+    if let Some(meetings) = shared.meetings.get() {
+        meetings.met(feed, address);
     }
     info!(%feed, ?direction, "SSB peer connected");
     debug!(%feed, %address, "SSB peer's address");

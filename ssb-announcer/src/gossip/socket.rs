@@ -1,7 +1,7 @@
 //! TCP sockets with the options that a mesh needs.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -49,5 +49,9 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// An IPv4 address as such, also where it came through an IPv6 socket.
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => (ip, address.port()).into(),
+        // With its scope.
+        IpAddr::V6(_) => address,
+    }
 }

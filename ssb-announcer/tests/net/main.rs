@@ -11,4 +11,5 @@ mod js_peer;
 mod lan;
 mod matrix;
 mod node;
+mod own_feed;
 mod replication;

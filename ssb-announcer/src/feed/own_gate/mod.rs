@@ -26,7 +26,9 @@ pub enum OwnFeedError {
     #[error("{0}: nothing is announced until 'meshstream ssb recover' was run here")]
     NeedsRecovery(RecoverReason),
     /// Somebody else appends to it.
-    #[error("{0}: nothing more is announced from here; stop the other node, then this one, and run 'meshstream ssb recover'")]
+    #[error(
+        "{0}: nothing more is announced from here; stop the other node, then this one, and run 'meshstream ssb recover'"
+    )]
     Conflict(Conflict),
 }
 
@@ -172,7 +174,11 @@ impl OwnGate {
             if !told {
                 told = true;
                 let report = self.report();
-                info!(peers = report.waiting_for, ahead = report.ahead, "asking peers for this node's own feed before the first announcement");
+                info!(
+                    peers = report.waiting_for,
+                    ahead = report.ahead,
+                    "asking peers for this node's own feed before the first announcement"
+                );
             }
             tokio::select! {
                 // The sender lives as long as this.
@@ -186,7 +192,12 @@ impl OwnGate {
         }
         if told {
             let waited_ms = u64::try_from(now().duration_since(asked_at).as_millis()).unwrap_or(u64::MAX);
-            info!(waited_ms, answers = report.answers, recovered = report.recovered, "this node's own feed is in step with its peers");
+            info!(
+                waited_ms,
+                answers = report.answers,
+                recovered = report.recovered,
+                "this node's own feed is in step with its peers"
+            );
         }
         Ok(())
     }

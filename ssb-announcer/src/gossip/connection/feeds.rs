@@ -174,11 +174,15 @@ impl Feeds {
     fn handle_own_feed_data(&mut self, body: Bytes) -> Result<(), ConnectionError> {
         let body = wrapped::value_of(&body).unwrap_or(body);
         match note::read(&body) {
-            Ok(Received::Message { author, sequence }) if self.own.handle_message(author, sequence) => {
-                self.arrived.push(Arrived { origin: Origin::History, author, sequence, body });
-                Ok(())
-            }
-            Ok(_) => self.strike_unreadable(Unreadable::Malformed),
+            Ok(Received::Message { author, sequence }) => match self.own.handle_message(author, sequence, body) {
+                Some(ready) => {
+                    let arrived = |(sequence, body)| Arrived { origin: Origin::History, author, sequence, body };
+                    self.arrived.extend(ready.into_iter().map(arrived));
+                    Ok(())
+                }
+                None => self.strike_unreadable(Unreadable::Malformed),
+            },
+            Ok(Received::Notes(_)) => self.strike_unreadable(Unreadable::Malformed),
             Err(unreadable) => self.strike_unreadable(unreadable),
         }
     }

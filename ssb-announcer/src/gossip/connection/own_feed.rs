@@ -5,11 +5,13 @@
 //! one, sends nothing. So the peer is asked by `createHistoryStream` from our newest message on, and where its note says
 //! that it has less, for its newest one. The store compares; here it is decided what to ask and when the peer has answered.
 
+use bytes::Bytes;
 use serde_json::json;
 use stream_model::{FeedId, FeedSequence};
 
 use crate::feed::AskedPeer;
 use crate::muxrpc::session::{Call, CallKind};
+use crate::replication::history::in_order::InOrder;
 use crate::replication::note::{Note, Notes};
 
 /// What to ask for.
@@ -24,6 +26,7 @@ struct Question {
 struct Open<S> {
     stream: S,
     newest: FeedSequence,
+    in_order: InOrder,
 }
 
 /// What one peer is asked, and has said.
@@ -33,6 +36,8 @@ pub(super) struct OwnFeedQuestion<S> {
     node: FeedId,
     due: Option<Question>,
     open: Option<Open<S>>,
+    /// The first message of the question that was polled last.
+    from: FeedSequence,
     /// What the peer's last note says.
     noted: Option<FeedSequence>,
     /// Whether its newest message was compared with ours of that number.
@@ -44,7 +49,7 @@ impl<S: Copy + PartialEq> OwnFeedQuestion<S> {
     pub(super) fn new(peer: AskedPeer, node: FeedId, have: FeedSequence) -> Self {
         let from = have.max(FeedSequence(1));
         let due = Some(Question { from, limit: None });
-        Self { peer, node, due, open: None, noted: None, compared: false }
+        Self { peer, node, due, open: None, from, noted: None, compared: false }
     }
 
     /// The call to make now; then [`Self::handle_called`] is to follow.
@@ -53,6 +58,7 @@ impl<S: Copy + PartialEq> OwnFeedQuestion<S> {
             return None;
         }
         let Question { from, limit } = self.due.take()?;
+        self.from = from;
         let mut options = json!({
             "id": self.node, "seq": from.0, "sequence": from.0, "live": false, "old": true, "keys": false
         });
@@ -63,20 +69,24 @@ impl<S: Copy + PartialEq> OwnFeedQuestion<S> {
     }
 
     pub(super) fn handle_called(&mut self, stream: S) {
-        self.open = Some(Open { stream, newest: FeedSequence(0) });
+        self.open = Some(Open { stream, newest: FeedSequence(0), in_order: InOrder::from(self.from) });
     }
 
     pub(super) fn is_stream(&self, stream: S) -> bool {
         self.open.as_ref().is_some_and(|open| open.stream == stream)
     }
 
-    /// A message came on the stream. Whether it is one of our feed, to be given to the store.
-    pub(super) fn handle_message(&mut self, author: FeedId, sequence: FeedSequence) -> bool {
-        if let Some(open) = self.open.as_mut().filter(|_| author == self.node) {
-            open.newest = open.newest.max(sequence);
-            return true;
-        }
-        false
+    /// A message came on the stream. Gives those to store now; `None` where it is not one that was asked for.
+    pub(super) fn handle_message(
+        &mut self,
+        author: FeedId,
+        sequence: FeedSequence,
+        body: Bytes,
+    ) -> Option<Vec<(FeedSequence, Bytes)>> {
+        let open = self.open.as_mut().filter(|_| author == self.node)?;
+        let ready = open.in_order.push(sequence, body).ok()?;
+        open.newest = open.newest.max(sequence);
+        Some(ready)
     }
 
     /// The peer sent notes.
