@@ -1,6 +1,7 @@
 //! The command line: what can be asked.
 
 mod key;
+mod post;
 mod show;
 mod ssb;
 
@@ -42,6 +43,8 @@ enum Command {
     /// Back up, move and recover this node's SSB identity and feed
     #[command(subcommand)]
     Ssb(ssb::Command),
+    /// Write a post as this node, which every node keeps
+    Post(post::Post),
     /// Show this node, its peers, links and storage
     Status(Output),
     /// Show the broadcasts known here
@@ -69,6 +72,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Ssb(command) => runtime.block_on(ssb::run(&config, command)).map_err(Failure::from),
+        Command::Post(post) => runtime.block_on(post::run(&config, post)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };

@@ -107,6 +107,17 @@ fn deep_nesting_is_shown_as_it_was_written() {
 }
 
 #[test]
+fn the_fuzzing_corpus_is_rendered_without_harm() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/markdown");
+    let mut replayed = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        exercise(&std::fs::read(entry.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed >= 5, "{replayed} of the corpus");
+}
+
+#[test]
 fn a_text_is_cut_at_a_character() {
     assert!(html(&"日".repeat(40_000)).len() <= MAX_BYTES + 100);
 }

@@ -108,9 +108,10 @@ pub(crate) async fn feed(State(state): State<AppState>, Path(feed): Path<String>
         let feed = parse::<FeedId>(&feed)?;
         match state.ports.timeline.profile(feed).await.map_err(refuse)? {
             Some(profile) => Ok(fresh(ProfileView::from(profile))),
-            None => {
-                Err(json_error(StatusCode::NOT_FOUND, format!("{feed} has said nothing of itself that is known here")))
-            }
+            None => Err(Refusal::new(
+                StatusCode::NOT_FOUND,
+                format!("{feed} has said nothing of itself that is known here"),
+            )),
         }
     })
     .await
@@ -124,7 +125,7 @@ pub(crate) async fn post(State(state): State<AppState>, _: Owner, headers: Heade
             (Some(root), None) => PostTarget::Post(root),
             (None, Some(broadcast)) => PostTarget::Broadcast(broadcast),
             (Some(_), Some(_)) => {
-                return Err(json_error(StatusCode::BAD_REQUEST, "name either root or broadcast, not both"));
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, "name either root or broadcast, not both"));
             }
         };
         let post = state.ports.timeline.post(NewPost { text: request.text, about }).await.map_err(refuse)?;
@@ -140,7 +141,7 @@ pub(crate) async fn vote(State(state): State<AppState>, _: Owner, headers: Heade
         let vote = match request.value {
             0 => Vote::Withdrawn,
             1 => Vote::For,
-            _ => return Err(json_error(StatusCode::BAD_REQUEST, "value must be 1, or 0 to take the vote back")),
+            _ => return Err(Refusal::new(StatusCode::BAD_REQUEST, "value must be 1, or 0 to take the vote back")),
         };
         state.ports.timeline.vote(request.post, vote).await.map_err(refuse)?;
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -148,59 +149,72 @@ pub(crate) async fn vote(State(state): State<AppState>, _: Owner, headers: Heade
     .await
 }
 
-async fn answer(work: impl Future<Output = Result<Response, Response>>) -> Response {
-    work.await.unwrap_or_else(|refusal| refusal)
+/// Why a request gets nothing.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    message: String,
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Response> {
-    text.parse().map_err(|error| json_error(StatusCode::BAD_REQUEST, error))
+impl Refusal {
+    fn new(status: StatusCode, message: impl std::fmt::Display) -> Self {
+        Self { status, message: message.to_string() }
+    }
 }
 
-fn page_request(query: Asked) -> Result<PageRequest, Response> {
+async fn answer(work: impl Future<Output = Result<Response, Refusal>>) -> Response {
+    work.await.unwrap_or_else(|refusal| json_error(refusal.status, refusal.message))
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Refusal> {
+    text.parse().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error))
+}
+
+fn page_request(query: Asked) -> Result<PageRequest, Refusal> {
     let expected = "expected ?before=NUMBER&limit=NUMBER: before is the next of another page, limit 1 to 100";
     let Ok(Query(PageQuery { before, limit })) = query else {
-        return Err(json_error(StatusCode::BAD_REQUEST, expected));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, expected));
     };
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(json_error(StatusCode::BAD_REQUEST, expected));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, expected));
     }
     Ok(PageRequest { before, limit })
 }
 
 /// A browser sends JSON to another origin only where that allows it, which this node does not.
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body, expected: &str) -> Result<T, Response> {
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body, expected: &str) -> Result<T, Refusal> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(json_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send it as application/json"));
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send it as application/json"));
     }
-    let body = body.map_err(|rejection| json_error(rejection.status(), "the request is too long or was cut off"))?;
+    let body = body.map_err(|rejection| Refusal::new(rejection.status(), "the request is too long or was cut off"))?;
     serde_json::from_slice(&body)
-        .map_err(|error| json_error(StatusCode::BAD_REQUEST, format!("expected {expected}: {error}")))
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("expected {expected}: {error}")))
 }
 
-fn refuse(error: TimelineError) -> Response {
+fn refuse(error: TimelineError) -> Refusal {
     let status = match error {
         TimelineError::UnknownPost(_) | TimelineError::UnknownBroadcast(_) => StatusCode::NOT_FOUND,
         TimelineError::Empty => StatusCode::BAD_REQUEST,
         TimelineError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         _ => {
             tracing::error!(%error, "the timeline does not work");
-            return json_error(StatusCode::INTERNAL_SERVER_ERROR, "the timeline cannot be read or written now");
+            return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the timeline cannot be read or written now");
         }
     };
-    json_error(status, error)
+    Refusal::new(status, error)
 }
 
-async fn page_view(state: &AppState, page: TimelinePage) -> Result<PageView, Response> {
+async fn page_view(state: &AppState, page: TimelinePage) -> Result<PageView, Refusal> {
     Ok(PageView { posts: views(state, page.posts).await?, next: page.next })
 }
 
 /// A page of the longest texts takes a core some 100 ms, which no other connection is to wait for.
-async fn views(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostView>, Response> {
+async fn views(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostView>, Refusal> {
     let directory = state.ports.directory.clone();
     let render = move || posts.into_iter().map(|post| PostView::new(post, &*directory)).collect();
     tokio::task::spawn_blocking(render)
         .await
-        .map_err(|_| json_error(StatusCode::INTERNAL_SERVER_ERROR, "the posts cannot be shown now"))
+        .map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the posts cannot be shown now"))
 }

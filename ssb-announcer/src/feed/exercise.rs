@@ -1,19 +1,24 @@
 //! One way through all that a peer's bytes meet, for fuzzing and for replaying its corpus.
 
+use std::sync::Arc;
+
 use super::store::FeedStore;
 use super::{MAX_RAW_BYTES, Rejected, message, remote};
 use crate::announcement::Announcement;
 use crate::announcement::content::{BROADCAST, CONTINUE, END, LIVE};
 use crate::identity::Identity;
+use crate::social::SocialIndex;
+use crate::social::content::{ABOUT, POST, Social, VOTE};
 
 /// Offers `input` to a store in memory as the lines of a backlog, and reads each line as the content of every kind of
-/// announcement. The authors in it are wanted, so that all checks are reached.
+/// announcement, post, name and vote. The authors in it are wanted, so that all checks are reached.
 ///
 /// # Panics
 /// Where validation panics, or answers what it must not: this is what fuzzing looks for.
 pub fn exercise(input: &[u8]) {
     let lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').take(super::MAX_BATCH).collect();
-    let store = FeedStore::in_memory(Identity::from_seed(&[0; 32]).id(), vec![]).expect("memory needs no disk");
+    let store = FeedStore::in_memory(Identity::from_seed(&[0; 32]).id(), vec![Arc::new(SocialIndex)])
+        .expect("memory needs no disk");
     for line in &lines {
         let Ok(parsed) = message::parse(line) else { continue };
         assert!(line.len() <= MAX_RAW_BYTES, "a message beyond the bound was parsed");
@@ -22,6 +27,9 @@ pub fn exercise(input: &[u8]) {
         store.want_peer(parsed.author);
         for kind in [BROADCAST, CONTINUE, LIVE, END] {
             let _any_answer_will_do = Announcement::parse(kind, &parsed.value_json);
+        }
+        for kind in [POST, ABOUT, VOTE] {
+            let _any_answer_will_do = Social::parse(kind, &parsed.value_json);
         }
     }
     let answers = store.append_remote_blocking(&lines).expect("memory does not fail");

@@ -1,0 +1,141 @@
+//! How long the timeline and the directory of broadcasts take to answer with a million messages stored (`MESSAGES` in the
+//! environment sets another number), how long the store takes to open, and how much memory the process has then.
+//!
+//! The store is filled anew for each run, in some minutes: half of the messages are posts, a quarter votes, the others
+//! names and announcements.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
+use ssb_announcer::feed::{FeedStore, OwnAppend};
+use ssb_announcer::identity::Identity;
+use ssb_announcer::social::{SocialIndex, SocialTimeline};
+use stream_model::{
+    AnnouncementLog as _, BroadcastId, BroadcastStart, Directory as _, MessageKey, PageRequest, Timeline as _,
+    TimelineCursor, Tracks, WallTime,
+};
+use tokio::runtime::Runtime;
+
+/// As many feeds as a large community has nodes.
+const FEEDS: usize = 250;
+/// Messages of one transaction.
+const BATCH: usize = 2_000;
+/// Broadcasts that the directory knows.
+const BROADCASTS: usize = 1_000;
+
+fn messages() -> usize {
+    std::env::var("MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000)
+}
+
+fn node() -> Identity {
+    Identity::from_seed(&[1; 32])
+}
+
+fn open(path: &std::path::Path) -> FeedStore {
+    FeedStore::open(path, node().id(), vec![Arc::new(SocialIndex)]).expect("a temporary directory can be written")
+}
+
+fn content(number: usize, author: &Identity, thread: MessageKey) -> String {
+    let feed = author.id();
+    match number % 8 {
+        0 | 4 => {
+            format!(r#"{{"type":"post","text":"Message {number} of a *thread*, with [somebody]({feed}) in it."}}"#)
+        }
+        1 | 5 => format!(r#"{{"type":"post","text":"Answer {number}","root":"{thread}","branch":"{thread}"}}"#),
+        2 | 6 => format!(r#"{{"type":"vote","vote":{{"link":"{thread}","value":1,"expression":"Like"}}}}"#),
+        3 => format!(r#"{{"type":"about","about":"{feed}","name":"Node {number}"}}"#),
+        _ => format!(r#"{{"type":"contact","contact":"{feed}","following":true}}"#),
+    }
+}
+
+/// Returns a broadcast with many comments, and a post in the middle of all.
+async fn fill(store: &FeedStore) -> (BroadcastId, MessageKey) {
+    let authors: Vec<Identity> = (0..FEEDS).map(|_| Identity::generate()).collect();
+    let directory = BroadcastDirectory::open(store.clone(), node().id()).expect("an empty store can be read");
+    let announcer = Announcer::new(authors[0].clone(), store.clone(), directory);
+    let start = BroadcastStart {
+        title: "Open stage".to_owned(),
+        description: String::new(),
+        peer: "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse().expect("a peer id"),
+        target_duration: Duration::from_secs(15),
+        tracks: Tracks { video: true, audio: true },
+        archive: true,
+        started_at: WallTime(1_795_269_780_000),
+    };
+    let mut broadcast = None;
+    for _ in 0..BROADCASTS {
+        broadcast = Some(announcer.start(start.clone()).await.expect("it can be announced"));
+    }
+    let broadcast = broadcast.expect("at least one was announced");
+    let (mut thread, mut middle, all) = (broadcast.0, broadcast.0, messages());
+    for first in (0..all).step_by(BATCH) {
+        let batch = (first..all.min(first + BATCH))
+            .map(|number| {
+                // A slice of each feed after the other, as backlogs arrive.
+                let author = &authors[number / 100 % FEEDS];
+                // Every hundredth answer is a comment on the broadcast.
+                let root = if number % 800 == 1 { broadcast.0 } else { thread };
+                OwnAppend { identity: author.clone(), content_json: content(number, author, root), names: None }
+            })
+            .collect();
+        let stored = store.append_own(batch).await.expect("a temporary directory can be written");
+        let posts = stored.iter().filter(|message| message.kind.as_deref() == Some("post"));
+        thread = posts.last().map_or(thread, |post| post.key);
+        if first <= all / 2 {
+            middle = thread;
+        }
+    }
+    (broadcast, middle)
+}
+
+/// Kilobytes of memory of this process (Linux, proc(5)).
+fn resident() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("VmRSS unknown").to_owned()
+}
+
+#[expect(clippy::print_stdout, reason = "figures that criterion does not measure")]
+fn a_million_messages(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("ssb.sqlite3");
+    let began = Instant::now();
+    let (broadcast, middle) = {
+        let store = open(&path);
+        runtime.block_on(fill(&store))
+    };
+    println!("{} messages written in {:.0?}", messages(), began.elapsed());
+
+    let began = Instant::now();
+    let store = open(&path);
+    let broadcasts = BroadcastDirectory::open(store.clone(), node().id()).expect("the store can be read");
+    println!("opened in {:.0?}, {}", began.elapsed(), resident());
+    let timeline = SocialTimeline::open(node(), store);
+    let page = |before| PageRequest { before, limit: 50 };
+    let half = TimelineCursor(i64::try_from(messages() / 2).expect("a number of messages"));
+
+    let mut group = criterion.benchmark_group("a million messages");
+    group.sample_size(20);
+    group.bench_function("newest 50 of the timeline", |bencher| {
+        bencher.iter(|| runtime.block_on(timeline.newest(page(None))).expect("it can be read"));
+    });
+    group.bench_function("50 of the timeline from the middle", |bencher| {
+        bencher.iter(|| runtime.block_on(timeline.newest(page(Some(half)))).expect("it can be read"));
+    });
+    group.bench_function("newest 50 comments on a broadcast", |bencher| {
+        bencher.iter(|| runtime.block_on(timeline.comments(broadcast, page(None))).expect("it can be read"));
+    });
+    group.bench_function("50 answers of a thread", |bencher| {
+        bencher.iter(|| runtime.block_on(timeline.replies(middle, page(None))).expect("it can be read"));
+    });
+    group.bench_function("all broadcasts of the directory", |bencher| {
+        bencher.iter(|| black_box(broadcasts.listings()).len());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, a_million_messages);
+criterion_main!(benches);
