@@ -184,6 +184,7 @@ async fn every_message_of_a_node_is_valid_to_others_after_a_round_through_the_di
     let node = Node::open(1, &path);
     let viewer = Node::in_memory(2);
     viewer.store.want_peer(node.identity.id());
+    viewer.directory.set_interest(Interest { followed: [id].into(), held: [].into() });
     viewer.replicate_from(&node).await;
     let kinds: Vec<_> = viewer.feed(node.identity.id()).await.iter().map(|message| message.kind.clone()).collect();
     let kinds: Vec<_> = kinds.iter().flatten().map(|kind| &**kind).collect();
