@@ -2,14 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use ssb_announcer::feed::{
     ANSWER_WITHIN, Conflict, FeedStore, Message, OwnAppend, OwnFeedError, RecoverReason, Rejected, SETTLE, StoreError,
 };
-use ssb_announcer::identity::Identity;
-use stream_model::{FeedId, FeedSequence};
+use ssb_announcer::identity::{Identity, Machine};
+use ssb_announcer::{Config, SsbAnnouncer, gossip};
+use stream_model::{
+    AnnounceError, BroadcastId, BroadcastStart, FeedId, FeedSequence, SsbPeer, Tracks, WallTime,
+};
 
 /// A guard against hanging, far above what any step takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -149,4 +158,223 @@ async fn broadcast_feeds_go_on_while_the_own_feed_is_stopped() {
     assert!(matches!(refused, Err(StoreError::OwnFeed(OwnFeedError::NeedsRecovery(RecoverReason::Imported)))));
     let content_json = r#"{"type":"meshstream-live"}"#.to_owned();
     store.append_own(vec![OwnAppend { identity: broadcast, content_json, names: None }]).await.unwrap();
+}
+
+/// Names the database of a process that appends until it is killed.
+const APPEND_TO: &str = "MESHSTREAM_TEST_APPEND_TO";
+
+fn open(path: &Path) -> FeedStore {
+    FeedStore::open(path, node().id(), vec![]).unwrap()
+}
+
+async fn whole_feed(store: &FeedStore) -> Vec<Message> {
+    let mut all = Vec::new();
+    loop {
+        let more = store.get(node().id(), FeedSequence(all.len() as u64 + 1), usize::MAX).await.unwrap();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+/// The feed is what a node without it takes from beginning to end.
+async fn assert_unbroken(messages: &[Message]) {
+    let reader = store();
+    for batch in messages.chunks(100) {
+        assert!(give(&reader, batch).await.iter().all(Result::is_ok));
+    }
+    assert_eq!(reader.clock(&node().id()).0, messages.len() as u64);
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_at_any_moment_never_forks() {
+    if let Ok(path) = std::env::var(APPEND_TO) {
+        let store = open(Path::new(&path));
+        loop {
+            let message = append(&store, "until killed").await.unwrap();
+            // From here on a peer may have it.
+            println!("APPENDED {} {}", message.sequence, message.key);
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ssb.sqlite3");
+    let mut handed_out = BTreeMap::new();
+    for round in 0..12 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_process_that_is_killed_at_any_moment_never_forks", "--nocapture"])
+            .env(APPEND_TO, &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut appended = 0;
+        for line in lines {
+            let line = line.unwrap();
+            let Some(line) = line.split("APPENDED ").nth(1) else { continue };
+            let (sequence, key) = line.split_once(' ').unwrap();
+            let before = handed_out.insert(sequence.parse::<u64>().unwrap(), key.to_owned());
+            assert_eq!(before, None, "number {sequence} was handed out twice");
+            appended += 1;
+            // Dies at another point each time, most often within an append.
+            if appended == 1 + round * 3 {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+    }
+    let messages = whole_feed(&open(&path)).await;
+    assert_unbroken(&messages).await;
+    for (sequence, key) in handed_out {
+        assert_eq!(messages[usize::try_from(sequence).unwrap() - 1].key.to_string(), key);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// A disk that lies about syncing loses any part of the log. What was handed out before comes back from a peer, and
+    /// the feed goes on without a fork.
+    #[test]
+    fn whatever_is_left_of_the_log_the_feed_goes_on_unbroken(appends in 1u64..20, kept in 0.0f64..1.0) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("ssb.sqlite3");
+            let before = open(&path);
+            let handed_out = append_all(&before, 0..appends).await;
+            let crashed = directory.path().join("crashed.sqlite3");
+            fs::copy(&path, &crashed).unwrap();
+            let log = fs::read(path.with_extension("sqlite3-wal")).unwrap();
+            let kept = (log.len() as f64 * kept) as usize;
+            fs::write(crashed.with_extension("sqlite3-wal"), &log[..kept]).unwrap();
+
+            let after = open(&crashed);
+            let left = whole_feed(&after).await;
+            prop_assert_eq!(&left[..], &handed_out[..left.len()]);
+            after.own_gate().ask_first();
+            let peer = after.own_gate().handle_connected(PEER);
+            peer.handle_claim(FeedSequence(appends));
+            let appending = tokio::spawn({
+                let after = after.clone();
+                async move { append(&after, "after the crash").await }
+            });
+            tokio::task::yield_now().await;
+            give(&after, &handed_out).await;
+            let appended = appending.await.unwrap().unwrap();
+            prop_assert_eq!(appended.sequence, FeedSequence(appends + 1));
+            let whole = whole_feed(&after).await;
+            prop_assert_eq!(&whole[..handed_out.len()], &handed_out[..]);
+            assert_unbroken(&whole).await;
+            Ok(())
+        })?;
+    }
+}
+
+async fn start(data_dir: &Path, machine: &str) -> SsbAnnouncer {
+    let config = Config {
+        secret: data_dir.join("identity/secret"),
+        machine: Machine::of([machine]),
+        database: data_dir.join("ssb.sqlite3"),
+        gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
+        name: String::new(),
+        hops: 3,
+        start_posts: None,
+        discovery: None,
+        peers: vec![],
+    };
+    SsbAnnouncer::start(config).await.unwrap()
+}
+
+async fn announce(node: &SsbAnnouncer) -> Result<BroadcastId, AnnounceError> {
+    let start = BroadcastStart {
+        title: "Townhall".to_owned(),
+        description: String::new(),
+        peer: "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse().unwrap(),
+        target_duration: Duration::from_secs(15),
+        tracks: Tracks { video: true, audio: true },
+        archive: true,
+        started_at: WallTime(0),
+    };
+    node.announcement_log().start(start).await
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_files(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_on_another_machine_announces_nothing() {
+    let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = start(directory.path(), "here").await;
+    announce(&first).await.unwrap();
+    copy_files(directory.path(), elsewhere.path());
+    let copy = start(elsewhere.path(), "elsewhere").await;
+    let error = announce(&copy).await.unwrap_err().to_string();
+    assert!(error.contains("another machine") && error.contains("meshstream ssb recover"), "{error}");
+    announce(&first).await.unwrap();
+    copy.shutdown().await;
+    first.shutdown().await;
+    let again = start(directory.path(), "here").await;
+    announce(&again).await.unwrap();
+    again.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_that_was_found_stops_the_feed_after_a_restart_too() {
+    let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = start(directory.path(), "here").await;
+    announce(&first).await.unwrap();
+    first.shutdown().await;
+    drop(first);
+    copy_files(directory.path(), elsewhere.path());
+    let mut branches = Vec::new();
+    for data in [directory.path(), elsewhere.path()] {
+        let node = start(data, "here").await;
+        announce(&node).await.unwrap();
+        branches.push(node);
+    }
+    // A peer knows the branch of one, and the other meets it.
+    let other = tempfile::tempdir().unwrap();
+    let peer = start(other.path(), "peer").await;
+    let as_peer = |node: &SsbAnnouncer| SsbPeer { feed: node.id(), addresses: vec![node.local_address()] };
+    peer.peer_book().offer(as_peer(&branches[0]));
+    let mut changes = peer.directory().subscribe();
+    let known = async {
+        while peer.directory().listings().len() < 2 {
+            let _change = futures::StreamExt::next(&mut changes).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, known).await.unwrap();
+    branches[0].shutdown().await;
+    branches[1].peer_book().offer(as_peer(&peer));
+    let stopped = async {
+        while announce(&branches[1]).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, stopped).await.unwrap();
+    assert!(matches!(branches[1].own_feed().error, Some(OwnFeedError::Conflict(Conflict::Forked(_)))));
+    let noted = async {
+        while !fs::read_to_string(elsewhere.path().join("identity/place")).unwrap().contains("forked") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noted).await.unwrap();
+    branches[1].shutdown().await;
+    drop(branches);
+    let again = start(elsewhere.path(), "here").await;
+    let error = announce(&again).await.unwrap_err().to_string();
+    assert!(error.contains("forked"), "{error}");
+    again.shutdown().await;
 }
