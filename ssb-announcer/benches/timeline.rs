@@ -82,8 +82,8 @@ async fn fill(store: &FeedStore) -> (BroadcastId, MessageKey) {
             })
             .collect();
         let stored = store.append_own(batch).await.expect("a temporary directory can be written");
-        let posts = stored.iter().filter(|message| message.kind.as_deref() == Some("post"));
-        thread = posts.last().map_or(thread, |post| post.key);
+        let mut posts = stored.iter().filter(|message| message.kind.as_deref() == Some("post"));
+        thread = posts.next_back().map_or(thread, |post| post.key);
         if first <= all / 2 {
             middle = thread;
         }
