@@ -107,9 +107,7 @@ impl BroadcastDirectory {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let changes = index.handle_time(now);
         let named = index.named_feeds(now);
-        let chosen = self.store.choose_asked(now, |feed| named.contains(feed));
-        self.needs().asked = chosen.broadcasts;
-        self.store.want_asked(chosen.nodes);
+        self.needs().asked = self.store.choose_asked(&named);
         self.want_feeds(&index, now);
         drop(index);
         self.notify(changes);

@@ -1,5 +1,5 @@
-//! Which feeds this node replicates: its own, the node feeds of peers, of nodes that peers know, of whom the follow
-//! graph reaches and of whom neighbours ask for, and the broadcast feeds that those name. Never a blocked one.
+//! Which feeds this node replicates: its own, the node feeds of peers, of nodes that peers know and of whom the follow
+//! graph reaches, and the broadcast feeds that those name. Never a blocked one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,8 +33,6 @@ pub struct WantedFeeds {
     /// Known by hearsay only, each with the neighbour that introduced it.
     others: BTreeMap<FeedId, Option<FeedId>>,
     followed: BTreeSet<FeedId>,
-    /// Node feeds that neighbours ask for.
-    asked: BTreeSet<FeedId>,
     /// Broadcast feeds that only neighbours want.
     lent: BTreeSet<FeedId>,
     blocked: BTreeSet<FeedId>,
@@ -69,7 +67,7 @@ impl WantedFeeds {
     /// All feeds to replicate, with the reason.
     pub fn feeds(&self) -> BTreeMap<FeedId, FeedKind> {
         let named = self.broadcasts.iter().map(|(feed, _)| feed);
-        let nodes = self.peers.iter().chain(self.others.keys()).chain(&self.followed).chain(&self.asked);
+        let nodes = self.peers.iter().chain(self.others.keys()).chain(&self.followed);
         let all = self.node.iter().chain(nodes).chain(named);
         all.filter_map(|feed| Some((*feed, self.kind(feed)?))).collect()
     }
@@ -92,11 +90,7 @@ impl WantedFeeds {
 
     /// Whether the feed is wanted because neighbours ask for it, and for no other reason.
     pub fn is_asked_only(&self, feed: &FeedId) -> bool {
-        match self.kind(feed) {
-            Some(FeedKind::Node) => !self.is_node_but_for_asking(feed),
-            Some(FeedKind::Broadcast) => self.lent.contains(feed),
-            Some(FeedKind::Own) | None => false,
-        }
+        self.kind(feed) == Some(FeedKind::Broadcast) && self.lent.contains(feed)
     }
 
     /// The node feed that names a wanted broadcast feed.
@@ -141,11 +135,6 @@ impl WantedFeeds {
         self.blocked = blocked;
     }
 
-    /// Replaces the node feeds that neighbours ask for. Bounded by their budgets.
-    pub(super) fn set_asked(&mut self, feeds: BTreeSet<FeedId>) {
-        self.asked = feeds;
-    }
-
     /// Replaces the broadcast feeds that are wanted, and which of them only neighbours want. Bounded by who names them.
     pub(super) fn set_broadcasts(&mut self, feeds: BTreeSet<(FeedId, FeedId)>, lent: BTreeSet<FeedId>) {
         self.broadcasts = feeds;
@@ -175,10 +164,6 @@ impl WantedFeeds {
     }
 
     fn is_node(&self, feed: &FeedId) -> bool {
-        self.is_node_but_for_asking(feed) || self.asked.contains(feed)
-    }
-
-    fn is_node_but_for_asking(&self, feed: &FeedId) -> bool {
         self.node == Some(*feed)
             || self.peers.contains(feed)
             || self.others.contains_key(feed)
@@ -269,10 +254,9 @@ mod tests {
         let mut wanted = WantedFeeds::new(feed(0));
         wanted.add_peer(feed(1));
         wanted.add_other(feed(2), None);
-        wanted.set_asked([feed(3)].into());
         wanted.set_broadcasts([(feed(9), feed(1)), (feed(10), feed(1)), (feed(10), feed(4))].into(), BTreeSet::new());
         let blocked = [feed(1), feed(2), feed(3)];
-        wanted.set_graph([feed(1), feed(4)].into(), blocked.into());
+        wanted.set_graph([feed(1), feed(3), feed(4)].into(), blocked.into());
         let kinds = wanted.feeds();
         assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), [feed(0), feed(4), feed(10)]);
         assert!(blocked.iter().all(|feed| wanted.is_blocked(feed)));

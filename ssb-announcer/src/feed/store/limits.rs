@@ -8,7 +8,6 @@ use metrics::counter;
 use stream_model::FeedId;
 
 use super::{FeedStore, Inner};
-use crate::feed::asked::Chosen;
 use crate::feed::message::Message;
 use crate::feed::quota::{Account, Quotas};
 use crate::feed::wanted::{FeedKind, WantedFeeds};
@@ -18,10 +17,7 @@ impl FeedStore {
     /// not wanted, and those of which [`WantedFeeds::is_asked_only`] says so. To be called whenever that set changes, and
     /// with an empty one when the connection ends.
     pub fn note_asked(&self, neighbour: FeedId, feeds: BTreeSet<FeedId>) {
-        let mut asked = self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = asked.clone();
-        asked.note(neighbour, feeds);
-        if *asked != before {
+        if self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner).note(neighbour, feeds) {
             self.inner.asked_changed.notify_one();
         }
     }
@@ -31,16 +27,9 @@ impl FeedStore {
         self.inner.asked_changed.notified().await;
     }
 
-    /// What to fetch for neighbours; `named` tells which feeds a broadcast names.
-    pub(crate) fn choose_asked(&self, now: Instant, named: impl Fn(&FeedId) -> bool) -> Chosen {
-        let wanted = self.inner.wanted.borrow().clone();
-        let refused = |feed: &FeedId| wanted.is_own(feed) || wanted.is_blocked(feed) || self.inner.is_dropped(feed);
-        self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner).choose(now, named, refused)
-    }
-
-    /// Replicates node feeds because neighbours ask for them.
-    pub(crate) fn want_asked(&self, feeds: BTreeSet<FeedId>) {
-        self.inner.change_wanted(|wanted| wanted.set_asked(feeds));
+    /// Which of the feeds that broadcasts name to fetch for neighbours.
+    pub(crate) fn choose_asked(&self, named: &BTreeSet<FeedId>) -> BTreeSet<FeedId> {
+        self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner).choose(named)
     }
 
     /// [`want_broadcasts`](Self::want_broadcasts), of which some only because neighbours ask for them.
