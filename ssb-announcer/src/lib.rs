@@ -5,13 +5,14 @@
 //! [`PeerBook`] that takes peers to connect to. It has never heard of HLS or IPFS: segments and manifests are CIDs
 //! to it. [`SsbAnnouncer`] puts the parts together:
 //!
-//! - [`identity`] signs, [`feed`] stores and validates;
+//! - [`identity`] signs, [`feed`] stores and validates, [`blobs`] keeps pictures;
 //! - [`announcement`] gives messages their meaning, [`social`] those that people write;
 //! - [`discovery`] finds peers on a LAN, by their [`address`];
 //! - [`gossip`] connects nodes by [`handshake`] and [`muxrpc`], over which [`replication`] exchanges feeds.
 
 pub mod address;
 pub mod announcement;
+pub mod blobs;
 pub mod discovery;
 pub mod feed;
 pub mod gossip;
@@ -29,7 +30,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stream_model::{AnnouncementLog, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook, Timeline};
+use stream_model::{
+    AnnouncementLog, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook, Timeline,
+};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,6 +40,7 @@ use tracing::{info, warn};
 
 use crate::address::PeerAddresses;
 use crate::announcement::{Announcer, BroadcastDirectory};
+use crate::blobs::Blobs;
 use crate::discovery::Discovery;
 use crate::feed::{Conflict, FeedStore, OwnFeed, OwnFeedError, OwnGate, RecoverReason, StoreError};
 use crate::gossip::Gossip;
@@ -51,7 +55,7 @@ pub struct Config {
     pub secret: PathBuf,
     /// The machine that this runs on: an identity that comes from another appends nothing until its owner says so.
     pub machine: Machine,
-    /// The SQLite file of the feeds; made where there is none. Its directory exists.
+    /// The SQLite file of the feeds; made where there is none. Its directory exists, and has the folder of blobs too.
     pub database: PathBuf,
     /// The network.
     pub gossip: gossip::Config,
@@ -77,6 +81,9 @@ pub enum StartError {
     /// No feeds.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No folder of blobs.
+    #[error("cannot keep blobs: {0}")]
+    Blobs(#[source] std::io::Error),
     /// No listener.
     #[error(transparent)]
     Bind(#[from] gossip::BindError),
@@ -90,6 +97,7 @@ pub struct SsbAnnouncer {
     directory: Arc<BroadcastDirectory>,
     contacts: Arc<Contacts>,
     timeline: Arc<SocialTimeline>,
+    blobs: Blobs,
     gossip: Gossip,
     gate: Arc<OwnGate>,
     discovery: Option<Discovery>,
@@ -121,10 +129,14 @@ impl SsbAnnouncer {
             guard_own_feed(&store, &place, new)?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
             let contacts = Contacts::open(identity.clone(), store.clone(), directory.clone(), hops)?;
-            Ok((identity, store, directory, contacts, place))
+            let folder = blobs::Config::in_directory(database.with_file_name("blobs"));
+            let blobs = Blobs::open(folder).map_err(StartError::Blobs)?;
+            Ok((identity, store, directory, contacts, place, blobs))
         });
-        let (identity, store, directory, contacts, place) = opened.await.map_err(|_| StoreError::Cancelled)??;
+        let (identity, store, directory, contacts, place, blobs) =
+            opened.await.map_err(|_| StoreError::Cancelled)??;
         let network = gossip.network_key.clone();
+        let gossip = gossip::Config { blobs: Some(blobs.clone()), ..gossip };
         let (gossip, listener) = gossip::bind(gossip, identity.clone(), store.clone())?;
         let id = identity.id();
         info!(feed = %id, listen = %gossip.local_address(), "ssb started");
@@ -144,6 +156,7 @@ impl SsbAnnouncer {
             timeline: timeline.clone(),
             directory: directory.clone(),
             contacts: contacts.clone(),
+            blobs,
             gossip,
             gate: gate.clone(),
             discovery,
@@ -205,6 +218,11 @@ impl SsbAnnouncer {
     /// What people say.
     pub fn timeline(&self) -> Arc<dyn Timeline> {
         self.timeline.clone()
+    }
+
+    /// Pictures of people, broadcasts and posts.
+    pub fn blob_store(&self) -> Arc<dyn BlobStore> {
+        Arc::new(self.blobs.clone())
     }
 
     /// Whom this node follows and blocks.

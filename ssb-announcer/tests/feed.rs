@@ -479,8 +479,10 @@ async fn a_database_of_version_1_learns_the_types_of_posts() {
     drop(store);
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
-        .execute_batch("UPDATE messages SET kind = NULL; DROP TABLE content_indexes; DROP TABLE tombstones;
-             DROP TABLE unwanted_feeds; DROP TABLE runs; PRAGMA user_version = 1")
+        .execute_batch(
+            "UPDATE messages SET kind = NULL; DROP TABLE content_indexes; DROP TABLE tombstones;
+             DROP TABLE unwanted_feeds; DROP TABLE runs; PRAGMA user_version = 1",
+        )
         .unwrap();
     drop(connection);
 

@@ -16,9 +16,7 @@ use ssb_announcer::feed::{
 };
 use ssb_announcer::identity::{Identity, Machine};
 use ssb_announcer::{Config, SsbAnnouncer, gossip};
-use stream_model::{
-    AnnounceError, BroadcastId, BroadcastStart, FeedId, FeedSequence, SsbPeer, Tracks, WallTime,
-};
+use stream_model::{AnnounceError, BroadcastId, BroadcastStart, FeedId, FeedSequence, SsbPeer, Tracks, WallTime};
 
 /// A guard against hanging, far above what any step takes.
 const PATIENCE: Duration = Duration::from_secs(60);

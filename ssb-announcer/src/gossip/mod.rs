@@ -7,6 +7,7 @@
 mod connection;
 pub mod peers;
 mod socket;
+mod twin;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -22,6 +23,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use self::twin::Suspects;
+use crate::blobs::Blobs;
 use crate::feed::FeedStore;
 use crate::handshake::state::SessionKeys;
 use crate::handshake::{self, HandshakeError, NetworkKey};
@@ -49,6 +52,8 @@ pub struct Config {
     pub max_inbound: usize,
     /// The most inbound connections of one address.
     pub max_inbound_per_address: usize,
+    /// The blobs that are exchanged with peers; `None` exchanges none.
+    pub blobs: Option<Blobs>,
 }
 
 impl Default for Config {
@@ -58,6 +63,7 @@ impl Default for Config {
             network_key: NetworkKey::MAIN,
             max_inbound: 64,
             max_inbound_per_address: 16,
+            blobs: None,
         }
     }
 }
@@ -79,7 +85,12 @@ pub fn bind(config: Config, identity: Identity, store: FeedStore) -> Result<(Gos
     let error = |source| BindError { address: config.listen, source };
     let socket = socket::listen(config.listen).map_err(error)?;
     let local_address = socket.local_addr().map_err(error)?;
-    let state = State { peers: Peers::new(identity.id()), cancels: HashMap::new(), heard: BTreeSet::new() };
+    let state = State {
+        peers: Peers::new(identity.id()),
+        cancels: HashMap::new(),
+        heard: BTreeSet::new(),
+        suspects: Suspects::default(),
+    };
     let shared = Arc::new(Shared {
         state: Mutex::new(state),
         changed: Notify::new(),
@@ -136,6 +147,12 @@ impl Gossip {
         self.shared.changed.notify_one();
     }
 
+    /// Somebody is said to be this node at these addresses. It is looked whether that is another one.
+    pub(crate) fn handle_claim(&self, addresses: Vec<SocketAddr>) {
+        self.shared.state().suspects.handle_claim(addresses);
+        self.shared.changed.notify_one();
+    }
+
     /// A peer is not heard on the LAN any more.
     pub(crate) fn handle_gone(&self, feed: FeedId) {
         self.shared.state().peers.handle_gone(feed);
@@ -155,6 +172,9 @@ impl fmt::Debug for Gossip {
 
 impl PeerBook for Gossip {
     fn offer(&self, peer: SsbPeer) {
+        if peer.feed == self.shared.identity.id() {
+            return self.handle_claim(peer.addresses);
+        }
         if self.shared.store.is_blocked(&peer.feed) {
             return;
         }
@@ -197,6 +217,7 @@ struct State {
     cancels: HashMap<ConnectionId, CancellationToken>,
     /// Who was met on the LAN.
     heard: BTreeSet<FeedId>,
+    suspects: Suspects,
 }
 
 impl Shared {
@@ -288,6 +309,10 @@ impl Listener {
 
 fn spawn_dials(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, cancel: &CancellationToken) {
     loop {
+        let Some(address) = shared.state().suspects.poll_look(Instant::now()) else { break };
+        tasks.spawn(twin::look(shared.clone(), address, cancel.child_token()));
+    }
+    loop {
         let Some(peer) = shared.state().peers.poll_dial(Instant::now()) else { return };
         tasks.spawn(serve_outbound(shared.clone(), peer, cancel.child_token()));
     }
@@ -317,6 +342,7 @@ async fn serve_inbound(shared: Arc<Shared>, mut stream: TcpStream, address: Sock
         keys = handshake => keys,
     };
     match keys {
+        Ok(keys) if keys.peer == shared.identity.id() => twin::answer(&shared, stream, keys).await,
         Ok(keys) => {
             serve(shared, stream, keys, address, Direction::Inbound, cancel).await;
         }
@@ -425,7 +451,8 @@ async fn serve(
     info!(%feed, ?direction, "SSB peer connected");
     debug!(%feed, %address, "SSB peer's address");
     let identity = shared.identity.id();
-    let ended = connection::run(stream, keys, direction, identity, shared.store.clone(), cancel).await;
+    let (store, blobs) = (shared.store.clone(), shared.config.blobs.clone());
+    let ended = connection::run(stream, keys, direction, identity, store, blobs, cancel).await;
     match ended {
         Ok(()) => info!(%feed, "SSB peer disconnected"),
         Err(error) => {

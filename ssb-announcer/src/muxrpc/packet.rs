@@ -26,7 +26,8 @@ pub enum Encoding {
     Json,
 }
 
-/// One packet. Its body is never empty: peers take a length of zero for a goodbye.
+/// One packet. We send none with an empty body, which JavaScript takes for a goodbye; but it sends one itself, after a
+/// blob whose size is a multiple of 64 KiB (npm `pull-file`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
     /// Which request it belongs to.
@@ -97,7 +98,7 @@ pub fn decode(input: &mut BytesMut) -> Result<Option<Decoded>, PacketError> {
     let [flags, l0, l1, l2, l3, r0, r1, r2, r3] = *header;
     let length = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
     let request = i32::from_be_bytes([r0, r1, r2, r3]);
-    if length == 0 {
+    if length == 0 && request == 0 {
         return Ok(Some(Decoded::Goodbye));
     }
     if length > MAX_BODY {
@@ -130,6 +131,14 @@ mod tests {
         let mut out = BytesMut::new();
         packet.encode(&mut out);
         assert_eq!(&out[..], [0x0a, 0, 0, 0, 2, 0, 0, 0, 1, b'{', b'}']);
+    }
+
+    #[test]
+    fn an_empty_body_ends_nothing_where_a_request_is_named() {
+        let mut input = BytesMut::from(&[8, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0, 0][..]);
+        let empty = Packet { request: -2, stream: true, end: false, encoding: Encoding::Binary, body: Bytes::new() };
+        assert_eq!(decode(&mut input), Ok(Some(Decoded::Packet(empty))));
+        assert_eq!(decode(&mut input), Ok(Some(Decoded::Goodbye)));
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What this node answers when a peer calls it. Pure: the connection carries the answers out.
 
+use std::error::Error;
+
 use serde_json::{Value, json};
 use stream_model::FeedId;
 
 use super::session::{Call, CallKind};
+use crate::blobs::giving::{self, Asked, Question};
 use crate::nesting::{MAX_NESTING, nesting};
 use crate::replication::history::arguments::{self, Arguments};
 
@@ -16,6 +19,14 @@ pub enum Answer {
     Replicate,
     /// The messages of a feed are the stream.
     History(Arguments),
+    /// Whether blobs are here.
+    HasBlobs(Question),
+    /// The size of a blob.
+    BlobSize(Question),
+    /// The bytes of a blob are the stream.
+    Blob(Asked),
+    /// Notices of blobs are the stream.
+    BlobNotices,
     /// Each value received is answered with our time, in milliseconds.
     Ping,
     /// An error with this text.
@@ -42,15 +53,22 @@ pub fn answer(call: &Call, identity: FeedId) -> Answer {
         (["ebt", "replicate"], CallKind::Duplex) => {
             Answer::Error("expected ebt.replicate({version: 3, format: \"classic\"})".to_owned())
         }
-        (["createHistoryStream"], CallKind::Source) => match arguments::parse(&call.args) {
-            Ok(asked) => Answer::History(asked),
-            Err(bad) => Answer::Error(bad.to_string()),
-        },
+        (["createHistoryStream"], CallKind::Source) => arguments::parse(&call.args).map_or_else(error, Answer::History),
+        (["blobs", "has"], CallKind::Async) => giving::parse_question(&call.args).map_or_else(error, Answer::HasBlobs),
+        (["blobs", "size"], CallKind::Async) => giving::parse_question(&call.args).map_or_else(error, Answer::BlobSize),
+        (["blobs", "get" | "getSlice"], CallKind::Source) => {
+            giving::parse_get(&call.args).map_or_else(error, Answer::Blob)
+        }
+        (["blobs", "createWants"], CallKind::Source) => Answer::BlobNotices,
         // The wordings are those of npm `muxrpc`; by the second one, JavaScript peers see that a method is missing (npm
         // `ssb-ebt`, `isMuxrpcMissingError`).
         _ if is_offered(&name) => Answer::Error(format!("no {}:{}", call.kind.as_str(), name.join(","))),
         _ => Answer::Error(format!("method:{} is not in list of allowed methods", printable(&name))),
     }
+}
+
+fn error(error: impl Error) -> Answer {
+    Answer::Error(error.to_string())
 }
 
 /// Whether the text of an error says that the peer does not know the method: npm `muxrpc`, and `go-ssb`.
@@ -88,6 +106,13 @@ fn manifest() -> Value {
         "gossip": { "ping": "duplex" },
         "conn": { "ping": "duplex" },
         "ebt": { "replicate": "duplex" },
+        "blobs": {
+            "has": "async",
+            "size": "async",
+            "get": "source",
+            "getSlice": "source",
+            "createWants": "source",
+        },
     })
 }
 
@@ -120,11 +145,9 @@ mod tests {
     #[test]
     fn methods_that_are_not_offered_are_refused_as_javascript_expects() {
         for (name, kind, message) in [
-            (
-                &["blobs", "createWants"][..],
-                CallKind::Source,
-                "method:blobs,createWants is not in list of allowed methods",
-            ),
+            (&["blobs", "want"][..], CallKind::Async, "method:blobs,want is not in list of allowed methods"),
+            (&["blobs", "add"], CallKind::Sink, "method:blobs,add is not in list of allowed methods"),
+            (&["blobs", "get"], CallKind::Async, "no async:blobs,get"),
             (&["createUserStream"], CallKind::Source, "method:createUserStream is not in list of allowed methods"),
             (&["tunnel", "isRoom"], CallKind::Async, "method:tunnel,isRoom is not in list of allowed methods"),
             (&["gossip"], CallKind::Async, "method:gossip is not in list of allowed methods"),

@@ -54,6 +54,26 @@ impl Attacker {
         self.raw(&bytes).await;
     }
 
+    /// Sends bytes on a stream.
+    pub(crate) async fn piece(&mut self, request: i32, body: &Bytes) {
+        let mut bytes = BytesMut::new();
+        Packet { request, stream: true, end: false, encoding: Encoding::Binary, body: body.clone() }.encode(&mut bytes);
+        self.raw(&bytes).await;
+    }
+
+    /// Sends bytes on a stream, and its end.
+    pub(crate) async fn blob(&mut self, request: i32, body: &Bytes) {
+        self.piece(request, body).await;
+        self.end(request).await;
+    }
+
+    pub(crate) async fn end(&mut self, request: i32) {
+        let mut bytes = BytesMut::new();
+        let body = Bytes::from_static(b"true");
+        Packet { request, stream: true, end: true, encoding: Encoding::Json, body }.encode(&mut bytes);
+        self.raw(&bytes).await;
+    }
+
     pub(crate) async fn ebt(&mut self, body: impl Into<Bytes>) {
         self.send(EBT, true, body).await;
     }

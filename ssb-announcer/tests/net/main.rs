@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attacker;
+mod blobs;
 mod histories;
 mod hostile;
 mod javascript;

@@ -1,8 +1,10 @@
 //! A node of this crate in the test's own process.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use ssb_announcer::blobs::{self, Blobs};
 use ssb_announcer::feed::{FeedStore, OwnAppend};
 use ssb_announcer::gossip::peers::ConnectionState;
 use ssb_announcer::gossip::{self, Config, Gossip};
@@ -40,7 +42,21 @@ impl Node {
     }
 
     pub(crate) fn start_with(identity: Identity, store: FeedStore, listen: SocketAddr) -> Self {
-        let config = Config { listen, network_key: network(), ..Config::default() };
+        Self::start_configured(identity, store, Config { listen, ..Config::default() })
+    }
+
+    /// Starts one that exchanges blobs.
+    pub(crate) fn start_with_blobs(seed: u8, folder: &Path) -> (Self, Blobs) {
+        let identity = Identity::from_seed(&[seed; 32]);
+        let store = FeedStore::in_memory(identity.id(), vec![]).unwrap();
+        let blobs = Blobs::open(blobs::Config::in_directory(folder.to_owned())).unwrap();
+        let listen = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0));
+        let config = Config { listen, blobs: Some(blobs.clone()), ..Config::default() };
+        (Self::start_configured(identity, store, config), blobs)
+    }
+
+    fn start_configured(identity: Identity, store: FeedStore, config: Config) -> Self {
+        let config = Config { network_key: network(), ..config };
         let (gossip, listener) = gossip::bind(config, identity.clone(), store.clone()).unwrap();
         let cancel = CancellationToken::new();
         let task = Some(tokio::spawn(listener.run(cancel.clone())));

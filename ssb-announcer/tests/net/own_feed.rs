@@ -116,6 +116,17 @@ async fn two_copies_with_a_common_peer_never_both_go_on() {
     assert_eq!(all(&first.store, identity.id()).await, all(&copied.store, identity.id()).await, "no fork came of it");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_of_its_twin_stops() {
+    let (node, twin) = (Node::start(78), Node::start(78));
+    let claim = |addresses| SsbPeer { feed: node.id(), addresses };
+    node.append(1).await;
+    node.gossip.offer(claim(vec![twin.gossip.local_address()]));
+    assert_eq!(conflict(&node).await, Conflict::Twin);
+    let refused = append(&node.store, &node.identity, "more").await;
+    assert!(matches!(refused, Err(StoreError::OwnFeed(OwnFeedError::Conflict(Conflict::Twin)))), "{refused:?}");
+}
+
 /// Two copies that have written apart from each other, one of which a peer knows.
 async fn forked(seed: u8, known: usize, unknown: usize) -> (Node, Node) {
     let (first, peer) = (Node::start(seed), Node::start(seed + 1));

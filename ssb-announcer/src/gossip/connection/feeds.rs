@@ -107,6 +107,11 @@ impl Feeds {
         }
     }
 
+    /// Whether it is clear how the peer replicates.
+    pub(super) fn has_begun(&self) -> bool {
+        self.ebt_works || self.asking.is_some()
+    }
+
     /// Whether anything is replicated, or may be at any time.
     pub(super) fn is_replicating(&self) -> bool {
         let asking = self.asking.as_ref().is_some_and(|asking| asking.open() > 0);
@@ -444,6 +449,10 @@ impl Feeds {
                 (stream, feed, from, limit, format)
             }
         };
+        if self.store.wanted().borrow().is_blocked(&feed) {
+            self.serving.handle_sent(stream, 0, None);
+            return Ok(true);
+        }
         let most = usize::try_from(limit).unwrap_or(BATCH).min(BATCH);
         let (mut sent, mut last) = (0, None);
         for message in self.store.get(feed, from, most).await? {

@@ -3,8 +3,9 @@
 //! In: a socket, the keys of its box stream, the store. It carries packets between the socket and the state machines
 //! of [`crate::muxrpc`] and [`crate::replication`], gives messages to the store and takes them from there. It holds
 //! at most a batch of messages in each direction: where the socket is slow, the rest stays in the store. `wire` is the
-//! sending half, `feeds` the replication.
+//! sending half, `feeds` the replication, `blobs` the exchange of pictures.
 
+mod blobs;
 mod feeds;
 mod own_feed;
 mod wire;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use metrics::counter;
-use stream_model::{FeedId, FeedSequence, WallTime};
+use stream_model::{BlobError, FeedId, FeedSequence, WallTime};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::broadcast::error::RecvError;
@@ -23,9 +24,11 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::blobs::BlobTraffic;
 use self::feeds::Feeds;
 use self::wire::Wire;
 use super::peers::{Direction, Ending};
+use crate::blobs::{Blobs, Change};
 use crate::feed::{FeedStore, Rejected, StoreError, WantedFeeds};
 use crate::handshake::box_stream::{BoxReader, BoxStreamError};
 use crate::handshake::state::SessionKeys;
@@ -71,6 +74,8 @@ pub(super) enum ConnectionError {
     Stalled,
     #[error("cannot store messages: {0}")]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
 }
 
 impl ConnectionError {
@@ -93,6 +98,7 @@ pub(super) async fn run(
     direction: Direction,
     identity: FeedId,
     store: FeedStore,
+    blobs: Option<Blobs>,
     cancel: CancellationToken,
 ) -> Result<(), ConnectionError> {
     let (read, write) = stream.into_split();
@@ -109,6 +115,7 @@ pub(super) async fn run(
         identity,
         wire: Wire::new(write, keys.send),
         feeds: Feeds::new(keys.peer, store, role, now.into_std()),
+        blobs: blobs.map(BlobTraffic::new),
         pings: BTreeSet::new(),
         allowance: Allowance::new(now.into_std()),
     };
@@ -130,6 +137,7 @@ struct Connection {
     identity: FeedId,
     wire: Wire,
     feeds: Feeds,
+    blobs: Option<BlobTraffic>,
     pings: BTreeSet<SubstreamId>,
     allowance: Allowance,
 }
@@ -160,7 +168,7 @@ impl Connection {
                 return Ok(());
             }
             let now = Instant::now();
-            self.feeds.act(&mut self.wire, now.into_std())?;
+            self.act(now.into_std()).await?;
             self.fill().await?;
             if self.feeds.is_replicating() {
                 replicate_until = now + REPLICATE_WITHIN;
@@ -172,7 +180,8 @@ impl Connection {
                 _ => Some((Instant::now(), written)),
             };
             let stalled = stuck.map(|(since, _)| since + STALLED_AFTER);
-            let timer = self.feeds.next_timeout();
+            let blob_timer = self.blobs.as_ref().and_then(BlobTraffic::next_timeout);
+            let timer = self.feeds.next_timeout().into_iter().chain(blob_timer).min();
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
                 read = reader.read(&mut plain), if waiting < TOO_MUCH_TO_SEND => {
@@ -196,6 +205,9 @@ impl Connection {
                     }
                     Err(_) => return Ok(()),
                 },
+                change = blob_change(&mut self.blobs) => {
+                    self.blobs.iter_mut().for_each(|blobs| blobs.handle_changed(change.clone()));
+                }
                 () = sleep_until(timer.map(Instant::from)) => {}
                 () = sleep_until(stalled) => return Err(ConnectionError::Stalled),
                 () = tokio::time::sleep_until(replicate_until) => return Err(ConnectionError::NoReplication),
@@ -229,14 +241,30 @@ impl Connection {
             self.wire.end(id, Some("too many calls in a short time"));
             return;
         }
-        match service::answer(call, self.identity) {
+        let answer = service::answer(call, self.identity);
+        match answer {
             Answer::Value(value) => self.wire.data(id, value.to_string()),
             Answer::Error(message) => self.wire.end(id, Some(&message)),
             Answer::Ping if self.pings.len() >= MAX_PINGS => self.wire.end(id, Some("too many pings")),
             Answer::Ping => drop(self.pings.insert(id)),
             Answer::Replicate => self.feeds.handle_ebt_called(id, &mut self.wire),
             Answer::History(asked) => self.feeds.handle_history_called(id, &asked, &mut self.wire),
+            Answer::HasBlobs(_) | Answer::BlobSize(_) | Answer::Blob(_) | Answer::BlobNotices => {
+                match &mut self.blobs {
+                    Some(blobs) => blobs.handle_called(id, answer, &mut self.wire),
+                    None => self.wire.end(id, Some("this node keeps no blobs")),
+                }
+            }
         }
+    }
+
+    /// Makes the calls that are due.
+    async fn act(&mut self, now: std::time::Instant) -> Result<(), ConnectionError> {
+        self.feeds.act(&mut self.wire, now)?;
+        if let Some(blobs) = &mut self.blobs {
+            blobs.act(self.feeds.has_begun(), &mut self.wire, now).await?;
+        }
+        Ok(())
     }
 
     fn handle_data(&mut self, id: SubstreamId, body: Bytes) -> Result<(), ConnectionError> {
@@ -244,7 +272,8 @@ impl Connection {
             self.wire.data(id, WallTime::now().0.to_string());
             return Ok(());
         }
-        self.feeds.handle_data(id, body)
+        let of_blobs = self.blobs.as_mut().is_some_and(|blobs| blobs.handle_data(id, &body, &mut self.wire));
+        if of_blobs { Ok(()) } else { self.feeds.handle_data(id, body) }
     }
 
     fn handle_ended(&mut self, id: SubstreamId, error: Option<String>) -> Result<(), ConnectionError> {
@@ -252,12 +281,22 @@ impl Connection {
         if self.pings.remove(&id) {
             return Ok(());
         }
+        self.blobs.iter_mut().for_each(|blobs| blobs.handle_ended(id, error.is_some()));
         self.feeds.handle_ended(id, error)
     }
 
     /// Takes what is to be sent, while the socket keeps up.
     async fn fill(&mut self) -> Result<(), ConnectionError> {
-        while self.wire.has_room() && self.feeds.send_some(&mut self.wire).await? {}
+        while self.wire.has_room() {
+            let messages = self.feeds.send_some(&mut self.wire).await?;
+            let blobs = match &mut self.blobs {
+                Some(blobs) => blobs.send_some(&mut self.wire).await?,
+                None => false,
+            };
+            if !messages && !blobs {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -278,6 +317,13 @@ impl Connection {
 async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn blob_change(blobs: &mut Option<BlobTraffic>) -> Result<Change, RecvError> {
+    match blobs {
+        Some(blobs) => blobs.changed().await,
         None => std::future::pending().await,
     }
 }

@@ -1,0 +1,202 @@
+//! Blobs on one connection: carries what the state machines of [`crate::blobs`] say between the wire and the folder.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use metrics::counter;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::wire::Wire;
+use super::{BlobError, SessionError};
+use crate::blobs::exchange::{self, Exchange, Got};
+use crate::blobs::giving::{self, Giving, Question};
+use crate::blobs::wants::FetchId;
+use crate::blobs::{Blobs, Change};
+use crate::muxrpc::packet::Encoding;
+use crate::muxrpc::service::Answer;
+use crate::muxrpc::session::SubstreamId;
+
+/// Numbers connections, so that one does not end the fetch of another.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+pub(super) struct BlobTraffic {
+    blobs: Blobs,
+    changes: broadcast::Receiver<Change>,
+    fetch: FetchId,
+    exchange: Exchange<SubstreamId>,
+    giving: Giving<SubstreamId>,
+    begun: bool,
+    /// On which the peer's notices come.
+    notices: Option<SubstreamId>,
+    /// Whether something may have become worth getting.
+    look: bool,
+    /// A blob that has come and is not stored yet.
+    got: Option<Got>,
+}
+
+impl BlobTraffic {
+    pub(super) fn new(blobs: Blobs) -> Self {
+        Self {
+            changes: blobs.subscribe(),
+            blobs,
+            fetch: FetchId(CONNECTIONS.fetch_add(1, Ordering::Relaxed)),
+            exchange: Exchange::default(),
+            giving: Giving::default(),
+            begun: false,
+            notices: None,
+            look: false,
+            got: None,
+        }
+    }
+
+    /// The next change of what is held or wanted. May be cancelled.
+    pub(super) async fn changed(&mut self) -> Result<Change, RecvError> {
+        self.changes.recv().await
+    }
+
+    pub(super) fn handle_changed(&mut self, change: Result<Change, RecvError>) {
+        match change {
+            Ok(Change::Wanted(id, hops)) => self.exchange.handle_wanted(id, hops),
+            Ok(Change::Held(id, size)) => self.exchange.handle_held(id, size),
+            Ok(Change::Missed) | Err(RecvError::Closed) => {}
+            Err(RecvError::Lagged(_)) => {
+                self.blobs.wanted().into_iter().for_each(|(id, hops)| self.exchange.handle_wanted(id, hops));
+            }
+        }
+        self.look = true;
+    }
+
+    /// The peer asks about blobs, or for them.
+    pub(super) fn handle_called(&mut self, id: SubstreamId, answer: Answer, wire: &mut Wire) {
+        match answer {
+            Answer::HasBlobs(question) => {
+                wire.data(id, self.about(&question, |size| json!(size.is_some())).to_string())
+            }
+            Answer::BlobSize(question) => wire.data(id, self.about(&question, |size| json!(size)).to_string()),
+            Answer::Blob(asked) => {
+                if let Err(reason) = self.giving.open(id, &asked, self.blobs.size(&asked.id)) {
+                    wire.end(id, Some(&reason.to_string()));
+                }
+            }
+            Answer::BlobNotices if !self.exchange.handle_called(id, self.blobs.wanted()) => {
+                wire.end(id, Some("this connection has a stream of notices already"));
+            }
+            _ => {}
+        }
+    }
+
+    fn about(&self, question: &Question, say: impl Fn(Option<u64>) -> Value) -> Value {
+        match question {
+            Question::One(id) => say(self.blobs.size(id)),
+            Question::Several(ids) => ids.iter().map(|id| say(self.blobs.size(id))).collect(),
+        }
+    }
+
+    /// Whether the substream is one of blobs.
+    pub(super) fn handle_data(&mut self, id: SubstreamId, body: &Bytes, wire: &mut Wire) -> bool {
+        if self.notices == Some(id) {
+            for wish in self.exchange.handle_notice(body, |blob| self.blobs.size(blob)) {
+                self.blobs.want_for_peer(wish.id, wish.hops);
+            }
+            self.look = true;
+            return true;
+        }
+        if !self.exchange.is_getting(id) {
+            return false;
+        }
+        if let Some((stream, got)) = self.exchange.handle_piece(body) {
+            wire.end(stream, None);
+            self.got = Some(got);
+        }
+        true
+    }
+
+    /// The peer ended a substream, with an error or without.
+    pub(super) fn handle_ended(&mut self, id: SubstreamId, failed: bool) {
+        self.giving.handle_ended(id);
+        if self.exchange.is_getting(id) {
+            self.got = self.exchange.handle_get_ended(failed);
+        }
+        self.exchange.handle_ended(id);
+        if self.notices == Some(id) {
+            self.notices = None;
+        }
+    }
+
+    /// When [`Self::act`] has something to do next.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.exchange.next_timeout()
+    }
+
+    /// Stores what has come, and makes the calls that are due. The peer's notices are asked for once it `replicates`: not
+    /// those of a tool that asks a question and leaves.
+    pub(super) async fn act(&mut self, replicates: bool, wire: &mut Wire, now: Instant) -> Result<(), SessionError> {
+        if replicates && !self.begun {
+            self.begun = true;
+            self.notices = Some(wire.call(&exchange::wants_call())?);
+        }
+        if let Some((stream, got)) = self.exchange.poll_timeout(now) {
+            wire.end(stream, None);
+            self.got = Some(got);
+        }
+        match self.got.take() {
+            Some(Got::Whole(id, bytes)) => {
+                self.look = true;
+                match self.blobs.handle_fetched(id, self.fetch, bytes).await {
+                    Ok(true) => counter!("meshstream_ssb_blobs_fetched_total").increment(1),
+                    Ok(false) => counter!("meshstream_ssb_blobs_rejected_total").increment(1),
+                    Err(error) => tracing::warn!(%error, blob = %id, "cannot keep a blob"),
+                }
+            }
+            Some(Got::Nothing(id)) => {
+                self.look = true;
+                self.blobs.end_fetch(id, self.fetch);
+            }
+            None => {}
+        }
+        if std::mem::take(&mut self.look)
+            && let Some((id, call)) = self.exchange.poll_get(|id| self.blobs.begin_fetch(id, self.fetch))
+        {
+            let stream = wire.call(&call)?;
+            self.exchange.handle_get_called(id, stream, now);
+        }
+        Ok(())
+    }
+
+    /// Sends a notice or a piece of a blob; `false` where there is nothing to send.
+    pub(super) async fn send_some(&mut self, wire: &mut Wire) -> Result<bool, BlobError> {
+        if let Some((stream, notice)) = self.exchange.poll_notice() {
+            wire.data(stream, notice);
+            return Ok(true);
+        }
+        match self.giving.poll_output() {
+            None => return Ok(false),
+            Some(giving::Output::End(stream)) => wire.end(stream, None),
+            Some(giving::Output::Piece { stream, id, from, to }) => match self.blobs.read(id, from..to).await {
+                Ok(piece) if piece.len() as u64 == to - from => {
+                    counter!("meshstream_ssb_blob_bytes_sent_total").increment(to - from);
+                    wire.data_as(stream, Encoding::Binary, piece);
+                    self.giving.handle_sent();
+                }
+                // It was evicted, or changed on the disk.
+                Ok(_) | Err(BlobError::NotFound(_)) => {
+                    wire.end(stream, Some("the blob is gone"));
+                    self.giving.handle_ended(stream);
+                }
+                Err(error) => return Err(error),
+            },
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for BlobTraffic {
+    fn drop(&mut self) {
+        if let Some((_, Got::Nothing(id))) = self.exchange.give_up() {
+            self.blobs.end_fetch(id, self.fetch);
+        }
+    }
+}
