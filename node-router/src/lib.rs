@@ -12,14 +12,15 @@ mod storage;
 mod unixfs;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, NodeIdentity, PeerBook, PeerId, PeerReport,
-    StorageReport, StoreError,
+    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, NodeIdentity, PeerBook, PeerId,
+    PeerReport, StorageReport, StoreError,
 };
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,7 +28,7 @@ pub use mesh::{AddressError, PeerAddress};
 
 use embedded::Embedded;
 use fetch::Fetcher;
-use mesh::{MAX_PEERS, Mesh, Own, Table};
+use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Own, Table};
 use storage::{Limits, Storage};
 
 /// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
@@ -98,6 +99,9 @@ pub struct NodeRouter {
     storage: Storage,
     fetcher: Arc<Fetcher>,
     table: Arc<Table>,
+    meetings: MeetingRoom,
+    /// Until the mesh runs.
+    met: Mutex<Option<mpsc::Receiver<Met>>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -140,11 +144,16 @@ impl NodeRouter {
         let fetcher = Arc::new(Fetcher::new(storage.clone(), Arc::new(embedded.clone())));
         let peer =
             embedded::from_libp2p(&node.peer_id()).expect("our own key is ed25519, whose peer id is an identity");
-        Ok(Self { node, embedded, peer, storage, fetcher, table, tasks, cancel })
+        let (meetings, met) = mesh::meetings();
+        let met = Mutex::new(Some(met));
+        Ok(Self { node, embedded, peer, storage, fetcher, table, meetings, met, tasks, cancel })
     }
 
-    /// Looks for the configured peers, keeps them connected and tells `book` of them, until shutdown. To be called once,
-    /// when SSB is ready.
+    /// Looks for the configured peers and those that are met, keeps them connected and tells `book` of them, until
+    /// shutdown. To be called once, when SSB is ready.
+    ///
+    /// # Panics
+    /// Where it is called again.
     ///
     /// # Errors
     /// [`StartError::TooManyPeers`].
@@ -152,10 +161,17 @@ impl NodeRouter {
         if config.peers.len() > MAX_PEERS {
             return Err(StartError::TooManyPeers(config.peers.len()));
         }
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let met = met.expect("the mesh is started once");
         let own = Own { peer: self.peer.clone(), feed: config.feed, community: config.community };
-        let mesh = Mesh::new(config.peers, own, Arc::new(self.embedded.clone()), book, self.table.clone());
+        let mesh = Mesh::new(config.peers, own, Arc::new(self.embedded.clone()), book, self.table.clone(), met);
         self.tasks.spawn(mesh.run(self.cancel.clone()));
         Ok(())
+    }
+
+    /// Takes word of SSB peers that are connected.
+    pub fn meetings(&self) -> Arc<dyn Meetings> {
+        Arc::new(self.meetings.clone())
     }
 
     /// This node's libp2p identity.

@@ -27,6 +27,20 @@ pub struct PeerAddress {
 }
 
 impl PeerAddress {
+    /// A node at this IP address, at the ports where nodes listen.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let zone = match address {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id().to_string()),
+            _ => None,
+        };
+        Self { ip: address.ip(), zone, port: None }
+    }
+
+    /// Its IP address.
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
     /// The ports to try, in order.
     pub(crate) fn ports(&self) -> Vec<u16> {
         self.port.map_or_else(|| DEFAULT_PORTS.to_vec(), |port| vec![port])

@@ -1,4 +1,4 @@
-//! Neighbours: asks the configured peers who they are, keeps their IPFS nodes connected, and tells the SSB side of them.
+//! Neighbours: asks the configured peers, and those that SSB met, who they are, keeps their IPFS nodes connected, and tells the SSB side of them.
 //!
 //! Comes in: addresses of HTTP listeners, answers, the swarm's connections. Goes out: dials, entries for the
 //! [`PeerBook`], and a table of peers for people and programs. Never trusts what a peer says of others beyond
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use metrics::counter;
-use stream_model::{FeedId, PeerBook, PeerId, SsbPeer};
+use stream_model::{FeedId, Meetings, PeerBook, PeerId, SsbPeer};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,10 @@ pub(crate) use table::Table;
 
 /// Most configured peers: each is asked twice a minute.
 pub(crate) const MAX_PEERS: usize = 256;
+/// Peers that SSB met and that are asked for the rest: as many as a LAN has nodes.
+const MAX_MET: usize = 64;
+/// Meetings that wait for the mesh's task.
+const MAX_MEETINGS_WAITING: usize = 64;
 /// How often the swarm's connections are looked at: a dropped one is noticed within this.
 const LOOK: Duration = Duration::from_secs(1);
 /// Most feeds that peers of ours introduced, in all: each is replicated for as long as the program runs.
@@ -46,11 +51,42 @@ pub(crate) trait Swarm: Send + Sync + 'static {
     fn connected(&self) -> HashMap<PeerId, Option<Duration>>;
 }
 
-/// A configured peer and where it was found.
+/// A peer and where it was found.
 struct Entry {
     address: PeerAddress,
     peer: Peer,
     found_at: Option<SocketAddr>,
+    /// SSB met it; nobody configured it.
+    met: bool,
+}
+
+/// An SSB peer that is connected, and where.
+pub(crate) struct Met {
+    pub(crate) feed: FeedId,
+    pub(crate) address: PeerAddress,
+}
+
+/// Where meetings are told.
+#[derive(Debug, Clone)]
+pub(crate) struct MeetingRoom(mpsc::Sender<Met>);
+
+/// What [`MeetingRoom`] sends, for [`Mesh::run`].
+pub(crate) fn meetings() -> (MeetingRoom, mpsc::Receiver<Met>) {
+    let (sender, receiver) = mpsc::channel(MAX_MEETINGS_WAITING);
+    (MeetingRoom(sender), receiver)
+}
+
+impl Meetings for MeetingRoom {
+    fn met(&self, feed: FeedId, address: SocketAddr) {
+        // Nodes of one host differ in their ports, which are not known.
+        if address.ip().is_loopback() {
+            return;
+        }
+        // Where many are met at once, those left out are met again when they connect again.
+        if self.0.try_send(Met { feed, address: PeerAddress::at(address) }).is_err() {
+            counter!("meshstream_mesh_meetings_refused_total").increment(1);
+        }
+    }
 }
 
 enum Done {
@@ -58,7 +94,7 @@ enum Done {
     Dialled(usize, PeerId, Result<(), String>),
 }
 
-/// The task that looks after all configured peers.
+/// The task that looks after all peers.
 pub(crate) struct Mesh {
     entries: Vec<Entry>,
     own: Own,
@@ -66,6 +102,7 @@ pub(crate) struct Mesh {
     book: Arc<dyn PeerBook>,
     table: Arc<Table>,
     introduced: HashSet<FeedId>,
+    met: mpsc::Receiver<Met>,
     /// At most one question and one dial for each entry.
     work: JoinSet<Done>,
 }
@@ -77,11 +114,12 @@ impl Mesh {
         swarm: Arc<dyn Swarm>,
         book: Arc<dyn PeerBook>,
         table: Arc<Table>,
+        met: mpsc::Receiver<Met>,
     ) -> Self {
         let now = Instant::now();
-        let entry = |address| Entry { address, peer: Peer::new(own.clone(), now), found_at: None };
+        let entry = |address| Entry { address, peer: Peer::new(own.clone(), None, now), found_at: None, met: false };
         let entries = addresses.into_iter().take(MAX_PEERS).map(entry).collect();
-        Self { entries, own, swarm, book, table, introduced: HashSet::new(), work: JoinSet::new() }
+        Self { entries, own, swarm, book, table, introduced: HashSet::new(), met, work: JoinSet::new() }
     }
 
     /// Runs until cancelled. Questions and dials in flight are dropped then.
@@ -91,7 +129,12 @@ impl Mesh {
             self.act(&connected);
             self.table.set(self.rows(), connected);
             let now = Instant::now();
-            let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
+            let next = self
+                .entries
+                .iter()
+                .filter(|entry| !entry.is_vacant())
+                .filter_map(|entry| entry.peer.next_timeout())
+                .min();
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -99,14 +142,39 @@ impl Mesh {
                     Ok(done) => self.handle(done),
                     Err(error) => tracing::error!(%error, "a task of the mesh failed"),
                 },
+                Some(met) = self.met.recv() => self.meet(met),
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// SSB met somebody: asked who it is, unless it is looked after already.
+    fn meet(&mut self, met: Met) {
+        let Met { feed, address } = met;
+        let known = |entry: &Entry| {
+            let info = entry.peer.info();
+            !entry.is_vacant() && (entry.address.ip() == address.ip() || info.is_some_and(|info| info.ssb.feed == feed))
+        };
+        if self.entries.iter().any(known) {
+            return;
+        }
+        let peer = Peer::new(self.own.clone(), Some(feed), Instant::now());
+        let entry = Entry { address, peer, found_at: None, met: true };
+        if let Some(vacant) = self.entries.iter_mut().find(|entry| entry.is_vacant()) {
+            *vacant = entry;
+        } else if self.entries.iter().filter(|entry| entry.met).count() < MAX_MET {
+            self.entries.push(entry);
+        } else {
+            counter!("meshstream_mesh_meetings_refused_total").increment(1);
         }
     }
 
     fn act(&mut self, connected: &HashMap<PeerId, Option<Duration>>) {
         let now = Instant::now();
         for index in 0..self.entries.len() {
+            if self.entries[index].is_vacant() {
+                continue;
+            }
             let peer = &mut self.entries[index].peer;
             if let Some(id) = peer.info().map(|info| info.ipfs.peer.clone()) {
                 peer.handle_connected(connected.contains_key(&id), now, rand::random());
@@ -184,17 +252,25 @@ impl Mesh {
     fn rows(&self) -> Vec<Row> {
         let row = |entry: &Entry| Row {
             address: entry.address.to_string(),
+            overlay: if entry.met { "lan" } else { "configured" },
             info: entry.peer.info().cloned(),
             ipfs_addresses: entry.ipfs_addresses(),
             state: entry.peer.state(),
             rtt: entry.peer.rtt(),
             last_error: entry.peer.last_error().map(str::to_owned),
         };
-        self.entries.iter().map(row).collect()
+        // Whom SSB met and who did not answer yet is shown by its SSB connection alone.
+        let shown = self.entries.iter().filter(|entry| !entry.met || entry.peer.info().is_some() && !entry.is_vacant());
+        shown.map(row).collect()
     }
 }
 
 impl Entry {
+    /// Nobody is looked after here any more: nothing is in flight that could be taken for the next one's.
+    fn is_vacant(&self) -> bool {
+        self.peer.is_given_up()
+    }
+
     /// Where its IPFS node listens. None at an address with a zone, which no multiaddr of TCP can name.
     fn ipfs_addresses(&self) -> Vec<SocketAddr> {
         match (self.peer.info(), self.found_at) {

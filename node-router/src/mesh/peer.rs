@@ -1,4 +1,4 @@
-//! One configured peer: when to ask it who it is, and when to dial its IPFS node. A state machine without I/O: time
+//! One peer, configured or met: when to ask it who it is, and when to dial its IPFS node. A state machine without I/O: time
 //! and randomness are arguments, what is to be done is polled.
 //!
 //! Two nodes that dial each other at the same moment often both fail. So the one with the lower PeerId dials at once,
@@ -14,6 +14,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest delay: a node that comes back is found again within this.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// Failures in a row after which a peer that was only met is given up: it may be no node of ours, or gone.
+const MAX_FAILURES_OF_MET: u32 = 6;
 /// How long the higher PeerId leaves the dialling to the lower, at least; at most twice this.
 const YIELD: Duration = Duration::from_secs(1);
 
@@ -71,10 +73,12 @@ fn spread(delay: Duration, jitter: f64) -> Duration {
     delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
-/// A configured peer.
+/// A peer at one address.
 #[derive(Debug)]
 pub(super) struct Peer {
     own: Own,
+    /// Who was met there; a configured peer may be anybody.
+    met: Option<FeedId>,
     info: Option<NodeInfo>,
     ask: Retry,
     dial: Retry,
@@ -85,9 +89,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(own: Own, now: Instant) -> Self {
+    /// `met` is who is known to be at the address.
+    pub(super) fn new(own: Own, met: Option<FeedId>, now: Instant) -> Self {
         Self {
             own,
+            met,
             info: None,
             ask: Retry { due: Some(now), in_flight: false, failures: 0 },
             dial: Retry { due: None, in_flight: false, failures: 0 },
@@ -101,6 +107,11 @@ impl Peer {
     /// What it said last.
     pub(super) fn info(&self) -> Option<&NodeInfo> {
         self.info.as_ref()
+    }
+
+    /// Whether it is to be forgotten: it was only met, and does not answer.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.met.is_some() && self.ask.failures >= MAX_FAILURES_OF_MET
     }
 
     /// Round trip when it was asked last.
@@ -154,6 +165,8 @@ impl Peer {
     fn check(&self, info: &NodeInfo) -> Result<(), String> {
         if info.ipfs.peer == self.own.peer || info.ssb.feed == self.own.feed {
             Err("the address is this node's own: remove it from mesh.peers".into())
+        } else if self.met.is_some_and(|met| met != info.ssb.feed) {
+            Err("another node answers at the address".into())
         } else if info.community != self.own.community {
             Err("it belongs to another community".into())
         } else {
@@ -246,9 +259,13 @@ mod tests {
 
     impl Machine {
         fn new(own: u8) -> Self {
+            Self::met(own, None)
+        }
+
+        fn met(own: u8, met: Option<FeedId>) -> Self {
             let own = Own { peer: peer_id(own), feed: FeedId([own; 32]), community: "open".into() };
             let now = Instant::now();
-            Self { peer: Peer::new(own, now), now }
+            Self { peer: Peer::new(own, met, now), now }
         }
 
         fn actions(&mut self) -> Vec<Action> {
@@ -269,6 +286,32 @@ mod tests {
 
         fn dialled(&mut self, byte: u8, result: Result<(), String>) {
             self.peer.handle_dialled(&peer_id(byte), result, self.now, 0.5);
+        }
+    }
+
+    #[test]
+    fn only_who_was_met_is_taken_for_the_one_that_was_met() {
+        let mut peer = Machine::met(1, Some(FeedId([2; 32])));
+        assert_eq!(peer.actions(), [Action::Ask]);
+        peer.answer(Ok(info(3)));
+        assert_eq!((peer.actions(), peer.peer.info()), (vec![], None));
+        peer.wait();
+        assert_eq!(peer.actions(), [Action::Ask]);
+        peer.answer(Ok(info(2)));
+        assert_eq!(peer.actions(), [Action::Introduce, Action::Dial(peer_id(2))]);
+    }
+
+    #[test]
+    fn who_was_only_met_is_given_up_and_who_is_configured_never() {
+        for (met, given_up) in [(Some(FeedId([2; 32])), true), (None, false)] {
+            let mut peer = Machine::met(1, met);
+            for _ in 0..MAX_FAILURES_OF_MET {
+                assert!(!peer.peer.is_given_up());
+                peer.wait();
+                peer.actions();
+                peer.answer(Err("refused".to_owned()));
+            }
+            assert_eq!(peer.peer.is_given_up(), given_up);
         }
     }
 

@@ -9,10 +9,12 @@ use stream_model::{NodeIdentity, NodeInfo, PeerId, PeerReport, PeerState};
 
 use super::nodeinfo::MAX_NODES;
 
-/// A configured peer as it is now.
+/// A peer as it is now.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) address: String,
+    /// How it came to be known.
+    pub(super) overlay: &'static str,
     pub(super) info: Option<NodeInfo>,
     pub(super) ipfs_addresses: Vec<SocketAddr>,
     pub(super) state: PeerState,
@@ -57,7 +59,7 @@ impl Table {
             peer: row.info.as_ref().map(|info| info.ipfs.peer.clone()),
             name: row.info.as_ref().map(|info| info.name.clone()).unwrap_or_default(),
             addresses: vec![row.address.clone()],
-            overlay: "configured".into(),
+            overlay: row.overlay.into(),
             state: row.state,
             // The swarm's pings are fresher than the last question.
             rtt_ms: row.info.as_ref().and_then(|info| *state.connected.get(&info.ipfs.peer)?).or(row.rtt).map(millis),

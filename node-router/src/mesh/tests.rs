@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Mesh, Own, Swarm, Table};
+use super::{MAX_MET, MeetingRoom, Mesh, Met, Own, Swarm, Table, meetings};
 
 fn peer_id(byte: u8) -> PeerId {
     PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
@@ -91,6 +91,7 @@ struct Fixture {
     recorder: Arc<Recorder>,
     seen: mpsc::Receiver<Seen>,
     table: Arc<Table>,
+    meetings: MeetingRoom,
     cancel: CancellationToken,
 }
 
@@ -101,9 +102,10 @@ impl Fixture {
         let (table, cancel) = (Arc::<Table>::default(), CancellationToken::new());
         let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
         let addresses = addresses.iter().map(|address| address.to_string().parse().unwrap()).collect();
-        let mesh = Mesh::new(addresses, own, recorder.clone(), recorder.clone(), table.clone());
+        let (meetings, met) = meetings();
+        let mesh = Mesh::new(addresses, own, recorder.clone(), recorder.clone(), table.clone(), met);
         tokio::spawn(mesh.run(cancel.clone()));
-        Self { recorder, seen, table, cancel }
+        Self { recorder, seen, table, meetings, cancel }
     }
 
     async fn next(&mut self) -> Seen {
@@ -129,6 +131,39 @@ async fn a_configured_peer_is_met_introduced_and_dialled() {
     assert_eq!(fixture.next().await, Seen::Replicated(FeedId([9; 32])));
     assert_eq!(fixture.next().await, Seen::Dialled(peer_id(2), vec![at(4001)]));
     assert_eq!(fixture.table.addresses(&peer_id(2)), [at(4001)]);
+}
+
+#[tokio::test]
+async fn a_peer_that_ssb_met_is_asked_for_the_rest_and_dialled() {
+    let address = serve(Arc::new(Mutex::new(info(2)))).await;
+    let mut fixture = Fixture::start(&[]);
+    let met = Met { feed: FeedId([2; 32]), address: address.to_string().parse().unwrap() };
+    fixture.meetings.0.send(met).await.unwrap();
+    let at = |port| SocketAddr::new(address.ip(), port);
+    while fixture.next().await != Seen::Dialled(peer_id(2), vec![at(4001)]) {}
+    let report = loop {
+        match fixture.table.reports().pop() {
+            Some(report) if report.state == PeerState::Connected => break report,
+            _ => tokio::task::yield_now().await,
+        }
+    };
+    assert_eq!((report.overlay.as_str(), report.feed), ("lan", Some(FeedId([2; 32]))));
+}
+
+#[test]
+fn the_number_of_peers_met_is_bounded_and_each_is_looked_after_once() {
+    let (recorder, table) = (Recorder { seen: mpsc::channel(1).0, connected: Mutex::default() }, Arc::default());
+    let recorder = Arc::new(recorder);
+    let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
+    let mut mesh = Mesh::new(vec!["10.0.0.9".parse().unwrap()], own, recorder.clone(), recorder, table, meetings().1);
+    for host in 0..=255 {
+        for feed in [2, 3] {
+            mesh.meet(Met { feed: FeedId([feed; 32]), address: format!("10.0.0.{host}").parse().unwrap() });
+        }
+    }
+    assert_eq!(mesh.entries.len(), 1 + MAX_MET);
+    let ips: HashSet<_> = mesh.entries.iter().map(|entry| entry.address.ip()).collect();
+    assert_eq!(ips.len(), mesh.entries.len());
 }
 
 #[tokio::test]

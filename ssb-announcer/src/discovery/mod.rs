@@ -271,7 +271,12 @@ impl Listener {
             Form::Sealed => packet::open(datagram, &self.network),
         };
         let addresses = match read {
-            Ok(addresses) if addresses.feed() == self.identity.id() => return,
+            Ok(addresses) if addresses.feed() == self.identity.id() => {
+                if !self.interfaces.is_own(source.ip()) {
+                    self.gossip.handle_claim(filter::dialable(&addresses, source, &self.interfaces));
+                }
+                return;
+            }
             Ok(addresses) => addresses,
             Err(error) => {
                 trace!(%error, %source, ?form, "datagram refused");
