@@ -68,7 +68,9 @@ pub(crate) struct Segment {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Storage {
+    #[serde(deserialize_with = "byte_size")]
     pub(crate) quota: ByteSize,
+    #[serde(deserialize_with = "byte_size")]
     pub(crate) reserve: ByteSize,
 }
 
@@ -185,7 +187,11 @@ impl Config {
         let mut table = read_file(file)?;
         for (variable, value) in environment {
             let Some(path) = variable.strip_prefix(ENV_PREFIX) else { continue };
-            let Some((section, key)) = path.split_once("__") else { continue };
+            let Some((section, key)) = path.split_once("__") else {
+                bail!(
+                    "environment variable {variable} names no key: write MESHSTREAM_SECTION__KEY, with two underscores"
+                );
+            };
             set(&mut table, &section.to_lowercase(), &key.to_lowercase(), &value)
                 .with_context(|| format!("environment variable {variable}"))?;
         }
@@ -257,6 +263,11 @@ fn section<'a>(table: &'a mut Table, name: &str) -> anyhow::Result<&'a mut Table
         Value::Table(section) => Ok(section),
         _ => bail!("configuration key {name} must be a section, written [{name}]"),
     }
+}
+
+fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    ByteSize::deserialize(deserializer)
+        .map_err(|_| de::Error::custom("not a size: write for example \"10GiB\" or \"500MB\""))
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -345,6 +356,7 @@ mod tests {
             ("[segment]\nlive_window = 0", "segment.live_window"),
             ("[web]\npublic_url = \"ftp://x\"", "web.public_url"),
             ("ingest = 3", "ingest"),
+            ("[storage]\nquota = \"10 pounds\"", "storage.quota: not a size"),
             ("[web]\ngateway = \"all\"", "web.gateway"),
         ] {
             let error = error(file, &[]);
@@ -353,5 +365,7 @@ mod tests {
         assert!(error("[web]\ngateway = \"all\"", &[]).contains("expected `known` or `open`"));
         let error = error("", &[("MESHSTREAM_WEB__LISTN", "[::]:80")]);
         assert!(error.contains("listn"), "{error}");
+        let error = self::error("", &[("MESHSTREAM_WEBLISTEN", "[::]:80")]);
+        assert!(error.contains("MESHSTREAM_WEBLISTEN") && error.contains("two underscores"), "{error}");
     }
 }

@@ -11,6 +11,7 @@ use stream_model::{DirectoryChange, MediaSequence, PlaylistChange, StreamName};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+use crate::cli;
 use crate::config::{Config, Mirror};
 use crate::node::{self, Node};
 
@@ -182,9 +183,9 @@ fn encode(url: &str) -> anyhow::Result<Child> {
         .context("cannot run ffmpeg, which makes the test picture: install it ('make demo' does, or 'apt-get install ffmpeg')")
 }
 
-#[expect(clippy::print_stdout, reason = "the demo talks to the person at the terminal")]
+/// Talks to the person at the terminal. Where nobody listens any more, the demo goes on until it is stopped.
 fn say(line: &str) {
-    println!("{line}");
+    let _nobody_listens = cli::print(|out| writeln!(out, "{line}"));
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One node: its parts put together in the order they need, and taken apart again.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::admin_token;
+use crate::cli;
 use crate::config::{Config, Mirror};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
 use crate::failure::Failure;
@@ -46,8 +47,9 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     check(&config).map_err(Failure::Usage)?;
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
-    let mut node = Node::start(&config).await?;
-    print_ready(&node.report().await);
+    let mut node = Node::start(&config).await.map_err(start_failure)?;
+    let report = node.report().await;
+    cli::print(|out| write_ready(&report, out))?;
     let result = tokio::select! {
         () = stop.cancelled() => Ok(()),
         error = node.failed() => Err(error),
@@ -90,21 +92,19 @@ pub(crate) fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "tells the person at the terminal, and whoever supervises it, that the node serves"
-)]
-fn print_ready(report: &NodeReport) {
-    println!("meshstream {}, node {}", report.node.version, report.node.name);
+/// Tells the person at the terminal, and whoever supervises it, that the node serves.
+fn write_ready(report: &NodeReport, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "meshstream {}, node {}", report.node.version, report.node.name)?;
     for address in &report.listen.rtmp {
-        println!("  publish  rtmp://{}/live/NAME?key=KEY  ('meshstream key add NAME' makes a key)", reachable(address));
+        let url = format!("rtmp://{}/live/NAME?key=KEY", reachable(address));
+        writeln!(out, "  publish  {url}  ('meshstream key add NAME' makes a key)")?;
     }
     for address in &report.listen.web {
-        println!("  watch    http://{}/", reachable(address));
+        writeln!(out, "  watch    http://{}/", reachable(address))?;
     }
-    println!("  ssb      {}", report.listen.ssb.join(" "));
-    println!("  ipfs     {}", report.listen.ipfs.join(" "));
-    println!("ready");
+    writeln!(out, "  ssb      {}", report.listen.ssb.join(" "))?;
+    writeln!(out, "  ipfs     {}", report.listen.ipfs.join(" "))?;
+    writeln!(out, "ready")
 }
 
 /// A listening address as a person can type it: one that stands for all addresses is reached as `localhost` here.
@@ -112,6 +112,14 @@ fn reachable(address: &str) -> String {
     match address.strip_prefix("[::]").or_else(|| address.strip_prefix("0.0.0.0")) {
         Some(port) => format!("localhost{port}"),
         None => address.to_owned(),
+    }
+}
+
+/// Some values are wrong only to the part that they are for.
+fn start_failure(error: anyhow::Error) -> Failure {
+    match error.downcast_ref() {
+        Some(node_router::StartError::Listen(_) | node_router::StartError::TooManyPeers(_)) => Failure::Usage(error),
+        _ => Failure::from(error),
     }
 }
 
@@ -131,6 +139,12 @@ fn allowed(config: &Config) -> anyhow::Result<Vec<AddressRange>> {
 fn mesh_peers(config: &Config) -> anyhow::Result<Vec<PeerAddress>> {
     let parse = |text: &String| text.parse().with_context(|| format!("configuration key mesh.peers: '{text}'"));
     config.mesh.peers.iter().map(parse).collect()
+}
+
+/// The address of a configured peer with port 0, where no interface has to be looked up for it.
+fn ip_of(peer: &str) -> Option<SocketAddr> {
+    let ip = peer.parse().ok().or_else(|| peer.parse().ok().map(|address: SocketAddr| address.ip()))?;
+    Some(SocketAddr::new(ip, 0))
 }
 
 pub(crate) fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
@@ -163,9 +177,9 @@ impl Node {
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
         let data_dir = DataDir::lock(&config.node.data_dir)?;
         let path = data_dir.path().to_owned();
-        let host_lock = HostLock::of_secret(&secret_file(&path))?;
         let token_file = config.web.admin_token_file.clone().unwrap_or_else(|| admin_token_file(&path));
         let admin_token = admin_token::load_or_create(&token_file)?;
+        let host_lock = HostLock::of_secret(&secret_file(&path))?;
         let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
         let listener = player_web::bind(config.web.listen)
@@ -213,6 +227,7 @@ impl Node {
             content: router.reader(),
             lookup: router.lookup(),
             timeline: ssb.timeline(),
+            follows: ssb.follow_graph(),
             status: status.clone(),
         };
         let socket = control_socket(&path);
@@ -234,7 +249,24 @@ impl Node {
 
         let mesh = MeshConfig { peers: mesh_peers(config)?, feed: ssb.id(), community: OPEN_COMMUNITY.to_owned() };
         router.run_mesh(mesh, ssb.peer_book())?;
-        Ok(Self { status, router, ssb, streamer, keys, playlists, stop_streamer, stop_web, web, _data_dir: data_dir, _host_lock: host_lock })
+        ssb.tell_of_meetings(router.meetings());
+        if let Some(neighbours) = ssb.neighbours() {
+            // Those may be SSB servers that know nothing of nodes.
+            neighbours.announce_to(config.mesh.peers.iter().filter_map(|text| ip_of(text)).collect());
+        }
+        Ok(Self {
+            status,
+            router,
+            ssb,
+            streamer,
+            keys,
+            playlists,
+            stop_streamer,
+            stop_web,
+            web,
+            _data_dir: data_dir,
+            _host_lock: host_lock,
+        })
     }
 
     /// What it says of itself.

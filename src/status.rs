@@ -56,6 +56,20 @@ impl Status {
     }
 }
 
+impl Status {
+    /// What keeps the node from its work, and what to do.
+    fn problems(&self) -> Vec<String> {
+        let own_feed = self.parts.ssb.own_feed().error.map(|error| error.to_string());
+        let storage = self.parts.router.storage_report();
+        let disk_full = storage.disk_full.then(|| DISK_FULL.to_owned());
+        disk_full.into_iter().chain(own_feed).collect()
+    }
+}
+
+/// So little of the disk is free that nothing more is added.
+const DISK_FULL: &str =
+    "the disk is full: segments are neither published nor fetched; free some space on it, or lower storage.reserve";
+
 #[async_trait]
 impl NodeStatus for Status {
     fn info(&self) -> NodeInfo {
@@ -77,7 +91,7 @@ impl NodeStatus for Status {
             listen: self.parts.listen.clone(),
             storage: self.parts.router.storage_report(),
             publishing: self.parts.publishing.publishing(),
-            problems: self.parts.ssb.own_feed().error.iter().map(ToString::to_string).collect(),
+            problems: self.problems(),
         }
     }
 
@@ -93,7 +107,8 @@ impl NodeStatus for Status {
         if self.parts.stopping.is_cancelled() {
             return Err("the node is stopping".to_owned());
         }
-        Ok(())
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
     }
 }
 

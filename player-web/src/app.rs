@@ -9,11 +9,11 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use stream_model::{ContentLookup, ContentReader, Directory, NodeStatus, Playlists, StreamKeys, Timeline};
+use stream_model::{ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists, StreamKeys, Timeline};
 
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
-use crate::routes::{api, control, gateway, hls, node, pages, timeline};
+use crate::routes::{api, control, control_feeds, gateway, hls, node, pages, timeline};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
@@ -33,6 +33,8 @@ pub struct Ports {
     pub lookup: Arc<dyn ContentLookup>,
     /// What people say.
     pub timeline: Arc<dyn Timeline>,
+    /// Whom this node follows and blocks.
+    pub follows: Arc<dyn FollowGraph>,
     /// This node.
     pub status: Arc<dyn NodeStatus>,
 }
@@ -57,9 +59,11 @@ pub fn app(ports: Ports, config: &Config) -> Router {
     finish(routes(), ports, config)
 }
 
-/// What the owner's programs see on the unix socket: the same, writing without a token, and the stream keys.
+/// What the owner's programs see on the unix socket: the same, writing without a token, the stream keys, and whom the
+/// node follows.
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
-    finish(routes().merge(control::routes(keys)), ports, config).layer(Extension(OnControlSocket))
+    finish(routes().merge(control::routes(keys)).merge(control_feeds::routes()), ports, config)
+        .layer(Extension(OnControlSocket))
 }
 
 fn routes() -> Router<AppState> {

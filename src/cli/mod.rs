@@ -1,5 +1,6 @@
 //! The command line: what can be asked.
 
+mod feed;
 mod key;
 mod post;
 mod show;
@@ -40,6 +41,9 @@ enum Command {
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
+    /// Follow, unfollow and block feeds
+    #[command(subcommand)]
+    Feed(feed::Command),
     /// Back up, move and recover this node's SSB identity and feed
     #[command(subcommand)]
     Ssb(ssb::Command),
@@ -71,6 +75,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run => runtime.block_on(node::run(config)),
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
+        Command::Feed(command) => runtime.block_on(feed::run(&config, command)).map_err(Failure::from),
         Command::Ssb(command) => runtime.block_on(ssb::run(&config, command)).map_err(Failure::from),
         Command::Post(post) => runtime.block_on(post::run(&config, post)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
@@ -81,7 +86,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Prints an answer.
-fn print(answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn print(answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     print_to(&mut io::stdout().lock(), answer)
 }
 

@@ -68,7 +68,8 @@ async fn invite(config: &Config) -> anyhow::Result<()> {
     let report: NodeReport = Client::require(&config.node.data_dir).await?.get("/api/v1/node").await?;
     let listen = report.listen.ssb.iter().find_map(|address| address.parse().ok());
     let addresses = listen.and_then(|listen| discovery::reachable(listen, report.node.feed));
-    let addresses = addresses.context("nobody can reach this node: ssb.listen is a loopback address, or no network is up")?;
+    let addresses =
+        addresses.context("nobody can reach this node: ssb.listen is a loopback address, or no network is up")?;
     print(|out| writeln!(out, "{addresses}"))
 }
 

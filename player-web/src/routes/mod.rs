@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod control;
+pub(crate) mod control_feeds;
 pub(crate) mod gateway;
 pub(crate) mod hls;
 pub(crate) mod node;

@@ -2,10 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use stream_model::BroadcastId;
 
+use super::json_error;
 use crate::app::AppState;
 use crate::assets::{HOME_JS, LICENCES_TXT, STYLE_CSS, WATCH_JS};
 use crate::node_state::NodeState;
@@ -78,7 +79,10 @@ pub(crate) async fn embed(State(state): State<AppState>, Path(broadcast): Path<S
     }
 }
 
-pub(crate) async fn not_found(State(state): State<AppState>) -> Response {
+pub(crate) async fn not_found(State(state): State<AppState>, uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        return json_error(StatusCode::NOT_FOUND, format!("there is no {} here", uri.path()));
+    }
     unknown(&state, "There is no such page on this node.", Framing::Nobody)
 }
 

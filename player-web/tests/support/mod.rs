@@ -35,6 +35,7 @@ pub(crate) struct FakeNode {
     pub(crate) asked: Mutex<Vec<Audience>>,
     pub(crate) problem: Mutex<Option<String>>,
     pub(crate) keys: Mutex<Vec<StreamName>>,
+    pub(crate) relations: Mutex<Vec<(FeedId, Relation)>>,
     pub(crate) posts: Mutex<Vec<Post>>,
     pub(crate) votes: Mutex<Vec<(MessageKey, Vote)>>,
     pub(crate) timeline_changes: broadcast::Sender<TimelineChange>,
@@ -98,6 +99,7 @@ impl FakeNode {
             asked: Mutex::default(),
             problem: Mutex::default(),
             keys: Mutex::default(),
+            relations: Mutex::default(),
             posts: Mutex::default(),
             votes: Mutex::default(),
             timeline_changes: broadcast::Sender::new(64),
@@ -113,6 +115,7 @@ impl FakeNode {
             content: self.clone(),
             lookup: self.clone(),
             timeline: self.clone(),
+            follows: self.clone(),
             status: self.clone(),
         }
     }
@@ -422,6 +425,30 @@ fn report() -> NodeReport {
         storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1, disk_full: false },
         publishing: vec![Publishing { name: "hall".parse().unwrap(), broadcast: None, kbps: 3000 }],
         problems: vec![],
+    }
+}
+
+/// Its own feed is all ones.
+#[async_trait]
+impl FollowGraph for FakeNode {
+    async fn relate(&self, feed: FeedId, relation: Relation) -> Result<(), FollowError> {
+        if feed == FeedId([1; 32]) {
+            return Err(FollowError::Own(feed));
+        }
+        self.relations.lock().unwrap().push((feed, relation));
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<FollowEntry>, FollowError> {
+        let relations = self.relations.lock().unwrap();
+        let entry = |(feed, relation): &(FeedId, Relation)| FollowEntry {
+            feed: *feed,
+            name: Some("Ada".into()),
+            relation: *relation,
+            hops: Some(1),
+            messages: 7,
+        };
+        Ok(relations.iter().map(entry).collect())
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::json;
+use stream_model::FeedId;
 
 use crate::support::FakeNode;
 use crate::{Answer, get, send};
@@ -45,6 +46,27 @@ async fn requests_that_make_no_sense_are_explained() {
     let answer = control(&node, Method::DELETE, "/control/keys/%2e%2e", "").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(node.keys.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn feeds_are_followed_blocked_and_listed() {
+    let node = FakeNode::new();
+    let feed = FeedId([9; 32]).to_string();
+    let related = json!({ "feed": feed, "relation": "blocking" });
+    let answer = control(&node, Method::POST, "/control/feeds", related.to_string()).await;
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, related));
+    let listed = control(&node, Method::GET, "/control/feeds", "").await;
+    let entry = json!({ "feed": feed, "name": "Ada", "relation": "blocking", "hops": 1, "messages": 7 });
+    assert_eq!(listed.json(), json!([entry]));
+
+    let own = json!({ "feed": FeedId([1; 32]).to_string(), "relation": "following" }).to_string();
+    let answer = control(&node, Method::POST, "/control/feeds", own).await;
+    assert_eq!((answer.status, answer.json()["error"].is_string()), (StatusCode::CONFLICT, true));
+    for body in ["", "{}", r#"{"feed":"@x","relation":"blocking"}"#] {
+        let answer = control(&node, Method::POST, "/control/feeds", body).await;
+        assert_eq!((answer.status, answer.json()["error"].is_string()), (StatusCode::BAD_REQUEST, true), "{body}");
+    }
+    assert_eq!(get(&node, "/control/feeds").await.status, StatusCode::NOT_FOUND, "not on the network");
 }
 
 #[tokio::test]
