@@ -5,6 +5,7 @@
 //! which connection counts; `connection` serves one of them. A connection that fails, or panics, ends alone.
 
 mod connection;
+mod exercise;
 pub mod peers;
 mod socket;
 mod twin;
@@ -23,6 +24,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+pub use self::exercise::exercise;
 use self::twin::Suspects;
 use crate::blobs::Blobs;
 use crate::feed::FeedStore;
