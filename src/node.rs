@@ -182,8 +182,12 @@ impl Node {
         let host_lock = HostLock::of_secret(&secret_file(&path))?;
         let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
-        let listener = player_web::bind(config.web.listen)
-            .with_context(|| format!("cannot listen on {}: choose another address in web.listen", config.web.listen))?;
+        let listener = player_web::bind(config.web.listen).map_err(|error| {
+            let address = config.web.listen;
+            anyhow!(
+                "cannot listen for browsers on {address}: {error}; set web.listen to an address and port that are free"
+            )
+        })?;
         let web_address = listener.local_addr().context("the web listener has no address")?;
         let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path, web_address)?).await?);
         let host_lock = match host_lock {

@@ -1,7 +1,9 @@
 //! `meshstream key`: stream keys, through the running node or, where none runs, in its files.
 
+use std::net::SocketAddr;
+
 use clap::Subcommand;
-use stream_model::{NewStreamKey, StreamKeyEntry, StreamKeys as _, StreamName};
+use stream_model::{NewStreamKey, NodeReport, StreamKeyEntry, StreamKeys as _, StreamName};
 use streamer::keys::KeyStore;
 
 use super::show::{print_json, when};
@@ -9,6 +11,9 @@ use super::{Output, print};
 use crate::config::Config;
 use crate::control::{Client, Connection};
 use crate::data_dir::DataDir;
+
+/// Stands for a port that the system gives at each start.
+const ANY_PORT: &str = "PORT";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -38,7 +43,7 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
     match command {
         Command::Add { name, output } => {
             let key = keys.add(name).await?;
-            if output.json { print_json(&key) } else { print_key(config, &key) }
+            if output.json { print_json(&key) } else { print_key(&keys.rtmp_port(config).await?, &key) }
         }
         Command::List { output } => {
             let entries = keys.list().await?;
@@ -75,6 +80,20 @@ impl Keys {
         }
     }
 
+    /// Where to publish: the port of the running node, or the configured one.
+    async fn rtmp_port(&self, config: &Config) -> anyhow::Result<String> {
+        let configured = config.ingest.listen.port();
+        let port = match self {
+            Self::Files(..) => configured,
+            Self::Node(client) => {
+                let report: NodeReport = client.get("/api/v1/node").await?;
+                let listen = report.listen.rtmp.first().and_then(|address| address.parse::<SocketAddr>().ok());
+                listen.map_or(configured, |listen| listen.port())
+            }
+        };
+        Ok(if port == 0 { ANY_PORT.to_owned() } else { port.to_string() })
+    }
+
     async fn list(&self) -> anyhow::Result<Vec<StreamKeyEntry>> {
         match self {
             Self::Node(client) => client.get("/control/keys").await,
@@ -90,9 +109,9 @@ impl Keys {
     }
 }
 
-fn print_key(config: &Config, key: &NewStreamKey) -> anyhow::Result<()> {
-    let port = config.ingest.listen.port();
+fn print_key(port: &str, key: &NewStreamKey) -> anyhow::Result<()> {
     let (name, key) = (&key.name, key.key.expose());
+    let said_at_start = if port == ANY_PORT { ", PORT the one that 'meshstream run' prints" } else { "" };
     print(|out| {
         writeln!(out, "The key for {name}, shown only now:")?;
         writeln!(out)?;
@@ -101,7 +120,11 @@ fn print_key(config: &Config, key: &NewStreamKey) -> anyhow::Result<()> {
         writeln!(out, "OBS:    server rtmp://NODE:{port}/live, stream key {name}?key={key}")?;
         writeln!(out, "ffmpeg: -f flv 'rtmp://NODE:{port}/live/{name}?key={key}'")?;
         writeln!(out)?;
-        writeln!(out, "NODE is this node's address. 'meshstream key revoke {name}' takes the key back.")
+        writeln!(
+            out,
+            "NODE is this node's address{}. 'meshstream key revoke {name}' takes the key back.",
+            said_at_start
+        )
     })
 }
 

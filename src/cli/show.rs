@@ -72,7 +72,10 @@ fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) 
         writeln!(out, "Publishing: {} at {} kbit/s", publishing.name, publishing.kbps)?;
     }
     if peers.is_empty() {
-        writeln!(out, "No peers. Name another node's address in mesh.peers.")?;
+        writeln!(
+            out,
+            "No peers yet. Nodes on the same network find each other; name others in mesh.peers or ssb.peers."
+        )?;
     }
     for peer in peers {
         let state = format!("{:?}", peer.state).to_lowercase();

@@ -95,7 +95,7 @@ impl fmt::Debug for Ports {
 #[non_exhaustive]
 pub enum StreamerError {
     /// The RTMP port cannot be used.
-    #[error("cannot listen for publishers on {0}: {1}")]
+    #[error("cannot listen for publishers on {0}: {1}; set ingest.listen to an address and port that are free")]
     Listen(SocketAddr, io::Error),
     /// The stream keys cannot be used.
     #[error(transparent)]

@@ -105,7 +105,7 @@ pub enum StartError {
     #[error("cannot start the ipfs node: {0}")]
     Swarm(String),
     /// An address cannot be listened on; another program may have the port.
-    #[error("cannot listen on {address}: {reason}")]
+    #[error("cannot listen on {address}: {reason}; set ipfs.listen to addresses and ports that are free")]
     Listen {
         /// As configured.
         address: Multiaddr,

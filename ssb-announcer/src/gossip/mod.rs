@@ -72,10 +72,10 @@ impl Default for Config {
 
 /// Why this node cannot listen.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen for SSB on {address}: {source}; set ssb.listen to an address and port that are free")]
+#[error("cannot listen for SSB on {address}: {error}; set ssb.listen to an address and port that are free")]
 pub struct BindError {
     address: SocketAddr,
-    source: std::io::Error,
+    error: std::io::Error,
 }
 
 /// Binds the listener. Nothing is accepted or dialled until the [`Listener`] runs. To be called within a tokio
@@ -84,7 +84,7 @@ pub struct BindError {
 /// # Errors
 /// [`BindError`] where the address cannot be listened on.
 pub fn bind(config: Config, identity: Identity, store: FeedStore) -> Result<(Gossip, Listener), BindError> {
-    let error = |source| BindError { address: config.listen, source };
+    let error = |error| BindError { address: config.listen, error };
     let socket = socket::listen(config.listen).map_err(error)?;
     let local_address = socket.local_addr().map_err(error)?;
     let state = State {
