@@ -162,17 +162,17 @@ impl Session {
         let Note::Replicated { sequence, receive } = note else {
             feed.declined_by_peer = true;
             feed.peer_receives = false;
-            feed.told = None;
             return;
         };
-        feed.declined_by_peer = false;
+        let is_back = std::mem::take(&mut feed.declined_by_peer);
         feed.peer_has = Some(sequence);
         feed.peer_receives = receive;
         let must_tell = match feed.told {
             None | Some(Note::NotReplicated) => true,
             Some(Note::Replicated { sequence: told, receive: told_receive }) => {
-                // It has more than we asked for, or could ask for more than it knows of.
-                told_receive != feed.receives()
+                // It has forgotten what we said, has more than we asked for, or could ask for more than it knows of.
+                is_back
+                    || told_receive != feed.receives()
                     || (!receive && sequence < feed.local.sequence && told < feed.local.sequence)
             }
         };

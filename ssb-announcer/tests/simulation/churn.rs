@@ -7,7 +7,7 @@ use rand::seq::SliceRandom as _;
 use stream_model::FeedId;
 
 use super::log::{Log as _, MemoryLog};
-use super::network::{Counts, Network, assert_whole};
+use super::network::{Counts, Network, assert_agreed, assert_whole};
 use super::seeds;
 
 const NODES: usize = 30;
@@ -113,6 +113,7 @@ impl Churn {
         self.network.settle();
         let mut network = self.network;
         let held = assert_whole(&network, 0..NODES);
+        assert_agreed(&network);
         let churned = total(&network);
 
         // A message in a network at rest is sent over each link at most once each way.
@@ -130,6 +131,7 @@ impl Churn {
             assert!(received <= degree * news, "node {number} was sent {received} copies of {news} messages");
         }
         let rest = total(&network).since(&churned);
+        assert_eq!(rest.unrequested, 0, "seed {seed}");
         println!(
             "seed {seed}: {held} replicas whole; {} copies of {} messages under churn, {:.2} of each, and {} notes; {:.2} at rest",
             churned.messages,

@@ -55,6 +55,8 @@ pub(crate) struct Counts {
     pub(crate) messages: u64,
     pub(crate) stored: u64,
     pub(crate) notes: u64,
+    /// Messages that it did not ask for, or no longer did.
+    pub(crate) unrequested: u64,
 }
 
 impl Counts {
@@ -63,6 +65,7 @@ impl Counts {
             messages: self.messages + other.messages,
             stored: self.stored + other.stored,
             notes: self.notes + other.notes,
+            unrequested: self.unrequested + other.unrequested,
         }
     }
 
@@ -71,6 +74,7 @@ impl Counts {
             messages: self.messages - before.messages,
             stored: self.stored - before.stored,
             notes: self.notes - before.notes,
+            unrequested: self.unrequested - before.unrequested,
         }
     }
 
@@ -313,8 +317,13 @@ impl<L: Log> Network<L> {
         let node = self.links[link].nodes[end];
         self.nodes[node].counts.messages += 1;
         let Some(session) = &mut self.links[link].sessions[end] else { return };
-        if session.handle_message(author, sequence) != Verdict::Take {
-            return;
+        match session.handle_message(author, sequence) {
+            Verdict::Take => {}
+            Verdict::Duplicate => return,
+            Verdict::Unrequested => {
+                self.nodes[node].counts.unrequested += 1;
+                return;
+            }
         }
         match self.nodes[node].log.offer(body) {
             Outcome::Appended => {
@@ -322,14 +331,13 @@ impl<L: Log> Network<L> {
                 session.handle_taken(author, sequence);
                 self.tell_appended(node, author);
             }
-            Outcome::AlreadyStored => session.handle_taken(author, sequence),
+            Outcome::AlreadyStored => panic!("it is taken although it was known to be stored"),
             Outcome::Gap => session.handle_gap(author),
             Outcome::Unwanted => {}
-            Outcome::Forked => {
-                session.handle_rejected(author);
-            }
-            Outcome::Invalid => {
-                if session.handle_rejected(author) {
+            outcome @ (Outcome::Forked | Outcome::Invalid) => {
+                assert!(session.handle_rejected(author), "it is taken although the feed was refused");
+                // An honest peer passes a fork on.
+                if outcome == Outcome::Invalid {
                     self.strike(link);
                 }
             }
@@ -446,4 +454,16 @@ pub(crate) fn assert_whole<L: Log>(network: &Network<L>, authors: impl IntoItera
         }
     }
     held
+}
+
+/// Each node at rest knows what its neighbours ask for: what they replicate, as far as it does not want it by itself.
+pub(crate) fn assert_agreed<L: Log>(network: &Network<L>) {
+    for link in network.links.iter().filter(|link| link.is_up) {
+        for [node, neighbour] in [link.nodes, [link.nodes[1], link.nodes[0]]] {
+            let Node { wanted, asked, log, .. } = &network.nodes[node];
+            let mut expected = network.replicated(neighbour);
+            expected.retain(|feed| !wanted.contains(feed) && *feed != log.own());
+            assert_eq!(asked.get(&neighbour), Some(&expected), "node {node} mistakes what {neighbour} asks for");
+        }
+    }
 }

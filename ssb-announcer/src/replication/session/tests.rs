@@ -124,6 +124,14 @@ fn a_feed_that_is_given_up_is_declined_and_neither_sent_nor_taken() {
     assert_eq!(session.handle_message(THEIRS, FeedSequence(4)), Verdict::Unrequested);
 }
 
+/// The peer remembers that we asked, and would fetch it for us.
+#[test]
+fn a_feed_that_the_peer_does_not_replicate_is_declined_when_it_is_given_up() {
+    let mut session = begun(&[(THEIRS, 3)], [(THEIRS, Note::NotReplicated)]);
+    session.handle_unwanted(THEIRS);
+    assert_eq!(session.poll_output(), notes([(THEIRS, Note::NotReplicated)]));
+}
+
 #[test]
 fn feeds_of_others_are_remembered_up_to_a_bound() {
     let feed = |n: usize| FeedId([&n.to_be_bytes()[..], &[0; 24]].concat().try_into().unwrap());
