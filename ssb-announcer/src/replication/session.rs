@@ -122,6 +122,8 @@ pub struct Session {
     asked_changed: bool,
     /// Those of which the peer has not heard yet that we do not replicate them.
     to_decline: BTreeSet<FeedId>,
+    /// Feeds of which the last that the peer heard from us is that we replicate them, which it remembers.
+    heard: BTreeSet<FeedId>,
     ready: VecDeque<FeedId>,
 }
 
@@ -138,6 +140,7 @@ impl Session {
             foreign: BTreeMap::new(),
             asked_changed: false,
             to_decline: BTreeSet::new(),
+            heard: BTreeSet::new(),
             ready: VecDeque::new(),
         }
     }
@@ -186,7 +189,9 @@ impl Session {
         self.asked_changed = true;
         if note == Note::NotReplicated {
             self.foreign.remove(&id);
-            self.to_decline.remove(&id);
+            if !self.heard.contains(&id) {
+                self.to_decline.remove(&id);
+            }
         } else if self.foreign.contains_key(&id) || self.foreign.len() < MAX_FOREIGN {
             self.foreign.insert(id, note);
             self.to_decline.insert(id);
@@ -274,7 +279,7 @@ impl Session {
             self.ready.retain(|ready| *ready != id);
             if let Some(sequence) = feed.peer_has.filter(|_| !feed.declined_by_peer) {
                 self.handle_foreign_note(id, Note::Replicated { sequence, receive: feed.peer_receives });
-            } else if feed.told.is_some() {
+            } else if self.heard.contains(&id) {
                 self.to_decline.insert(id);
             }
         }
@@ -348,11 +353,13 @@ impl Session {
             if let Some(feed) = self.feeds.get_mut(&id) {
                 let note = feed.note();
                 feed.told = Some(note);
+                self.heard.insert(id);
                 notes.insert(id, note);
             }
         }
         while let Some(id) = self.to_decline.first().copied().filter(|_| notes.len() < NOTES_AT_ONCE) {
             self.to_decline.remove(&id);
+            self.heard.remove(&id);
             notes.insert(id, Note::NotReplicated);
         }
         notes

@@ -133,6 +133,22 @@ fn a_feed_that_the_peer_does_not_replicate_is_declined_when_it_is_given_up() {
 }
 
 #[test]
+fn a_feed_that_is_given_up_is_declined_whatever_happens_before_that_is_said() {
+    let mut session = begun(&[(THEIRS, 3)], []);
+    session.handle_unwanted(THEIRS);
+    // Its answer to the first notes.
+    session.handle_notes([(THEIRS, Note::NotReplicated)].into());
+    assert_eq!(session.poll_output(), notes([(THEIRS, Note::NotReplicated)]));
+
+    let mut session = begun(&[(THEIRS, 3)], []);
+    session.handle_unwanted(THEIRS);
+    session.handle_wanted(THEIRS, local(3));
+    session.handle_unwanted(THEIRS);
+    assert_eq!(session.poll_output(), notes([(THEIRS, Note::NotReplicated)]));
+    assert_eq!(session.poll_output(), None);
+}
+
+#[test]
 fn feeds_of_others_are_remembered_up_to_a_bound() {
     let feed = |n: usize| FeedId([&n.to_be_bytes()[..], &[0; 24]].concat().try_into().unwrap());
     let mut session = begun(&[], []);
