@@ -125,6 +125,10 @@ impl SsbAnnouncer {
                 place.settle()?;
             }
             let identity = Identity::load_or_create(&secret)?;
+            if !new && !database.exists() && !matches!(place.standing()?, Standing::Recover(_)) {
+                // Where it is lost, the feed is not.
+                place.require_recovery(RecoverReason::Lost)?;
+            }
             let store = FeedStore::open(&database, identity.id(), vec![Arc::new(ContactIndex), Arc::new(SocialIndex)])?;
             guard_own_feed(&store, &place, new)?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;

@@ -328,6 +328,23 @@ async fn a_data_directory_on_another_machine_announces_nothing() {
     again.shutdown().await;
 }
 
+/// Peers have the messages that were in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_database_is_gone_announces_nothing_until_it_was_recovered() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), "here").await;
+    announce(&node).await.unwrap();
+    node.shutdown().await;
+    drop(node);
+    fs::remove_file(directory.path().join("ssb.sqlite3")).unwrap();
+    for _ in 0..2 {
+        let node = start(directory.path(), "here").await;
+        let error = announce(&node).await.unwrap_err().to_string();
+        assert!(error.contains("database is gone") && error.contains("meshstream ssb recover"), "{error}");
+        node.shutdown().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_that_was_found_stops_the_feed_after_a_restart_too() {
     let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -10,6 +10,7 @@ mod asked;
 mod content_index;
 mod exercise;
 mod guard;
+mod integrity;
 mod message;
 mod own_gate;
 pub(crate) mod own_tail;

@@ -160,6 +160,11 @@ pub(super) fn heads(connection: &Connection) -> Result<Vec<(FeedId, Head)>, Stor
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn head(connection: &Connection, feed: &FeedId) -> Result<Option<Head>, StoreError> {
+    let read = |row: &Row<'_>| Ok(Head { sequence: sequence(row, 0)?, key: MessageKey(row.get(1)?) });
+    Ok(connection.query_row("SELECT sequence, head FROM feeds WHERE feed = ?1", [feed.0], read).optional()?)
+}
+
 pub(super) fn own_feeds(connection: &Connection) -> Result<Vec<FeedId>, StoreError> {
     let mut statement = connection.prepare("SELECT feed FROM own_feeds")?;
     let rows = statement.query_map([], |row| Ok(FeedId(row.get(0)?)))?;

@@ -14,15 +14,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use metrics::counter;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, ErrorCode, Transaction};
 use stream_model::{FeedId, FeedSequence, MessageKey, WallTime};
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::asked::Asked;
 use super::content_index::{self, ContentIndex};
+use super::integrity;
 use super::message::{self, Message, SignError};
 use super::own_gate::{OwnFeedError, OwnGate};
 use super::quota::Quotas;
@@ -64,7 +65,14 @@ pub enum StoreError {
     },
     /// SQLite failed.
     #[error("feed database: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+    /// The file is not as this program left it.
+    #[error(
+        "feed database is damaged ({0}): stop this node, put a backup of ssb.sqlite3 in its place, or move ssb.sqlite3, \
+         ssb.sqlite3-wal and ssb.sqlite3-shm away; then run 'meshstream ssb recover', which fetches from peers what this \
+         node announced"
+    )]
+    Damaged(String),
     /// The file was written by a later version of this program.
     #[error("feed database has version {0}, which this program does not know; use the program that wrote it")]
     Version(i64),
@@ -80,6 +88,15 @@ pub enum StoreError {
     /// The runtime is shutting down, or a blocking task died.
     #[error("the task was given up")]
     Cancelled,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 impl From<SignError> for StoreError {
@@ -143,12 +160,14 @@ struct Inner {
 }
 
 impl FeedStore {
-    /// Opens or creates `ssb.sqlite3` for the node whose own feed is `node`, with the indexes of its content. Blocks.
+    /// Opens or creates `ssb.sqlite3` for the node whose own feed is `node`, with the indexes of its content. Blocks; as
+    /// long as reading the whole file takes where the last run did not end in order.
     ///
     /// # Errors
-    /// [`StoreError`] where it cannot be opened or is of a later version.
+    /// [`StoreError`] where it cannot be opened, is damaged or is of a later version.
     pub fn open(path: &Path, node: FeedId, indexes: Vec<Arc<dyn ContentIndex>>) -> Result<Self, StoreError> {
         let writer = schema::open(path)?;
+        integrity::begin(&writer, &node)?;
         let reader = schema::open(path)?;
         Self::with_connections(writer, Some(reader), node, indexes)
     }
@@ -589,6 +608,14 @@ impl Inner {
             let _receivers = self.notices.send((message.author, message.sequence));
         }
         counter!("meshstream_ssb_messages_appended_total").increment(messages.len() as u64);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = integrity::end(&self.writer()) {
+            warn!(%error, "cannot note that the feed database is closed: the next start checks all of it");
+        }
     }
 }
 

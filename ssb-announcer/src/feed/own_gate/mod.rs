@@ -43,6 +43,9 @@ pub enum RecoverReason {
     /// The data directory was made on another machine.
     #[error("this data directory comes from another machine")]
     Moved,
+    /// The identity is there, and the database is not.
+    #[error("this node's feed database is gone")]
+    Lost,
     /// The feed was found forked.
     #[error("this node's feed is forked")]
     Forked,

@@ -1,0 +1,57 @@
+//! What is checked of `ssb.sqlite3` before it is used (`docs/decisions/0008-sqlite.md`): at every start the ends of all
+//! feeds, where the next message goes; all of the file only where the last run did not end in order, because that takes
+//! as long as reading it.
+
+use rusqlite::Connection;
+use stream_model::FeedId;
+use tracing::info;
+
+use super::store::StoreError;
+use super::{remote, schema};
+
+/// Checks the database, and notes that it is in use until [`end`].
+pub(super) fn begin(connection: &Connection, node: &FeedId) -> Result<(), StoreError> {
+    if !was_closed(connection)? {
+        info!("checking the whole feed database, because the last run did not end in order");
+        check_all(connection)?;
+    }
+    check_ends(connection, node)?;
+    connection.execute("UPDATE runs SET closed = 0", [])?;
+    Ok(())
+}
+
+/// Notes that the database is closed.
+pub(super) fn end(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE runs SET closed = 1", []).map(|_| ())
+}
+
+fn was_closed(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(connection.query_row("SELECT count(*) FROM runs WHERE closed = 1", [], |row| Ok(row.get::<_, i64>(0)? == 1))?)
+}
+
+fn check_all(connection: &Connection) -> Result<(), StoreError> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(StoreError::Damaged(verdict)) }
+}
+
+/// The last message of each feed is the one that its clock names; that of the node's own feed, after which it signs the
+/// next one, reads as it was written.
+fn check_ends(connection: &Connection, node: &FeedId) -> Result<(), StoreError> {
+    let cut: i64 = connection.query_row(
+        "SELECT count(*) FROM feeds WHERE NOT EXISTS (
+             SELECT 1 FROM messages
+             WHERE messages.feed = feeds.id AND messages.sequence = feeds.sequence AND messages.key = feeds.head)",
+        [],
+        |row| row.get(0),
+    )?;
+    if cut > 0 {
+        return Err(StoreError::Damaged(format!("the last message is missing in {cut} feeds")));
+    }
+    let Some(head) = schema::head(connection, node)? else { return Ok(()) };
+    let last = schema::range(connection, node, head.sequence, 1)?.pop();
+    let read = last.and_then(|last| remote::parse(last.value_json.as_bytes()).ok());
+    match read {
+        Some(read) if read.key == head.key => Ok(()),
+        _ => Err(StoreError::Damaged("the last message of this node's own feed was changed".to_owned())),
+    }
+}
