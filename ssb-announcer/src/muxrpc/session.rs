@@ -5,7 +5,7 @@
 //!
 //! Source: Scuttlebutt Protocol Guide, "RPC protocol"; npm `packet-stream`, `muxrpc`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -20,6 +20,9 @@ use crate::nesting::{MAX_NESTING, nesting};
 pub const MAX_OPEN: usize = 576;
 /// The most bytes of a call's body: a name and a few options.
 pub const MAX_CALL: usize = 16 * 1024;
+/// Request numbers that a peer left out and may still use: programs with threads number their calls in one order and send
+/// them in another.
+const MAX_LEFT_OUT: usize = 64;
 /// How much of an error's text is kept.
 const MAX_ERROR_TEXT: usize = 200;
 
@@ -113,6 +116,8 @@ pub struct Session {
     open: BTreeMap<SubstreamId, Open>,
     our_last: RequestNumber,
     their_last: RequestNumber,
+    /// Numbers below [`Self::their_last`] that the peer has not used.
+    left_out: BTreeSet<RequestNumber>,
 }
 
 impl Session {
@@ -144,8 +149,9 @@ impl Session {
         let open = self.open.get_mut(&id).filter(|open| !open.ended_here)?;
         let kind = open.kind;
         open.ended_here = true;
-        // Of a source that is at its end nothing more can come but the peer's own end, which not every peer sends.
-        let nothing_to_come = id.0 < 0 && kind == CallKind::Source;
+        // Of a source that is at its end, and of what was refused, nothing that matters can come but the peer's own end,
+        // which not every peer sends.
+        let nothing_to_come = id.0 < 0 && (kind == CallKind::Source || error.is_some());
         if open.ended_there || nothing_to_come || !kind.is_stream() {
             self.open.remove(&id);
         }
@@ -161,6 +167,7 @@ impl Session {
             return Ok(Event::Ignored);
         }
         let id = SubstreamId(received.request.checked_neg().ok_or(SessionError::RequestNumber)?);
+        let is_new = !self.open.contains_key(&id) && self.is_new(received.request);
         match self.open.get_mut(&id) {
             Some(open) if !open.kind.is_stream() && id.0 > 0 => {
                 self.open.remove(&id);
@@ -182,12 +189,22 @@ impl Session {
                 Ok(Event::Data(id, received.body))
             }
             Some(_) => Ok(Event::Ignored),
-            None if received.request <= self.their_last => Ok(Event::Ignored),
-            None => {
-                self.their_last = received.request;
-                Ok(if received.end { Event::Ignored } else { self.handle_call(id, &received) })
-            }
+            None if is_new && !received.end => Ok(self.handle_call(id, &received)),
+            None => Ok(Event::Ignored),
         }
+    }
+
+    /// Whether the peer uses this number for the first time.
+    fn is_new(&mut self, number: RequestNumber) -> bool {
+        if number <= self.their_last {
+            return self.left_out.remove(&number);
+        }
+        self.left_out.extend((self.their_last + 1..number).rev().take(MAX_LEFT_OUT));
+        while self.left_out.len() > MAX_LEFT_OUT {
+            self.left_out.pop_first();
+        }
+        self.their_last = number;
+        true
     }
 
     fn open_by_peer(&self) -> usize {
@@ -219,8 +236,8 @@ struct RawCall {
     name: Name,
     #[serde(rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
-    args: Vec<Value>,
+    /// Some peers write `null` where there are none.
+    args: Option<Vec<Value>>,
 }
 
 fn parse_call(packet: &Packet) -> Option<Call> {
@@ -239,7 +256,7 @@ fn parse_call(packet: &Packet) -> Option<Call> {
         (true, Some("duplex")) => CallKind::Duplex,
         _ => return None,
     };
-    Some(Call { name, kind, args: raw.args })
+    Some(Call { name, kind, args: raw.args.unwrap_or_default() })
 }
 
 fn packet(id: SubstreamId, stream: bool, end: bool, body: &Value) -> Packet {
@@ -336,6 +353,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_is_forgotten_and_what_still_comes_on_it_ignored() {
+        for kind in [CallKind::Source, CallKind::Sink, CallKind::Duplex] {
+            let (mut a, mut b) = (Session::default(), Session::default());
+            let (ours, theirs) = connect(&mut a, &mut b, &call("unheardOf", kind));
+            b.end(theirs, Some("no")).unwrap();
+            assert!(b.open.is_empty());
+            let late = a.data(ours, Encoding::Json, Bytes::from_static(b"1")).unwrap();
+            assert_eq!(b.handle_packet(late), Ok(Event::Ignored));
+            let confirmed = a.end(ours, None).unwrap();
+            assert_eq!(b.handle_packet(confirmed), Ok(Event::Ignored));
+        }
+    }
+
+    #[test]
+    fn calls_that_overtake_each_other_are_all_answered_once() {
+        let (mut a, mut b) = (Session::default(), Session::default());
+        let packets: Vec<Packet> = (0..4).map(|_| a.call(&call("whoami", CallKind::Async)).unwrap().1).collect();
+        for at in [2, 0, 3, 1] {
+            assert!(matches!(b.handle_packet(packets[at].clone()), Ok(Event::Called(..))), "{at}");
+        }
+        b.open.clear();
+        assert!(packets.iter().all(|packet| b.handle_packet(packet.clone()) == Ok(Event::Ignored)));
+    }
+
+    #[test]
+    fn a_call_without_arguments_may_have_null_in_their_place() {
+        let body = Bytes::from_static(br#"{"name":"whoami","args":null,"type":"sync"}"#);
+        let packet = Packet { request: 1, stream: false, end: false, encoding: Encoding::Json, body };
+        let expected = call("whoami", CallKind::Async);
+        assert!(matches!(Session::default().handle_packet(packet), Ok(Event::Called(_, call)) if call == expected));
+    }
+
+    #[test]
     fn the_calls_that_we_have_open_leave_the_peer_its_own() {
         let (mut a, mut b) = (Session::default(), Session::default());
         for _ in 0..=MAX_OPEN {
@@ -378,7 +428,7 @@ mod tests {
                 let body = ["true", r#"{"name":["a"],"type":"duplex"}"#, r#"{"name":"a"}"#, "{"][usize::from(body)];
                 let request = if request % 3 == 0 { request } else { request % (almost_all + 50) };
                 let _ = session.handle_packet(Packet { request, stream, end, encoding: Encoding::Json, body: body.into() });
-                prop_assert!(session.open_by_peer() <= MAX_OPEN);
+                prop_assert!(session.open_by_peer() <= MAX_OPEN && session.left_out.len() <= MAX_LEFT_OUT);
             }
         }
     }

@@ -1,20 +1,24 @@
 //! A peer that sends what a test tells it to, and messages for it to send.
 
 use bytes::{Bytes, BytesMut};
+use serde_json::{Value, json};
 use ssb_announcer::feed::{FeedStore, OwnAppend};
-use ssb_announcer::handshake::authenticate_client;
 use ssb_announcer::handshake::box_stream::{BoxReader, BoxWriter};
+use ssb_announcer::handshake::state::SessionKeys;
+use ssb_announcer::handshake::{authenticate_client, authenticate_server};
 use ssb_announcer::identity::Identity;
 use ssb_announcer::muxrpc::packet::{self, Decoded, Encoding, Packet};
-use tokio::net::TcpStream;
+use stream_model::{FeedId, PeerBook as _, SsbPeer};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::node::{Node, PATIENCE, network};
 
 /// A peer that has authenticated itself and may now send what it likes.
 pub(crate) struct Attacker {
     reader: BoxReader<OwnedReadHalf>,
-    writer: BoxWriter<OwnedWriteHalf>,
+    /// `None` once its direction is closed.
+    writer: Option<BoxWriter<OwnedWriteHalf>>,
     plain: BytesMut,
 }
 
@@ -26,10 +30,24 @@ impl Attacker {
         let identity = Identity::from_seed(&[seed; 32]);
         let mut stream = TcpStream::connect(node.gossip.local_address()).await.unwrap();
         let keys = authenticate_client(&mut stream, &network(), identity.signing_key(), node.id()).await.unwrap();
+        Self::over(stream, keys)
+    }
+
+    /// Waits on a port to be dialled by a node, to which it is offered.
+    pub(crate) async fn dialled_by(node: &Node, seed: u8) -> Self {
+        let identity = Identity::from_seed(&[seed; 32]);
+        let listener = TcpListener::bind("[::1]:0").await.unwrap();
+        node.gossip.offer(SsbPeer { feed: identity.id(), addresses: vec![listener.local_addr().unwrap()] });
+        let (mut stream, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        let keys = authenticate_server(&mut stream, &network(), identity.signing_key()).await.unwrap();
+        Self::over(stream, keys)
+    }
+
+    fn over(stream: TcpStream, keys: SessionKeys) -> Self {
         let (read, write) = stream.into_split();
         Self {
             reader: BoxReader::new(read, keys.receive),
-            writer: BoxWriter::new(write, keys.send),
+            writer: Some(BoxWriter::new(write, keys.send)),
             plain: BytesMut::new(),
         }
     }
@@ -43,15 +61,51 @@ impl Attacker {
     }
 
     pub(crate) async fn raw(&mut self, bytes: &[u8]) {
-        self.writer.push(bytes);
+        let writer = self.writer.as_mut().expect("a closed direction takes nothing");
+        writer.push(bytes);
         // The node may have ended the connection already, which is what the tests then wait for.
-        let _ended = self.writer.write().await;
+        let _ended = writer.write().await;
     }
 
     pub(crate) async fn send(&mut self, request: i32, stream: bool, body: impl Into<Bytes>) {
         let mut bytes = BytesMut::new();
         Packet { request, stream, end: false, encoding: Encoding::Json, body: body.into() }.encode(&mut bytes);
         self.raw(&bytes).await;
+    }
+
+    /// Sends a packet as it is.
+    pub(crate) async fn packet(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        packet.encode(&mut bytes);
+        self.raw(&bytes).await;
+    }
+
+    /// The next call that the node makes of a method: its number and its first argument.
+    pub(crate) async fn is_called(&mut self, method: Value) -> (i32, Value) {
+        loop {
+            let packet = self.receive().await.expect("the connection stays");
+            let Ok(call) = serde_json::from_slice::<Value>(&packet.body) else { continue };
+            if packet.request > 0 && call["name"] == method {
+                return (packet.request, call["args"][0].clone());
+            }
+        }
+    }
+
+    /// Waits to be asked for the history of a feed.
+    pub(crate) async fn is_asked_for(&mut self, feed: FeedId) -> i32 {
+        loop {
+            let (request, asked) = self.is_called(json!(["createHistoryStream"])).await;
+            if asked["id"] == json!(feed) {
+                return request;
+            }
+        }
+    }
+
+    /// Says goodbye, closes its direction, and reads on.
+    pub(crate) async fn goodbye(&mut self) {
+        self.raw(&[0; 9]).await;
+        let writer = self.writer.take().expect("said once");
+        writer.close().await.unwrap();
     }
 
     /// Sends bytes on a stream.

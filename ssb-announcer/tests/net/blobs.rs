@@ -117,15 +117,8 @@ async fn a_picture_larger_than_pictures_are_is_neither_added_nor_fetched() {
     assert_eq!(blobs.size(&hash(&huge)), None);
 }
 
-/// The next call of a method that the node makes of this peer.
 async fn called(attacker: &mut Attacker, method: &str) -> (i32, Value) {
-    loop {
-        let packet = attacker.receive().await.expect("the connection stays");
-        let Ok(call) = serde_json::from_slice::<Value>(&packet.body) else { continue };
-        if packet.request > 0 && call["name"] == json!(["blobs", method]) {
-            return (packet.request, call["args"][0].clone());
-        }
-    }
+    attacker.is_called(json!(["blobs", method])).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A real JavaScript peer as a process, driven by lines of JSON.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -131,7 +131,11 @@ impl JavaScriptPeer {
     }
 
     pub(crate) async fn connect(&mut self, node: &Node) {
-        let address = node.gossip.local_address();
+        self.connect_at(node, node.gossip.local_address()).await;
+    }
+
+    /// Dials a node at an address that leads to it.
+    pub(crate) async fn connect_at(&mut self, node: &Node, address: SocketAddr) {
         let key = node.id().to_string().replace(['@'], "").replace(".ed25519", "");
         let address = format!("net:{}:{}~shs:{key}", address.ip(), address.port());
         self.ask("connect", json!({ "address": address })).await.unwrap();
@@ -141,7 +145,11 @@ impl JavaScriptPeer {
         self.event(|e| e["event"] == "message" && e["feed"] == json!(feed) && e["sequence"] == sequence).await
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+
     pub(crate) fn as_peer(&self) -> SsbPeer {
-        SsbPeer { feed: self.feed, addresses: vec![(self.host, self.port).into()] }
+        SsbPeer { feed: self.feed, addresses: vec![self.address()] }
     }
 }

@@ -13,4 +13,6 @@ mod lan;
 mod matrix;
 mod node;
 mod own_feed;
+mod proxy;
 mod replication;
+mod strangers;

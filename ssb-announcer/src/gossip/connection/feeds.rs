@@ -1,6 +1,8 @@
 //! Replication on one connection: carries what the state machines of [`crate::replication`] say between the wire and the
 //! store. EBT and histories may both be open with one peer; messages take the same way in, whichever brings them.
 
+mod sending;
+
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -12,20 +14,17 @@ use tracing::debug;
 use super::own_feed::OwnFeedQuestion;
 use super::wire::Wire;
 use super::{ConnectionError, MAX_STRIKES};
-use crate::feed::{Appended, FeedStore, Message, Rejected, WantedFeeds};
-use crate::muxrpc::packet::Encoding;
+use crate::feed::{Appended, FeedStore, Rejected, WantedFeeds};
 use crate::muxrpc::service;
 use crate::muxrpc::session::{SessionError, SubstreamId};
-use crate::replication::history::arguments::{self, Arguments, Format};
+use crate::replication::history::ahead::Ahead;
+use crate::replication::history::arguments::{self, Arguments};
 use crate::replication::history::asking::{self, Asking};
-use crate::replication::history::serving::{self, Serving};
+use crate::replication::history::serving::Serving;
 use crate::replication::history::wrapped;
 use crate::replication::note::{self, Received, Unreadable};
-use crate::replication::session::{Local, Output, Role, Session as Ebt, Verdict};
+use crate::replication::session::{Local, Role, Session as Ebt, Verdict};
 use crate::replication::way::{Step, Way};
-
-/// Messages read from the store at once.
-const BATCH: usize = 64;
 
 /// On which way a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +54,8 @@ pub(super) struct Feeds {
     histories_next: bool,
     /// Messages that arrived and are not stored yet. Bounded by what one read yields.
     arrived: Vec<Arrived>,
+    /// Messages of histories that arrived before those that they follow.
+    ahead: Ahead,
     strikes: u32,
     /// The node's own feed, and what the peer has of it.
     node: FeedId,
@@ -76,6 +77,7 @@ impl Feeds {
             asking: None,
             histories_next: false,
             arrived: Vec::new(),
+            ahead: Ahead::default(),
             strikes: 0,
             node: gate.node(),
             own,
@@ -138,6 +140,7 @@ impl Feeds {
                 Step::OnlyEbt => {
                     let open = self.asking.take().into_iter().flat_map(Asking::into_open);
                     open.for_each(|stream| wire.end(stream, None));
+                    self.ahead = Ahead::default();
                 }
             }
         }
@@ -278,21 +281,45 @@ impl Feeds {
     }
 
     pub(super) async fn store_arrived(&mut self) -> Result<(), ConnectionError> {
-        if self.arrived.is_empty() {
-            return Ok(());
-        }
-        // ssb-db2 sorts a history by time, so that messages of one millisecond may come in any order.
-        self.arrived.sort_by_key(|arrived| (arrived.author, arrived.sequence));
-        let (from, values): (Vec<_>, Vec<_>) = self
-            .arrived
-            .drain(..)
-            .map(|arrived| ((arrived.origin, arrived.author, arrived.sequence), arrived.body))
-            .unzip();
-        let outcomes = self.store.append_remote(values).await?;
-        for ((origin, author, sequence), outcome) in from.into_iter().zip(outcomes) {
-            self.handle_outcome(origin, author, sequence, outcome)?;
+        // What is stored may make room for what waited for it.
+        while !self.arrived.is_empty() {
+            self.arrived.sort_by_key(|arrived| (arrived.author, arrived.sequence));
+            let in_order = self.hold_what_is_ahead();
+            let (from, values): (Vec<_>, Vec<_>) = in_order
+                .into_iter()
+                .map(|arrived| ((arrived.origin, arrived.author, arrived.sequence), arrived.body))
+                .unzip();
+            let outcomes = self.store.append_remote(values).await?;
+            for ((origin, author, sequence), outcome) in from.into_iter().zip(outcomes) {
+                self.handle_outcome(origin, author, sequence, outcome)?;
+            }
         }
         Ok(())
+    }
+
+    /// Of what arrived, in order, puts aside the messages of histories whose predecessor has not come, and gives the others.
+    fn hold_what_is_ahead(&mut self) -> Vec<Arrived> {
+        let (mut in_order, mut newest) = (Vec::new(), (self.node, FeedSequence(0)));
+        for arrived in std::mem::take(&mut self.arrived) {
+            let Arrived { origin, author, sequence, ref body } = arrived;
+            if newest.0 != author {
+                newest = (author, self.store.clock(&author));
+            }
+            let Some(asking) = self.asking.as_mut().filter(|_| origin == Origin::History && author != self.node) else {
+                in_order.push(arrived);
+                continue;
+            };
+            if sequence <= newest.1.next() {
+                newest.1 = newest.1.max(sequence);
+                in_order.push(arrived);
+            } else {
+                asking.handle_gap(author, Instant::now());
+                if !self.ahead.hold(author, sequence, body.clone()) {
+                    counter!("meshstream_ssb_messages_ahead_dropped_total").increment(1);
+                }
+            }
+        }
+        in_order
     }
 
     fn handle_outcome(
@@ -346,6 +373,7 @@ impl Feeds {
     /// Takes a feed from this peer no more, on neither way. Returns whether it was taken until now.
     fn refuse(&mut self, author: FeedId) -> bool {
         let by_ebt = self.ebt.as_mut().is_some_and(|(_, ebt)| ebt.handle_rejected(author));
+        self.ahead.forget(author);
         let by_history = self.asking.as_mut().is_some_and(|asking| asking.handle_rejected(author));
         by_ebt || by_history
     }
@@ -357,6 +385,14 @@ impl Feeds {
         }
         if let Some(asking) = &mut self.asking {
             asking.handle_appended(feed, sequence);
+            if self.ahead.holds(feed) {
+                let ready = self.ahead.handle_appended(feed, sequence).into_iter();
+                let arrived = |(sequence, body)| Arrived { origin: Origin::History, author: feed, sequence, body };
+                self.arrived.extend(ready.map(arrived));
+                if !self.ahead.holds(feed) {
+                    asking.handle_gap_filled(feed);
+                }
+            }
         }
         self.serving.handle_appended(feed, sequence);
     }
@@ -381,7 +417,10 @@ impl Feeds {
         }
         if let Some(asking) = &mut self.asking {
             let gone: Vec<FeedId> = asking.feeds().filter(|feed| wanted.kind(feed).is_none()).collect();
-            gone.into_iter().for_each(|feed| asking.handle_unwanted(feed));
+            for feed in gone {
+                asking.handle_unwanted(feed);
+                self.ahead.forget(feed);
+            }
             now.iter().for_each(|(feed, local)| asking.handle_wanted(*feed, *local));
         }
         self.note_asked();
@@ -405,83 +444,10 @@ impl Feeds {
         let local = |feed: &FeedId| Local { sequence: self.store.clock(feed), receive: wanted.receives(feed) };
         wanted.feeds().into_keys().map(|feed| (feed, local(&feed))).collect()
     }
-
-    /// Sends notes, or a batch of messages; `false` where there is nothing to send. EBT and histories take turns.
-    pub(super) async fn send_some(&mut self, wire: &mut Wire) -> Result<bool, ConnectionError> {
-        for _ in 0..2 {
-            self.histories_next = !self.histories_next;
-            let sent = if self.histories_next { self.send_history(wire).await? } else { self.send_ebt(wire).await? };
-            if sent {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn send_ebt(&mut self, wire: &mut Wire) -> Result<bool, ConnectionError> {
-        let Some((id, ebt)) = &mut self.ebt else { return Ok(false) };
-        match ebt.poll_output() {
-            None => return Ok(false),
-            Some(Output::Notes(notes)) => wire.data(*id, note::write(&notes)),
-            Some(Output::Messages { feed, after }) => {
-                let mut sent = after;
-                for message in self.store.get(feed, after.next(), BATCH).await? {
-                    if !wire.has_room() {
-                        break;
-                    }
-                    send_message(wire, *id, &message, Format::Value);
-                    sent = message.sequence;
-                }
-                ebt.handle_sent(feed, sent);
-            }
-        }
-        Ok(true)
-    }
-
-    async fn send_history(&mut self, wire: &mut Wire) -> Result<bool, ConnectionError> {
-        let (stream, feed, from, limit, format) = match self.serving.poll_output() {
-            None => return Ok(false),
-            Some(serving::Output::End(stream)) => {
-                wire.end(stream, None);
-                return Ok(true);
-            }
-            Some(serving::Output::Messages { stream, feed, from, limit, format }) => {
-                (stream, feed, from, limit, format)
-            }
-        };
-        if self.store.wanted().borrow().is_blocked(&feed) {
-            self.serving.handle_sent(stream, 0, None);
-            return Ok(true);
-        }
-        let most = usize::try_from(limit).unwrap_or(BATCH).min(BATCH);
-        let (mut sent, mut last) = (0, None);
-        for message in self.store.get(feed, from, most).await? {
-            if !wire.has_room() && sent > 0 {
-                break;
-            }
-            send_message(wire, stream, &message, format);
-            sent += 1;
-            last = Some(message.sequence);
-        }
-        self.serving.handle_sent(stream, sent, last);
-        if let (Some(last), Some((_, ebt)), true) = (last, &mut self.ebt, format != Format::Key) {
-            ebt.handle_sent_otherwise(feed, from, last);
-        }
-        Ok(true)
-    }
 }
 
 /// By EBT, the node's own feed is taken as others are: what another copy of the node wrote is to be seen. A history would
 /// bring back all that we send.
 fn for_ebt(node: FeedId, feed: FeedId, local: Local) -> Local {
     Local { receive: local.receive || feed == node, ..local }
-}
-
-fn send_message(wire: &mut Wire, stream: SubstreamId, message: &Message, format: Format) {
-    counter!("meshstream_ssb_messages_sent_total").increment(1);
-    match format {
-        Format::Value => wire.data(stream, Bytes::copy_from_slice(message.value_json.as_bytes())),
-        Format::Full => wire.data(stream, message.to_kvt_json()),
-        Format::Key => wire.data_as(stream, Encoding::Text, message.key.to_string()),
-    }
 }

@@ -47,6 +47,8 @@ const STALLED_AFTER: Duration = Duration::from_secs(30);
 const REPLICATE_WITHIN: Duration = Duration::from_secs(60);
 /// How long saying goodbye may take.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+/// How long what a peer has asked for may take once it has said goodbye: it sends no more, and may still read.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Messages that no honest peer sends, before it is dropped. One could be a defect; three are an attack or a peer that
 /// is of no use.
 const MAX_STRIKES: u32 = 3;
@@ -123,14 +125,31 @@ pub(super) async fn run(
         connection.feeds.call_ebt(&mut connection.wire)?;
     }
     let ended = connection.serve(&mut reader, &mut notices, &mut wanted, &cancel).await;
-    if ended.is_ok() {
+    if let Ok(end) = ended {
         let last_words = async {
-            connection.send_what_is_left().await?;
+            if end != End::Blocked {
+                connection.send_what_is_left().await?;
+            }
             connection.wire.goodbye().await.map_err(ConnectionError::from)
         };
-        let _peer_may_be_gone = tokio::time::timeout(GOODBYE_WITHIN, last_words).await;
+        tokio::select! {
+            _peer_may_be_gone = last_words => {}
+            () = tokio::time::sleep(ANSWER_WITHIN) => {}
+            () = async { cancel.cancelled().await; tokio::time::sleep(GOODBYE_WITHIN).await } => {}
+        }
     }
-    ended
+    ended.map(drop)
+}
+
+/// Why a connection ends without a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The peer said goodbye.
+    ByPeer,
+    /// The node stops, or has a better connection.
+    ByNode,
+    /// The peer is blocked: it gets nothing more.
+    Blocked,
 }
 
 struct Connection {
@@ -155,7 +174,7 @@ impl Connection {
         notices: &mut broadcast::Receiver<(FeedId, FeedSequence)>,
         wanted: &mut watch::Receiver<Arc<WantedFeeds>>,
         cancel: &CancellationToken,
-    ) -> Result<(), ConnectionError> {
+    ) -> Result<End, ConnectionError> {
         let mut plain = BytesMut::new();
         let mut replicate_until = Instant::now() + REPLICATE_WITHIN;
         // Since when bytes wait of which the socket has taken none, and how many it had taken then.
@@ -165,7 +184,7 @@ impl Connection {
             // What came in one read with the goodbye counts too.
             self.feeds.store_arrived().await?;
             if flow == Flow::Ended {
-                return Ok(());
+                return Ok(End::ByPeer);
             }
             let now = Instant::now();
             self.act(now.into_std()).await?;
@@ -183,27 +202,27 @@ impl Connection {
             let blob_timer = self.blobs.as_ref().and_then(BlobTraffic::next_timeout);
             let timer = self.feeds.next_timeout().into_iter().chain(blob_timer).min();
             tokio::select! {
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => return Ok(End::ByNode),
                 read = reader.read(&mut plain), if waiting < TOO_MUCH_TO_SEND => {
                     if !read? {
-                        return Ok(());
+                        return Ok(End::ByPeer);
                     }
                 }
                 written = self.wire.write(), if waiting > 0 => written?,
                 notice = notices.recv() => match notice {
                     Ok((feed, sequence)) => self.feeds.handle_appended(feed, sequence),
                     Err(RecvError::Lagged(_)) => self.feeds.compare_clocks(),
-                    Err(RecvError::Closed) => return Ok(()),
+                    Err(RecvError::Closed) => return Ok(End::ByNode),
                 },
                 changed = wanted.changed() => match changed {
                     Ok(()) => {
                         let now = wanted.borrow_and_update().clone();
                         if now.is_blocked(&self.feeds.peer) {
-                            return Ok(());
+                            return Ok(End::Blocked);
                         }
                         self.feeds.handle_wanted(&now);
                     }
-                    Err(_) => return Ok(()),
+                    Err(_) => return Ok(End::ByNode),
                 },
                 change = blob_change(&mut self.blobs) => {
                     self.blobs.iter_mut().for_each(|blobs| blobs.handle_changed(change.clone()));

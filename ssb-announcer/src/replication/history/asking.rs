@@ -53,6 +53,8 @@ pub struct Asking<S> {
     streams: BTreeMap<S, FeedId>,
     queue: VecDeque<FeedId>,
     waiting: BTreeSet<(Instant, FeedId)>,
+    /// Feeds with an open stream on which a message is missing, and when they are asked for anew.
+    with_gap: BTreeMap<FeedId, Instant>,
     to_end: Vec<S>,
     unsupported: bool,
 }
@@ -65,6 +67,7 @@ impl<S: Copy + Ord> Asking<S> {
             streams: BTreeMap::new(),
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
+            with_gap: BTreeMap::new(),
             to_end: Vec::new(),
             unsupported: false,
         };
@@ -103,6 +106,9 @@ impl<S: Copy + Ord> Asking<S> {
 
     /// What to do next; `None` where there is nothing before [`Self::next_timeout`].
     pub fn poll_output(&mut self, now: Instant) -> Option<Output<S>> {
+        while let Some(feed) = self.with_gap.iter().find(|(_, at)| **at <= now).map(|(feed, _)| *feed) {
+            self.ask_anew(feed);
+        }
         if let Some(stream) = self.to_end.pop() {
             return Some(Output::End(stream));
         }
@@ -123,7 +129,8 @@ impl<S: Copy + Ord> Asking<S> {
 
     /// When [`Self::poll_output`] has something that it has not now.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.waiting.first().map(|(at, _)| *at).filter(|_| !self.unsupported)
+        let waiting = self.waiting.first().map(|(at, _)| *at).filter(|_| !self.unsupported);
+        waiting.into_iter().chain(self.with_gap.values().copied()).min()
     }
 
     /// The call that [`Self::poll_output`] asked for was made, on this stream.
@@ -176,19 +183,23 @@ impl<S: Copy + Ord> Asking<S> {
         }
     }
 
-    /// A message that the peer sent does not follow on what we have: the stream is of no use, and asked for anew later
-    /// from where we are then.
+    /// A message that the peer sent does not follow on what we have. What it follows may still come on the stream, or else
+    /// the feed is asked for anew later, from where we are then.
     pub fn handle_gap(&mut self, feed: FeedId, now: Instant) {
-        if let Some(Feed { state: State::Open(stream), .. }) = self.feeds.get(&feed) {
-            let stream = *stream;
-            self.close(stream);
-            self.wait(feed, now);
+        if let Some(Feed { state: State::Open(_), .. }) = self.feeds.get(&feed) {
+            self.with_gap.entry(feed).or_insert(now + ASK_AGAIN);
         }
+    }
+
+    /// Nothing is missing of what the peer sent.
+    pub fn handle_gap_filled(&mut self, feed: FeedId) {
+        self.with_gap.remove(&feed);
     }
 
     /// The peer ended a stream.
     pub fn handle_ended(&mut self, stream: S, now: Instant) {
         if let Some(feed) = self.streams.remove(&stream) {
+            self.with_gap.remove(&feed);
             self.wait(feed, now);
         }
     }
@@ -215,8 +226,21 @@ impl<S: Copy + Ord> Asking<S> {
         }
     }
 
+    fn ask_anew(&mut self, feed: FeedId) {
+        self.with_gap.remove(&feed);
+        if let Some(Feed { state, .. }) = self.feeds.get_mut(&feed)
+            && let State::Open(stream) = *state
+        {
+            *state = State::Queued;
+            self.queue.push_back(feed);
+            self.close(stream);
+        }
+    }
+
     fn close(&mut self, stream: S) {
-        self.streams.remove(&stream);
+        if let Some(feed) = self.streams.remove(&stream) {
+            self.with_gap.remove(&feed);
+        }
         self.to_end.push(stream);
     }
 }
@@ -297,14 +321,28 @@ mod tests {
     }
 
     #[test]
-    fn after_a_gap_the_stream_is_ended_and_asked_for_anew() {
+    fn a_gap_that_is_not_filled_in_a_while_has_the_feed_asked_for_anew() {
         let now = Instant::now();
         let mut asking = Asking::new([(feed(1), has(0))]);
         call(&mut asking, 0, now);
         asking.handle_gap(feed(1), now);
-        assert_eq!(asking.poll_output(now), Some(Output::End(0)));
+        asking.handle_gap(feed(1), now + ASK_AGAIN / 2);
+        assert_eq!((asking.poll_output(now), asking.next_timeout()), (None, Some(now + ASK_AGAIN)));
+        asking.handle_appended(feed(1), FeedSequence(3));
+        assert_eq!(asking.poll_output(now + ASK_AGAIN), Some(Output::End(0)));
+        assert_eq!(call(&mut asking, 1, now + ASK_AGAIN), [(feed(1), 4)]);
         asking.handle_ended(0, now);
-        assert_eq!(call(&mut asking, 1, now + ASK_AGAIN), [(feed(1), 1)]);
+        assert_eq!((asking.next_timeout(), asking.open()), (None, 1));
+    }
+
+    #[test]
+    fn a_gap_that_is_filled_costs_nothing() {
+        let now = Instant::now();
+        let mut asking = Asking::new([(feed(1), has(0))]);
+        call(&mut asking, 0, now);
+        asking.handle_gap(feed(1), now);
+        asking.handle_gap_filled(feed(1));
+        assert_eq!((asking.poll_output(now + 2 * ASK_AGAIN), asking.next_timeout()), (None, None));
     }
 
     #[test]
@@ -373,6 +411,9 @@ mod tests {
                 prop_assert_eq!((open, queued, waiting), (asking.streams.len(), asking.queue.len(), asking.waiting.len()));
                 for (stream, feed) in &asking.streams {
                     prop_assert_eq!(asking.feeds[feed].state, State::Open(*stream));
+                }
+                for feed in asking.with_gap.keys() {
+                    prop_assert!(matches!(asking.feeds[feed].state, State::Open(_)));
                 }
             }
         }
