@@ -3,6 +3,9 @@
 //! They see only what [`message::parse`] let through. Should one panic all the same, the message is refused and
 //! the process goes on.
 
+#[cfg(test)]
+mod dataset;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use metrics::counter;

@@ -60,17 +60,17 @@ impl Attacker {
         attacker
     }
 
-    pub(crate) async fn raw(&mut self, bytes: &[u8]) {
+    /// Sends bytes; `false` where the node has ended the connection, which is what some tests wait for.
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) -> bool {
         let writer = self.writer.as_mut().expect("a closed direction takes nothing");
         writer.push(bytes);
-        // The node may have ended the connection already, which is what the tests then wait for.
-        let _ended = writer.write().await;
+        writer.write().await.is_ok()
     }
 
-    pub(crate) async fn send(&mut self, request: i32, stream: bool, body: impl Into<Bytes>) {
+    pub(crate) async fn send(&mut self, request: i32, stream: bool, body: impl Into<Bytes>) -> bool {
         let mut bytes = BytesMut::new();
         Packet { request, stream, end: false, encoding: Encoding::Json, body: body.into() }.encode(&mut bytes);
-        self.raw(&bytes).await;
+        self.raw(&bytes).await
     }
 
     /// Sends a packet as it is.
