@@ -252,6 +252,8 @@ impl Session {
     /// A feed is replicated from now on, or in another way.
     pub fn handle_wanted(&mut self, id: FeedId, local: Local) {
         self.to_decline.remove(&id);
+        // It may be wanted for another reason than before.
+        self.asked_changed = true;
         match self.feeds.get_mut(&id) {
             Some(feed) => {
                 let changed = feed.local.receive != local.receive;
@@ -265,7 +267,6 @@ impl Session {
                 self.feeds.insert(id, Feed::new(local));
                 self.to_tell.insert(id);
                 if let Some(note) = self.foreign.remove(&id) {
-                    self.asked_changed = true;
                     self.handle_note(id, note);
                 }
             }

@@ -475,6 +475,8 @@ fn feeds_that_only_the_peer_asks_for_are_told_when_they_change() {
     assert_eq!(session.poll_asked(|_| false), Some([NOBODYS].into()));
     session.handle_notes([(OURS, has(1, true))].into());
     assert_eq!(session.poll_asked(|feed| *feed == THEIRS), Some([THEIRS, NOBODYS].into()), "replicated for the peer");
+    session.handle_wanted(THEIRS, local(0));
+    assert_eq!(session.poll_asked(|_| false), Some([NOBODYS].into()), "wanted for another reason too");
     session.handle_notes([(THEIRS, Note::NotReplicated)].into());
     assert_eq!(session.poll_asked(|feed| *feed == THEIRS), Some([NOBODYS].into()));
 }
