@@ -1,14 +1,17 @@
 //! How long the timeline and the directory of broadcasts take to answer with a million messages stored (`MESSAGES` in the
-//! environment sets another number), how long the store takes to open, and how much memory the process has then.
+//! environment sets another number), how long the store takes to open after a run that ended in order and after one that
+//! did not, and how much memory the process has then.
 //!
-//! The store is filled anew for each run, in some minutes: half of the messages are posts, a quarter votes, the others
-//! names and announcements.
+//! The store is filled anew for each run, in some minutes and by a process of its own, whose memory is not counted: half of
+//! the messages are posts, a quarter votes, the others names and announcements.
 
 use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
 use ssb_announcer::feed::{FeedStore, OwnAppend};
 use ssb_announcer::identity::Identity;
@@ -34,7 +37,7 @@ fn node() -> Identity {
     Identity::from_seed(&[1; 32])
 }
 
-fn open(path: &std::path::Path) -> FeedStore {
+fn open(path: &Path) -> FeedStore {
     FeedStore::open(path, node().id(), vec![Arc::new(SocialIndex)]).expect("a temporary directory can be written")
 }
 
@@ -97,22 +100,56 @@ fn resident() -> String {
     status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("VmRSS unknown").to_owned()
 }
 
+/// In the environment of the process that fills the store: the file.
+const FILL: &str = "MESHSTREAM_BENCH_FILL";
+
+/// Fills a store in a process of its own.
+fn fill_elsewhere(path: &Path) -> (BroadcastId, MessageKey) {
+    let program = std::env::current_exe().expect("a program has a path");
+    let output = Command::new(program).env(FILL, path).output().expect("this program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("it prints text");
+    let mut keys = text.split_whitespace().map(|key| key.parse::<MessageKey>().expect("it prints keys"));
+    let mut key = || keys.next().expect("it prints two keys");
+    (BroadcastId(key()), key())
+}
+
+#[expect(clippy::print_stdout, reason = "it hands over what it made")]
+fn fill_here(path: &Path) {
+    let runtime = Runtime::new().expect("a runtime");
+    let (broadcast, middle) = runtime.block_on(fill(&open(path)));
+    println!("{} {middle}", broadcast.0);
+}
+
+/// Marks the store as one whose last run did not end in order.
+fn cut_off(path: &Path) {
+    let connection = rusqlite::Connection::open(path).expect("the store is a database");
+    connection.execute("UPDATE runs SET closed = 0", []).expect("the store has runs");
+}
+
 #[expect(clippy::print_stdout, reason = "figures that criterion does not measure")]
 fn a_million_messages(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("ssb.sqlite3");
     let began = Instant::now();
-    let (broadcast, middle) = {
-        let store = open(&path);
-        runtime.block_on(fill(&store))
-    };
-    println!("{} messages written in {:.0?}", messages(), began.elapsed());
+    let (broadcast, middle) = fill_elsewhere(&path);
+    let megabytes = std::fs::metadata(&path).map_or(0, |file| file.len() / 1_000_000);
+    println!("{} messages written in {:.0?}, {megabytes} MB", messages(), began.elapsed());
 
-    let began = Instant::now();
-    let store = open(&path);
-    let broadcasts = BroadcastDirectory::open(store.clone(), node().id()).expect("the store can be read");
-    println!("opened in {:.0?}, {}", began.elapsed(), resident());
+    let open_all = || {
+        let began = Instant::now();
+        let store = open(&path);
+        let broadcasts = BroadcastDirectory::open(store.clone(), node().id()).expect("the store can be read");
+        (store, broadcasts, began.elapsed())
+    };
+    println!("before opening: {}", resident());
+    let (store, broadcasts, took) = open_all();
+    println!("opened in {took:.0?}, {}", resident());
+    drop((store, broadcasts));
+    cut_off(&path);
+    let (store, broadcasts, took) = open_all();
+    println!("opened after a run that was cut off, with a check of the whole file, in {took:.0?}, {}", resident());
     let timeline = SocialTimeline::open(node(), store);
     let page = |before| PageRequest { before, limit: 50 };
     let half = TimelineCursor(i64::try_from(messages() / 2).expect("a number of messages"));
@@ -135,7 +172,16 @@ fn a_million_messages(criterion: &mut Criterion) {
         bencher.iter(|| black_box(broadcasts.listings()).len());
     });
     group.finish();
+    println!("after all answers: {}", resident());
 }
 
 criterion_group!(benches, a_million_messages);
-criterion_main!(benches);
+
+fn main() {
+    if let Some(path) = std::env::var_os(FILL) {
+        fill_here(Path::new(&path));
+        return;
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}
