@@ -39,6 +39,8 @@ check: deps web ## formatting, lints of every language, and that the lock file i
 .PHONY: bench
 bench: deps web ## benchmarks of the hot paths (docs/benchmarks.md keeps the figures)
 	@scripts/need.sh "the benchmarks" $(demo_packages)
+	@scripts/npm-ci.sh tests/js
+	@scripts/npm-ci.sh ssb-announcer/benches/javascript
 	cargo bench --workspace --locked --bench '*' -- $(BENCH)
 
 .PHONY: fuzz
@@ -76,4 +78,5 @@ player-web/web/dist/.built: $(web_sources)
 .PHONY: clean
 clean: ## remove everything that was built or installed in this folder
 	cargo clean
-	rm -rf .tools fuzz/target fuzz/found player-web/web/dist player-web/web/node_modules tests/js/node_modules tests/browser/node_modules
+	rm -rf .tools fuzz/target fuzz/found player-web/web/dist player-web/web/node_modules tests/js/node_modules tests/browser/node_modules \
+	    ssb-announcer/benches/javascript/node_modules

@@ -6,11 +6,11 @@ use stream_model::FeedId;
 
 use super::liar::Liar;
 use super::log::{MemoryLog, Message};
-use super::network::{Network, assert_whole};
+use super::network::{MAX_LENT, Network, assert_whole};
 use super::seeds;
 
-/// Feeds that a session remembers of a peer that asks for anything, and of those that it replicates some more.
-const MAX_ASKED: usize = 4_096 + 16;
+/// Feeds that a session remembers of a peer that asks for anything, and besides those of them that are fetched for it.
+const MAX_ASKED: usize = 4_096 + MAX_LENT;
 
 #[test]
 fn liars_neither_damage_feeds_nor_keep_honest_nodes_apart() {

@@ -18,7 +18,7 @@ const WINDOW: usize = 32;
 /// Messages read from the log at once.
 const BATCH: usize = 8;
 /// Feeds that a node fetches for others.
-const MAX_LENT: usize = 64;
+pub(crate) const MAX_LENT: usize = 64;
 /// What a peer may send that none should, before it is left.
 const MAX_STRIKES: u32 = 3;
 /// Arrivals in a run. A network that exceeds this never comes to rest.
