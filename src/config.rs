@@ -38,6 +38,8 @@ pub(crate) struct Config {
 pub(crate) struct Node {
     /// Shown to people.
     pub(crate) name: String,
+    /// A picture of the node, shown to people: a PNG or JPEG.
+    pub(crate) image: Option<PathBuf>,
     /// Everything that the node keeps.
     pub(crate) data_dir: PathBuf,
 }
@@ -128,7 +130,7 @@ pub(crate) enum Mirror {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { name: host_name(), data_dir: default_data_dir() }
+        Self { name: host_name(), image: None, data_dir: default_data_dir() }
     }
 }
 

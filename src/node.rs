@@ -28,6 +28,7 @@ use crate::config::{Config, Mirror};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
+use crate::picture;
 use crate::status::{OPEN_COMMUNITY, Parts, Status};
 use crate::web_address::web_addresses;
 
@@ -128,6 +129,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     allowed(config)?;
     mesh_peers(config)?;
     ssb_peers(config)?;
+    config.node.image.as_deref().map(picture::load).transpose()?;
     Ok(())
 }
 
@@ -231,6 +233,7 @@ impl Node {
             content: router.reader(),
             lookup: router.lookup(),
             timeline: ssb.timeline(),
+            blobs: ssb.blob_store(),
             follows: ssb.follow_graph(),
             status: status.clone(),
         };
@@ -381,6 +384,7 @@ fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<s
         peers: ssb_peers(config)?,
         hops: config.ssb.hops,
         name: config.node.name.clone(),
+        image: config.node.image.as_deref().map(picture::load).transpose()?,
         start_posts: config.ssb.announce_post.then(|| web_addresses(web, &config.web.public_url)),
     })
 }

@@ -9,11 +9,13 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use stream_model::{ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists, StreamKeys, Timeline};
+use stream_model::{
+    BlobStore, ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists, StreamKeys, Timeline,
+};
 
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
-use crate::routes::{api, control, control_feeds, gateway, hls, node, pages, timeline};
+use crate::routes::{api, blobs, control, control_feeds, gateway, hls, node, pages, timeline};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
@@ -33,6 +35,8 @@ pub struct Ports {
     pub lookup: Arc<dyn ContentLookup>,
     /// What people say.
     pub timeline: Arc<dyn Timeline>,
+    /// Pictures of people and posts.
+    pub blobs: Arc<dyn BlobStore>,
     /// Whom this node follows and blocks.
     pub follows: Arc<dyn FollowGraph>,
     /// This node.
@@ -52,6 +56,8 @@ pub(crate) struct AppState {
     pub(crate) sockets: Slots,
     pub(crate) gateway: Gateway,
     pub(crate) guard: Guard,
+    /// Answers with pictures that are on their way.
+    pub(crate) pictures: Slots,
 }
 
 /// What the network sees.
@@ -76,6 +82,7 @@ fn routes() -> Router<AppState> {
         .route("/ipfs/{cid}", get(gateway::root).options(hls::preflight))
         .route("/ipfs/{cid}/", get(gateway::root).options(hls::preflight))
         .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))
+        .route("/blobs/{blob}", get(blobs::blob).options(hls::preflight))
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))
         .route("/api/v1/broadcasts/{id}", get(api::broadcast))
@@ -98,11 +105,13 @@ fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
     let sockets = Slots::new(socket::MAX_SOCKETS, socket::MAX_SOCKETS_PER_ADDRESS);
     let gateway = Gateway::new(&ports, config.gateway);
     let guard = Guard::new(config.admin_token.clone());
+    let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
         ports,
         sockets,
         gateway,
         guard,
+        pictures,
     })
 }
 

@@ -10,7 +10,7 @@ use stream_model::{ContentReader, StoreError};
 use crate::range::{Selection, select};
 
 /// What is behind a CID never changes; a year is the longest that caches honour (RFC 9111 §1.2.2).
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+pub(crate) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Answers a `GET` or `HEAD` for a file of `size` bytes.
 ///
@@ -85,7 +85,7 @@ async fn bytes(
 }
 
 /// Whether one of the entity tags of a header is ours, weakly compared (RFC 9110 §13.1.2).
-fn matches(headers: &HeaderMap, name: &header::HeaderName, tag: &str) -> bool {
+pub(crate) fn matches(headers: &HeaderMap, name: &header::HeaderName, tag: &str) -> bool {
     headers
         .get_all(name)
         .iter()

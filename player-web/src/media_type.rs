@@ -4,6 +4,9 @@
 /// Bytes that [`from_beginning`] looks at: a packet of MPEG-2 TS and the first byte of the next.
 pub(crate) const SNIFFED_BYTES: u64 = 189;
 
+/// Not for the gateway: no manifest has any.
+const GIF: &str = "image/gif";
+
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 
 /// The media type of a file name by its extension; `None` where such files are not shown.
@@ -34,9 +37,18 @@ pub(crate) fn from_beginning(bytes: &[u8]) -> Option<&'static str> {
         // ISO 13818-1 §2.4.3.2: every packet of 188 bytes begins with the sync byte, which is also a "G".
         [0x47, ..] if bytes.get(188) == Some(&0x47) => Some("video/mp2t"),
         [b'W', b'E', b'B', b'V', b'T', b'T', ..] => Some("text/vtt; charset=utf-8"),
+        _ => picture(bytes).filter(|media_type| *media_type != GIF),
+    }
+}
+
+/// The media type of a picture by its first bytes; `None` for whatever else it is. Not SVG, which may hold scripts, and
+/// begins like any text.
+pub(crate) fn picture(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(GIF),
         _ => None,
     }
 }
@@ -67,10 +79,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn pictures_are_known_by_their_first_bytes_and_drawings_with_scripts_are_none() {
+        assert_eq!(picture(b"\x89PNG\r\n\x1a\n\0"), Some("image/png"));
+        assert_eq!(picture(b"\xff\xd8\xff\xe0"), Some("image/jpeg"));
+        assert_eq!(picture(b"RIFF\x10\0\0\0WEBPVP8 "), Some("image/webp"));
+        assert_eq!([picture(b"GIF89a.."), picture(b"GIF87a..")], [Some("image/gif"); 2]);
+        for refused in [
+            &b"<svg xmlns=\"http://www.w3.org/2000/svg\">"[..],
+            b"<!doctype html>",
+            b"\0\0\0\x18ftypavif",
+            b"GIF88a",
+            b"",
+        ] {
+            assert_eq!(picture(refused), None, "{refused:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_type_is_one_that_a_browser_runs(name in ".{0,30}", bytes: Vec<u8>) {
-            for media_type in [from_name(&name), from_beginning(&bytes)].into_iter().flatten() {
+            for media_type in [from_name(&name), from_beginning(&bytes), picture(&bytes)].into_iter().flatten() {
                 prop_assert!(!media_type.contains("html") && !media_type.contains("xml")
                     && !media_type.contains("script"));
             }

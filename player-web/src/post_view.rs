@@ -1,7 +1,9 @@
 //! A post as it is shown: in the JSON of `/api/v1` and `/ws`, with its text as HTML.
 
 use serde::Serialize;
-use stream_model::{Author, BroadcastId, Directory, FeedId, MessageKey, Post, Profile, TimelineCursor, WallTime};
+use stream_model::{
+    Author, BlobId, BroadcastId, Directory, FeedId, MessageKey, Post, Profile, TimelineCursor, WallTime,
+};
 
 use crate::markdown;
 
@@ -65,7 +67,7 @@ impl PostView {
 impl From<Author> for AuthorView {
     fn from(author: Author) -> Self {
         let Author { feed, name, image, own } = author;
-        Self { feed, name, image, own }
+        Self { feed, name, image: image.as_ref().map(picture_path), own }
     }
 }
 
@@ -73,4 +75,9 @@ impl From<Profile> for ProfileView {
     fn from(profile: Profile) -> Self {
         Self { author: profile.author.into(), description: profile.description }
     }
+}
+
+/// Where this node serves a picture.
+fn picture_path(blob: &BlobId) -> String {
+    format!("/blobs/{}", blob.slug())
 }

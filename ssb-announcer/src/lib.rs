@@ -30,8 +30,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use stream_model::{
-    AnnouncementLog, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook, Timeline,
+    AnnouncementLog, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook, Timeline,
 };
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -67,6 +68,8 @@ pub struct Config {
     pub hops: u32,
     /// What the node calls itself, for other SSB programs: at most 100 characters.
     pub name: String,
+    /// Its picture, a PNG or JPEG; `None` leaves the one of before.
+    pub image: Option<Bytes>,
     /// Where the node's pages are, to tell the start of a broadcast in a post too; `None` tells it in none.
     pub start_posts: Option<WebAddresses>,
 }
@@ -116,7 +119,7 @@ impl SsbAnnouncer {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { secret, machine, database, gossip, discovery, peers, hops, name, start_posts } = config;
+        let Config { secret, machine, database, gossip, discovery, peers, hops, name, image, start_posts } = config;
         let opened = spawn_blocking(move || -> Result<_, StartError> {
             let place = Place::beside(&secret, machine);
             let new = !secret.exists();
@@ -182,8 +185,10 @@ impl SsbAnnouncer {
             let _cancelled = noted.run_until_cancelled(remember_fork(gate, place)).await;
         });
         // An append may wait for peers; the start does not.
+        let pictures = this.blobs.clone();
         this.tasks.spawn(async move {
-            if let Some(Err(error)) = cancel.run_until_cancelled(told.introduce(&name)).await {
+            let picture = keep_picture(&pictures, image).await;
+            if let Some(Err(error)) = cancel.run_until_cancelled(told.introduce(&name, picture)).await {
                 warn!(%error, "the node's name could not be announced");
             }
         });
@@ -281,6 +286,17 @@ impl Drop for SsbAnnouncer {
         self.cancel.cancel();
         self.directory.close();
         self.timeline.close();
+    }
+}
+
+/// The node's picture, once it is durable.
+async fn keep_picture(blobs: &Blobs, image: Option<Bytes>) -> Option<BlobId> {
+    match blobs.add(image?).await {
+        Ok(id) => Some(id),
+        Err(error) => {
+            warn!(%error, "the node's picture cannot be kept");
+            None
+        }
     }
 }
 

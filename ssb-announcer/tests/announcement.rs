@@ -377,6 +377,7 @@ mod assembled {
             name: "Townhall".to_owned(),
             machine: Machine::of(["here"]),
             hops: 3,
+            image: None,
             start_posts: None,
             discovery: None,
             peers: vec![],

@@ -278,6 +278,7 @@ async fn start(data_dir: &Path, machine: &str) -> SsbAnnouncer {
         gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
         name: String::new(),
         hops: 3,
+        image: None,
         start_posts: None,
         discovery: None,
         peers: vec![],

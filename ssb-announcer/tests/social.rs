@@ -23,8 +23,9 @@ use ssb_announcer::feed::{FeedStore, Message, OwnAppend};
 use ssb_announcer::identity::Identity;
 use ssb_announcer::social::{SocialIndex, SocialTimeline, WebAddresses};
 use stream_model::{
-    AnnouncementLog as _, BroadcastId, BroadcastStart, FeedSequence, MessageKey, NewPost, PageRequest, PeerBook as _,
-    Post, PostTarget, Timeline as _, TimelineChange, TimelineError, TimelinePage, Tracks, Vote, WallTime,
+    AnnouncementLog as _, BlobId, BroadcastId, BroadcastStart, FeedSequence, MessageKey, NewPost, PageRequest,
+    PeerBook as _, Post, PostTarget, Timeline as _, TimelineChange, TimelineError, TimelinePage, Tracks, Vote,
+    WallTime,
 };
 
 use crate::js_peer::JavaScriptPeer;
@@ -183,15 +184,28 @@ async fn only_what_a_feed_says_of_itself_is_its_name() {
 }
 
 #[tokio::test]
-async fn a_node_says_its_name_once_and_again_when_it_has_changed() {
+async fn a_node_says_its_name_and_picture_once_and_again_what_has_changed() {
     let store = store();
     let timeline = timeline(&store);
     let own = identity(1).id();
-    for (name, messages) in [("Town hall", 1), ("Town hall", 1), ("Library", 2), ("Library", 2)] {
-        timeline.introduce(name).await.unwrap();
-        assert_eq!(store.clock(&own), FeedSequence(messages), "{name}");
-        assert_eq!(timeline.profile(own).await.unwrap().unwrap().author.name.as_deref(), Some(name));
+    let (one, other) = (BlobId([1; 32]), BlobId([2; 32]));
+    for (name, image, messages, shown) in [
+        ("Town hall", None, 1, None),
+        ("Town hall", None, 1, None),
+        ("Library", Some(one), 2, Some(one)),
+        ("Library", Some(one), 2, Some(one)),
+        ("Library", None, 2, Some(one)),
+        ("Library", Some(other), 3, Some(other)),
+        ("Town hall", Some(other), 4, Some(other)),
+    ] {
+        timeline.introduce(name, image).await.unwrap();
+        assert_eq!(store.clock(&own), FeedSequence(messages), "{name} {image:?}");
+        let author = timeline.profile(own).await.unwrap().unwrap().author;
+        assert_eq!((author.name.as_deref(), author.image), (Some(name), shown));
     }
+    let last = store.get(own, FeedSequence(4), 1).await.unwrap().remove(0);
+    let value: Value = serde_json::from_str(&last.value_json).unwrap();
+    assert_eq!(value["content"], json!({ "type": "about", "about": own, "name": "Town hall" }), "only what changed");
 }
 
 #[tokio::test]
@@ -241,6 +255,31 @@ async fn of_a_dropped_feed_nothing_is_left_in_the_timeline() {
     let left = timeline.newest(page(9)).await.unwrap();
     assert_eq!((texts(&left), left.posts[0].replies, left.posts[0].votes), (vec!["kept"], 0, 0));
     assert_eq!(timeline.profile(ann.id()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_blob_is_named_by_pictures_and_posts_until_all_who_name_it_are_dropped() {
+    let (store, ann, bob) = (store(), identity(2), identity(3));
+    let timeline = timeline(&store);
+    let (face, before, photo, rumour) = (BlobId([1; 32]), BlobId([2; 32]), BlobId([3; 32]), BlobId([4; 32]));
+    for image in [before, face] {
+        append(&store, &ann, json!({ "type": "about", "about": ann.id(), "image": { "link": image, "size": 9 } }))
+            .await;
+    }
+    append(&store, &bob, json!({ "type": "about", "about": ann.id(), "image": rumour })).await;
+    let mentions =
+        json!([{ "link": photo, "name": "photo.jpg", "type": "image/jpeg", "size": 9 }, { "link": ann.id() }]);
+    let text = format!("![photo.jpg]({photo})");
+    append(&store, &ann, json!({ "type": "post", "text": text, "mentions": mentions })).await;
+    append(&store, &bob, json!({ "type": "post", "text": "so nice", "mentions": [photo] })).await;
+    let named = async |blob| timeline.names_blob(blob).await.unwrap();
+    assert!(named(face).await && named(before).await && named(photo).await);
+    assert!(!named(rumour).await, "what others say of a feed is not shown");
+    assert_eq!(timeline.profile(ann.id()).await.unwrap().unwrap().author.image, Some(face));
+
+    store.drop_feeds(vec![ann.id()]).await.unwrap();
+    assert!(!named(face).await && !named(before).await);
+    assert!(named(photo).await, "by somebody else too");
 }
 
 #[tokio::test]
@@ -332,7 +371,7 @@ fn judged_by_javascript(messages: &[Message]) -> Vec<Option<String>> {
 async fn javascript_accepts_whatever_this_node_says() {
     let store = store();
     let timeline = timeline(&store);
-    timeline.introduce("Gemeinde 🎥 \"Süd\"").await.unwrap();
+    timeline.introduce("Gemeinde 🎥 \"Süd\"", Some(BlobId([7; 32]))).await.unwrap();
     let broadcast = start_broadcast(&store, &identity(1), "Bühne \\ <b>", Some("http://10.0.0.5:8080")).await;
     let feed = identity(2).id();
     let text = format!("Grüße 日本 🎥 \u{2028} \"[Ann]({feed})\" \\ \t\n# Titel\n\n> {broadcast}");
@@ -356,7 +395,7 @@ async fn people_on_a_javascript_peer_and_on_this_node_read_each_other() {
     let store = FeedStore::in_memory(identity.id(), vec![Arc::new(SocialIndex)]).unwrap();
     let node = Node::start_with(identity.clone(), store.clone(), "[::1]:0".parse().unwrap());
     let timeline = SocialTimeline::open(identity.clone(), store.clone());
-    timeline.introduce("Town hall").await.unwrap();
+    timeline.introduce("Town hall", None).await.unwrap();
     let broadcast = start_broadcast(&store, &identity, "Open stage", Some("http://10.0.0.5:8080")).await;
     let start = timeline.newest(page(1)).await.unwrap().posts.remove(0);
 

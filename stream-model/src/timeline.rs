@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::{BroadcastId, FeedId, MessageKey, WallTime};
+use crate::{BlobId, BroadcastId, FeedId, MessageKey, WallTime};
 
 /// A place in the order in which this node received messages. It stays valid over restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,8 +19,8 @@ pub struct Author {
     pub feed: FeedId,
     /// What it calls itself, at most 100 characters on one line; anybody may call itself anything.
     pub name: Option<String>,
-    /// The SSB blob of its picture, `&….sha256`.
-    pub image: Option<String>,
+    /// The SSB blob of its picture.
+    pub image: Option<BlobId>,
     /// Whether it is this node.
     pub own: bool,
 }
@@ -148,6 +148,9 @@ pub trait Timeline: Send + Sync {
 
     /// What a feed says of itself; `None` where it said nothing, or is blocked.
     async fn profile(&self, feed: FeedId) -> Result<Option<Profile>, TimelineError>;
+
+    /// Whether a feed that is shown says that the blob is its picture, or names it in a post.
+    async fn names_blob(&self, blob: BlobId) -> Result<bool, TimelineError>;
 
     /// Writes a post as this node, and returns it once it is durable.
     async fn post(&self, post: NewPost) -> Result<Post, TimelineError>;

@@ -11,7 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,8 +38,6 @@ const MAX_MET: usize = 64;
 const MAX_MEETINGS_WAITING: usize = 64;
 /// How often the swarm's connections are looked at: a dropped one is noticed within this.
 const LOOK: Duration = Duration::from_secs(1);
-/// Most feeds that peers of ours introduced, in all: each is replicated for as long as the program runs.
-const MAX_INTRODUCED: usize = 4_096;
 
 /// What the mesh needs of the IPFS node.
 #[async_trait]
@@ -101,7 +99,6 @@ pub(crate) struct Mesh {
     swarm: Arc<dyn Swarm>,
     book: Arc<dyn PeerBook>,
     table: Arc<Table>,
-    introduced: HashSet<FeedId>,
     met: mpsc::Receiver<Met>,
     /// At most one question and one dial for each entry.
     work: JoinSet<Done>,
@@ -119,7 +116,7 @@ impl Mesh {
         let now = Instant::now();
         let entry = |address| Entry { address, peer: Peer::new(own.clone(), None, now), found_at: None, met: false };
         let entries = addresses.into_iter().take(MAX_PEERS).map(entry).collect();
-        Self { entries, own, swarm, book, table, introduced: HashSet::new(), met, work: JoinSet::new() }
+        Self { entries, own, swarm, book, table, met, work: JoinSet::new() }
     }
 
     /// Runs until cancelled. Questions and dials in flight are dropped then.
@@ -214,12 +211,10 @@ impl Mesh {
         let mut ssb = found_at;
         ssb.set_port(info.ssb.port);
         self.book.offer(SsbPeer { feed: info.ssb.feed, addresses: vec![ssb] });
+        // Each time, and whoever said so before: the book keeps a budget for each neighbour, and one that had no room for a
+        // node on the word of another may have it on the word of this one.
         for node in info.nodes.iter().filter(|node| node.feed != self.own.feed) {
-            if self.introduced.len() >= MAX_INTRODUCED {
-                counter!("meshstream_mesh_introductions_refused_total").increment(1);
-            } else if self.introduced.insert(node.feed) {
-                self.book.introduce(info.ssb.feed, node.feed);
-            }
+            self.book.introduce(info.ssb.feed, node.feed);
         }
     }
 

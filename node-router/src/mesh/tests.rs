@@ -54,7 +54,7 @@ async fn serve(info: Arc<Mutex<NodeInfo>>) -> SocketAddr {
 #[derive(Debug, PartialEq)]
 enum Seen {
     Offered(SsbPeer),
-    Replicated(FeedId),
+    Introduced(FeedId, FeedId),
     Dialled(PeerId, Vec<SocketAddr>),
 }
 
@@ -83,7 +83,11 @@ impl PeerBook for Recorder {
     }
 
     fn replicate(&self, feed: FeedId) {
-        self.seen.try_send(Seen::Replicated(feed)).unwrap();
+        panic!("{feed} is wanted on nobody's word");
+    }
+
+    fn introduce(&self, neighbour: FeedId, feed: FeedId) {
+        self.seen.try_send(Seen::Introduced(neighbour, feed)).unwrap();
     }
 }
 
@@ -128,9 +132,26 @@ async fn a_configured_peer_is_met_introduced_and_dialled() {
     let offered = SsbPeer { feed: FeedId([2; 32]), addresses: vec![at(8008)] };
     assert_eq!(fixture.next().await, Seen::Offered(offered));
     // Our own feed, which it lists too, is not asked for.
-    assert_eq!(fixture.next().await, Seen::Replicated(FeedId([9; 32])));
+    assert_eq!(fixture.next().await, Seen::Introduced(FeedId([2; 32]), FeedId([9; 32])));
     assert_eq!(fixture.next().await, Seen::Dialled(peer_id(2), vec![at(4001)]));
     assert_eq!(fixture.table.addresses(&peer_id(2)), [at(4001)]);
+}
+
+#[tokio::test]
+async fn a_node_that_two_peers_know_is_introduced_by_both() {
+    let mut addresses = Vec::new();
+    for byte in [2, 3] {
+        addresses.push(serve(Arc::new(Mutex::new(info(byte)))).await);
+    }
+    let mut fixture = Fixture::start(&addresses);
+    let mut introducing = HashSet::new();
+    while introducing.len() < 2 {
+        if let Seen::Introduced(neighbour, feed) = fixture.next().await {
+            assert_eq!(feed, FeedId([9; 32]));
+            introducing.insert(neighbour);
+        }
+    }
+    assert_eq!(introducing, [FeedId([2; 32]), FeedId([3; 32])].into());
 }
 
 #[tokio::test]

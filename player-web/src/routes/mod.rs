@@ -1,6 +1,7 @@
 //! One module for each group of paths, and the answers that they share.
 
 pub(crate) mod api;
+pub(crate) mod blobs;
 pub(crate) mod control;
 pub(crate) mod control_feeds;
 pub(crate) mod gateway;

@@ -38,6 +38,11 @@ pub(crate) struct FakeNode {
     pub(crate) relations: Mutex<Vec<(FeedId, Relation)>>,
     pub(crate) posts: Mutex<Vec<Post>>,
     pub(crate) votes: Mutex<Vec<(MessageKey, Vote)>>,
+    pub(crate) blobs: Mutex<HashMap<BlobId, Bytes>>,
+    /// What peers bring when it is asked for.
+    pub(crate) blobs_at_peers: Mutex<HashMap<BlobId, Bytes>>,
+    /// Blobs that peers were asked for.
+    pub(crate) blobs_asked: Mutex<Vec<BlobId>>,
     pub(crate) timeline_changes: broadcast::Sender<TimelineChange>,
     pub(crate) directory_changes: broadcast::Sender<DirectoryChange>,
     pub(crate) playlist_changes: broadcast::Sender<PlaylistChange>,
@@ -102,6 +107,9 @@ impl FakeNode {
             relations: Mutex::default(),
             posts: Mutex::default(),
             votes: Mutex::default(),
+            blobs: Mutex::default(),
+            blobs_at_peers: Mutex::default(),
+            blobs_asked: Mutex::default(),
             timeline_changes: broadcast::Sender::new(64),
             directory_changes: broadcast::Sender::new(64),
             playlist_changes: broadcast::Sender::new(64),
@@ -115,6 +123,7 @@ impl FakeNode {
             content: self.clone(),
             lookup: self.clone(),
             timeline: self.clone(),
+            blobs: self.clone(),
             follows: self.clone(),
             status: self.clone(),
         }
@@ -243,6 +252,11 @@ impl Timeline for FakeNode {
         Ok(known.map(|post| Profile { author: post.author, description: Some("Town hall".to_owned()) }))
     }
 
+    async fn names_blob(&self, blob: BlobId) -> Result<bool, TimelineError> {
+        let names = |post: &Post| post.author.image == Some(blob) || post.mentions.contains(&blob.to_string());
+        Ok(self.posts.lock().unwrap().iter().any(names))
+    }
+
     async fn post(&self, new: NewPost) -> Result<Post, TimelineError> {
         if new.text.is_empty() {
             return Err(TimelineError::Empty);
@@ -274,6 +288,44 @@ impl Timeline for FakeNode {
 
     fn subscribe(&self) -> BoxStream<'static, TimelineChange> {
         changes(self.timeline_changes.subscribe())
+    }
+}
+
+/// The name of a blob's bytes.
+pub(crate) fn blob_id(bytes: &[u8]) -> BlobId {
+    BlobId(Code::Sha2_256.digest(bytes).digest().try_into().unwrap())
+}
+
+#[async_trait]
+impl BlobStore for FakeNode {
+    async fn add(&self, bytes: Bytes) -> Result<BlobId, BlobError> {
+        let id = blob_id(&bytes);
+        self.blobs.lock().unwrap().insert(id, bytes);
+        Ok(id)
+    }
+
+    async fn get(&self, id: &BlobId) -> Result<Bytes, BlobError> {
+        if let Some(problem) = self.problem.lock().unwrap().clone() {
+            return Err(std::io::Error::other(problem).into());
+        }
+        self.blobs.lock().unwrap().get(id).cloned().ok_or(BlobError::NotFound(*id))
+    }
+
+    fn want(&self, id: BlobId) {
+        self.blobs_asked.lock().unwrap().push(id);
+    }
+
+    /// What no peer has is waited for until the time is over.
+    async fn fetch(&self, id: &BlobId, within: Duration) -> Result<Bytes, BlobError> {
+        self.want(*id);
+        let found = self.blobs_at_peers.lock().unwrap().remove(id);
+        match found {
+            Some(bytes) => Ok(self.blobs.lock().unwrap().entry(*id).or_insert(bytes).clone()),
+            None => {
+                tokio::time::sleep(within).await;
+                Err(BlobError::NotFound(*id))
+            }
+        }
     }
 }
 

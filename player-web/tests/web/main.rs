@@ -6,6 +6,7 @@
 mod support;
 
 mod api;
+mod blobs;
 mod control;
 mod gateway;
 mod hls;

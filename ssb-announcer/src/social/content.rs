@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use stream_model::{BroadcastId, FeedId, MessageKey, Vote};
+use stream_model::{BlobId, BroadcastId, FeedId, MessageKey, Vote};
 
 use crate::announcement::text;
 
@@ -77,8 +77,8 @@ pub struct AboutContent {
     pub name: Option<String>,
     /// Some lines.
     pub description: Option<String>,
-    /// The blob of a picture, `&….sha256`.
-    pub image: Option<String>,
+    /// The blob of a picture.
+    pub image: Option<BlobId>,
 }
 
 /// Content of a `vote`.
@@ -170,6 +170,11 @@ impl Mention {
         Some(Self { link: link.to_owned(), name })
     }
 
+    /// The blob that it names, where it is one.
+    pub(super) fn blob(&self) -> Option<BlobId> {
+        blob(&self.link)
+    }
+
     /// What a text names: each feed, message and blob written in it, once.
     pub fn in_text(text: &str) -> Vec<Self> {
         let mut mentions: Vec<Self> = Vec::new();
@@ -195,7 +200,7 @@ impl AboutContent {
             name: text_of("name").map(name_of).filter(|name| !name.is_empty()),
             description: text_of("description")
                 .map(|text| text::lines(text).chars().take(MAX_DESCRIPTION_CHARS).collect()),
-            image: image.filter(|image| is_blob(image)).map(str::to_owned),
+            image: image.and_then(blob),
         })
     }
 
@@ -206,7 +211,7 @@ impl AboutContent {
             about: self.about,
             name: self.name.as_deref(),
             description: self.description.as_deref(),
-            image: self.image.as_deref(),
+            image: self.image,
         })
     }
 }
@@ -221,7 +226,7 @@ struct AboutJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<&'a str>,
+    image: Option<BlobId>,
 }
 
 impl VoteContent {
@@ -287,15 +292,16 @@ fn is_reference(text: &str) -> bool {
     match text.as_bytes().first() {
         Some(b'@') => text.parse::<FeedId>().is_ok(),
         Some(b'%') => text.parse::<MessageKey>().is_ok(),
-        Some(b'&') => is_blob(text),
+        Some(b'&') => blob(text).is_some(),
         Some(b'#') => (2..=MAX_CHANNEL_CHARS).contains(&text.chars().count()) && text::line(text) == text,
         _ => false,
     }
 }
 
-/// `&….sha256`: as a message key, with another sigil.
-fn is_blob(text: &str) -> bool {
-    text.strip_prefix('&').is_some_and(|rest| format!("%{rest}").parse::<MessageKey>().is_ok())
+/// Only as SSB writes it, not as URLs here do. JavaScript's `ssb-blobs` puts a key behind it, `?unbox=…`, where it is
+/// encrypted: nothing to show.
+fn blob(text: &str) -> Option<BlobId> {
+    text.starts_with('&').then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

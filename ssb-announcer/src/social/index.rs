@@ -1,4 +1,5 @@
-//! The tables of the timeline: which messages are posts of which thread, what feeds call themselves, who voted for what.
+//! The tables of the timeline: which messages are posts of which thread, what feeds call themselves, who voted for what,
+//! who named which blob.
 //!
 //! Texts are not copied: they are read again from the stored message. Each row comes from one stored message, so that
 //! the bounds of the store bound these tables too.
@@ -7,9 +8,9 @@
 //! friends; on an open mesh it would let anybody within reach rename a publisher for everybody.
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
-use stream_model::{FeedId, Vote};
+use stream_model::{BlobId, FeedId, Vote};
 
-use super::content::{ABOUT, AboutContent, POST, PostContent, Social, VOTE, VoteContent};
+use super::content::{ABOUT, AboutContent, Mention, POST, PostContent, Social, VOTE, VoteContent};
 use crate::announcement::content::BROADCAST;
 use crate::feed::{Arrival, ContentIndex, Message};
 
@@ -23,6 +24,7 @@ const TABLES: &str = "
     DROP TABLE IF EXISTS social_posts;
     DROP TABLE IF EXISTS social_profiles;
     DROP TABLE IF EXISTS social_votes;
+    DROP TABLE IF EXISTS social_blobs;
     CREATE TABLE social_posts (
         arrival INTEGER PRIMARY KEY,
         root BLOB,
@@ -35,7 +37,7 @@ const TABLES: &str = "
         feed BLOB PRIMARY KEY,
         name TEXT,
         description TEXT,
-        image TEXT
+        image BLOB
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE social_votes (
         message BLOB NOT NULL,
@@ -43,6 +45,12 @@ const TABLES: &str = "
         PRIMARY KEY (message, feed)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX social_votes_by_feed ON social_votes (feed);
+    CREATE TABLE social_blobs (
+        blob BLOB NOT NULL,
+        feed BLOB NOT NULL,
+        PRIMARY KEY (blob, feed)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX social_blobs_by_feed ON social_blobs (feed);
 ";
 
 impl ContentIndex for SocialIndex {
@@ -51,7 +59,7 @@ impl ContentIndex for SocialIndex {
     }
 
     fn version(&self) -> i64 {
-        1
+        2
     }
 
     fn kinds(&self) -> &'static [&'static str] {
@@ -80,6 +88,7 @@ impl ContentIndex for SocialIndex {
         )?;
         transaction.execute("DELETE FROM social_profiles WHERE feed = ?1", [feed.0])?;
         transaction.execute("DELETE FROM social_votes WHERE feed = ?1", [feed.0])?;
+        transaction.execute("DELETE FROM social_blobs WHERE feed = ?1", [feed.0])?;
         Ok(())
     }
 }
@@ -103,7 +112,7 @@ fn insert_post(
     transaction
         .prepare_cached("INSERT INTO social_posts (arrival, root, start_of) VALUES (?1, ?2, ?3)")?
         .execute(params![arrival.0, post.root.map(|root| root.0), start_of])?;
-    Ok(())
+    post.mentions.iter().filter_map(Mention::blob).try_for_each(|blob| insert_blob(transaction, author, blob))
 }
 
 /// A feed's messages come in its order, so what comes later is what counts.
@@ -114,7 +123,15 @@ fn insert_profile(transaction: &Transaction<'_>, about: &AboutContent) -> rusqli
              ON CONFLICT (feed) DO UPDATE SET name = coalesce(excluded.name, name),
                  description = coalesce(excluded.description, description), image = coalesce(excluded.image, image)",
         )?
-        .execute(params![about.about.0, about.name, about.description, about.image])?;
+        .execute(params![about.about.0, about.name, about.description, about.image.map(|image| image.0)])?;
+    about.image.map_or(Ok(()), |image| insert_blob(transaction, about.about, image))
+}
+
+/// A blob stays named where the feed names another later: what was shown once may be shown again by whoever has the page.
+fn insert_blob(transaction: &Transaction<'_>, feed: FeedId, blob: BlobId) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO social_blobs (blob, feed) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute(params![blob.0, feed.0])?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::Value;
-use stream_model::{Author, BroadcastId, FeedId, MessageKey, Post, Profile, TimelineCursor, WallTime};
+use stream_model::{Author, BlobId, BroadcastId, FeedId, MessageKey, Post, Profile, TimelineCursor, WallTime};
 
 use super::content::PostContent;
 use crate::announcement::content::BROADCAST;
@@ -142,7 +142,16 @@ pub(super) fn profile(connection: &Connection, feed: FeedId, own: FeedId) -> rus
 /// From three columns: the feed, its name, its picture.
 fn author(row: &Row<'_>, first: usize, own: FeedId) -> rusqlite::Result<Author> {
     let feed = FeedId(row.get(first)?);
-    Ok(Author { feed, name: row.get(first + 1)?, image: row.get(first + 2)?, own: feed == own })
+    let image = row.get::<_, Option<[u8; 32]>>(first + 2)?.map(BlobId);
+    Ok(Author { feed, name: row.get(first + 1)?, image, own: feed == own })
+}
+
+/// Who names a blob, of those at most `limit`.
+pub(super) fn naming(connection: &Connection, blob: BlobId, limit: usize) -> rusqlite::Result<Vec<FeedId>> {
+    connection
+        .prepare_cached("SELECT feed FROM social_blobs WHERE blob = ?1 LIMIT ?2")?
+        .query_map(params![blob.0, sql_limit(limit)], |row| row.get(0).map(FeedId))?
+        .collect()
 }
 
 /// The broadcast on which the answers to a message comment.

@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use metrics::counter;
 use stream_model::{
-    BroadcastId, FeedId, MessageKey, NewPost, PageRequest, Post, PostTarget, Profile, Timeline, TimelineChange,
+    BlobId, BroadcastId, FeedId, MessageKey, NewPost, PageRequest, Post, PostTarget, Profile, Timeline, TimelineChange,
     TimelineCursor, TimelineError, TimelinePage, Vote, WallTime,
 };
 use tokio::sync::{Mutex, broadcast, mpsc};
@@ -23,6 +23,10 @@ use crate::identity::Identity;
 
 /// Most posts of one page: 800 KB of text at the very worst, mostly 50.
 pub const MAX_PAGE: usize = 100;
+
+/// Feeds looked at to find one that names a blob and is not blocked. What a blocked one says is forgotten soon after the
+/// block, so that the first is nearly always enough.
+const MAX_NAMING: usize = 16;
 
 /// Changes that a subscriber may lag behind before it has to read the timeline again.
 const CHANGES: usize = 256;
@@ -85,19 +89,27 @@ impl SocialTimeline {
         self.closed.cancel();
     }
 
-    /// Says what this node calls itself, once and whenever that has changed, so that other SSB programs show it.
+    /// Says what this node calls itself and what its picture is, once and whenever that has changed, so that other SSB
+    /// programs show it. Without a picture that of before stays: nothing said takes it back everywhere.
     ///
     /// # Errors
     /// [`TimelineError`] where the feed cannot be read or written.
-    pub async fn introduce(&self, name: &str) -> Result<(), TimelineError> {
+    pub async fn introduce(&self, name: &str, image: Option<BlobId>) -> Result<(), TimelineError> {
         let own = self.node.id();
         let known = self.query(move |connection| query::profile(connection, own, own)).await?;
-        if known.is_some_and(|profile| profile.author.name.as_deref() == Some(name)) {
+        let known = known.map(|profile| profile.author);
+        let (known_name, known_image) = known.map_or((None, None), |author| (author.name, author.image));
+        let about = AboutContent {
+            about: own,
+            name: (known_name.as_deref() != Some(name)).then(|| name.to_owned()),
+            description: None,
+            image: image.filter(|image| known_image != Some(*image)),
+        };
+        if about.name.is_none() && about.image.is_none() {
             return Ok(());
         }
-        let about = AboutContent { about: own, name: Some(name.to_owned()), description: None, image: None };
         self.append(about.to_json()).await?;
-        info!(name, "name announced");
+        info!(name, image = about.image.is_some(), "name announced");
         Ok(())
     }
 
@@ -210,6 +222,11 @@ impl Timeline for SocialTimeline {
         }
         let own = self.node.id();
         self.query(move |connection| query::profile(connection, feed, own)).await
+    }
+
+    async fn names_blob(&self, blob: BlobId) -> Result<bool, TimelineError> {
+        let naming = self.query(move |connection| query::naming(connection, blob, MAX_NAMING)).await?;
+        Ok(naming.iter().any(|feed| !self.is_blocked(feed)))
     }
 
     async fn post(&self, post: NewPost) -> Result<Post, TimelineError> {

@@ -28,6 +28,7 @@ impl Node {
             peers: vec![],
             hops: 3,
             name: "node".to_owned(),
+            image: None,
             start_posts: None,
         };
         Self { ssb: SsbAnnouncer::start(config).await.unwrap(), _data_dir: data_dir }

@@ -7,3 +7,4 @@ mod announced;
 mod chain;
 mod dropping;
 mod following;
+mod quotas;

@@ -81,7 +81,8 @@ impl Inner {
             !has_room
         });
         drop(quotas);
-        if exceeded && wanted.receives(&author) {
+        // `wanted` is of the beginning of the batch, in which it may have been paused already.
+        if exceeded && self.wanted.borrow().receives(&author) {
             counter!("meshstream_ssb_feeds_paused_total").increment(1);
             self.change_wanted(|wanted| wanted.pause(author));
         }
