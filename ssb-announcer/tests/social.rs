@@ -16,16 +16,20 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
 use ssb_announcer::feed::{FeedStore, Message, OwnAppend};
+use ssb_announcer::graph::{ContactIndex, Contacts};
 use ssb_announcer::identity::Identity;
 use ssb_announcer::social::{SocialIndex, SocialTimeline, WebAddresses};
 use stream_model::{
-    AnnouncementLog as _, BlobId, BroadcastId, BroadcastStart, FeedSequence, MessageKey, NewPost, PageRequest,
-    PeerBook as _, Post, PostTarget, Timeline as _, TimelineChange, TimelineError, TimelinePage, Tracks, Vote,
-    WallTime,
+    AnnouncementLog as _, BlobId, BlobStore as _, BroadcastId, BroadcastStart, FeedSequence, FollowGraph as _,
+    MessageKey, NewPost, PageRequest, PeerBook as _, Post, PostTarget, Relation, Timeline as _, TimelineChange,
+    TimelineError, TimelinePage, Tracks, Vote, WallTime,
 };
 
 use crate::js_peer::JavaScriptPeer;
@@ -283,6 +287,38 @@ async fn a_blob_is_named_by_pictures_and_posts_until_all_who_name_it_are_dropped
 }
 
 #[tokio::test]
+async fn what_a_blocked_feed_says_is_shown_nowhere() {
+    let (me, ann, bob) = (identity(1), identity(2), identity(3));
+    let store = FeedStore::in_memory(me.id(), vec![Arc::new(ContactIndex), Arc::new(SocialIndex)]).unwrap();
+    let directory = BroadcastDirectory::open(store.clone(), me.id()).unwrap();
+    let contacts = Contacts::open(me.clone(), store.clone(), directory, 3).unwrap();
+    let timeline = timeline(&store);
+    let broadcast = start_broadcast(&store, &me, "Open stage", None).await;
+    let face = BlobId([1; 32]);
+    append(&store, &ann, json!({ "type": "about", "about": ann.id(), "name": "Ann", "image": face })).await;
+    let post = append(&store, &ann, json!({ "type": "post", "text": "buy this" })).await;
+    append(&store, &bob, json!({ "type": "post", "text": "no", "root": post, "branch": post })).await;
+    let kept = append(&store, &bob, json!({ "type": "post", "text": "hello" })).await;
+    append(&store, &ann, json!({ "type": "post", "text": "and this", "root": broadcast })).await;
+    append(&store, &ann, json!({ "type": "vote", "vote": { "link": kept, "value": 1 } })).await;
+    assert_eq!(texts(&timeline.newest(page(9)).await.unwrap()), ["hello", "buy this"]);
+
+    contacts.relate(ann.id(), Relation::Blocking).await.unwrap();
+    let newest = timeline.newest(page(9)).await.unwrap();
+    assert_eq!((texts(&newest), newest.posts[0].votes), (vec!["hello"], 0));
+    assert_eq!(texts(&timeline.comments(broadcast, page(9)).await.unwrap()), [""; 0]);
+    assert_eq!(timeline.find(post).await.unwrap(), None);
+    assert_eq!(texts(&timeline.replies(post, page(9)).await.unwrap()), ["no"], "what others answered is theirs");
+    assert_eq!(timeline.profile(ann.id()).await.unwrap(), None);
+    assert!(!timeline.names_blob(face).await.unwrap());
+    assert!(matches!(timeline.vote(post, Vote::For).await, Err(TimelineError::UnknownPost(_))));
+    // Whatever was stored before the block took hold is hidden too.
+    append(&store, &ann, json!({ "type": "post", "text": "once more", "mentions": [face] })).await;
+    assert_eq!(texts(&timeline.newest(page(9)).await.unwrap()), ["hello"]);
+    assert!(!timeline.names_blob(face).await.unwrap());
+}
+
+#[tokio::test]
 async fn the_timeline_is_the_same_after_it_was_built_anew_from_what_is_stored() {
     let dir = tempfile::tempdir().unwrap();
     let (path, own) = (dir.path().join("ssb.sqlite3"), identity(1).id());
@@ -393,9 +429,12 @@ async fn javascript_accepts_whatever_this_node_says() {
 async fn people_on_a_javascript_peer_and_on_this_node_read_each_other() {
     let identity = identity(21);
     let store = FeedStore::in_memory(identity.id(), vec![Arc::new(SocialIndex)]).unwrap();
-    let node = Node::start_with(identity.clone(), store.clone(), "[::1]:0".parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (node, blobs) = Node::start_holding(identity.clone(), store.clone(), folder.path());
     let timeline = SocialTimeline::open(identity.clone(), store.clone());
-    timeline.introduce("Town hall", None).await.unwrap();
+    let (our_picture, their_picture) = (Bytes::from_static(b"\x89PNG\r\n\x1a\nours"), &b"\x89PNG\r\n\x1a\ntheirs"[..]);
+    let our_image = blobs.add(our_picture.clone()).await.unwrap();
+    timeline.introduce("Town hall", Some(our_image)).await.unwrap();
     let broadcast = start_broadcast(&store, &identity, "Open stage", Some("http://10.0.0.5:8080")).await;
     let start = timeline.newest(page(1)).await.unwrap().posts.remove(0);
 
@@ -404,12 +443,18 @@ async fn people_on_a_javascript_peer_and_on_this_node_read_each_other() {
     node.gossip.offer(js.as_peer());
     let name = js.receives(node.id(), 1).await;
     assert_eq!((&name["content"]["name"], &name["content"]["about"]), (&json!("Town hall"), &json!(node.id())));
+    assert_eq!(name["content"]["image"], json!(our_image));
+    assert_eq!(js.ask("blobWant", json!({ "blob": our_image })).await, Ok(json!(true)));
+    assert_eq!(js.ask("blobGet", json!({ "blob": our_image })).await, Ok(json!(STANDARD.encode(&our_picture))));
     let shown = js.receives(node.id(), 3).await;
     assert_eq!((&shown["content"]["type"], &shown["content"]["text"]), (&json!("post"), &json!(start.text)));
 
     let feed = js.feed;
-    js.publish(json!({ "type": "about", "about": feed, "name": "Ann", "image": { "link": "&x", "size": 1 } })).await;
-    let published = js.ask("publish", json!({ "content": { "type": "post", "text": "# Hi", "mentions": null } })).await;
+    let image = js.ask("blobAdd", json!({ "base64": STANDARD.encode(their_picture) })).await.unwrap();
+    js.publish(json!({ "type": "about", "about": feed, "name": "Ann", "image": { "link": image, "size": 14 } })).await;
+    let mentions = json!([{ "link": node.id(), "name": "Town hall" }, { "link": "#stage" }, { "link": 7 }]);
+    let content = json!({ "type": "post", "text": "# Hi", "mentions": mentions });
+    let published = js.ask("publish", json!({ "content": content })).await;
     let post: MessageKey = published.unwrap()["key"].as_str().unwrap().parse().unwrap();
     js.publish(json!({ "type": "post", "text": "looks good", "root": start.key, "branch": [start.key] })).await;
     let vote = json!({ "type": "vote", "vote": { "link": start.key, "value": 1, "expression": "💜" } });
@@ -418,10 +463,15 @@ async fn people_on_a_javascript_peer_and_on_this_node_read_each_other() {
 
     let newest: TimelinePage = timeline.newest(page(1)).await.unwrap();
     assert_eq!((texts(&newest), newest.posts[0].author.name.as_deref()), (vec!["# Hi"], Some("Ann")));
+    assert_eq!(newest.posts[0].mentions, [node.id().to_string(), "#stage".to_owned()]);
+    let image = newest.posts[0].author.image.unwrap();
+    assert!(timeline.names_blob(image).await.unwrap());
+    assert_eq!(blobs.fetch(&image, PATIENCE).await.unwrap(), their_picture);
     assert_eq!(texts(&timeline.comments(broadcast, page(9)).await.unwrap()), ["looks good"]);
     assert_eq!(timeline.find(start.key).await.unwrap().unwrap().votes, 1);
 
-    timeline.post(about(PostTarget::Post(post), "welcome")).await.unwrap();
+    timeline.post(about(PostTarget::Post(post), &format!("welcome, [Ann]({feed})"))).await.unwrap();
     let answer = js.receives(node.id(), 4).await;
     assert_eq!((&answer["content"]["root"], &answer["content"]["branch"]), (&json!(post), &json!(post)));
+    assert_eq!(answer["content"]["mentions"], json!([{ "link": feed }]));
 }

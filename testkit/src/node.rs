@@ -22,6 +22,8 @@ const STOP_GUARD: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// `node.name`.
     pub name: String,
+    /// `node.image`.
+    pub image: Option<PathBuf>,
     /// `segment.target_duration`, `2s` where `None`.
     pub target_duration: Option<String>,
     /// `ingest.grace`, the default where `None`.
@@ -108,10 +110,13 @@ impl Node {
     }
 
     fn config(&self) -> Result<String> {
-        let Settings { name, target_duration, grace, allow, peers, mirror_all } = &self.settings;
+        let Settings { name, image, target_duration, grace, allow, peers, mirror_all } = &self.settings;
         let Ports { rtmp, web, ssb, ipfs } = self.ports;
         let mut text = String::new();
         writeln!(text, "[node]\nname = {name:?}\ndata_dir = {:?}", self.data_dir())?;
+        if let Some(image) = image {
+            writeln!(text, "image = {image:?}")?;
+        }
         writeln!(text, "[ingest]\nlisten = \"127.0.0.1:{rtmp}\"\nallow = {allow:?}")?;
         if let Some(grace) = grace {
             writeln!(text, "grace = {grace:?}")?;

@@ -5,6 +5,7 @@ mod exchange;
 mod gateway;
 mod hostile;
 mod ingest;
+mod mesh;
 mod playing;
 mod survival;
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use ssb_announcer::announcement::index::REPLICATED_AFTER_END;
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
-use ssb_announcer::feed::{Appended, FeedStore, MAX_READ, OwnAppend, Rejected};
+use ssb_announcer::feed::{Appended, ContentIndex, FeedStore, MAX_READ, OwnAppend, Rejected};
 use ssb_announcer::graph::{ContactIndex, Contacts, KEPT_UNWANTED_HOURS};
 use ssb_announcer::identity::Identity;
+use ssb_announcer::social::{SocialIndex, SocialTimeline};
 use stream_model::{
     AnnouncementLog as _, BroadcastId, BroadcastState, Directory as _, FeedId, FeedSequence, Interest, MediaSequence,
+    PageRequest, Timeline as _,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,10 @@ use crate::announced::{cid, end, segment, start};
 
 /// Longer than the directory waits before it looks again.
 const A_MOMENT: Duration = Duration::from_secs(30);
+
+fn indexes() -> Vec<Arc<dyn ContentIndex>> {
+    vec![Arc::new(ContactIndex), Arc::new(SocialIndex)]
+}
 
 struct Node {
     identity: Identity,
@@ -34,13 +40,13 @@ struct Node {
 impl Node {
     fn in_memory(seed: u8) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let store = FeedStore::in_memory(identity.id(), vec![Arc::new(ContactIndex)]).unwrap();
+        let store = FeedStore::in_memory(identity.id(), indexes()).unwrap();
         Self::with_store(identity, store)
     }
 
     fn open(seed: u8, path: &Path) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let store = FeedStore::open(path, identity.id(), vec![Arc::new(ContactIndex)]).unwrap();
+        let store = FeedStore::open(path, identity.id(), indexes()).unwrap();
         Self::with_store(identity, store)
     }
 
@@ -139,6 +145,12 @@ async fn a_dropped_feed_stays_dropped_over_a_restart_and_what_it_came_to_stays_k
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ssb.sqlite3");
     let (publisher, id, feed) = publisher().await;
+    let comment = OwnAppend {
+        identity: publisher.identity.clone(),
+        content_json: format!(r#"{{"type":"post","text":"thank you all","root":"{id}"}}"#),
+        names: None,
+    };
+    publisher.store.append_own(vec![comment]).await.unwrap();
     let viewer = Node::open(2, &path);
     viewer.store.want_peer(publisher.id());
     viewer.take(publisher.id(), &publisher).await;
@@ -155,6 +167,9 @@ async fn a_dropped_feed_stays_dropped_over_a_restart_and_what_it_came_to_stays_k
     let listing = viewer.directory.listing(&id).unwrap();
     assert_eq!(listing.media_sequence, Some(MediaSequence(1)));
     assert_eq!(listing.manifest, Some(cid("manifest")));
+    let timeline = SocialTimeline::open(viewer.identity.clone(), viewer.store.clone());
+    let comments = timeline.comments(id, PageRequest { before: None, limit: 9 }).await.unwrap();
+    assert_eq!(comments.posts.iter().map(|post| post.text.as_str()).collect::<Vec<_>>(), ["thank you all"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 
 mod attacker;
 mod blobs;
+mod blocking;
 mod histories;
 mod hostile;
 mod javascript;

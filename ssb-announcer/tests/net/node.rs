@@ -49,6 +49,11 @@ impl Node {
     pub(crate) fn start_with_blobs(seed: u8, folder: &Path) -> (Self, Blobs) {
         let identity = Identity::from_seed(&[seed; 32]);
         let store = FeedStore::in_memory(identity.id(), vec![]).unwrap();
+        Self::start_holding(identity, store, folder)
+    }
+
+    /// The same with a store of its own.
+    pub(crate) fn start_holding(identity: Identity, store: FeedStore, folder: &Path) -> (Self, Blobs) {
         let blobs = Blobs::open(blobs::Config::in_directory(folder.to_owned())).unwrap();
         let listen = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0));
         let config = Config { listen, blobs: Some(blobs.clone()), ..Config::default() };

@@ -1,0 +1,71 @@
+//! Nodes in a row, each knowing the next one only: A publishes, C looks, and nobody watches at B between them.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use testkit::events::Events;
+use testkit::node::{Node, Settings};
+
+use crate::{MESHSTREAM, publish, viewer_of};
+
+/// What a picture begins with.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\nof the publisher";
+
+/// A guard against asking for ever: a minute, at five seconds each.
+const TRIES: usize = 12;
+
+#[tokio::test]
+async fn what_happens_at_one_end_of_a_chain_is_known_at_the_other_though_nobody_watches_between() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let image = folder.path().join("picture.png");
+    std::fs::write(&image, PNG)?;
+    let settings = Settings {
+        name: "publisher".to_owned(),
+        image: Some(image),
+        grace: Some("1s".to_owned()),
+        ..Settings::default()
+    };
+    let a = Node::start(MESHSTREAM, settings).await?;
+    let b = viewer_of(&a).await?;
+    let c = viewer_of(&b).await?;
+    let key = a.add_key("demo").await?;
+    let publisher = publish(&a, &key)?;
+
+    let mut at_c = Events::of(&c).await?;
+    let slug = at_c.live_broadcast().await?;
+    let mut at_a = Events::of(&a).await?;
+    at_a.subscribe(&slug).await?;
+    at_a.segment(2).await?;
+    publisher.kill().await?;
+    let ended = |event: &Value| {
+        let listed = event["broadcasts"].as_array()?.iter().find(|one| one["slug"] == slug)?;
+        (listed["state"] == "ended").then(|| listed.clone())
+    };
+    let listed = at_c.until("the end", ended).await?;
+    ensure!(
+        listed["media_sequence"].as_u64() >= Some(2) && listed["manifest"].is_string(),
+        "without its state: {listed}"
+    );
+    ensure!(b.get_json("/api/v1/storage").await?["files"] == 0, "the node between has fetched the video");
+    let peers = c.get_json("/api/v1/peers").await?;
+    let feed = a.status()["node"]["feed"].as_str().context("no feed")?;
+    let knows_a = peers.as_array().context("no list")?.iter().any(|peer| peer["feed"] == feed);
+    ensure!(!knows_a, "the ends of the chain are connected: {peers}");
+
+    // The publisher's picture comes the same way, when it is looked at.
+    let path = format!("/api/v1/feeds/{}", feed.replace('/', "%2F").replace('+', "%2B"));
+    let profile = c.get_json(&path).await?;
+    ensure!(profile["name"] == "publisher", "another profile: {profile}");
+    let picture = profile["image"].as_str().with_context(|| format!("no picture: {profile}"))?;
+    // Each request waits for a while; what comes later is there for the next.
+    let mut response = reqwest::get(format!("{}{picture}", c.web())).await?;
+    for _ in 0..TRIES {
+        if response.status() != 404 {
+            break;
+        }
+        response = reqwest::get(format!("{}{picture}", c.web())).await?;
+    }
+    let response = response.error_for_status()?;
+    ensure!(response.headers()["content-type"] == "image/png", "not a picture: {:?}", response.headers());
+    ensure!(response.bytes().await? == PNG, "another picture");
+    Ok(())
+}
