@@ -145,9 +145,18 @@ impl Node {
     /// # Errors
     /// Where the command fails; its standard error is in the error.
     pub async fn cli_json(&self, arguments: &[&str]) -> Result<Value> {
+        let text = self.cli(arguments).await?;
+        serde_json::from_str(&text).with_context(|| format!("{arguments:?} printed no JSON document"))
+    }
+
+    /// Runs a command of the program against this node and returns what it prints.
+    ///
+    /// # Errors
+    /// Where the command fails; its standard error is in the error.
+    pub async fn cli(&self, arguments: &[&str]) -> Result<String> {
         let output = self.command().args(arguments).stdin(Stdio::null()).output().await?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments:?} printed no JSON document"))
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Makes a stream key.

@@ -4,6 +4,7 @@ mod broadcast;
 mod exchange;
 mod gateway;
 mod hostile;
+mod identity;
 mod ingest;
 mod mesh;
 mod playing;
