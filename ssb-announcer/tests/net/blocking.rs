@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use ssb_announcer::announcement::BroadcastDirectory;
 use ssb_announcer::feed::FeedStore;
 use ssb_announcer::graph::{ContactIndex, Contacts};
@@ -56,5 +56,5 @@ async fn a_blocked_feed_is_neither_served_nor_fetched() {
 async fn history_length(js: &mut JavaScriptPeer, node: &Node, feed: FeedId) -> usize {
     let options = json!({ "type": "source", "args": [{ "id": feed }] });
     let history = js.call(node, json!("createHistoryStream"), options).await.unwrap();
-    history.as_array().map(Vec::len).unwrap_or_else(|| panic!("not a list: {:?}", Value::from(history.clone())))
+    history.as_array().map_or_else(|| panic!("not a list: {history}"), Vec::len)
 }
