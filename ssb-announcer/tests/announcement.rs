@@ -266,6 +266,21 @@ async fn a_broadcast_of_a_dead_process_can_be_ended_and_not_revived() {
 }
 
 #[tokio::test]
+async fn numbers_that_are_taken_do_not_begin_a_feed() {
+    let node = Node::in_memory(1);
+    let id = node.announcer.start(start()).await.unwrap();
+    node.live(id, 0..3).await;
+    let superseded =
+        |result: Result<(), AnnounceError>| matches!(result, Err(AnnounceError::Superseded(one)) if one == id);
+    assert!(superseded(node.announcer.resume(id, MediaSequence(2)).await), "a segment has it");
+    node.announcer.resume(id, MediaSequence(3)).await.unwrap();
+    node.announcer.resume(id, MediaSequence(3)).await.unwrap();
+    node.announcer.resume(id, MediaSequence(9)).await.unwrap();
+    assert!(superseded(node.announcer.resume(id, MediaSequence(8)).await), "a later feed begins after it");
+    assert_eq!(node.store.clock(&node.identity.id()), FeedSequence(4));
+}
+
+#[tokio::test]
 async fn broadcasts_of_others_cannot_be_announced_for() {
     let (publisher, other) = (Node::in_memory(1), Node::in_memory(2));
     other.store.want_peer(publisher.identity.id());

@@ -66,6 +66,9 @@ pub enum AnnounceError {
     /// The broadcast is not one of this node's, or has ended.
     #[error("broadcast {0} is not a live broadcast of this node")]
     UnknownBroadcast(BroadcastId),
+    /// More of the broadcast was announced than this node remembers, as after a restored backup: its numbers are taken.
+    #[error("broadcast {0} had gone on before this node was restored: its next numbers are taken")]
+    Superseded(BroadcastId),
     /// The content does not fit a message.
     #[error("announcement is too long: {0}")]
     TooLong(&'static str),
@@ -83,7 +86,7 @@ pub trait AnnouncementLog: Send + Sync {
     async fn start(&self, start: BroadcastStart) -> Result<BroadcastId, AnnounceError>;
 
     /// Names a fresh broadcast feed for a broadcast that goes on after a restart of the node. `next` is the media
-    /// sequence with which the fresh feed starts.
+    /// sequence with which the fresh feed starts; [`AnnounceError::Superseded`] where it was announced already.
     async fn resume(&self, broadcast: BroadcastId, next: MediaSequence) -> Result<(), AnnounceError>;
 
     /// Announces one stored segment, and the live manifest that includes it, on the broadcast feed. Replaces the

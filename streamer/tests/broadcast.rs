@@ -495,6 +495,35 @@ async fn numbers_that_a_restored_backup_forgot_are_not_used_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broadcast_that_peers_know_more_of_than_a_restored_backup_ends_and_another_begins() {
+    let disk = Disk::new();
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(5).await;
+    let segments = disk.announced(2).await;
+    node.kill().await;
+
+    let node = disk.start();
+    let mut encoder = node.publish(AUDIO).await;
+    encoder.seconds(1).await;
+    // Peers give back what the backup does not know, the number that comes next among it.
+    let id = disk.starts()[0].0;
+    let next = segments.len() as u64;
+    for sequence in next..next + 2 {
+        let segment = stream_model::Cid::new_v1(0x55, segments[0].segment.hash().to_owned());
+        let init = segments[0].segment;
+        let forgotten = MediaSegment { media_sequence: MediaSequence(sequence), segment, init, ..segments[0].clone() };
+        disk.feeds.insert_segment(id, forgotten, None);
+    }
+    encoder.seconds(9).await;
+    disk.appended("two starts", |all| all.iter().filter(|one| matches!(one, Appended::Start(..))).count() == 2).await;
+    let end = disk.ended().await;
+    assert_eq!((end.broadcast, end.media_sequence), (id, MediaSequence(next + 2)));
+    let all = disk.announced(segments.len() + 1).await;
+    assert_eq!(all[segments.len()].media_sequence, MediaSequence(0), "the second broadcast begins by itself");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broadcast_that_was_announced_but_not_written_down_is_ended() {
     let disk = Disk::new();
     let orphan = BroadcastId(MessageKey([9; 32]));

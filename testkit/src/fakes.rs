@@ -483,6 +483,9 @@ impl AnnouncementLog for MemoryFeeds {
     async fn resume(&self, broadcast: BroadcastId, next: MediaSequence) -> Result<(), AnnounceError> {
         self.admit().await?;
         self.live_listing(broadcast)?;
+        if self.listing(&broadcast).and_then(|listing| listing.media_sequence).is_some_and(|newest| next <= newest) {
+            return Err(AnnounceError::Superseded(broadcast));
+        }
         lock(&self.feeds).appended.push(Appended::Resume(broadcast, next));
         Ok(())
     }

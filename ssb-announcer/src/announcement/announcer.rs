@@ -108,9 +108,14 @@ impl AnnouncementLog for Announcer {
     }
 
     async fn resume(&self, broadcast: BroadcastId, next: MediaSequence) -> Result<(), AnnounceError> {
+        // Peers may know more of the broadcast than a restored backup does.
+        self.store.catch_up_own().await.map_err(storage_error)?;
         let mut feeds = self.feeds.lock().await;
         if self.own_and_ended(&broadcast) != Some(false) {
             return Err(AnnounceError::UnknownBroadcast(broadcast));
+        }
+        if self.directory.next_media_sequence(&broadcast).is_some_and(|free| next < free) {
+            return Err(AnnounceError::Superseded(broadcast));
         }
         let (feed, append) = self.next_feed(broadcast, next)?;
         self.store.append_own(vec![append]).await.map_err(storage_error)?;

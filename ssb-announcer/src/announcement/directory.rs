@@ -173,6 +173,11 @@ impl BroadcastDirectory {
         self.read(|index| index.is_ended_by_author(broadcast))
     }
 
+    /// The first number of the broadcast that nothing known to this node uses; `None` where the broadcast is not known.
+    pub(super) fn next_media_sequence(&self, broadcast: &BroadcastId) -> Option<MediaSequence> {
+        self.read(|index| index.next_media_sequence(broadcast))
+    }
+
     fn read<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
         look(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -369,6 +369,14 @@ impl Index {
         Some(self.broadcasts.get(id)?.end.is_some())
     }
 
+    /// The first number that neither a segment nor the beginning of a feed uses. `None` where the broadcast is not known.
+    pub fn next_media_sequence(&self, id: &BroadcastId) -> Option<MediaSequence> {
+        let broadcast = self.broadcasts.get(id)?;
+        let after_newest = broadcast.newest.map(|(newest, _)| newest.next());
+        let last_start = broadcast.spans.last().map(|span| span.start);
+        Some(after_newest.max(last_start).unwrap_or(MediaSequence(0)))
+    }
+
     /// Forgets a broadcast of the author who has the most, so that no one crowds out the others; own ones last.
     fn make_room_for_a_broadcast(&mut self) -> Vec<DirectoryChange> {
         if self.broadcasts.len() < MAX_BROADCASTS {

@@ -289,6 +289,15 @@ impl FeedStore {
         spawn_blocking(move || inner.append_own(&appends)).await.map_err(|_| StoreError::Cancelled)?
     }
 
+    /// Waits as the first append to the node's own feed does: until peers gave back what is missing of it, within a
+    /// bound. May be cancelled.
+    ///
+    /// # Errors
+    /// Where nothing is to be appended to it.
+    pub(crate) async fn catch_up_own(&self) -> Result<(), StoreError> {
+        Ok(self.inner.gate.pass().await?)
+    }
+
     /// The gate before the node's own feed.
     pub fn own_gate(&self) -> Arc<OwnGate> {
         self.inner.gate.clone()

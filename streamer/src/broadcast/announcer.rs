@@ -98,6 +98,10 @@ impl Announcer {
                         all = self.fail(Some(record.id), &error.into());
                     }
                 }
+                Err(StepError::Announce(AnnounceError::Superseded(_))) => match self.give_up(&record).await {
+                    Ok(()) => all = Progress::Advanced,
+                    Err(error) => all = self.fail(Some(record.id), &error),
+                },
                 Err(error) => {
                     let failed = self.fail(Some(record.id), &error);
                     all = if all == Progress::Advanced { all } else { failed };
@@ -165,6 +169,23 @@ impl Announcer {
         Ok(())
     }
 
+    /// Others know more of the broadcast than a restored backup does: it ends where they know it to, and its publisher
+    /// gets another one with the next segment. What was cut for it meanwhile stays unannounced.
+    async fn give_up(&self, record: &BroadcastRecord) -> Result<(), StepError> {
+        let listing = self.shared.ports.directory.listing(&record.id);
+        let announced =
+            listing.and_then(|listing| listing.media_sequence).map_or(MediaSequence(0), MediaSequence::next);
+        let media_sequence = announced.max(record.next_media_sequence);
+        let end = BroadcastEnd { broadcast: record.id, media_sequence, reason: EndReason::PublisherLeft };
+        self.shared.ports.announcements.end(end).await?;
+        self.shared.catalog.set_stage(record.id, BroadcastStage::Ended).await?;
+        tracing::warn!(
+            broadcast = %record.id,
+            "the broadcast had gone on before this node was restored: it ends, and another one begins"
+        );
+        Ok(())
+    }
+
     /// Time is over: the ends are still told, which needs no room in the store.
     async fn end_in_haste(&self) {
         let records = self.shared.catalog.unended_broadcasts().await.unwrap_or_default();
@@ -179,7 +200,10 @@ impl Announcer {
 
     fn was_announced(&self, broadcast: BroadcastId, segment: &MediaSegment) -> bool {
         let announced = self.shared.ports.directory.segments(&broadcast, segment.media_sequence, 1);
-        announced.first().is_some_and(|first| first.media_sequence == segment.media_sequence)
+        announced.first().is_some_and(|first| {
+            first.media_sequence == segment.media_sequence
+                && (first.segment, first.init) == (segment.segment, segment.init)
+        })
     }
 
     /// The live manifest whose newest segment is `last`: a pure function of stored segments, so repeating it gives
