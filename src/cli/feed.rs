@@ -40,10 +40,10 @@ pub(crate) struct Target {
 pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     let node = Client::require(&config.node.data_dir).await?;
     match command {
-        Command::Follow(target) => relate(&node, target, Relation::Following, "followed").await,
-        Command::Unfollow(target) => relate(&node, target, Relation::Neutral, "followed no more").await,
-        Command::Block(target) => relate(&node, target, Relation::Blocking, "blocked").await,
-        Command::Unblock(target) => relate(&node, target, Relation::Neutral, "blocked no more").await,
+        Command::Follow(target) => relate(&node, target, Change::Follow).await,
+        Command::Unfollow(target) => relate(&node, target, Change::Unfollow).await,
+        Command::Block(target) => relate(&node, target, Change::Block).await,
+        Command::Unblock(target) => relate(&node, target, Change::Unblock).await,
         Command::List { output } => {
             let entries: Vec<FollowEntry> = node.get(PATH).await?;
             if output.json { show::print_json(&entries) } else { print_list(&entries) }
@@ -51,14 +51,54 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
     }
 }
 
-async fn relate(node: &Client, target: Target, relation: Relation, done: &str) -> anyhow::Result<()> {
-    let feed = resolve(&target.feed, async || node.get(PATH).await).await?;
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Follow,
+    Unfollow,
+    Block,
+    Unblock,
+}
+
+impl Change {
+    /// What the feed is to become. An unfollow never lifts a block, nor an unblock ends a following.
+    fn of(self, feed: FeedId, before: Relation) -> anyhow::Result<Relation> {
+        match (self, before) {
+            (Self::Follow, _) => Ok(Relation::Following),
+            (Self::Block, _) => Ok(Relation::Blocking),
+            (Self::Unfollow, Relation::Blocking) => {
+                bail!("{feed} is blocked, not followed: 'meshstream feed unblock' lifts the block")
+            }
+            (Self::Unblock, Relation::Following) => {
+                bail!("{feed} is followed, not blocked: 'meshstream feed unfollow' ends that")
+            }
+            (Self::Unfollow | Self::Unblock, _) => Ok(Relation::Neutral),
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Follow => "followed",
+            Self::Unfollow => "not followed any more",
+            Self::Block => "blocked",
+            Self::Unblock => "not blocked any more",
+        }
+    }
+}
+
+async fn relate(node: &Client, target: Target, change: Change) -> anyhow::Result<()> {
+    let known: Vec<FollowEntry> = node.get(PATH).await?;
+    let feed = resolve(&target.feed, &known)?;
+    let before = known.iter().find(|entry| entry.feed == feed).map_or(Relation::Neutral, |entry| entry.relation);
+    let relation = change.of(feed, before)?;
     let answer: serde_json::Value = node.post(PATH, &json!({ "feed": feed, "relation": relation })).await?;
-    if target.output.json { show::print_json(&answer) } else { print(|out| writeln!(out, "{feed} is {done}.")) }
+    if target.output.json {
+        return show::print_json(&answer);
+    }
+    print(|out| writeln!(out, "{feed} is {}.", change.done()))
 }
 
 /// The feed that a text names: by its id, or by the name that one known feed has.
-async fn resolve(text: &str, list: impl AsyncFnOnce() -> anyhow::Result<Vec<FollowEntry>>) -> anyhow::Result<FeedId> {
+fn resolve(text: &str, known: &[FollowEntry]) -> anyhow::Result<FeedId> {
     if let Ok(feed) = text.parse() {
         return Ok(feed);
     }
@@ -68,8 +108,8 @@ async fn resolve(text: &str, list: impl AsyncFnOnce() -> anyhow::Result<Vec<Foll
         );
     }
     let wanted = text.strip_prefix('@').unwrap_or(text).to_lowercase();
-    let is_wanted = |entry: &FollowEntry| entry.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted);
-    let found: Vec<FeedId> = list().await?.into_iter().filter(is_wanted).map(|entry| entry.feed).collect();
+    let is_wanted = |entry: &&FollowEntry| entry.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted);
+    let found: Vec<FeedId> = known.iter().filter(is_wanted).map(|entry| entry.feed).collect();
     match found.as_slice() {
         [feed] => Ok(*feed),
         [] => bail!(
@@ -110,20 +150,41 @@ mod tests {
         FollowEntry { feed: FeedId([n; 32]), name, relation: Relation::Neutral, hops: None, messages: 0 }
     }
 
-    async fn resolved(text: &str) -> Result<FeedId, String> {
-        let known = vec![entry(1, Some("Ada")), entry(2, Some("Bo")), entry(3, Some("bo")), entry(4, None)];
-        resolve(text, async || Ok(known)).await.map_err(|error| error.to_string())
+    fn resolved(text: &str) -> Result<FeedId, String> {
+        let known = [entry(1, Some("Ada")), entry(2, Some("Bo")), entry(3, Some("bo")), entry(4, None)];
+        resolve(text, &known).map_err(|error| error.to_string())
     }
 
-    #[tokio::test]
-    async fn feeds_are_named_by_id_or_by_a_name_that_one_of_them_has() {
+    #[test]
+    fn feeds_are_named_by_id_or_by_a_name_that_one_of_them_has() {
         let id = FeedId([9; 32]);
-        assert_eq!(resolved(&id.to_string()).await, Ok(id));
-        assert_eq!(resolved("ada").await, Ok(FeedId([1; 32])));
-        assert_eq!(resolved("@Ada").await, Ok(FeedId([1; 32])));
+        assert_eq!(resolved(&id.to_string()), Ok(id));
+        assert_eq!(resolved("ada"), Ok(FeedId([1; 32])));
+        assert_eq!(resolved("@Ada"), Ok(FeedId([1; 32])));
         for (text, says) in [("Bo", "several"), ("Cy", "neither"), ("@AQEB.ed25519", "cut off"), ("", "neither")] {
-            let error = resolved(text).await.unwrap_err();
+            let error = resolved(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_unfollow_does_not_unblock_and_an_unblock_does_not_unfollow() {
+        let feed = FeedId([1; 32]);
+        for (change, before, says) in [
+            (Change::Unfollow, Relation::Blocking, "feed unblock"),
+            (Change::Unblock, Relation::Following, "feed unfollow"),
+        ] {
+            let error = change.of(feed, before).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        for (change, before, after) in [
+            (Change::Unfollow, Relation::Following, Relation::Neutral),
+            (Change::Unblock, Relation::Blocking, Relation::Neutral),
+            (Change::Unblock, Relation::Neutral, Relation::Neutral),
+            (Change::Follow, Relation::Blocking, Relation::Following),
+            (Change::Block, Relation::Following, Relation::Blocking),
+        ] {
+            assert_eq!(change.of(feed, before).unwrap(), after, "{change:?} {before:?}");
         }
     }
 }

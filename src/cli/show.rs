@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::Context as _;
 use bytesize::ByteSize;
 use serde::Deserialize;
-use stream_model::{MediaSequence, NodeReport, PeerReport, WallTime};
+use stream_model::{MediaSequence, NodeReport, PeerReport, PeerState, WallTime};
 
 use super::{Output, print};
 use crate::config::Config;
@@ -78,16 +78,32 @@ fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) 
         )?;
     }
     for peer in peers {
-        let state = format!("{:?}", peer.state).to_lowercase();
-        let error = peer.last_error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();
-        writeln!(out, "Peer: {} at {} ({state}{error})", printable(&peer.name), printable(&peer.addresses.join(" ")))?;
+        write_peer(out, peer)?;
     }
     Ok(())
 }
 
+fn write_peer(out: &mut dyn Write, peer: &PeerReport) -> io::Result<()> {
+    let state = match (peer.state, &peer.peer) {
+        (PeerState::Partial, None) => "connected over SSB only".to_owned(),
+        (PeerState::Partial, Some(_)) => "connected over SSB or IPFS only".to_owned(),
+        (state, _) => format!("{state:?}").to_lowercase(),
+    };
+    let error = peer.last_error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();
+    let name = match (&*peer.name, peer.feed) {
+        ("", Some(feed)) => feed.to_string(),
+        ("", None) => "unknown".to_owned(),
+        (name, _) => printable(name),
+    };
+    writeln!(out, "Peer: {name} at {} ({state}{error})", printable(&peer.addresses.join(" ")))
+}
+
 fn write_streams(out: &mut dyn Write, broadcasts: &[Broadcast]) -> io::Result<()> {
     if broadcasts.is_empty() {
-        writeln!(out, "No broadcasts known here. Publish one, or name another node's address in mesh.peers.")?;
+        writeln!(
+            out,
+            "No broadcasts known here. Publish one; those of other nodes appear by themselves ('meshstream status' shows which are connected)."
+        )?;
     }
     for broadcast in broadcasts {
         let newest = broadcast.media_sequence.map(|sequence| sequence.to_string()).unwrap_or_else(|| "-".to_owned());
@@ -116,4 +132,32 @@ pub(super) fn when(time: WallTime) -> String {
 pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let document = serde_json::to_string_pretty(value).context("cannot write JSON")?;
     print(|out| writeln!(out, "{document}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use stream_model::FeedId;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_without_a_name_is_shown_by_its_feed() {
+        let feed = FeedId([5; 32]);
+        let peer = PeerReport {
+            feed: Some(feed),
+            peer: None,
+            name: String::new(),
+            addresses: vec!["10.0.0.2:8008".to_owned()],
+            overlay: "inbound".to_owned(),
+            state: PeerState::Partial,
+            rtt_ms: None,
+            last_error: None,
+        };
+        let mut out = Vec::new();
+        write_peer(&mut out, &peer).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!("Peer: {feed} at 10.0.0.2:8008 (connected over SSB only)\n")
+        );
+    }
 }

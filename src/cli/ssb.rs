@@ -74,7 +74,9 @@ async fn invite(config: &Config) -> anyhow::Result<()> {
 }
 
 fn export(secret: &Path, file: &Path) -> anyhow::Result<()> {
-    let identity = Identity::load(secret).context("nothing to export")?;
+    let identity = Identity::load(secret).context(
+        "nothing to export: 'meshstream run' makes an identity, and --data-dir names the directory of another node",
+    )?;
     identity.export(file)?;
     print(|out| {
         writeln!(out, "The identity {} is in {}.", identity.id(), file.display())?;

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
-use ssb_announcer::feed::{FeedStore, Message, OwnAppend};
+use ssb_announcer::feed::{FeedStore, Message, OwnAppend, RecoverReason};
 use ssb_announcer::graph::{ContactIndex, Contacts};
 use ssb_announcer::identity::Identity;
 use ssb_announcer::social::{SocialIndex, SocialTimeline, WebAddresses};
@@ -243,6 +243,11 @@ async fn what_cannot_be_posted_is_refused_with_the_reason() {
     assert!(matches!(refused(PostTarget::Nothing, &"x".repeat(9_000)).await, TimelineError::TooLong));
     let unknown = PostTarget::Post(MessageKey([5; 32]));
     assert!(matches!(refused(unknown, "x").await, TimelineError::UnknownPost(_)));
+    store.own_gate().require_recovery(RecoverReason::Imported);
+    match refused(PostTarget::Nothing, "x").await {
+        TimelineError::Refused(why) => assert!(why.contains("meshstream ssb recover"), "{why}"),
+        other => panic!("{other}"),
+    }
     assert_eq!(store.clock(&identity(1).id()), FeedSequence(0), "nothing was written");
 }
 

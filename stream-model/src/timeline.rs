@@ -126,6 +126,9 @@ pub enum TimelineError {
     /// More text than a message holds.
     #[error("the text is too long for a message: shorten it to about 7000 characters")]
     TooLong,
+    /// Nothing may be written on this node's feed now; the text says why and what to do.
+    #[error("{0}")]
+    Refused(String),
     /// The store does not work.
     #[error("the timeline cannot be read or written: {0}")]
     Storage(String),

@@ -198,6 +198,7 @@ fn refuse(error: TimelineError) -> Refusal {
         TimelineError::UnknownPost(_) | TimelineError::UnknownBroadcast(_) => StatusCode::NOT_FOUND,
         TimelineError::Empty => StatusCode::BAD_REQUEST,
         TimelineError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        TimelineError::Refused(_) => StatusCode::CONFLICT,
         _ => {
             tracing::error!(%error, "the timeline does not work");
             return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the timeline cannot be read or written now");

@@ -18,6 +18,9 @@ use player_web::Ports;
 use stream_model::*;
 use tokio::sync::broadcast;
 
+/// A post that the node's feed takes as little as any other.
+pub(crate) const UNWRITABLE: &str = "unwritable";
+
 /// A node that has nothing yet.
 #[derive(Debug)]
 pub(crate) struct FakeNode {
@@ -260,6 +263,9 @@ impl Timeline for FakeNode {
     async fn post(&self, new: NewPost) -> Result<Post, TimelineError> {
         if new.text.is_empty() {
             return Err(TimelineError::Empty);
+        }
+        if new.text == UNWRITABLE {
+            return Err(TimelineError::Refused("recover the feed first".to_owned()));
         }
         if new.text.len() > 8_000 {
             return Err(TimelineError::TooLong);

@@ -8,7 +8,7 @@ use player_web::{AdminToken, Config};
 use serde_json::{Value, json};
 use stream_model::{BroadcastState, MessageKey, Vote};
 
-use crate::support::{FakeNode, broadcast_id, listing, post};
+use crate::support::{FakeNode, UNWRITABLE, broadcast_id, listing, post};
 use crate::{Answer, get, send};
 
 const TOKEN: &str = "a-token-for-these-tests";
@@ -186,6 +186,7 @@ async fn requests_that_make_no_sense_are_explained() {
         ("/api/v1/posts", json!({ "text": "x", "broadcast": broadcast_id(99) }), StatusCode::NOT_FOUND),
         ("/api/v1/posts", json!({ "text": "x".repeat(9_000) }), StatusCode::PAYLOAD_TOO_LARGE),
         ("/api/v1/posts", json!({ "text": "x".repeat(90_000) }), StatusCode::PAYLOAD_TOO_LARGE),
+        ("/api/v1/posts", json!({ "text": UNWRITABLE }), StatusCode::CONFLICT),
         ("/api/v1/votes", json!({ "post": root, "value": 2 }), StatusCode::BAD_REQUEST),
         ("/api/v1/votes", json!({ "post": MessageKey([99; 32]), "value": 1 }), StatusCode::NOT_FOUND),
     ] {

@@ -279,6 +279,7 @@ impl From<StoreError> for TimelineError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::TooLarge => Self::TooLong,
+            StoreError::OwnFeed(error) => Self::Refused(error.to_string()),
             other => Self::Storage(other.to_string()),
         }
     }
