@@ -25,7 +25,31 @@ impl Failure {
             Self::Usage(error) => (error, 2),
             Self::Runtime(error) => (error, 1),
         };
-        eprintln!("meshstream: {error:#}");
+        eprintln!("meshstream: {}", in_one_line(&error));
         ExitCode::from(status)
+    }
+}
+
+/// An error and what caused it. A cause that the text before it tells already is not repeated.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("no room").context("cannot write x: no room").context("cannot export");
+        assert_eq!(in_one_line(&error), "cannot export: cannot write x: no room");
     }
 }

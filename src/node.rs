@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
 use node_router::{MeshConfig, NodeRouter, PeerAddress};
 use ssb_announcer::SsbAnnouncer;
@@ -150,12 +150,17 @@ fn ip_of(peer: &str) -> Option<SocketAddr> {
 }
 
 pub(crate) fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
-    let parse = |text: &String| {
-        let invite = text.parse().map(|invite: Invite| invite.address().clone().into());
+    let parse = |(index, text): (usize, &String)| {
         // An invite is a secret: it is not repeated.
-        invite.or_else(|_| text.parse()).context("configuration key ssb.peers")
+        let place = || format!("configuration key ssb.peers, entry {}", index + 1);
+        let invite = text.parse().map(|invite: Invite| invite.address().clone().into());
+        let peer: PeerAddresses = invite.or_else(|_| text.parse()).with_context(place)?;
+        if peer.lacks_zone() {
+            bail!("{}: a link-local address needs its interface, such as net:fe80::1%eth0:8008~shs:KEY", place());
+        }
+        Ok(peer)
     };
-    config.ssb.peers.iter().map(parse).collect()
+    config.ssb.peers.iter().enumerate().map(parse).collect()
 }
 
 /// A running node. To be ended with [`Node::shutdown`].

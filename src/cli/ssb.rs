@@ -1,5 +1,6 @@
 //! `meshstream ssb`: this node's SSB identity and its feed, in the files of a node that does not run.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::json;
 use ssb_announcer::discovery;
-use ssb_announcer::identity::{Identity, Machine, Place};
+use ssb_announcer::identity::{Identity, IdentityError, Machine, Place};
 use ssb_announcer::recovery::{self, Answer, Found, Offers, Patience, Recovered};
 use stream_model::NodeReport;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +78,12 @@ fn export(secret: &Path, file: &Path) -> anyhow::Result<()> {
     let identity = Identity::load(secret).context(
         "nothing to export: 'meshstream run' makes an identity, and --data-dir names the directory of another node",
     )?;
-    identity.export(file)?;
+    match identity.export(file) {
+        Err(IdentityError::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} exists already and is left as it is: name a new file", file.display())
+        }
+        exported => exported?,
+    }
     print(|out| {
         writeln!(out, "The identity {} is in {}.", identity.id(), file.display())?;
         writeln!(

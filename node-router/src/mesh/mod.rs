@@ -148,9 +148,10 @@ impl Mesh {
     /// SSB met somebody: asked who it is, unless it is looked after already.
     fn meet(&mut self, met: Met) {
         let Met { feed, address } = met;
+        // Whoever is known at an address with a zone only is looked after at another one too, for IPFS.
+        let serves = |entry: &Entry| !entry.address.has_zone() || address.has_zone();
         let known = |entry: &Entry| {
-            let info = entry.peer.info();
-            !entry.is_vacant() && (entry.address.ip() == address.ip() || info.is_some_and(|info| info.ssb.feed == feed))
+            !entry.is_vacant() && (entry.address.ip() == address.ip() || entry.is_of(feed) && serves(entry))
         };
         if self.entries.iter().any(known) {
             return;
@@ -255,7 +256,14 @@ impl Mesh {
             last_error: entry.peer.last_error().map(str::to_owned),
         };
         // Whom SSB met and who did not answer yet is shown by its SSB connection alone.
-        let shown = self.entries.iter().filter(|entry| !entry.met || entry.peer.info().is_some() && !entry.is_vacant());
+        let answered = |entry: &Entry| entry.peer.info().is_some() && !entry.is_vacant();
+        let reached_otherwise = |entry: &Entry| {
+            let at_other = |other: &Entry| {
+                answered(other) && !other.address.has_zone() && entry.feed().is_some_and(|feed| other.is_of(feed))
+            };
+            entry.address.has_zone() && self.entries.iter().any(at_other)
+        };
+        let shown = self.entries.iter().filter(|entry| !entry.met || answered(entry) && !reached_otherwise(entry));
         shown.map(row).collect()
     }
 }
@@ -264,6 +272,14 @@ impl Entry {
     /// Nobody is looked after here any more: nothing is in flight that could be taken for the next one's.
     fn is_vacant(&self) -> bool {
         self.peer.is_given_up()
+    }
+
+    fn feed(&self) -> Option<FeedId> {
+        self.peer.info().map(|info| info.ssb.feed)
+    }
+
+    fn is_of(&self, feed: FeedId) -> bool {
+        self.feed() == Some(feed)
     }
 
     /// Where its IPFS node listens. None at an address with a zone, which no multiaddr of TCP can name.

@@ -187,6 +187,33 @@ fn the_number_of_peers_met_is_bounded_and_each_is_looked_after_once() {
     assert_eq!(ips.len(), mesh.entries.len());
 }
 
+#[test]
+fn a_peer_met_at_a_link_local_address_is_looked_after_at_another_one_too_and_shown_once() {
+    let recorder = Arc::new(Recorder { seen: mpsc::channel(8).0, connected: Mutex::default() });
+    let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
+    let mut mesh = Mesh::new(Vec::new(), own, recorder.clone(), recorder, Arc::default(), meetings().1);
+    let met = |address: &str| Met { feed: FeedId([2; 32]), address: address.parse().unwrap() };
+    let answer = |mesh: &mut Mesh, entry: usize| {
+        let now = std::time::Instant::now();
+        mesh.entries[entry].peer.handle_answer(Ok((info(2), Duration::ZERO)), now, 0.5);
+        mesh.entries[entry].found_at = Some("10.0.0.2:8080".parse().unwrap());
+    };
+    mesh.meet(met("[fe80::2%1]"));
+    answer(&mut mesh, 0);
+    assert_eq!(mesh.rows().len(), 1);
+    assert!(mesh.entries[0].ipfs_addresses().is_empty());
+
+    mesh.meet(met("10.0.0.2"));
+    assert_eq!(mesh.entries.len(), 2);
+    answer(&mut mesh, 1);
+    assert_eq!(mesh.entries[1].ipfs_addresses(), ["10.0.0.2:4001".parse().unwrap()]);
+    assert_eq!(mesh.rows().iter().map(|row| row.address.as_str()).collect::<Vec<_>>(), ["10.0.0.2"]);
+
+    mesh.meet(met("[fe80::2%1]"));
+    mesh.meet(met("10.0.0.3"));
+    assert_eq!(mesh.entries.len(), 2);
+}
+
 #[tokio::test]
 async fn a_dropped_peer_is_dialled_again() {
     let address = serve(Arc::new(Mutex::new(info(2)))).await;

@@ -118,6 +118,14 @@ impl PeerAddresses {
         self.0[0].feed
     }
 
+    /// Whether one is a link-local address of IPv6 that does not say on which interface it is, and so cannot be dialled.
+    pub fn lacks_zone(&self) -> bool {
+        let lacks = |address: &NetAddress| {
+            address.zone.is_none() && matches!(address.ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+        };
+        self.0.iter().any(lacks)
+    }
+
     /// Each of them, in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = &NetAddress> {
         self.0.iter()

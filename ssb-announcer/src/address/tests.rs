@@ -17,6 +17,18 @@ fn read(text: &str) -> Result<Vec<String>, AddressError> {
 }
 
 #[test]
+fn a_link_local_address_without_its_interface_is_known_as_such() {
+    for (text, lacks) in [
+        (format!("net:fe80::1:8008~shs:{KEY}"), true),
+        (format!("net:10.0.0.2:8008~shs:{KEY};net:fe80::1:8008~shs:{KEY}"), true),
+        (format!("net:fe80::1%eth0:8008~shs:{KEY}"), false),
+        (format!("net:fc12::1:8008~shs:{KEY}"), false),
+    ] {
+        assert_eq!(text.parse::<PeerAddresses>().unwrap().lacks_zone(), lacks, "{text}");
+    }
+}
+
+#[test]
 fn addresses_are_read_in_all_their_forms() {
     for (text, expected) in [
         (format!("net:10.0.0.2:8008~shs:{KEY}"), vec!["10.0.0.2:8008"]),

@@ -131,7 +131,10 @@ impl Gossip {
         }
         let connections = self.connections();
         let connected = connections.iter().filter(|connection| connection.state == ConnectionState::Connected);
-        connected.filter_map(|c| Some((c.feed, c.address?))).for_each(|(feed, address)| meetings.met(feed, address));
+        for (feed, address) in connected.filter_map(|connection| Some((connection.feed, connection.address?))) {
+            meetings.met(feed, address);
+            self.shared.tell_of_other_place(feed);
+        }
     }
 
     /// A peer is heard on the LAN: it is dialled, and once it has authenticated itself its feed is replicated.
@@ -145,6 +148,7 @@ impl Gossip {
             counter!("meshstream_ssb_peers_refused_total").increment(1);
         } else if connected {
             self.shared.replicate_heard(feed);
+            self.shared.tell_of_other_place(feed);
         }
         self.shared.changed.notify_one();
     }
@@ -226,6 +230,14 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // Its methods do not panic half way; if one ever did, a stale list of peers beats no connections.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where else than at a link-local address a connected peer is.
+    fn tell_of_other_place(&self, feed: FeedId) {
+        let place = self.state().peers.other_place(&feed);
+        if let (Some(place), Some(meetings)) = (place, self.meetings.get()) {
+            meetings.met(feed, place);
+        }
     }
 
     /// Replicates the feed of a node met on the LAN, while there is room: it takes no place of others.
@@ -450,6 +462,7 @@ async fn serve(
     if let Some(meetings) = shared.meetings.get() {
         meetings.met(feed, address);
     }
+    shared.tell_of_other_place(feed);
     info!(%feed, ?direction, "SSB peer connected");
     debug!(%feed, %address, "SSB peer's address");
     let identity = shared.identity.id();

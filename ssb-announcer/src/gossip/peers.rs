@@ -5,7 +5,7 @@
 //! that the lower key dialled.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use stream_model::{FeedId, SsbPeer};
@@ -272,6 +272,15 @@ impl Peers {
     /// Whether a peer is heard on the LAN.
     pub fn is_heard(&self, feed: &FeedId) -> bool {
         self.known.get(feed).is_some_and(|known| !known.heard.is_empty())
+    }
+
+    /// Where a connected peer is heard to be besides, if its connection is at a link-local address of IPv6, which other
+    /// protocols than SSB cannot name.
+    pub fn other_place(&self, feed: &FeedId) -> Option<SocketAddr> {
+        let needs_zone = |address: &SocketAddr| matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let live = self.live.get(self.current.get(feed)?)?;
+        let heard = &self.known.get(feed)?.heard;
+        if needs_zone(&live.address) { heard.iter().copied().find(|address| !needs_zone(address)) } else { None }
     }
 
     /// What came of a peer that is heard.

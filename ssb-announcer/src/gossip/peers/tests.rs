@@ -46,6 +46,24 @@ fn pauses_grow_to_the_cap_and_begin_below_a_second() {
 }
 
 #[test]
+fn a_peer_that_is_connected_over_a_link_local_address_is_elsewhere_too_once_it_is_heard_there() {
+    let (link_local, other) = ("[fe80::2%2]:8008".parse().unwrap(), "10.0.0.2:8008".parse().unwrap());
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_heard(SsbPeer { feed: HIGH, addresses: vec![link_local] }, now);
+    assert_eq!(peers.other_place(&HIGH), None);
+    let (id, _) = admitted(peers.handle_authenticated(HIGH, link_local, Direction::Outbound, now));
+    assert_eq!(peers.other_place(&HIGH), None);
+    peers.handle_heard(SsbPeer { feed: HIGH, addresses: vec![link_local, other] }, now);
+    assert_eq!(peers.other_place(&HIGH), Some(other));
+
+    peers.handle_closed(id, Ending::Goodbye, now, 0.5);
+    assert_eq!(peers.other_place(&HIGH), None);
+    admitted(peers.handle_authenticated(HIGH, other, Direction::Outbound, now));
+    assert_eq!(peers.other_place(&HIGH), None, "the connection's own address tells");
+}
+
+#[test]
 fn a_new_address_is_dialled_at_once_and_the_same_one_is_not() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
