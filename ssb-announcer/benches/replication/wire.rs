@@ -71,6 +71,7 @@ async fn start(data_dir: &Path) -> SsbAnnouncer {
         database: data_dir.join("ssb.sqlite3"),
         gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
         name: String::new(),
+        image: None,
         hops: 3,
         start_posts: None,
         discovery: None,
