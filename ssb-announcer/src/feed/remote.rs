@@ -12,6 +12,7 @@ use metrics::counter;
 use ssb_validate::error::Error as ChainError;
 use ssb_validate::message::{par_validate_message_hash_chain_of_feed, validate_message_hash_chain};
 use ssb_verify_signatures::{par_verify_message_values, verify_message_value};
+use stream_model::FeedId;
 use tracing::error;
 
 use super::message::{self, Message};
@@ -48,6 +49,11 @@ pub(super) fn verify_signatures(messages: &[&Message]) -> Vec<Result<(), Rejecte
         }
     }
     messages.iter().map(|message| verify_signature(message)).collect()
+}
+
+/// Whether this is a message of `author`, in whatever place of its feed.
+pub(crate) fn is_signed_by(author: FeedId, raw: &[u8]) -> bool {
+    parse(raw).is_ok_and(|message| message.author == author && verify_signature(&message).is_ok())
 }
 
 fn verify_signature(message: &Message) -> Result<(), Rejected> {

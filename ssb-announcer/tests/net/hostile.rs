@@ -1,6 +1,7 @@
 //! Peers that break the rules: the node refuses them, stays within its memory, and goes on serving others.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
@@ -270,7 +271,54 @@ async fn peers_that_ask_for_pictures_and_read_nothing_cost_little_memory() {
     .await;
 }
 
-/// It does not read the answers: the node then reads none of its questions either, and gives it up in the end.
+/// Who is asked for the node's own feed could send messages that wait for others that never come.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_made_up_in_the_nodes_name_do_not_wait_for_others() {
+    let node = Node::start(1);
+    node.append(1).await;
+    let mut attacker = Attacker::connect(&node, 66).await;
+    let question = attacker.is_asked_for(node.id()).await;
+    let stranger = Identity::from_seed(&[50; 32]);
+    for message in &messages(&stranger, &["1", "2", "3", "4", "5"]).await[2..] {
+        let made_up = message.replace(&stranger.id().to_string(), &node.id().to_string());
+        attacker.send(-question, true, made_up).await;
+    }
+    attacker.is_cut_off().await;
+    still_serves(&node).await;
+}
+
+/// Of a packet of which a part waits for others, the rest is not kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_around_messages_that_wait_costs_no_memory() {
+    let node = Node::start(1);
+    let author = Identity::from_seed(&[50; 32]);
+    node.gossip.replicate(author.id());
+    let texts: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    let ahead = messages(&author, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await.split_off(1);
+    let junk = "x".repeat(250_000);
+    let asks =
+        json!({ "name": ["createHistoryStream"], "args": [{ "id": author.id(), "live": true }], "type": "source" });
+    let mut attackers = Vec::new();
+    let before = resident_megabytes();
+    for seed in 60..74 {
+        // 100 MB in all.
+        let mut attacker = Attacker::connect(&node, seed).await;
+        attacker.send(1, true, asks.to_string()).await;
+        let stream = attacker.is_asked_for(author.id()).await;
+        for message in &ahead {
+            attacker.send(-stream, true, format!(r#"{{"value":{message},"junk":"{junk}"}}"#)).await;
+        }
+        attacker.settled(2).await;
+        attackers.push(attacker);
+    }
+    let grown = resident_megabytes().saturating_sub(before);
+    assert!(grown < MOST_MEGABYTES, "grew by {grown} MB");
+}
+
+/// After this long without progress, the node counts as not reading.
+const NOT_READ: Duration = Duration::from_secs(4);
+
+/// It does not read the answers: the node then reads none of its questions either.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_asks_without_end_and_reads_nothing_is_not_read_either() {
     let node = Node::start(1);
@@ -278,7 +326,7 @@ async fn a_peer_that_asks_without_end_and_reads_nothing_is_not_read_either() {
     let mut attacker = Attacker::replicating(&node, 66).await;
     attacker.send(2, true, r#"{"name":["gossip","ping"],"args":[],"type":"duplex"}"#).await;
     let mut asked = 0;
-    while attacker.send(2, true, "1".repeat(500)).await {
+    while let Ok(true) = tokio::time::timeout(NOT_READ, attacker.send(2, true, "1".repeat(500))).await {
         asked += 1;
         assert!(asked < 100_000, "the node read 50 MB of questions");
     }
@@ -291,7 +339,7 @@ async fn a_peer_that_asks_without_end_and_reads_nothing_is_not_read_either() {
 async fn half_sent_packets_of_many_peers_stay_within_bounds() {
     let node = Node::start(1);
     let before = resident_megabytes();
-    for round in 0..20 {
+    for round in 0..3 {
         let mut attackers = Vec::new();
         for seed in 0..12 {
             let mut attacker = Attacker::connect(&node, 100 + seed).await;
@@ -306,7 +354,7 @@ async fn half_sent_packets_of_many_peers_stay_within_bounds() {
     }
     still_serves(&node).await;
     let grown = resident_megabytes().saturating_sub(before);
-    assert!(grown < MOST_MEGABYTES, "grew by {grown} MB");
+    assert!(grown < 30, "grew by {grown} MB");
 }
 
 /// Resident memory of this process, of which other tests running beside have a part.

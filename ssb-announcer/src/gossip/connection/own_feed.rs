@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::json;
 use stream_model::{FeedId, FeedSequence};
 
-use crate::feed::AskedPeer;
+use crate::feed::{self, AskedPeer};
 use crate::muxrpc::session::{Call, CallKind};
 use crate::replication::history::in_order::InOrder;
 use crate::replication::note::{Note, Notes};
@@ -76,7 +76,8 @@ impl<S: Copy + PartialEq> OwnFeedQuestion<S> {
         self.open.as_ref().is_some_and(|open| open.stream == stream)
     }
 
-    /// A message came on the stream. Gives those to store now; `None` where it is not one that was asked for.
+    /// A message came on the stream. Gives those to store now; `None` where it is not one that was asked for. What waits
+    /// for another was signed by this node: nobody else can make it wait for more.
     pub(super) fn handle_message(
         &mut self,
         author: FeedId,
@@ -84,6 +85,9 @@ impl<S: Copy + PartialEq> OwnFeedQuestion<S> {
         body: Bytes,
     ) -> Option<Vec<(FeedSequence, Bytes)>> {
         let open = self.open.as_mut().filter(|_| author == self.node)?;
+        if open.in_order.is_ahead(sequence) && !feed::is_signed_by(author, &body) {
+            return None;
+        }
         let ready = open.in_order.push(sequence, body).ok()?;
         open.newest = open.newest.max(sequence);
         Some(ready)

@@ -30,12 +30,17 @@ impl InOrder {
         Self { next, waiting: BTreeMap::new(), bytes: 0 }
     }
 
+    /// Whether a message would wait for another.
+    pub fn is_ahead(&self, sequence: FeedSequence) -> bool {
+        sequence > self.next
+    }
+
     /// Takes a message and gives those that follow each other now. One that was given already is given again.
     ///
     /// # Errors
     /// [`TooFarAhead`] where too much waits for a message that does not come.
     pub fn push(&mut self, sequence: FeedSequence, body: Bytes) -> Result<Vec<(FeedSequence, Bytes)>, TooFarAhead> {
-        if sequence > self.next {
+        if self.is_ahead(sequence) {
             self.bytes += body.len();
             if let Some(replaced) = self.waiting.insert(sequence, body) {
                 self.bytes -= replaced.len();

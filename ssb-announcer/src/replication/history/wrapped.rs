@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 /// The bytes of the field `value` of a JSON object; `None` where there is none. For text that is not JSON some bytes,
-/// which are then no message.
+/// which are then no message. It is a copy: a part of a packet that waits somewhere would keep all of it in memory.
 pub fn value_of(body: &Bytes) -> Option<Bytes> {
     let mut depth = 0usize;
     let (mut in_string, mut escaped) = (false, false);
@@ -19,11 +19,13 @@ pub fn value_of(body: &Bytes) -> Option<Bytes> {
             _ if in_string => {}
             b':' if depth == 1 && began.is_none() && &body[text.clone()] == b"value" => began = Some(at + 1),
             b'{' | b'[' => depth += 1,
-            b',' if depth == 1 && began.is_some() => return began.map(|began| body.slice(began..at)),
+            b',' if depth == 1 && began.is_some() => {
+                return began.map(|began| Bytes::copy_from_slice(&body[began..at]));
+            }
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
-                    return began.map(|began| body.slice(began..at));
+                    return began.map(|began| Bytes::copy_from_slice(&body[began..at]));
                 }
             }
             _ => {}
