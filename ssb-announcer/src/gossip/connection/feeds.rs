@@ -47,6 +47,8 @@ pub(super) struct Feeds {
     ebt: Option<(SubstreamId, Ebt)>,
     /// Whether the peer has sent notes.
     ebt_works: bool,
+    /// Whether the peer has called or answered anything here.
+    spoke: bool,
     manifest: Option<SubstreamId>,
     serving: Serving<SubstreamId>,
     asking: Option<Asking<SubstreamId>>,
@@ -72,6 +74,7 @@ impl Feeds {
             way: Way::new(role, now),
             ebt: None,
             ebt_works: false,
+            spoke: false,
             manifest: None,
             serving: Serving::default(),
             asking: None,
@@ -91,6 +94,7 @@ impl Feeds {
     }
 
     pub(super) fn handle_ebt_called(&mut self, id: SubstreamId, wire: &mut Wire) {
+        self.spoke = true;
         if self.ebt.is_some() {
             wire.end(id, Some("this connection replicates already"));
         } else {
@@ -99,6 +103,7 @@ impl Feeds {
     }
 
     pub(super) fn handle_history_called(&mut self, id: SubstreamId, asked: &Arguments, wire: &mut Wire) {
+        self.spoke = true;
         counter!("meshstream_ssb_histories_asked_total").increment(1);
         if asked.live {
             self.way.handle_history_called();
@@ -114,10 +119,10 @@ impl Feeds {
         self.ebt_works || self.asking.is_some()
     }
 
-    /// Whether anything is replicated, or may be at any time.
+    /// Whether anything is replicated, or may be at any time: not with a peer that has never said a word.
     pub(super) fn is_replicating(&self) -> bool {
         let asking = self.asking.as_ref().is_some_and(|asking| asking.open() > 0);
-        self.ebt.is_some() || asking || !self.serving.is_empty()
+        self.spoke && (self.ebt.is_some() || asking || !self.serving.is_empty())
     }
 
     /// When [`Self::act`] has something to do next.
@@ -161,6 +166,7 @@ impl Feeds {
     }
 
     pub(super) fn handle_data(&mut self, id: SubstreamId, body: Bytes) -> Result<(), ConnectionError> {
+        self.spoke = true;
         if self.manifest == Some(id) {
             if !service::offers_ebt(&body) {
                 self.way.handle_no_ebt();
@@ -251,6 +257,7 @@ impl Feeds {
 
     /// The peer ended a substream, which is ended on our side too.
     pub(super) fn handle_ended(&mut self, id: SubstreamId, error: Option<String>) -> Result<(), ConnectionError> {
+        self.spoke = true;
         self.serving.handle_ended(id);
         if self.own.is_stream(id) {
             self.own.handle_ended(error.is_some(), self.store.clock(&self.node));
@@ -451,3 +458,6 @@ impl Feeds {
 fn for_ebt(node: FeedId, feed: FeedId, local: Local) -> Local {
     Local { receive: local.receive || feed == node, ..local }
 }
+
+#[cfg(test)]
+mod tests;
