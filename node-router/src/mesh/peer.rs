@@ -10,6 +10,9 @@ use stream_model::{FeedId, NodeInfo, PeerId, PeerState};
 
 /// How often a peer that answers is asked again: it may have a new identity, or know new nodes.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How soon it is asked again after its first answer, doubled by each that follows: nodes that start together, as after a
+/// power cut, soon know of each other's neighbours.
+const ASK_AGAIN_FIRST: Duration = Duration::from_secs(4);
 /// Delay after the first failure, doubled by each that follows.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest delay: a node that comes back is found again within this.
@@ -81,6 +84,8 @@ pub(super) struct Peer {
     met: Option<FeedId>,
     info: Option<NodeInfo>,
     ask: Retry,
+    /// Answers since it was first asked, or since it failed to answer.
+    answers: u32,
     dial: Retry,
     connected: bool,
     introduce: bool,
@@ -96,6 +101,7 @@ impl Peer {
             met,
             info: None,
             ask: Retry { due: Some(now), in_flight: false, failures: 0 },
+            answers: 0,
             dial: Retry { due: None, in_flight: false, failures: 0 },
             connected: false,
             introduce: false,
@@ -142,10 +148,13 @@ impl Peer {
             Ok(answer) => answer,
             Err(error) => {
                 self.last_error = Some(error);
+                self.answers = 0;
                 return self.ask.fail(now, jitter);
             }
         };
-        self.ask = Retry { due: Some(now + spread(ASK_AGAIN, jitter)), in_flight: false, failures: 0 };
+        let pause = ASK_AGAIN_FIRST.saturating_mul(1 << self.answers.min(16)).min(ASK_AGAIN);
+        self.answers = self.answers.saturating_add(1);
+        self.ask = Retry { due: Some(now + spread(pause, jitter)), in_flight: false, failures: 0 };
         self.rtt = Some(rtt);
         if self.dial.failures == 0 {
             self.last_error = None;
@@ -338,8 +347,31 @@ mod tests {
         higher.actions();
         higher.peer.handle_connected(true, higher.now, 0.5);
         assert_eq!(higher.peer.state(), PeerState::Connected);
-        assert!(higher.wait() >= ASK_AGAIN / 2);
+        assert!(higher.wait() >= ASK_AGAIN_FIRST / 2);
         assert_eq!(higher.actions(), [Action::Ask]);
+    }
+
+    #[test]
+    fn a_peer_is_asked_again_soon_at_first_and_after_an_outage() {
+        let mut machine = Machine::new(1);
+        machine.actions();
+        machine.peer.handle_connected(true, machine.now, 0.5);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            machine.answer(Ok(info(2)));
+            machine.peer.handle_connected(true, machine.now, 0.5);
+            machine.actions();
+            pauses.push(machine.wait());
+            assert_eq!(machine.actions(), [Action::Ask]);
+        }
+        assert!(pauses.is_sorted() && pauses[0] <= ASK_AGAIN_FIRST, "{pauses:?}");
+        assert!(pauses[5] >= ASK_AGAIN / 2 && pauses[5] <= ASK_AGAIN, "{pauses:?}");
+        machine.answer(Err("gone".into()));
+        machine.wait();
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        machine.peer.handle_connected(true, machine.now, 0.5);
+        assert!(machine.wait() <= ASK_AGAIN_FIRST);
     }
 
     #[test]
