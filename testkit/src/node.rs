@@ -92,10 +92,15 @@ impl Node {
             }
             bail!("the node ended before it was ready")
         };
-        match tokio::time::timeout(START_GUARD, ready).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => bail!("{error}; its log ends with:\n{}", self.log_tail()),
-            Err(_) => bail!("the node was not ready in time; its log ends with:\n{}", self.log_tail()),
+        let failure = match tokio::time::timeout(START_GUARD, ready).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the node was not ready in time".to_owned()),
+        };
+        if let Some(failure) = failure {
+            // It is killed, so that it can be started again.
+            self.child = None;
+            bail!("{failure}; its log ends with:\n{}", self.log_tail());
         }
         // Whoever writes to a closed pipe is killed, so the rest of its output is read and dropped.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
