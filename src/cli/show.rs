@@ -84,18 +84,23 @@ fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) 
 }
 
 fn write_peer(out: &mut dyn Write, peer: &PeerReport) -> io::Result<()> {
-    let state = match (peer.state, &peer.peer) {
-        (PeerState::Partial, None) => "connected over SSB only".to_owned(),
-        (PeerState::Partial, Some(_)) => "connected over SSB or IPFS only".to_owned(),
-        (state, _) => format!("{state:?}").to_lowercase(),
+    let state = match (peer.state, &peer.peer, &peer.feed) {
+        (PeerState::Partial, None, _) => "connected over SSB only".to_owned(),
+        (PeerState::Partial, Some(_), _) => "connected over SSB or IPFS only".to_owned(),
+        (PeerState::Connected, _, None) => "connected over IPFS only".to_owned(),
+        (state, ..) => format!("{state:?}").to_lowercase(),
     };
     let error = peer.last_error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();
-    let name = match (&*peer.name, peer.feed) {
-        ("", Some(feed)) => feed.to_string(),
-        ("", None) => "unknown".to_owned(),
-        (name, _) => printable(name),
+    let name = match (&*peer.name, peer.feed, &peer.peer) {
+        ("", Some(feed), _) => feed.to_string(),
+        ("", None, Some(peer)) => peer.to_string(),
+        (name, ..) => printable(name),
     };
-    writeln!(out, "Peer: {name} at {} ({state}{error})", printable(&peer.addresses.join(" ")))
+    let place = match peer.addresses.as_slice() {
+        [] => String::new(),
+        addresses => format!(" at {}", printable(&addresses.join(" "))),
+    };
+    writeln!(out, "Peer: {name}{place} ({state}{error})")
 }
 
 fn write_streams(out: &mut dyn Write, broadcasts: &[Broadcast]) -> io::Result<()> {
@@ -136,14 +141,20 @@ pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use stream_model::FeedId;
+    use stream_model::{FeedId, PeerId};
 
     use super::*;
 
+    fn shown(peer: &PeerReport) -> String {
+        let mut out = Vec::new();
+        write_peer(&mut out, peer).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
-    fn a_peer_without_a_name_is_shown_by_its_feed() {
+    fn a_peer_without_a_name_is_shown_by_its_feed_or_its_peer_id() {
         let feed = FeedId([5; 32]);
-        let peer = PeerReport {
+        let over_ssb = PeerReport {
             feed: Some(feed),
             peer: None,
             name: String::new(),
@@ -153,11 +164,10 @@ mod tests {
             rtt_ms: None,
             last_error: None,
         };
-        let mut out = Vec::new();
-        write_peer(&mut out, &peer).unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            format!("Peer: {feed} at 10.0.0.2:8008 (connected over SSB only)\n")
-        );
+        assert_eq!(shown(&over_ssb), format!("Peer: {feed} at 10.0.0.2:8008 (connected over SSB only)\n"));
+        let id = PeerId::from_multihash([vec![0x12, 32], vec![7; 32]].concat()).unwrap();
+        let (peer, state) = (Some(id.clone()), PeerState::Connected);
+        let over_ipfs = PeerReport { feed: None, peer, addresses: vec![], state, ..over_ssb };
+        assert_eq!(shown(&over_ipfs), format!("Peer: {id} (connected over IPFS only)\n"));
     }
 }

@@ -207,6 +207,9 @@ impl PeerBook for Gossip {
     }
 }
 
+/// What is told of a peer that is not dialled, for people to read.
+const BLOCKED: &str = "this node blocks it";
+
 struct Shared {
     state: Mutex<State>,
     /// Somebody may have to be dialled.
@@ -368,9 +371,13 @@ async fn serve_inbound(shared: Arc<Shared>, mut stream: TcpStream, address: Sock
 }
 
 async fn serve_outbound(shared: Arc<Shared>, peer: SsbPeer, cancel: CancellationToken) {
-    shared.store.own_gate().handle_dialled(peer.feed);
     // Reports the end of the dial whatever happens, a panic included.
     let mut dial = DialGuard { shared: shared.clone(), feed: peer.feed, ending: Some(Ending::Goodbye) };
+    if shared.store.is_blocked(&peer.feed) {
+        dial.ending = Some(Ending::Failed(BLOCKED.to_owned()));
+        return;
+    }
+    shared.store.own_gate().handle_dialled(peer.feed);
     let dialled = tokio::select! {
         () = cancel.cancelled() => return,
         dialled = dial_any(&shared, &peer) => dialled,

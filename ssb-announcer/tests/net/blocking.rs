@@ -6,20 +6,47 @@ use std::sync::Arc;
 use serde_json::json;
 use ssb_announcer::announcement::BroadcastDirectory;
 use ssb_announcer::feed::FeedStore;
+use ssb_announcer::gossip::peers::Connection;
 use ssb_announcer::graph::{ContactIndex, Contacts};
 use ssb_announcer::identity::Identity;
-use stream_model::{FeedId, FeedSequence, FollowGraph as _, PeerBook as _, Relation};
+use stream_model::{FeedId, FeedSequence, FollowGraph as _, PeerBook as _, Relation, SsbPeer};
 
 use crate::js_peer::JavaScriptPeer;
-use crate::node::Node;
+use crate::node::{Node, PATIENCE};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_blocked_feed_is_neither_served_nor_fetched() {
-    let me = Identity::from_seed(&[81; 32]);
+/// A node that follows and blocks.
+fn node_with_contacts(seed: u8) -> (Node, Arc<Contacts>) {
+    let me = Identity::from_seed(&[seed; 32]);
     let store = FeedStore::in_memory(me.id(), vec![Arc::new(ContactIndex)]).unwrap();
     let directory = BroadcastDirectory::open(store.clone(), me.id()).unwrap();
     let contacts = Contacts::open(me.clone(), store.clone(), directory, 3).unwrap();
     let node = Node::start_with(me, store, SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0)));
+    (node, contacts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_blocked_is_not_dialled() {
+    let (node, contacts) = node_with_contacts(83);
+    let peer = FeedId([84; 32]);
+    let closed = std::net::TcpListener::bind("[::1]:0").unwrap().local_addr().unwrap();
+    node.gossip.offer(SsbPeer { feed: peer, addresses: vec![closed] });
+    let failed_with = async |text: &str| {
+        let says = |c: &Connection| c.feed == peer && c.last_error.as_ref().is_some_and(|error| error.contains(text));
+        let told = async {
+            while !node.gossip.connections().iter().any(says) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("{:?}", node.gossip.connections()));
+    };
+    failed_with("cannot connect").await;
+    contacts.relate(peer, Relation::Blocking).await.unwrap();
+    failed_with("this node blocks it").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_feed_is_neither_served_nor_fetched() {
+    let (node, contacts) = node_with_contacts(81);
     let author = Node::start(82);
     author.append(3).await;
     node.dial(&author);
