@@ -3,7 +3,8 @@
 //! did not, and how much memory the process has then.
 //!
 //! The store is filled anew for each run, in some minutes and by a process of its own, whose memory is not counted: half of
-//! the messages are posts, a quarter votes, the others names and announcements.
+//! the messages are posts, a quarter votes, the others names and contacts; beside them are a thousand broadcasts and their
+//! segments.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
+use multihash_codetable::{Code, MultihashDigest as _};
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
 use ssb_announcer::feed::{FeedStore, OwnAppend};
 use ssb_announcer::identity::Identity;
 use ssb_announcer::social::{SocialIndex, SocialTimeline};
 use stream_model::{
-    AnnouncementLog as _, BroadcastId, BroadcastStart, Directory as _, MessageKey, PageRequest, Timeline as _,
-    TimelineCursor, Tracks, WallTime,
+    AnnouncementLog as _, BroadcastId, BroadcastStart, Cid, Directory as _, DiscontinuitySequence, MediaSegment,
+    MediaSequence, MessageKey, PageRequest, Timeline as _, TimelineCursor, Tracks, WallTime,
 };
 use tokio::runtime::Runtime;
 
@@ -31,6 +33,27 @@ const BROADCASTS: usize = 1_000;
 
 fn messages() -> usize {
     std::env::var("MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000)
+}
+
+/// Segments of each broadcast: with a million messages, as many in all as the directory remembers.
+fn segments() -> u64 {
+    (messages() as u64 / (16 * BROADCASTS as u64)).clamp(1, 60)
+}
+
+fn cid(number: u64) -> Cid {
+    Cid::new_v1(0x70, Code::Sha2_256.digest(&number.to_be_bytes()))
+}
+
+fn segment(number: u64) -> MediaSegment {
+    MediaSegment {
+        media_sequence: MediaSequence(number),
+        discontinuity_sequence: DiscontinuitySequence(0),
+        duration: Duration::from_secs(15),
+        program_date_time: Some(WallTime(1_795_269_780_000 + 15_000 * number)),
+        independent: true,
+        segment: cid(number),
+        init: cid(u64::MAX),
+    }
 }
 
 fn node() -> Identity {
@@ -68,11 +91,15 @@ async fn fill(store: &FeedStore) -> (BroadcastId, MessageKey) {
         archive: true,
         started_at: WallTime(1_795_269_780_000),
     };
-    let mut broadcast = None;
+    let mut last = None;
     for _ in 0..BROADCASTS {
-        broadcast = Some(announcer.start(start.clone()).await.expect("it can be announced"));
+        let broadcast = announcer.start(start.clone()).await.expect("it can be announced");
+        for number in 0..segments() {
+            announcer.live(broadcast, &segment(number), cid(number)).await.expect("it can be announced");
+        }
+        last = Some(broadcast);
     }
-    let broadcast = broadcast.expect("at least one was announced");
+    let broadcast = last.expect("at least one was announced");
     let (mut thread, mut middle, all) = (broadcast.0, broadcast.0, messages());
     for first in (0..all).step_by(BATCH) {
         let batch = (first..all.min(first + BATCH))
@@ -145,11 +172,11 @@ fn a_million_messages(criterion: &mut Criterion) {
     };
     println!("before opening: {}", resident());
     let (store, broadcasts, took) = open_all();
-    println!("opened in {took:.0?}, {}", resident());
+    println!("opened in {took:.2?}, {}", resident());
     drop((store, broadcasts));
     cut_off(&path);
     let (store, broadcasts, took) = open_all();
-    println!("opened after a run that was cut off, with a check of the whole file, in {took:.0?}, {}", resident());
+    println!("opened after a run that was cut off, with a check of the whole file, in {took:.2?}, {}", resident());
     let timeline = SocialTimeline::open(node(), store);
     let page = |before| PageRequest { before, limit: 50 };
     let half = TimelineCursor(i64::try_from(messages() / 2).expect("a number of messages"));
