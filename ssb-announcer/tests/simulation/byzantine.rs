@@ -17,6 +17,27 @@ fn liars_neither_damage_feeds_nor_keep_honest_nodes_apart() {
     seeds::for_each(0..32, among_liars);
 }
 
+/// It believes to have sent them.
+#[test]
+fn a_peer_that_skips_messages_is_asked_for_them_when_the_next_ones_come() {
+    seeds::for_each(100..132, |seed| {
+        let logs = (0..2).map(|node| MemoryLog::new(FeedId([node + 1; 32]))).collect();
+        let mut network = Network::new(seed, logs);
+        let link = network.link(0, 1).expect("there is none yet");
+        for node in 0..2 {
+            (0..2).for_each(|author| network.want(node, network.own(author)));
+            (0..30).for_each(|_| network.append(node));
+        }
+        network.skipped = 0.2;
+        network.connect(link);
+        network.settle();
+        network.skipped = 0.0;
+        (0..2).for_each(|node| network.append(node));
+        network.settle();
+        assert_eq!(assert_whole(&network, 0..2), 4);
+    });
+}
+
 fn among_liars(seed: u64) {
     let counts = [4, 5, 6, 7];
     let honest = counts[(seed % 4) as usize];

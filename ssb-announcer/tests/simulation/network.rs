@@ -30,6 +30,8 @@ pub(crate) struct Network<L> {
     pub(crate) links: Vec<Link>,
     /// Whether nodes fetch what their neighbours ask for.
     pub(crate) lends: bool,
+    /// How many of the messages are left out by who should send them.
+    pub(crate) skipped: f64,
     now_ms: u64,
     arrivals: u64,
     on_their_way: BinaryHeap<Reverse<Arrival>>,
@@ -132,6 +134,7 @@ impl<L: Log> Network<L> {
             nodes: logs.into_iter().map(node).collect(),
             links: Vec::new(),
             lends: false,
+            skipped: 0.0,
             now_ms: 0,
             arrivals: 0,
             on_their_way: BinaryHeap::new(),
@@ -365,7 +368,11 @@ impl<L: Log> Network<L> {
                     Output::Messages { feed, after } => {
                         let bodies = self.nodes[node].log.range(feed, after.0, room.min(BATCH));
                         let sent = FeedSequence(after.0 + bodies.len() as u64);
-                        bodies.into_iter().for_each(|body| self.send(link, 1 - end, Packet::Body(body)));
+                        for body in bodies {
+                            if !self.rng.gen_bool(self.skipped) {
+                                self.send(link, 1 - end, Packet::Body(body));
+                            }
+                        }
                         let session = self.links[link].sessions[end].as_mut().expect("it gave the output");
                         session.handle_sent(feed, sent);
                     }

@@ -171,6 +171,15 @@ fn a_feed_with_an_invalid_message_is_not_taken_from_this_peer_any_more() {
 }
 
 #[test]
+fn after_a_gap_the_peer_is_asked_again_from_where_we_are() {
+    let mut session = begun(&[(THEIRS, 3)], [(THEIRS, has(9, true))]);
+    assert_eq!(session.handle_message(THEIRS, FeedSequence(6)), Verdict::Take);
+    session.handle_gap(THEIRS);
+    assert_eq!(session.poll_output(), notes([(THEIRS, has(3, true))]));
+    assert_eq!(session.poll_output(), None);
+}
+
+#[test]
 fn an_own_feed_is_served_and_not_taken() {
     let own = Local { sequence: FeedSequence(2), receive: false };
     let mut session = Session::new(Role::Callee, [(OURS, own)]);
