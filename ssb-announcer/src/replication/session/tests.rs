@@ -116,6 +116,13 @@ fn a_peer_that_asked_for_a_feed_gets_it_once_it_is_replicated_here() {
 }
 
 #[test]
+fn a_feed_that_is_wanted_again_counts_with_what_there_is_of_it_now() {
+    let mut session = begun(&[(THEIRS, 3)], [(THEIRS, has(3, true))]);
+    session.handle_wanted(THEIRS, local(5));
+    assert_eq!(session.poll_output(), messages(THEIRS, 3));
+}
+
+#[test]
 fn a_feed_that_is_given_up_is_declined_and_neither_sent_nor_taken() {
     let mut session = begun(&[(THEIRS, 3)], [(THEIRS, has(1, true))]);
     session.handle_unwanted(THEIRS);
@@ -193,6 +200,10 @@ fn what_the_peer_sent_is_not_sent_back() {
     let mut session = begun(&[(THEIRS, 0)], [(THEIRS, has(2, true))]);
     session.handle_taken(THEIRS, FeedSequence(3));
     assert_eq!(session.poll_output(), None);
+
+    let mut session = begun(&[(THEIRS, 3)], [(THEIRS, has(1, true))]);
+    assert_eq!(session.handle_message(THEIRS, FeedSequence(3)), Verdict::Duplicate);
+    assert_eq!(session.poll_output(), None, "it had all that we have");
 }
 
 #[test]
