@@ -37,7 +37,7 @@ use stream_model::{
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::address::PeerAddresses;
 use crate::announcement::{Announcer, BroadcastDirectory};
@@ -153,6 +153,7 @@ impl SsbAnnouncer {
 
         let gate = store.own_gate();
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
+        let checked = store.clone();
         let mut announcer = Announcer::new(identity, store, directory.clone());
         if let Some(pages) = start_posts {
             announcer = announcer.with_start_posts(pages);
@@ -183,6 +184,10 @@ impl SsbAnnouncer {
         let noted = this.cancel.clone();
         this.tasks.spawn(async move {
             let _cancelled = noted.run_until_cancelled(remember_fork(gate, place)).await;
+        });
+        let checking = this.cancel.clone();
+        this.tasks.spawn(async move {
+            let _cancelled = checking.run_until_cancelled(check_database(checked)).await;
         });
         // An append may wait for peers; the start does not.
         let pictures = this.blobs.clone();
@@ -313,6 +318,18 @@ fn guard_own_feed(store: &FeedStore, place: &Place, new: bool) -> Result<(), Ide
         gate.ask_first();
     }
     Ok(())
+}
+
+/// A damaged database is served from as far as it goes, and no longer written on top of.
+async fn check_database(store: FeedStore) {
+    match store.check_whole_file().await {
+        Ok(()) => {}
+        Err(error @ StoreError::Damaged(_)) => {
+            error!(%error, "nothing more is announced");
+            store.own_gate().handle_damage();
+        }
+        Err(error) => warn!(%error, "the feed database could not be checked: the next start tries again"),
+    }
 }
 
 /// Once the own feed is found forked, keeps that over restarts: peers that know of it may be away then.

@@ -346,6 +346,41 @@ async fn a_node_whose_database_is_gone_announces_nothing_until_it_was_recovered(
     }
 }
 
+/// A page that nothing refers to: found by who reads the whole file, and by nobody else.
+fn damage(database: &Path) {
+    const PAGE: usize = 4096;
+    /// Where the header has the number of pages.
+    const PAGES: std::ops::Range<usize> = 28..32;
+    let mut bytes = fs::read(database).unwrap();
+    bytes.resize(bytes.len() + PAGE, 0);
+    let pages = u32::try_from(bytes.len() / PAGE).unwrap();
+    bytes[PAGES].copy_from_slice(&pages.to_be_bytes());
+    fs::write(database, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_proves_damaged_after_a_cut_off_run_is_served_and_not_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("ssb.sqlite3");
+    let node = start(folder.path(), "this machine").await;
+    let broadcast = announce(&node).await.unwrap();
+    node.shutdown().await;
+    drop(node);
+    rusqlite::Connection::open(&database).unwrap().execute("UPDATE runs SET closed = 0", []).unwrap();
+    damage(&database);
+
+    let node = start(folder.path(), "this machine").await;
+    let stopped = async {
+        while node.own_feed().error != Some(OwnFeedError::Damaged) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, stopped).await.unwrap();
+    let refused = announce(&node).await.unwrap_err().to_string();
+    assert!(refused.contains("damaged") && refused.contains("meshstream ssb recover"), "{refused}");
+    assert!(node.directory().listing(&broadcast).is_some(), "what is there is served");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_that_was_found_stops_the_feed_after_a_restart_too() {
     let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

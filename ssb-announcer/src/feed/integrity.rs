@@ -1,23 +1,28 @@
-//! What is checked of `ssb.sqlite3` before it is used (`docs/decisions/0008-sqlite.md`): at every start the ends of all
-//! feeds, where the next message goes; all of the file only where the last run did not end in order, because that takes
-//! as long as reading it.
+//! What is checked of `ssb.sqlite3` (`docs/decisions/0008-sqlite.md`): at every start the ends of all feeds, where the next
+//! message goes; all of the file where the last run did not end in order, beside the node's work, because that takes as
+//! long as reading it.
 
 use rusqlite::Connection;
 use stream_model::FeedId;
-use tracing::info;
 
 use super::store::StoreError;
 use super::{remote, schema};
 
-/// Checks the database, and notes that it is in use until [`end`].
-pub(super) fn begin(connection: &Connection, node: &FeedId) -> Result<(), StoreError> {
-    if !was_closed(connection)? {
-        info!("checking the whole feed database, because the last run did not end in order");
-        check_all(connection)?;
-    }
+/// Whether all of the file is still to be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The last run ended in order.
+    Closed,
+    /// The last run was cut off.
+    CutOff,
+}
+
+/// Checks the ends of all feeds, and notes that the database is in use until [`end`].
+pub(super) fn begin(connection: &Connection, node: &FeedId) -> Result<Standing, StoreError> {
+    let standing = if was_closed(connection)? { Standing::Closed } else { Standing::CutOff };
     check_ends(connection, node)?;
     connection.execute("UPDATE runs SET closed = 0", [])?;
-    Ok(())
+    Ok(standing)
 }
 
 /// Notes that the database is closed.
@@ -29,7 +34,8 @@ fn was_closed(connection: &Connection) -> Result<bool, StoreError> {
     Ok(connection.query_row("SELECT count(*) FROM runs WHERE closed = 1", [], |row| Ok(row.get::<_, i64>(0)? == 1))?)
 }
 
-fn check_all(connection: &Connection) -> Result<(), StoreError> {
+/// Reads all of the file.
+pub(super) fn check_all(connection: &Connection) -> Result<(), StoreError> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" { Ok(()) } else { Err(StoreError::Damaged(verdict)) }
 }

@@ -3,18 +3,19 @@
 //! Clocks and wanted feeds answer at once; what touches the disk runs on tokio's blocking threads. Dropping the
 //! future of an append does not stop it: it happens whole or not at all.
 
+mod checking;
 mod dropping;
+mod error;
 mod limits;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use metrics::counter;
-use rusqlite::{Connection, ErrorCode, Transaction};
+use rusqlite::{Connection, Transaction};
 use stream_model::{FeedId, FeedSequence, MessageKey, WallTime};
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::spawn_blocking;
@@ -23,14 +24,16 @@ use tracing::{debug, warn};
 
 use super::asked::Asked;
 use super::content_index::{self, ContentIndex};
-use super::integrity;
-use super::message::{self, Message, SignError};
-use super::own_gate::{OwnFeedError, OwnGate};
+use super::integrity::{self, Standing};
+use super::message::{self, Message};
+use super::own_gate::OwnGate;
 use super::quota::Quotas;
 use super::schema::{self, Head};
 use super::wanted::{FeedKind, WantedFeeds};
 use super::{Rejected, remote};
 use crate::identity::Identity;
+
+pub use self::error::StoreError;
 
 /// Messages validated and committed in one transaction: large enough that a backlog is bound by validation and not
 /// by syncing the disk, small enough that a hostile batch costs some 10 ms.
@@ -50,63 +53,6 @@ const NOTICES: usize = 1_024;
 
 /// Blocking threads that validate and write at the same time: one validates while the other waits for the disk.
 const CONCURRENT_APPENDS: usize = 2;
-
-/// The store does not work.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The file could not be created.
-    #[error("cannot open {path}: {source}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// SQLite failed.
-    #[error("feed database: {0}")]
-    Sqlite(#[source] rusqlite::Error),
-    /// The file is not as this program left it.
-    #[error(
-        "feed database is damaged ({0}): stop this node, put a backup of ssb.sqlite3 in its place, or move ssb.sqlite3, \
-         ssb.sqlite3-wal and ssb.sqlite3-shm away; then run 'meshstream ssb recover', which fetches from peers what this \
-         node announced"
-    )]
-    Damaged(String),
-    /// The file was written by a later version of this program.
-    #[error("feed database has version {0}, which this program does not know; use the program that wrote it")]
-    Version(i64),
-    /// Own content that does not fit a message.
-    #[error("message is larger than 8192 characters")]
-    TooLarge,
-    /// Own content that has no encoding.
-    #[error("content has no canonical encoding")]
-    Encoding,
-    /// Nothing is to be appended to this node's own feed.
-    #[error(transparent)]
-    OwnFeed(#[from] OwnFeedError),
-    /// The runtime is shutting down, or a blocking task died.
-    #[error("the task was given up")]
-    Cancelled,
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
-            _ => Self::Sqlite(error),
-        }
-    }
-}
-
-impl From<SignError> for StoreError {
-    fn from(error: SignError) -> Self {
-        match error {
-            SignError::TooLarge => Self::TooLarge,
-            SignError::Encoding => Self::Encoding,
-        }
-    }
-}
 
 /// A message that came from a peer was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +91,8 @@ struct Inner {
     writer: Mutex<Connection>,
     /// A connection of its own, so that reading does not wait for a sync; none for a store in memory.
     reader: Option<Mutex<Connection>>,
+    /// The file, as long as all of it is still to be checked.
+    unchecked: Mutex<Option<PathBuf>>,
     heads: RwLock<HashMap<FeedId, Head>>,
     wanted: watch::Sender<Arc<WantedFeeds>>,
     /// Feeds that have a tombstone.
@@ -160,16 +108,20 @@ struct Inner {
 }
 
 impl FeedStore {
-    /// Opens or creates `ssb.sqlite3` for the node whose own feed is `node`, with the indexes of its content. Blocks; as
-    /// long as reading the whole file takes where the last run did not end in order.
+    /// Opens or creates `ssb.sqlite3` for the node whose own feed is `node`, with the indexes of its content. Blocks.
+    /// Where the last run did not end in order, [`check_whole_file`](Self::check_whole_file) is due.
     ///
     /// # Errors
     /// [`StoreError`] where it cannot be opened, is damaged or is of a later version.
     pub fn open(path: &Path, node: FeedId, indexes: Vec<Arc<dyn ContentIndex>>) -> Result<Self, StoreError> {
         let writer = schema::open(path)?;
-        integrity::begin(&writer, &node)?;
+        let standing = integrity::begin(&writer, &node)?;
         let reader = schema::open(path)?;
-        Self::with_connections(writer, Some(reader), node, indexes)
+        let store = Self::with_connections(writer, Some(reader), node, indexes)?;
+        if standing == Standing::CutOff {
+            *store.inner.unchecked() = Some(path.to_owned());
+        }
+        Ok(store)
     }
 
     /// A store that is gone with its last handle, for tests and fuzzing.
@@ -201,6 +153,7 @@ impl FeedStore {
         let inner = Inner {
             writer: Mutex::new(writer),
             reader: reader.map(Mutex::new),
+            unchecked: Mutex::default(),
             heads: RwLock::new(heads),
             wanted: watch::Sender::new(Arc::new(wanted)),
             dropped: RwLock::new(dropped),
@@ -622,6 +575,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.unchecked().is_some() {
+            return;
+        }
         if let Err(error) = integrity::end(&self.writer()) {
             warn!(%error, "cannot note that the feed database is closed: the next start checks all of it");
         }

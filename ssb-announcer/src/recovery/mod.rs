@@ -217,7 +217,9 @@ pub async fn apply(database: &Path, node: FeedId, place: &Place, found: &Found) 
 }
 
 async fn open(database: &Path, node: FeedId) -> Result<FeedStore, StoreError> {
-    blocking(database, move |database| FeedStore::open(database, node, vec![])).await
+    let store = blocking(database, move |database| FeedStore::open(database, node, vec![])).await?;
+    store.check_whole_file().await?;
+    Ok(store)
 }
 
 async fn blocking<T: Send + 'static>(

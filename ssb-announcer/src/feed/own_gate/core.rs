@@ -66,6 +66,7 @@ pub(super) struct Core {
     appended: bool,
     needs_recovery: Option<RecoverReason>,
     conflict: Option<Conflict>,
+    damaged: bool,
 }
 
 /// Whether an append may happen.
@@ -90,6 +91,7 @@ impl Core {
             appended: false,
             needs_recovery: None,
             conflict: None,
+            damaged: false,
         }
     }
 
@@ -99,6 +101,10 @@ impl Core {
 
     pub(super) fn require_recovery(&mut self, reason: RecoverReason) {
         self.needs_recovery = Some(reason);
+    }
+
+    pub(super) fn handle_damage(&mut self) {
+        self.damaged = true;
     }
 
     pub(super) fn handle_dialled(&mut self, peer: FeedId, now: Instant) {
@@ -184,6 +190,9 @@ impl Core {
     pub(super) fn check(&self) -> Result<(), OwnFeedError> {
         if let Some(conflict) = self.conflict {
             return Err(OwnFeedError::Conflict(conflict));
+        }
+        if self.damaged {
+            return Err(OwnFeedError::Damaged);
         }
         match self.needs_recovery {
             Some(reason) => Err(OwnFeedError::NeedsRecovery(reason)),

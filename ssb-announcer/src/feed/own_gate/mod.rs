@@ -19,6 +19,11 @@ use self::core::{Core, Turn, Verdict};
 
 pub use self::core::{ANSWER_WITHIN, SETTLE, WAIT_AT_MOST};
 
+/// What to do where the database is damaged.
+pub(super) const MEND_DATABASE: &str = "stop this node, put a backup of ssb.sqlite3 in its place, or move ssb.sqlite3, \
+    ssb.sqlite3-wal and ssb.sqlite3-shm away; then run 'meshstream ssb recover', which fetches from peers what this node \
+    announced";
+
 /// Why nothing is appended to this node's feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OwnFeedError {
@@ -30,6 +35,9 @@ pub enum OwnFeedError {
         "{0}: nothing more is announced from here; stop the other node, then this one, and run 'meshstream ssb recover'"
     )]
     Conflict(Conflict),
+    /// The file that it stands in is not as it was written.
+    #[error("the feed database is damaged, and nothing more is announced from here: {MEND_DATABASE}")]
+    Damaged,
 }
 
 /// Why an owner has to run `meshstream ssb recover` before anything is appended.
@@ -135,6 +143,11 @@ impl OwnGate {
     /// Another node proved to have this node's key.
     pub fn handle_twin(&self) {
         self.change(|core| core.handle_twin());
+    }
+
+    /// The database was found damaged.
+    pub fn handle_damage(&self) {
+        self.change(Core::handle_damage);
     }
 
     pub(super) fn handle_taken(&self, up_to: FeedSequence, count: u64) {
