@@ -11,9 +11,9 @@ use stream_model::{DirectoryChange, MediaSequence, PlaylistChange, StreamName};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli;
 use crate::config::{Config, Mirror};
 use crate::node::{self, Node};
+use crate::output;
 
 /// The name under which the test picture is published.
 const STREAM: &str = "demo";
@@ -185,7 +185,7 @@ fn encode(url: &str) -> anyhow::Result<Child> {
 
 /// Talks to the person at the terminal. Where nobody listens any more, the demo goes on until it is stopped.
 fn say(line: &str) {
-    let _nobody_listens = cli::print(|out| writeln!(out, "{line}"));
+    let _nobody_listens = output::print(|out| writeln!(out, "{line}"));
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod host_lock;
 mod node;
+mod output;
 mod picture;
 mod status;
 mod web_address;

@@ -23,11 +23,11 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::admin_token;
-use crate::cli;
 use crate::config::{Config, Mirror};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
+use crate::output;
 use crate::picture;
 use crate::status::{OPEN_COMMUNITY, Parts, Status};
 use crate::web_address::web_addresses;
@@ -50,7 +50,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     stop_on_signals(&stop)?;
     let mut node = Node::start(&config).await.map_err(start_failure)?;
     let report = node.report().await;
-    cli::print(|out| write_ready(&report, out))?;
+    output::print(|out| write_ready(&report, out))?;
     let result = tokio::select! {
         () = stop.cancelled() => Ok(()),
         error = node.failed() => Err(error),

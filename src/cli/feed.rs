@@ -6,9 +6,10 @@ use clap::Subcommand;
 use serde_json::json;
 use stream_model::{FeedId, FollowEntry, Relation};
 
-use super::{Output, print, show};
+use super::{Output, show};
 use crate::config::Config;
 use crate::control::Client;
+use crate::output::print;
 
 const PATH: &str = "/control/feeds";
 

@@ -6,11 +6,12 @@ use clap::Subcommand;
 use stream_model::{NewStreamKey, NodeReport, StreamKeyEntry, StreamKeys as _, StreamName};
 use streamer::keys::KeyStore;
 
+use super::Output;
 use super::show::{print_json, when};
-use super::{Output, print};
 use crate::config::Config;
 use crate::control::{Client, Connection};
 use crate::data_dir::DataDir;
+use crate::output::print;
 
 /// Stands for a port that the system gives at each start.
 const ANY_PORT: &str = "PORT";

@@ -6,6 +6,7 @@ use stream_model::{BroadcastId, MessageKey};
 
 use crate::config::Config;
 use crate::control::Client;
+use crate::output::print;
 
 #[derive(Debug, Args)]
 pub(crate) struct Post {
@@ -44,5 +45,5 @@ pub(crate) async fn run(config: &Config, post: Post) -> anyhow::Result<()> {
         return super::show::print_json(&written);
     }
     let Written { key } = serde_json::from_value(written)?;
-    super::print(|out| writeln!(out, "Posted as {key}. It cannot be unsaid."))
+    print(|out| writeln!(out, "Posted as {key}. It cannot be unsaid."))
 }

@@ -8,9 +8,10 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 use stream_model::{MediaSequence, NodeReport, PeerReport, PeerState, WallTime};
 
-use super::{Output, print};
+use super::Output;
 use crate::config::Config;
 use crate::control::Client;
+use crate::output::print;
 
 /// The part of `/api/v1/broadcasts` that is shown.
 #[derive(Debug, Deserialize)]

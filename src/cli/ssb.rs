@@ -14,12 +14,13 @@ use ssb_announcer::recovery::{self, Answer, Found, Offers, Patience, Recovered};
 use stream_model::NodeReport;
 use tokio_util::sync::CancellationToken;
 
-use super::{Output, print, show};
+use super::{Output, show};
 use crate::config::Config;
 use crate::control::{Client, Connection};
 use crate::data_dir::{DataDir, feed_database, secret_file};
 use crate::host_lock::HostLock;
 use crate::node;
+use crate::output::print;
 
 /// How long nothing may happen before the search ends: longer than nodes on a LAN pause between telling of themselves.
 const QUIET: Duration = Duration::from_secs(8);

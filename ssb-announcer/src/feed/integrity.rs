@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 use stream_model::FeedId;
 
-use super::store::StoreError;
+use super::error::StoreError;
 use super::{remote, schema};
 
 /// Whether all of the file is still to be checked.

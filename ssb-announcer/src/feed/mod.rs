@@ -8,6 +8,7 @@
 
 mod asked;
 mod content_index;
+mod error;
 mod exercise;
 mod guard;
 mod integrity;
@@ -22,6 +23,7 @@ mod store;
 mod wanted;
 
 pub use content_index::{Arrival, ContentIndex};
+pub use error::StoreError;
 pub use exercise::exercise;
 pub use guard::MAX_RAW_BYTES;
 pub use message::{Message, SOCIAL_KINDS};
@@ -32,6 +34,6 @@ pub use rejection::Rejected;
 pub(crate) use remote::is_signed_by;
 pub use store::{
     Appended, FeedObserver, FeedStore, MAX_BATCH, MAX_BROADCAST_FEED_MESSAGES, MAX_NODE_FEED_MESSAGES, MAX_READ,
-    OwnAppend, StoreError,
+    OwnAppend,
 };
 pub use wanted::{FeedKind, MAX_INTRODUCED_BY_ONE, MAX_NODE_FEEDS, WantedFeeds};

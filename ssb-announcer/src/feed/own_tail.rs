@@ -4,8 +4,8 @@ use std::path::Path;
 
 use stream_model::{FeedId, FeedSequence};
 
+use super::error::StoreError;
 use super::schema;
-use super::store::StoreError;
 
 /// Lets every content index be built anew at the next start, because messages come and go without them now. Blocks.
 pub(crate) fn forget_indexes(database: &Path) -> Result<(), StoreError> {

@@ -14,8 +14,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_param
 use stream_model::{FeedId, FeedSequence, MessageKey, WallTime};
 
 use super::content_index::Arrival;
+use super::error::StoreError;
 use super::message::Message;
-use super::store::StoreError;
 
 const VERSION: i64 = 3;
 

@@ -5,7 +5,6 @@
 
 mod checking;
 mod dropping;
-mod error;
 mod limits;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -24,6 +23,7 @@ use tracing::{debug, warn};
 
 use super::asked::Asked;
 use super::content_index::{self, ContentIndex};
+use super::error::StoreError;
 use super::integrity::{self, Standing};
 use super::message::{self, Message};
 use super::own_gate::OwnGate;
@@ -32,8 +32,6 @@ use super::schema::{self, Head};
 use super::wanted::{FeedKind, WantedFeeds};
 use super::{Rejected, remote};
 use crate::identity::Identity;
-
-pub use self::error::StoreError;
 
 /// Messages validated and committed in one transaction: large enough that a backlog is bound by validation and not
 /// by syncing the disk, small enough that a hostile batch costs some 10 ms.

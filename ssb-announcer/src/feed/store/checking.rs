@@ -7,8 +7,8 @@ use rusqlite::InterruptHandle;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
-use super::{FeedStore, Inner, StoreError};
-use crate::feed::{integrity, schema};
+use super::{FeedStore, Inner};
+use crate::feed::{StoreError, integrity, schema};
 
 /// Stops what a connection is doing when it is dropped.
 struct InterruptOnDrop(InterruptHandle);

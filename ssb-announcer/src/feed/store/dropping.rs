@@ -11,9 +11,9 @@ use stream_model::{FeedId, FeedSequence, WallTime};
 use tokio::task::spawn_blocking;
 use tracing::info;
 
-use super::{FeedStore, Inner, StoreError};
+use super::{FeedStore, Inner};
 use crate::feed::message::Message;
-use crate::feed::schema;
+use crate::feed::{StoreError, schema};
 
 /// Messages deleted in one transaction, which holds the store's lock and grows the write-ahead log: at most 8 MB.
 const SLICE: u64 = 1_000;

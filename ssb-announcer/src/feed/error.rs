@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use crate::feed::message::SignError;
-use crate::feed::own_gate::{MEND_DATABASE, OwnFeedError};
+use super::message::SignError;
+use super::own_gate::{MEND_DATABASE, OwnFeedError};
 
 /// The store does not work.
 #[derive(Debug, thiserror::Error)]
