@@ -42,8 +42,8 @@ pub(crate) enum Command {
     /// Get this node's own feed back from its peers: after an import, a move to another machine, or a fork
     ///
     /// The node must not run. Peers are found as the node finds them: ssb.peers, mesh.peers, the mesh and the LAN. The
-    /// longest chain of messages that they hold becomes the node's. What only this node has and what contradicts it is
-    /// moved to a file in the data directory.
+    /// longest chain of messages that they hold becomes the node's. From the first message that contradicts it on, what
+    /// this node has is moved to a file in the data directory.
     Recover {
         /// Ask no longer than this
         #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]

@@ -16,7 +16,9 @@ use ssb_announcer::feed::{
 };
 use ssb_announcer::identity::{Identity, Machine};
 use ssb_announcer::{Config, SsbAnnouncer, gossip};
-use stream_model::{AnnounceError, BroadcastId, BroadcastStart, FeedId, FeedSequence, SsbPeer, Tracks, WallTime};
+use stream_model::{
+    AnnounceError, BroadcastId, BroadcastStart, FeedId, FeedSequence, FollowError, Relation, SsbPeer, Tracks, WallTime,
+};
 
 /// A guard against hanging, far above what any step takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -342,6 +344,8 @@ async fn a_node_whose_database_is_gone_announces_nothing_until_it_was_recovered(
         let node = start(directory.path(), "here").await;
         let error = announce(&node).await.unwrap_err().to_string();
         assert!(error.contains("database is gone") && error.contains("meshstream ssb recover"), "{error}");
+        let refused = node.follow_graph().relate(PEER, Relation::Following).await;
+        assert!(matches!(&refused, Err(FollowError::Refused(why)) if error.contains(why.as_str())), "{refused:?}");
         node.shutdown().await;
     }
 }

@@ -51,6 +51,9 @@ pub enum FollowError {
     /// A node cannot follow or block itself.
     #[error("{0} is this node's own feed: name another one")]
     Own(FeedId),
+    /// Nothing is to be written on this node's feed; the text says why and what to do.
+    #[error("{0}")]
+    Refused(String),
     /// The feed could not be written or the database not be read.
     #[error("cannot use the feeds: {0}")]
     Storage(String),

@@ -48,7 +48,7 @@ async fn relate(State(state): State<AppState>, body: Result<Bytes, BytesRejectio
 
 fn refuse(error: &FollowError) -> Response {
     let status = match error {
-        FollowError::Own(_) => StatusCode::CONFLICT,
+        FollowError::Own(_) | FollowError::Refused(_) => StatusCode::CONFLICT,
         _ => {
             tracing::error!(%error, "the follow graph cannot be managed");
             StatusCode::INTERNAL_SERVER_ERROR

@@ -26,7 +26,7 @@ pub const MAX_SEGMENTS: usize = 60_000;
 pub const MAX_FEEDS_PER_BROADCAST: usize = 64;
 /// Broadcast feeds replicated for one node, newest first: at 500 messages each, more than a day of 15 s segments.
 pub const MAX_WANTED_FEEDS_PER_NODE: usize = 16;
-/// Broadcast feeds replicated in all; the authors take turns. At 320 KB for a full one of our publishers, 330 MB.
+/// Broadcast feeds replicated in all; the authors take turns. At 360 KB for a full one of our publishers, 370 MB.
 pub const MAX_WANTED_FEEDS: usize = 1_024;
 /// Without a sign of life for this long a broadcast counts as ended, until it is heard again.
 pub const SILENCE: Duration = Duration::from_secs(10 * 60);

@@ -208,7 +208,10 @@ impl FollowGraph for Contacts {
 }
 
 fn storage(error: StoreError) -> FollowError {
-    FollowError::Storage(error.to_string())
+    match error {
+        StoreError::OwnFeed(refused) => FollowError::Refused(refused.to_string()),
+        error => FollowError::Storage(error.to_string()),
+    }
 }
 
 impl fmt::Debug for Contacts {
