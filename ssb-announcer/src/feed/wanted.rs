@@ -93,11 +93,6 @@ impl WantedFeeds {
         self.kind(feed) == Some(FeedKind::Broadcast) && self.lent.contains(feed)
     }
 
-    /// The node feed that names a wanted broadcast feed.
-    pub(super) fn author_of(&self, feed: &FeedId) -> Option<FeedId> {
-        self.naming(feed).next()
-    }
-
     /// Wants the node feed of a peer. Where there is no room it takes that of a node known only by hearsay. Returns
     /// whether it is wanted now.
     pub(super) fn add_peer(&mut self, feed: FeedId) -> bool {
@@ -171,7 +166,7 @@ impl WantedFeeds {
     }
 
     /// The node feeds that name a broadcast feed and are wanted themselves.
-    fn naming(&self, feed: &FeedId) -> impl Iterator<Item = FeedId> {
+    pub(super) fn naming(&self, feed: &FeedId) -> impl Iterator<Item = FeedId> {
         let names = self.broadcasts.range((*feed, FeedId([0; 32]))..=(*feed, FeedId([0xff; 32])));
         names.map(|(_, author)| *author).filter(|author| self.is_node(author) && !self.blocked.contains(author))
     }

@@ -117,6 +117,28 @@ async fn a_feed_that_floods_is_cut_off_counted_and_taken_up_again_later() {
 }
 
 #[tokio::test]
+async fn naming_somebody_elses_broadcast_feed_does_not_use_up_its_quota() {
+    let (me, honest_feed, flooding_feed) = (identity(1), identity(2), identity(3));
+    // Whoever is looked at first.
+    let mut authors = [identity(4).id(), identity(5).id()];
+    authors.sort_unstable();
+    for [attacker, honest] in [authors, [authors[1], authors[0]]] {
+        let store = FeedStore::in_memory(me.id(), vec![]).unwrap();
+        store.want_peer(attacker);
+        store.want_peer(honest);
+        let (flooding, live) = (flooding_feed.id(), honest_feed.id());
+        store.want_broadcasts([(flooding, attacker), (live, attacker), (live, honest)].into());
+
+        let flood = written(&flooding_feed, 900, 7_000).await;
+        let answers = store.append_remote_blocking(&flood).unwrap();
+        assert!(answers.contains(&Err(Rejected::OverQuota(flooding))), "only the attacker names it");
+        let segments = written(&honest_feed, 10, 7_000).await;
+        assert!(store.append_remote_blocking(&segments).unwrap().iter().all(Result::is_ok));
+        assert!(store.wanted().borrow().receives(&live));
+    }
+}
+
+#[tokio::test]
 async fn fresh_identities_on_one_neighbours_word_are_refused_beyond_its_budget_and_counted() {
     let me = identity(1);
     let store = FeedStore::in_memory(me.id(), vec![]).unwrap();

@@ -49,7 +49,10 @@ impl FeedStore {
         let mut quotas = self.inner.quotas();
         let ready: BTreeSet<FeedId> = wanted
             .paused()
-            .filter(|feed| account(&wanted, feed).is_none_or(|account| quotas.is_ready(account, now)))
+            .filter(|feed| {
+                accounts(&wanted, feed)
+                    .is_none_or(|accounts| accounts.into_iter().any(|account| quotas.is_ready(account, now)))
+            })
             .collect();
         drop(quotas);
         if wanted.paused().next().is_some() {
@@ -72,11 +75,12 @@ impl Inner {
         mut run: impl Iterator<Item = &'a Message>,
         now: Instant,
     ) -> usize {
-        let Some(account) = account(wanted, &author) else { return run.count() };
+        let Some(accounts) = accounts(wanted, &author) else { return run.count() };
         let mut quotas = self.quotas();
         let mut afforded = 0;
         let exceeded = run.any(|message| {
-            let has_room = quotas.take(account, message.value_json.len() as u64, now);
+            let bytes = message.value_json.len() as u64;
+            let has_room = accounts.iter().any(|account| quotas.take(*account, bytes, now));
             afforded += usize::from(has_room);
             !has_room
         });
@@ -90,11 +94,12 @@ impl Inner {
     }
 }
 
-/// Which quota a feed is under; none for own feeds.
-fn account(wanted: &WantedFeeds, feed: &FeedId) -> Option<Account> {
+/// The quotas that a feed is under, of which one with room is enough; none for own feeds. Anybody can name anybody's
+/// broadcast feed: who names one that is not its own pays for it, and does not use up what its author has.
+fn accounts(wanted: &WantedFeeds, feed: &FeedId) -> Option<Vec<Account>> {
     match wanted.kind(feed)? {
         FeedKind::Own => None,
-        FeedKind::Node => Some(Account::Node(*feed)),
-        FeedKind::Broadcast => wanted.author_of(feed).map(Account::Broadcasts),
+        FeedKind::Node => Some(vec![Account::Node(*feed)]),
+        FeedKind::Broadcast => Some(wanted.naming(feed).map(Account::Broadcasts).collect()),
     }
 }
