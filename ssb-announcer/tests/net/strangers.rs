@@ -1,6 +1,8 @@
 //! Peers that nobody has named: other programs, older versions, and ones that do less or other than expected. Each is
 //! answered as far as it can be, and disturbs nobody.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -357,4 +359,17 @@ async fn a_history_in_another_order_is_taken_all_the_same() {
     }
     node.holds(author.id(), 300).await;
     assert_eq!(node.store.clock(&author.id()), FeedSequence(300));
+}
+
+/// Between broadcasts there may be nothing to say for hours.
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_said_for_minutes_stays() {
+    let node = Node::start(1);
+    let mut peer = Attacker::replicating(&node, 66).await;
+    peer.ebt("{}").await;
+    peer.settled(2).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(600)).await;
+    tokio::time::resume();
+    peer.settled(3).await;
 }

@@ -176,7 +176,8 @@ impl Connection {
         cancel: &CancellationToken,
     ) -> Result<End, ConnectionError> {
         let mut plain = BytesMut::new();
-        let mut replicate_until = Instant::now() + REPLICATE_WITHIN;
+        // Since when nothing is replicated.
+        let mut useless_since = Some(Instant::now());
         // Since when bytes wait of which the socket has taken none, and how many it had taken then.
         let mut stuck: Option<(Instant, u64)> = None;
         loop {
@@ -189,9 +190,7 @@ impl Connection {
             let now = Instant::now();
             self.act(now.into_std()).await?;
             self.fill().await?;
-            if self.feeds.is_replicating() {
-                replicate_until = now + REPLICATE_WITHIN;
-            }
+            useless_since = if self.feeds.is_replicating() { None } else { useless_since.or(Some(now)) };
             let (written, waiting) = (self.wire.written(), self.wire.buffered());
             stuck = match stuck {
                 _ if waiting == 0 => None,
@@ -199,6 +198,7 @@ impl Connection {
                 _ => Some((Instant::now(), written)),
             };
             let stalled = stuck.map(|(since, _)| since + STALLED_AFTER);
+            let useless = useless_since.map(|since| since + REPLICATE_WITHIN);
             let blob_timer = self.blobs.as_ref().and_then(BlobTraffic::next_timeout);
             let timer = self.feeds.next_timeout().into_iter().chain(blob_timer).min();
             tokio::select! {
@@ -229,7 +229,7 @@ impl Connection {
                 }
                 () = sleep_until(timer.map(Instant::from)) => {}
                 () = sleep_until(stalled) => return Err(ConnectionError::Stalled),
-                () = tokio::time::sleep_until(replicate_until) => return Err(ConnectionError::NoReplication),
+                () = sleep_until(useless) => return Err(ConnectionError::NoReplication),
             }
         }
     }
