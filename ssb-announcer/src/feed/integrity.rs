@@ -8,30 +8,51 @@ use stream_model::FeedId;
 use super::error::StoreError;
 use super::{remote, schema};
 
-/// Whether all of the file is still to be checked.
+/// How the last run left the database; the number is kept in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The last run ended in order.
-    Closed,
-    /// The last run was cut off.
-    CutOff,
+    /// It ended in order.
+    Closed = 1,
+    /// It was cut off: all of the file is still to be checked.
+    CutOff = 0,
+    /// It found damage.
+    Damaged = 2,
 }
 
-/// Checks the ends of all feeds, and notes that the database is in use until [`end`].
+/// Checks the ends of all feeds, and notes that the database is in use until [`end`]. Where damage was found before,
+/// all of the file.
 pub(super) fn begin(connection: &Connection, node: &FeedId) -> Result<Standing, StoreError> {
-    let standing = if was_closed(connection)? { Standing::Closed } else { Standing::CutOff };
+    let mut standing = standing(connection)?;
+    if standing == Standing::Damaged {
+        check_all(connection)?;
+        standing = Standing::Closed;
+    }
     check_ends(connection, node)?;
-    connection.execute("UPDATE runs SET closed = 0", [])?;
+    note(connection, Standing::CutOff)?;
     Ok(standing)
 }
 
 /// Notes that the database is closed.
 pub(super) fn end(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE runs SET closed = 1", []).map(|_| ())
+    note(connection, Standing::Closed)
 }
 
-fn was_closed(connection: &Connection) -> Result<bool, StoreError> {
-    Ok(connection.query_row("SELECT count(*) FROM runs WHERE closed = 1", [], |row| Ok(row.get::<_, i64>(0)? == 1))?)
+/// Notes that the database was found damaged.
+pub(super) fn note_damage(connection: &Connection) -> rusqlite::Result<()> {
+    note(connection, Standing::Damaged)
+}
+
+fn note(connection: &Connection, standing: Standing) -> rusqlite::Result<()> {
+    connection.execute("UPDATE runs SET closed = ?1", [standing as i64]).map(drop)
+}
+
+fn standing(connection: &Connection) -> Result<Standing, StoreError> {
+    let closed: Option<i64> = connection.query_row("SELECT max(closed) FROM runs", [], |row| row.get(0))?;
+    Ok(match closed {
+        Some(1) => Standing::Closed,
+        Some(2) => Standing::Damaged,
+        _ => Standing::CutOff,
+    })
 }
 
 /// Reads all of the file.

@@ -32,7 +32,13 @@ impl FeedStore {
         let connection = opened.await.map_err(|_| StoreError::Cancelled)??;
         let _interrupt = InterruptOnDrop(connection.get_interrupt_handle());
         let checked = spawn_blocking(move || integrity::check_all(&connection));
-        checked.await.map_err(|_| StoreError::Cancelled)??;
+        let checked = checked.await.map_err(|_| StoreError::Cancelled)?;
+        if let Err(StoreError::Damaged(_)) = checked {
+            let inner = self.inner.clone();
+            let noted = spawn_blocking(move || integrity::note_damage(&inner.writer()));
+            noted.await.map_err(|_| StoreError::Cancelled)??;
+        }
+        checked?;
         *self.inner.unchecked() = None;
         info!("the feed database is whole");
         Ok(())
