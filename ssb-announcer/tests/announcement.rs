@@ -17,6 +17,7 @@ use stream_model::{
     Directory as _, DirectoryChange, DiscontinuitySequence, EndReason, FeedId, FeedSequence, Interest, MediaSegment,
     MediaSequence, MessageKey, Tracks, WallTime,
 };
+use tokio::time::Instant;
 
 /// No test waits for anything but work on this machine.
 const GUARD: Duration = Duration::from_secs(60);
@@ -352,6 +353,32 @@ async fn broadcast_feeds_are_wanted_as_they_are_named() {
     assert_eq!(wanted.borrow_and_update().kind(&feed), Some(FeedKind::Broadcast));
     assert!(offer().await.unwrap()[0].is_ok());
     assert_eq!(viewer.sequences(&id), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn neighbours_that_change_what_they_ask_for_are_heeded_once_a_second() {
+    let (publisher, viewer) = (Node::in_memory(1), Node::in_memory(2));
+    let id = publisher.announcer.start(start()).await.unwrap();
+    for sequence in 0..3 {
+        publisher.live(id, sequence..sequence + 1).await;
+        publisher.announcer.resume(id, MediaSequence(sequence + 1)).await.unwrap();
+    }
+    viewer.store.want_peer(publisher.identity.id());
+    viewer.replicate_from(&publisher).await;
+    let by_itself = viewer.broadcast_feeds();
+    let earlier: Vec<FeedId> = publisher.broadcast_feeds().into_iter().filter(|one| !by_itself.contains(one)).collect();
+    let mut wanted = viewer.store.wanted();
+    let asking = async {
+        for (neighbour, feed) in (7..).zip(&earlier[..2]) {
+            let asked_at = Instant::now();
+            viewer.store.note_asked(FeedId([neighbour; 32]), [*feed].into());
+            wanted.wait_for(|wanted| wanted.kind(feed).is_some()).await.unwrap();
+            // Of the paused clock, which goes on only while everything waits.
+            assert!(neighbour == 7 || asked_at.elapsed() >= Duration::from_secs(1));
+        }
+        viewer.directory.close();
+    };
+    tokio::join!(viewer.directory.run(), asking);
 }
 
 #[tokio::test(start_paused = true)]

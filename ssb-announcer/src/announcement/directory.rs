@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use metrics::{counter, gauge};
-use stream_model::{BroadcastId, Directory, DirectoryChange, FeedId, Interest, Listing, MediaSegment, MediaSequence};
+use stream_model::{
+    BroadcastId, Directory, DirectoryChange, FeedId, FeedSequence, Interest, Listing, MediaSegment, MediaSequence,
+};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,10 @@ const CHANGES: usize = 1_024;
 
 /// How often it is looked at who fell silent. Against ten minutes of silence this is soon enough.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How long neighbours that change what they ask for have to wait for the next look, which goes through all broadcasts:
+/// nothing to whoever fetches segments of many seconds.
+const REST: Duration = Duration::from_secs(1);
 
 /// Messages read again at the start: for each broadcast remembered its beginning and its end, and as many changes of
 /// feed as the segments remembered can have.
@@ -87,18 +93,25 @@ impl BroadcastDirectory {
     pub async fn run(&self) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut next = async || {
+        let mut rested = Instant::now();
+        loop {
             tokio::select! {
+                () = self.closed.cancelled() => return,
                 _ = ticks.tick() => {}
-                () = self.store.asked_changed() => {}
+                () = self.asked_changed(rested) => {}
                 // What is held may have become less.
                 () = self.interest_changed.notified() => {}
             }
-        };
-        while self.closed.run_until_cancelled(next()).await.is_some() {
             self.look();
             self.drop_expired().await;
+            rested = Instant::now() + REST;
         }
+    }
+
+    /// Waits for a change of what neighbours ask for; one before `rested` is there then. May be cancelled.
+    async fn asked_changed(&self, rested: Instant) {
+        tokio::time::sleep_until(rested).await;
+        self.store.asked_changed().await;
     }
 
     /// Notices what time and neighbours have changed.
@@ -120,7 +133,7 @@ impl BroadcastDirectory {
         let is_others = |feed: &FeedId| wanted.is_own(feed) || wanted.kind(feed) == Some(FeedKind::Node);
         let mut expired: Vec<FeedId> =
             self.read(|index| index.expired_feeds(Instant::now().into_std(), &held)).into_iter().collect();
-        expired.retain(|feed| !is_others(feed) && !self.store.is_dropped(feed));
+        expired.retain(|feed| self.store.clock(feed) != FeedSequence(0) && !is_others(feed));
         if !expired.is_empty()
             && let Err(error) = self.store.drop_feeds(expired).await
         {

@@ -176,14 +176,8 @@ pub(super) fn insert_own_feed(transaction: &Transaction<'_>, feed: &FeedId) -> R
     Ok(())
 }
 
-/// Notes that a feed is dropped, with its last message where there is one, and forgets the oldest such notes beyond
-/// `most`.
-pub(super) fn insert_tombstone(
-    transaction: &Transaction<'_>,
-    feed: &FeedId,
-    now: WallTime,
-    most: usize,
-) -> Result<(), StoreError> {
+/// Notes that a feed is dropped, with its last message where there is one.
+pub(super) fn insert_tombstone(transaction: &Transaction<'_>, feed: &FeedId, now: WallTime) -> Result<(), StoreError> {
     transaction.execute(
         "INSERT INTO tombstones (feed, sequence, key, kind, value, dropped_at)
          SELECT :feed, coalesce(feeds.sequence, 0), messages.key, messages.kind, messages.value, :now
@@ -193,12 +187,17 @@ pub(super) fn insert_tombstone(
          WHERE true ON CONFLICT (feed) DO NOTHING",
         named_params! { ":feed": feed.0, ":now": i64::try_from(now.0).unwrap_or(i64::MAX) },
     )?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    transaction.execute(
-        "DELETE FROM tombstones WHERE id <= (SELECT id FROM tombstones ORDER BY id DESC LIMIT 1 OFFSET ?1)",
-        [most],
-    )?;
     Ok(())
+}
+
+/// Forgets the oldest notes of dropped feeds beyond `most`, and returns whose.
+pub(super) fn trim_tombstones(transaction: &Transaction<'_>, most: usize) -> Result<Vec<FeedId>, StoreError> {
+    let mut statement = transaction.prepare(
+        "DELETE FROM tombstones WHERE id <= (SELECT id FROM tombstones ORDER BY id DESC LIMIT 1 OFFSET ?1)
+         RETURNING feed",
+    )?;
+    let rows = statement.query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok(FeedId(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Hands over the last message of each dropped feed, in the order of dropping.

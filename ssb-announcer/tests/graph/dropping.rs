@@ -173,6 +173,19 @@ async fn a_dropped_feed_stays_dropped_over_a_restart_and_what_it_came_to_stays_k
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_ended_feed_that_was_never_here_leaves_no_trace() {
+    let (publisher, _, feed) = publisher().await;
+    let viewer = Node::in_memory(2);
+    viewer.holds([]);
+    viewer.store.want_peer(publisher.id());
+    assert!(all_ok(&viewer.take(publisher.id(), &publisher).await));
+    assert!(viewer.broadcast_feeds().contains(&feed));
+    pass(REPLICATED_AFTER_END + A_MOMENT).await;
+    assert!(!viewer.store.is_dropped(&feed));
+    assert_eq!(viewer.take(feed, &publisher).await[0], Err(Rejected::Unwanted(feed)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_dropped_before_it_is_known_what_is_held() {
     let (publisher, id, feed) = publisher().await;
     let viewer = Node::in_memory(2);
