@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::json;
 use stream_model::{FeedId, FeedSequence, SsbPeer};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::branch::Branch;
 use crate::feed::{MAX_BATCH, StoreError};
@@ -22,7 +22,8 @@ use crate::replication::note::{self, Received, Unreadable};
 
 /// How long TCP may take to connect to one address.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// How long a peer may be silent.
+/// How long a peer may give nothing of the feed, whatever else it sends: others wait for its turn to end. A message takes
+/// a fraction of it on the slowest link.
 const SILENT_FOR: Duration = Duration::from_secs(15);
 /// Calls that a peer may make meanwhile; JavaScript peers make a handful.
 const MAX_CALLS: usize = 256;
@@ -66,6 +67,9 @@ pub enum AskError {
     /// What it sent is not a message.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// The time for all peers was up first.
+    #[error("the time to look was up")]
+    CutOff,
     /// Messages are missing.
     #[error("messages are missing: {0}")]
     TooFarAhead(#[from] TooFarAhead),
@@ -92,13 +96,15 @@ pub(super) async fn ask(
     let history = asking.call()?;
     let mut in_order = InOrder::from(FeedSequence(1));
     let mut plain = BytesMut::new();
+    let mut received = in_order.received();
+    let mut silent_at = Instant::now() + SILENT_FOR;
     let ended = loop {
         writer.push(&asking.out.split());
         let silent = || AskError::TimedOut(SILENT_FOR);
         while writer.buffered() > 0 {
-            timeout(SILENT_FOR, writer.write()).await.map_err(|_| silent())??;
+            timeout_at(silent_at, writer.write()).await.map_err(|_| silent())??;
         }
-        let open = timeout(SILENT_FOR, reader.read(&mut plain)).await.map_err(|_| silent())??;
+        let open = timeout_at(silent_at, reader.read(&mut plain)).await.map_err(|_| silent())??;
         let (values, ended) = asking.handle(&mut plain, history)?;
         let mut ready = Vec::new();
         for value in values {
@@ -113,6 +119,10 @@ pub(super) async fn ask(
             if !branch.take(batch.to_vec()).await? {
                 return Err(AskError::BrokenChain(branch.length()));
             }
+        }
+        if in_order.received() > received {
+            received = in_order.received();
+            silent_at = Instant::now() + SILENT_FOR;
         }
         match ended {
             Some(ended) => break ended,

@@ -19,12 +19,12 @@ use bytes::Bytes;
 use stream_model::{FeedId, FeedSequence, SsbPeer, WallTime};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::feed::{FeedStore, MAX_READ, Message, StoreError, own_tail};
+use crate::feed::{FeedStore, MAX_READ, Message, RecoverReason, StoreError, own_tail};
 use crate::gossip::BindError;
 use crate::handshake::NetworkKey;
-use crate::identity::{Identity, IdentityError, Place};
+use crate::identity::{Identity, IdentityError, Place, Standing};
 
 pub use ask::AskError;
 use branch::{Branch, Choice};
@@ -63,6 +63,8 @@ pub struct Found {
     pub asked: usize,
     /// Peers that answered to the end.
     pub answered: usize,
+    /// Peers that were still giving messages when the time was up.
+    pub cut_off: usize,
 }
 
 impl Found {
@@ -106,6 +108,17 @@ pub enum RecoverError {
     /// A message that was valid a moment ago was refused.
     #[error("message {0} was refused by the database")]
     Refused(FeedSequence),
+    /// More of the feed is known than was received.
+    #[error(
+        "{peers} peers were still giving messages when the time was up; the feed has {messages} here now and may have \
+         more: run it again with a longer --wait"
+    )]
+    StillGiving {
+        /// Peers that were cut off.
+        peers: usize,
+        /// Messages of the feed that are here.
+        messages: FeedSequence,
+    },
 }
 
 /// What was done.
@@ -121,7 +134,8 @@ pub struct Recovered {
     pub aside: Option<(PathBuf, u64)>,
 }
 
-/// Asks all peers that are offered. Returns once nothing has happened for a while. May be cancelled.
+/// Asks all peers that are offered. Returns once nothing has happened for a while, or the time is up: what peers have
+/// given until then counts. May be cancelled.
 ///
 /// # Errors
 /// [`StoreError`] where the memory for a feed fails; failing peers are told to `progress`.
@@ -134,28 +148,30 @@ pub async fn look(
 ) -> Result<Found, StoreError> {
     let started = Instant::now();
     let mut last_event = started;
-    let mut found = Found { choice: Choice::default(), asked: 0, answered: 0 };
+    let end = started + patience.at_most;
+    let mut found = Found { choice: Choice::default(), asked: 0, answered: 0, cut_off: 0 };
     let mut known: BTreeMap<FeedId, SsbPeer> = BTreeMap::new();
     let mut queue: VecDeque<SsbPeer> = VecDeque::new();
     let mut tasks = JoinSet::new();
     let mut offers_open = true;
     loop {
-        while let Some(peer) = queue.pop_front().filter(|_| tasks.len() < AT_ONCE) {
+        let in_time = Instant::now() < end;
+        while in_time
+            && tasks.len() < AT_ONCE
+            && let Some(peer) = queue.pop_front()
+        {
             found.asked += 1;
             let (identity, branch) = (identity.clone(), Branch::new(identity.id())?);
             let network = network.clone();
             tasks.spawn(async move {
-                let outcome = ask::ask(&network, &identity, &peer, &branch).await;
-                (peer.feed, branch, outcome)
+                let outcome = timeout_at(end, ask::ask(&network, &identity, &peer, &branch)).await;
+                (peer.feed, branch, outcome.unwrap_or(Err(AskError::CutOff)))
             });
         }
         if !offers_open && tasks.is_empty() {
             return Ok(found);
         }
-        let mut until = started + patience.at_most;
-        if tasks.is_empty() {
-            until = until.min(last_event + patience.quiet);
-        }
+        let until = if tasks.is_empty() { end.min(last_event + patience.quiet) } else { end };
         tokio::select! {
             offer = offers.recv(), if offers_open => match offer {
                 None => offers_open = false,
@@ -171,26 +187,38 @@ pub async fn look(
                 last_event = Instant::now();
                 let Ok((peer, branch, outcome)) = ended else { continue };
                 found.answered += usize::from(outcome.is_ok());
+                found.cut_off += usize::from(branch.length().0 > 0 && matches!(outcome, Err(AskError::CutOff)));
                 progress(&Answer { peer, gave: branch.length(), error: outcome.err() });
                 found.choice.consider(branch).await?;
             }
-            () = sleep_until(until) => return Ok(found),
+            // Those that are being asked end at the same time.
+            () = sleep_until(until), if offers_open => offers_open = false,
         }
     }
 }
 
 /// Makes what peers have the node's feed: adds what is missing, and moves aside what contradicts it. Where peers have
 /// anything of it, the place counts as the identity's home from then on. The caller holds the data directory's lock.
+/// Where peers were cut off, what they have is not known: what continues the feed is kept, nothing is moved aside, and
+/// recovery stays due.
 ///
 /// # Errors
 /// [`RecoverError`]; trying again goes on from there.
 pub async fn apply(database: &Path, node: FeedId, place: &Place, found: &Found) -> Result<Recovered, RecoverError> {
+    if found.length().0 > 0 && !matches!(place.standing()?, Standing::Recover(_)) {
+        // Half a feed is none to go on from, whatever ends this half way.
+        place.require_recovery(RecoverReason::Unfinished)?;
+    }
     let mut store = open(database, node).await?;
     let before = store.clock(&node);
     let mut recovered = Recovered { before, after: before, taken: 0, aside: None };
     let Some(best) = &found.choice.best else { return Ok(recovered) };
+    let still_giving = |messages| RecoverError::StillGiving { peers: found.cut_off, messages };
     blocking(database, own_tail::forget_indexes).await?;
     if let Some(from) = best.differs_from(&store).await? {
+        if found.cut_off > 0 {
+            return Err(still_giving(before));
+        }
         let tail = read_all(&store, node, from).await?;
         let path = write_aside(database, from, &tail)?;
         recovered.aside = Some((path, tail.len() as u64));
@@ -211,6 +239,9 @@ pub async fn apply(database: &Path, node: FeedId, place: &Place, found: &Found) 
             return Err(RecoverError::Refused(have.next()));
         }
         recovered.taken += answers.len() as u64;
+    }
+    if found.cut_off > 0 {
+        return Err(still_giving(recovered.after));
     }
     place.settle()?;
     Ok(recovered)

@@ -38,6 +38,11 @@ impl Attacker {
         let identity = Identity::from_seed(&[seed; 32]);
         let listener = TcpListener::bind("[::1]:0").await.unwrap();
         node.gossip.offer(SsbPeer { feed: identity.id(), addresses: vec![listener.local_addr().unwrap()] });
+        Self::accepts(&listener, &identity).await
+    }
+
+    /// Lets somebody in who dials the listener.
+    pub(crate) async fn accepts(listener: &TcpListener, identity: &Identity) -> Self {
         let (mut stream, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
         let keys = authenticate_server(&mut stream, &network(), identity.signing_key()).await.unwrap();
         Self::over(stream, keys)
@@ -155,8 +160,18 @@ impl Attacker {
 
     /// Waits until the node has handled everything sent so far.
     pub(crate) async fn settled(&mut self, request: i32) {
+        assert!(self.is_heard(request).await, "the connection stays");
+    }
+
+    /// Waits until the node has handled everything sent so far; `false` where it ended the connection.
+    pub(crate) async fn is_heard(&mut self, request: i32) -> bool {
         self.send(request, false, r#"{"name":["whoami"],"args":[]}"#).await;
-        while self.receive().await.expect("the connection stays").request != -request {}
+        while let Some(packet) = self.receive().await {
+            if packet.request == -request {
+                return true;
+            }
+        }
+        false
     }
 }
 

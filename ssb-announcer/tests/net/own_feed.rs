@@ -1,13 +1,17 @@
 //! The node's own feed over real connections: restored backups, copies that run twice, and recovery from peers.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ssb_announcer::feed::{Conflict, FeedStore, Message, OwnAppend, OwnFeedError, StoreError};
 use ssb_announcer::identity::{Identity, Machine, Place, Standing};
-use ssb_announcer::recovery::{self, Found, Patience, Recovered};
+use ssb_announcer::recovery::{self, Found, Patience, RecoverError, Recovered};
 use stream_model::{FeedId, FeedSequence, PeerBook as _, SsbPeer};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
+use crate::attacker::{Attacker, messages};
 use crate::js_peer::JavaScriptPeer;
 use crate::node::{Node, PATIENCE, network};
 
@@ -297,4 +301,105 @@ async fn a_javascript_peer_gives_an_imported_identity_its_feed_back() {
     let (_, recovered, answers) = files.recover(&[js.as_peer()]).await;
     assert_eq!(recovered.taken, 20, "{answers:?}");
     assert_eq!(all(&files.open(), identity.id()).await, all(&before, identity.id()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_found_while_others_are_asked_has_a_turn_too() {
+    let identity = Identity::from_seed(&[103; 32]);
+    let silent = TcpListener::bind("[::1]:0").await.unwrap();
+    let peer =
+        |seed| SsbPeer { feed: Identity::from_seed(&[seed; 32]).id(), addresses: vec![silent.local_addr().unwrap()] };
+    let (offers, found) = mpsc::channel(1);
+    let patience = Patience { quiet: PATIENCE, at_most: PATIENCE };
+    let looking = tokio::spawn(recovery::look(network(), identity.clone(), found, patience, |_| {}));
+    for seed in 104..110 {
+        offers.send(peer(seed)).await.unwrap();
+    }
+    // Who is the node itself is asked nothing; that there is room for the second one shows that all before were heard.
+    for _ in 0..2 {
+        offers.send(SsbPeer { feed: identity.id(), addresses: vec![] }).await.unwrap();
+    }
+    drop(offers);
+    let refusing = tokio::spawn(async move { while silent.accept().await.is_ok() {} });
+    assert_eq!(looking.await.unwrap().unwrap().asked, 6);
+    refusing.abort();
+}
+
+/// A peer that has given the first `count` of these messages, and a task that looks for the feed. Everything given has
+/// been taken.
+async fn half_way(
+    identity: &Identity,
+    given: &[String],
+    at_most: Duration,
+) -> (Attacker, i32, tokio::task::JoinHandle<(Found, Vec<Option<String>>)>) {
+    let listener = TcpListener::bind("[::1]:0").await.unwrap();
+    let giver = Identity::from_seed(&[112; 32]);
+    let (offers, found) = mpsc::channel(1);
+    let offer = SsbPeer { feed: giver.id(), addresses: vec![listener.local_addr().unwrap()] };
+    offers.send(offer).await.unwrap();
+    let node = identity.clone();
+    let looking = tokio::spawn(async move {
+        let mut errors = Vec::new();
+        let patience = Patience { quiet: Duration::from_secs(1), at_most };
+        let looked = recovery::look(network(), node, found, patience, |answer| {
+            errors.push(answer.error.as_ref().map(ToString::to_string));
+        });
+        let found = looked.await.unwrap();
+        drop(offers);
+        (found, errors)
+    });
+    let mut peer = Attacker::accepts(&listener, &giver).await;
+    let request = peer.is_asked_for(identity.id()).await;
+    for message in given {
+        peer.send(-request, true, message.clone()).await;
+    }
+    peer.settled(1).await;
+    (peer, request, looking)
+}
+
+#[tokio::test]
+async fn what_a_peer_gave_until_the_time_was_up_is_kept_and_is_not_taken_for_all() {
+    let identity = Identity::from_seed(&[111; 32]);
+    let all_messages = messages(&identity, &["1", "2", "3", "4"]).await;
+    // Less than a peer may be silent.
+    let at_most = Duration::from_secs(14);
+    let (_peer, _, looking) = half_way(&identity, &all_messages[..3], at_most).await;
+    tokio::time::pause();
+    let (found, errors) = looking.await.unwrap();
+    tokio::time::resume();
+    assert_eq!((found.length(), found.cut_off, found.answered), (FeedSequence(3), 1, 0));
+    assert_eq!(errors, [Some("the time to look was up".to_owned())]);
+
+    let files = Files::new(identity.clone(), &[]).await;
+    files.place.settle().unwrap();
+    let refused = recovery::apply(&files.database(), identity.id(), &files.place, &found).await.unwrap_err();
+    assert!(matches!(refused, RecoverError::StillGiving { peers: 1, messages: FeedSequence(3) }), "{refused}");
+    assert!(refused.to_string().contains("longer --wait"), "{refused}");
+    assert_eq!(all(&files.open(), identity.id()).await.len(), 3);
+    assert!(matches!(files.place.standing().unwrap(), Standing::Recover(_)));
+
+    let other = FeedStore::in_memory(identity.id(), vec![]).unwrap();
+    append(&other, &identity, "apart").await.unwrap();
+    let files = Files::new(identity.clone(), &all(&other, identity.id()).await).await;
+    let refused = recovery::apply(&files.database(), identity.id(), &files.place, &found).await.unwrap_err();
+    assert!(matches!(refused, RecoverError::StillGiving { messages: FeedSequence(1), .. }), "{refused}");
+    assert_eq!(all(&files.open(), identity.id()).await, all(&other, identity.id()).await, "nothing was moved aside");
+}
+
+#[tokio::test]
+async fn a_peer_that_repeats_itself_loses_its_turn() {
+    let identity = Identity::from_seed(&[113; 32]);
+    let given = messages(&identity, &["1"]).await;
+    let (mut peer, request, looking) = half_way(&identity, &given, Duration::from_secs(100)).await;
+    let mut call = 1;
+    while peer.send(-request, true, given[0].clone()).await && peer.is_heard(call + 1).await {
+        call += 1;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        tokio::time::resume();
+    }
+    tokio::time::pause();
+    let (found, errors) = looking.await.unwrap();
+    assert_eq!((found.length(), found.cut_off), (FeedSequence(1), 0));
+    assert_eq!(errors, [Some("no answer within 15s".to_owned())]);
 }

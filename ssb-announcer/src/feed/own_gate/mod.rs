@@ -57,6 +57,9 @@ pub enum RecoverReason {
     /// The feed was found forked.
     #[error("this node's feed is forked")]
     Forked,
+    /// A recovery of the feed ended half way.
+    #[error("this node's feed was recovered in part only")]
+    Unfinished,
 }
 
 /// A sign that this node's key is in use elsewhere.

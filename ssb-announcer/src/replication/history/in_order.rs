@@ -35,6 +35,11 @@ impl InOrder {
         sequence > self.next
     }
 
+    /// Grows with each message that was not there before, whether it waits or not.
+    pub fn received(&self) -> u64 {
+        self.next.0 + self.waiting.len() as u64
+    }
+
     /// Takes a message and gives those that follow each other now. One that was given already is given again.
     ///
     /// # Errors
@@ -86,6 +91,7 @@ mod tests {
             }
             let expected: Vec<_> = (5..60).map(|n| (FeedSequence(n), Bytes::from(n.to_string()))).collect();
             prop_assert_eq!(out, expected);
+            prop_assert_eq!(in_order.received(), 60);
             prop_assert_eq!(in_order.bytes, 0);
         }
     }
