@@ -50,8 +50,8 @@ pub struct Wish {
 pub enum Got {
     /// These bytes are said to be the blob.
     Whole(BlobId, Bytes),
-    /// It came to nothing.
-    Nothing(BlobId),
+    /// It came to nothing, after so many bytes.
+    Nothing(BlobId, usize),
 }
 
 #[derive(Debug)]
@@ -71,6 +71,8 @@ pub struct Exchange<S> {
     to_tell: BTreeMap<BlobId, i64>,
     peer_wants: BTreeSet<BlobId>,
     peer_has: BTreeSet<BlobId>,
+    /// What it was asked for and did not bring.
+    failed: BTreeSet<BlobId>,
     get: Option<Get<S>>,
 }
 
@@ -82,6 +84,7 @@ impl<S: Copy + PartialEq> Default for Exchange<S> {
             to_tell: BTreeMap::new(),
             peer_wants: BTreeSet::new(),
             peer_has: BTreeSet::new(),
+            failed: BTreeSet::new(),
             get: None,
         }
     }
@@ -105,7 +108,8 @@ impl<S: Copy + PartialEq> Exchange<S> {
         let mut wishes = Vec::new();
         for (id, number) in read_notice(body) {
             if number > 0 {
-                if number <= MAX_BLOB as i64 && self.peer_has.len() < MAX_REMEMBERED {
+                let believed = !self.failed.contains(&id) && self.failed.len() < MAX_REMEMBERED;
+                if believed && number <= MAX_BLOB as i64 && self.peer_has.len() < MAX_REMEMBERED {
                     self.peer_has.insert(id);
                 }
             } else if let Some(size) = size(&id) {
@@ -190,7 +194,13 @@ impl<S: Copy + PartialEq> Exchange<S> {
     /// The peer ended the stream of the blob.
     pub fn handle_get_ended(&mut self, failed: bool) -> Option<Got> {
         let get = self.get.take()?;
-        Some(if failed { Got::Nothing(get.id) } else { Got::Whole(get.id, get.bytes.freeze()) })
+        Some(if failed { Got::Nothing(get.id, get.bytes.len()) } else { Got::Whole(get.id, get.bytes.freeze()) })
+    }
+
+    /// The peer did not bring a blob: it is not asked for that one again.
+    pub fn handle_failed(&mut self, id: BlobId) {
+        self.peer_has.remove(&id);
+        self.failed.insert(id);
     }
 
     /// When [`Self::poll_timeout`] has something.
@@ -206,7 +216,7 @@ impl<S: Copy + PartialEq> Exchange<S> {
 
     /// Gives up what is being got.
     pub fn give_up(&mut self) -> Option<(S, Got)> {
-        self.get.take().map(|get| (get.stream, Got::Nothing(get.id)))
+        self.get.take().map(|get| (get.stream, Got::Nothing(get.id, get.bytes.len())))
     }
 
     /// The peer ended a stream.
@@ -294,7 +304,7 @@ mod tests {
         assert_eq!(exchange.handle_get_ended(false), Some(Got::Whole(A, Bytes::from_static(b"hello"))));
         assert_eq!(exchange.poll_get(|_| true).map(|(id, _)| id), Some(B));
         exchange.handle_get_called(B, 4, now);
-        assert_eq!(exchange.handle_get_ended(true), Some(Got::Nothing(B)));
+        assert_eq!(exchange.handle_get_ended(true), Some(Got::Nothing(B, 0)));
         assert_eq!(exchange.poll_get(|_| true), None);
     }
 
@@ -303,10 +313,34 @@ mod tests {
         let (mut exchange, now) = (Exchange::default(), Instant::now());
         exchange.handle_get_called(A, 3, now);
         assert_eq!(exchange.handle_piece(&vec![0; MAX_BLOB]), None);
-        assert_eq!(exchange.handle_piece(b"x"), Some((3, Got::Nothing(A))));
+        assert_eq!(exchange.handle_piece(b"x"), Some((3, Got::Nothing(A, MAX_BLOB))));
         exchange.handle_get_called(B, 4, now);
         assert_eq!(exchange.poll_timeout(now), None);
-        assert_eq!(exchange.poll_timeout(exchange.next_timeout().unwrap()), Some((4, Got::Nothing(B))));
+        assert_eq!(exchange.poll_timeout(exchange.next_timeout().unwrap()), Some((4, Got::Nothing(B, 0))));
+    }
+
+    #[test]
+    fn a_peer_is_not_asked_again_for_what_it_did_not_bring() {
+        let mut exchange: Exchange<u32> = Exchange::default();
+        exchange.handle_notice(notice([(A, 10)]).as_bytes(), nothing);
+        exchange.handle_failed(A);
+        assert_eq!(exchange.poll_get(|_| true), None);
+        exchange.handle_notice(notice([(A, 10), (B, 10)]).as_bytes(), nothing);
+        assert_eq!(exchange.poll_get(|_| true).map(|(id, _)| id), Some(B));
+        assert_eq!(exchange.poll_get(|_| true), None);
+    }
+
+    #[test]
+    fn a_peer_that_brings_nothing_is_not_asked_for_ever() {
+        let mut exchange: Exchange<u32> = Exchange::default();
+        let id = |n: u16| BlobId([&n.to_be_bytes()[..], &[0; 30]].concat().try_into().unwrap());
+        let asked = (0..2_000).filter(|n| {
+            exchange.handle_notice(notice([(id(*n), 10)]).as_bytes(), nothing);
+            let asked = exchange.poll_get(|_| true);
+            asked.iter().for_each(|(id, _)| exchange.handle_failed(*id));
+            asked.is_some()
+        });
+        assert_eq!(asked.count(), MAX_REMEMBERED);
     }
 
     #[test]

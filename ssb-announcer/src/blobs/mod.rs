@@ -1,12 +1,14 @@
 //! Blobs: small files under their SHA-256, for pictures of people, broadcasts and posts.
 //!
 //! In: blobs of this node, wishes for those of others, notices of peers. Out: bytes, and what to tell and to ask peers.
-//! [`ledger`] decides what is kept, [`wants`] what is looked for, [`exchange`] speaks with one peer and [`giving`] gives to it; these four are pure.
+//! [`ledger`] decides what is kept, [`wants`] what is looked for, [`budget`] how much of it for whom, [`exchange`] speaks
+//! with one peer and [`giving`] gives to it; these five are pure.
 //! [`shelf`] is the folder on disk. It never fetches what nobody wants: a peer that says it has blobs is not believed
 //! before they are wanted, and then only what hashes to its name.
 //!
 //! Source: npm `ssb-blobs` 2.0.1; Scuttlebutt Protocol Guide, "Blobs".
 
+pub mod budget;
 pub mod exchange;
 pub mod giving;
 pub mod ledger;
@@ -22,13 +24,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use metrics::{counter, gauge};
-use stream_model::{BlobError, BlobId, BlobStore};
+use stream_model::{BlobError, BlobId, BlobStore, FeedId};
 use tokio::sync::broadcast;
 use tokio::task::spawn_blocking;
 
 use self::ledger::Owner;
 use self::shelf::Shelf;
-use self::wants::{FetchId, Wants};
+use self::wants::{FetchId, Joined, Wants};
 
 /// The most bytes of a blob: a picture that fills a phone's screen. JavaScript takes 5 MiB; on a mesh link of some Mbit/s
 /// that is half a minute in which no message goes through, and up to that much memory for each peer.
@@ -113,11 +115,17 @@ impl Blobs {
         spawn_blocking(move || inner.shelf.read(&id, range)).await.map_err(|_| BlobError::NotFound(id))?
     }
 
-    /// A peer looks for a blob that is not here, by somebody so many hops away: we look for it too, while few do.
-    pub(crate) fn want_for_peer(&self, id: BlobId, hops: u8) {
-        if self.size(&id).is_none() && self.wants().add_for_peer(id, hops, Instant::now()) {
+    /// A peer looks for a blob, for somebody so many hops away: we look for it too, while few do. `false` where there is no
+    /// room now.
+    pub(crate) fn want_for_peer(&self, peer: FeedId, id: BlobId, hops: u8) -> bool {
+        if self.size(&id).is_some() {
+            return true;
+        }
+        let joined = self.wants().add_for_peer(peer, id, hops, Instant::now());
+        if joined == Joined::New {
             self.tell(Change::Wanted(id, hops));
         }
+        joined != Joined::NoRoom
     }
 
     /// Whether a connection is to fetch a blob now: it is wanted, and nobody else fetches it. Then
@@ -126,21 +134,29 @@ impl Blobs {
         self.size(&id).is_none() && self.wants().begin_fetch(id, fetch, Instant::now())
     }
 
-    /// A fetch came to nothing.
-    pub(crate) fn end_fetch(&self, id: BlobId, fetch: FetchId) {
-        self.wants().end_fetch(id, fetch);
+    /// A fetch came to nothing, after so many bytes.
+    pub(crate) fn end_fetch(&self, id: BlobId, fetch: FetchId, bytes: usize) {
+        let mut wants = self.wants();
+        wants.handle_bytes(&id, fetch, bytes as u64, Instant::now());
+        wants.end_fetch(id, fetch);
+        drop(wants);
         self.tell(Change::Missed);
     }
 
     /// A peer brought a blob that was wanted. `false` where the bytes are not what their name says, or nobody wants them.
     pub(crate) async fn handle_fetched(&self, id: BlobId, fetch: FetchId, bytes: Bytes) -> Result<bool, BlobError> {
-        let wanted = self.wants().is_wanted(&id, Instant::now());
+        let (size, now) = (bytes.len(), Instant::now());
+        let wanted = {
+            let mut wants = self.wants();
+            wants.handle_bytes(&id, fetch, size as u64, now);
+            wants.is_wanted(&id, now)
+        };
         let kept = match wanted {
             true => self.put(bytes, Owner::Others, Some(id)).await,
             false => Ok(None),
         };
         if !matches!(kept, Ok(Some(_))) {
-            self.end_fetch(id, fetch);
+            self.end_fetch(id, fetch, size);
         }
         Ok(kept?.is_some())
     }

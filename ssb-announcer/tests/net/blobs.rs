@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use ssb_announcer::blobs::MAX_BLOB;
 use ssb_announcer::blobs::shelf::hash;
+use ssb_announcer::blobs::wants::MAX_FOR_PEER;
 use stream_model::{BlobError, BlobId, BlobStore, PeerBook};
 
 use crate::attacker::Attacker;
@@ -145,6 +146,57 @@ async fn bytes_that_are_not_what_their_name_says_are_not_kept_and_another_peer_b
     let (get, _) = called(&mut honest, "get").await;
     honest.blob(-get, &bytes).await;
     assert_eq!(blobs.fetch(&id, PATIENCE).await.unwrap(), bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_is_not_asked_again_for_what_it_did_not_bring() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, blobs) = Node::start_with_blobs(80, folder.path());
+    let (first, second) = (hash(&picture(1, 1_000)), hash(&picture(2, 1_000)));
+    blobs.want(first);
+    let mut liar = Attacker::replicating(&node, 66).await;
+    liar.ebt("{}").await;
+    let (notices, _) = called(&mut liar, "createWants").await;
+    liar.send(-notices, true, json!({ first.to_string(): 1_000 }).to_string()).await;
+    let (get, _) = called(&mut liar, "get").await;
+    liar.blob(-get, &picture(3, 1_000)).await;
+    liar.settled(2).await;
+
+    liar.send(-notices, true, json!({ first.to_string(): 1_000 }).to_string()).await;
+    blobs.want(second);
+    liar.send(-notices, true, json!({ second.to_string(): 1_000 }).to_string()).await;
+    let (_, asked) = called(&mut liar, "get").await;
+    assert_eq!(asked["key"], json!(second));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_neighbour_that_looks_for_very_much_does_not_keep_the_wish_of_another_from_being_told_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, _blobs) = Node::start_with_blobs(81, folder.path());
+    let wished = BlobId([9; 32]);
+    let mut greedy = Attacker::replicating(&node, 66).await;
+    greedy.ebt("{}").await;
+    let (notices, _) = called(&mut greedy, "createWants").await;
+    let made_up = |n: u8| BlobId([&[n][..], &[0; 31]].concat().try_into().unwrap()).to_string();
+    let notice: serde_json::Map<String, Value> = (0..200).map(|n| (made_up(n), json!(-1))).collect();
+    greedy.send(-notices, true, Value::Object(notice).to_string()).await;
+    greedy.settled(2).await;
+    let mut honest = Attacker::replicating(&node, 67).await;
+    honest.ebt("{}").await;
+    let (notices, _) = called(&mut honest, "createWants").await;
+    honest.send(-notices, true, json!({ wished.to_string(): -1 }).to_string()).await;
+    honest.settled(2).await;
+
+    let mut told = Attacker::replicating(&node, 68).await;
+    told.send(2, true, r#"{"name":["blobs","createWants"],"args":[],"type":"source"}"#).await;
+    let notice = loop {
+        let packet = told.receive().await.expect("the connection stays");
+        if packet.request == -2 {
+            break serde_json::from_slice::<serde_json::Map<String, Value>>(&packet.body).unwrap();
+        }
+    };
+    assert_eq!(notice.get(&wished.to_string()), Some(&json!(-2)), "{} others", notice.len());
+    assert_eq!(notice.len(), MAX_FOR_PEER + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

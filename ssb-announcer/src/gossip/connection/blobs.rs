@@ -1,17 +1,19 @@
 //! Blobs on one connection: carries what the state machines of [`crate::blobs`] say between the wire and the folder.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use metrics::counter;
 use serde_json::{Value, json};
+use stream_model::FeedId;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::wire::Wire;
 use super::{BlobError, SessionError};
-use crate::blobs::exchange::{self, Exchange, Got};
+use crate::blobs::exchange::{self, Exchange, Got, Wish};
 use crate::blobs::giving::{self, Giving, Question};
 use crate::blobs::wants::FetchId;
 use crate::blobs::{Blobs, Change};
@@ -19,11 +21,17 @@ use crate::muxrpc::packet::Encoding;
 use crate::muxrpc::service::Answer;
 use crate::muxrpc::session::SubstreamId;
 
+/// Wishes of the peer that wait for room: as many pictures as a node looks for at once.
+const MAX_WAITING: usize = 256;
+
 /// Numbers connections, so that one does not end the fetch of another.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 pub(super) struct BlobTraffic {
     blobs: Blobs,
+    peer: FeedId,
+    /// Wishes of the peer that are not joined yet, in their order.
+    waiting: VecDeque<Wish>,
     changes: broadcast::Receiver<Change>,
     fetch: FetchId,
     exchange: Exchange<SubstreamId>,
@@ -38,10 +46,12 @@ pub(super) struct BlobTraffic {
 }
 
 impl BlobTraffic {
-    pub(super) fn new(blobs: Blobs) -> Self {
+    pub(super) fn new(blobs: Blobs, peer: FeedId) -> Self {
         Self {
             changes: blobs.subscribe(),
             blobs,
+            peer,
+            waiting: VecDeque::new(),
             fetch: FetchId(CONNECTIONS.fetch_add(1, Ordering::Relaxed)),
             exchange: Exchange::default(),
             giving: Giving::default(),
@@ -99,7 +109,9 @@ impl BlobTraffic {
     pub(super) fn handle_data(&mut self, id: SubstreamId, body: &Bytes, wire: &mut Wire) -> bool {
         if self.notices == Some(id) {
             for wish in self.exchange.handle_notice(body, |blob| self.blobs.size(blob)) {
-                self.blobs.want_for_peer(wish.id, wish.hops);
+                if self.waiting.len() < MAX_WAITING && !self.waiting.contains(&wish) {
+                    self.waiting.push_back(wish);
+                }
             }
             self.look = true;
             return true;
@@ -147,19 +159,29 @@ impl BlobTraffic {
                 self.look = true;
                 match self.blobs.handle_fetched(id, self.fetch, bytes).await {
                     Ok(true) => counter!("meshstream_ssb_blobs_fetched_total").increment(1),
-                    Ok(false) => counter!("meshstream_ssb_blobs_rejected_total").increment(1),
+                    Ok(false) => {
+                        self.exchange.handle_failed(id);
+                        counter!("meshstream_ssb_blobs_rejected_total").increment(1);
+                    }
                     Err(error) => tracing::warn!(%error, blob = %id, "cannot keep a blob"),
                 }
             }
-            Some(Got::Nothing(id)) => {
+            Some(Got::Nothing(id, bytes)) => {
                 self.look = true;
-                self.blobs.end_fetch(id, self.fetch);
+                self.exchange.handle_failed(id);
+                self.blobs.end_fetch(id, self.fetch, bytes);
             }
             None => {}
         }
-        if std::mem::take(&mut self.look)
-            && let Some((id, call)) = self.exchange.poll_get(|id| self.blobs.begin_fetch(id, self.fetch))
+        if !std::mem::take(&mut self.look) {
+            return Ok(());
+        }
+        while let Some(wish) = self.waiting.front()
+            && self.blobs.want_for_peer(self.peer, wish.id, wish.hops)
         {
+            self.waiting.pop_front();
+        }
+        if let Some((id, call)) = self.exchange.poll_get(|id| self.blobs.begin_fetch(id, self.fetch)) {
             let stream = wire.call(&call)?;
             self.exchange.handle_get_called(id, stream, now);
         }
@@ -195,8 +217,8 @@ impl BlobTraffic {
 
 impl Drop for BlobTraffic {
     fn drop(&mut self) {
-        if let Some((_, Got::Nothing(id))) = self.exchange.give_up() {
-            self.blobs.end_fetch(id, self.fetch);
+        if let Some((_, Got::Nothing(id, bytes))) = self.exchange.give_up() {
+            self.blobs.end_fetch(id, self.fetch, bytes);
         }
     }
 }

@@ -117,7 +117,7 @@ pub(super) async fn run(
         identity,
         wire: Wire::new(write, keys.send),
         feeds: Feeds::new(keys.peer, store, role, now.into_std()),
-        blobs: blobs.map(BlobTraffic::new),
+        blobs: blobs.map(|blobs| BlobTraffic::new(blobs, keys.peer)),
         pings: BTreeSet::new(),
         allowance: Allowance::new(now.into_std()),
     };
