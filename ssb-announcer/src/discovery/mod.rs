@@ -273,7 +273,8 @@ impl Listener {
         let addresses = match read {
             Ok(addresses) if addresses.feed() == self.identity.id() => {
                 if !self.interfaces.is_own(source.ip()) {
-                    self.gossip.handle_claim(filter::dialable(&addresses, source, &self.interfaces));
+                    let addresses = filter::dialable(&addresses, source, &self.interfaces);
+                    self.gossip.handle_claim(addresses, Some(source.ip()));
                 }
                 return;
             }

@@ -153,9 +153,10 @@ impl Gossip {
         self.shared.changed.notify_one();
     }
 
-    /// Somebody is said to be this node at these addresses. It is looked whether that is another one.
-    pub(crate) fn handle_claim(&self, addresses: Vec<SocketAddr>) {
-        self.shared.state().suspects.handle_claim(addresses);
+    /// Somebody is said to be this node at these addresses, by `source` where that is known. It is looked whether that is
+    /// another one.
+    pub(crate) fn handle_claim(&self, addresses: Vec<SocketAddr>, source: Option<IpAddr>) {
+        self.shared.state().suspects.handle_claim(addresses, source, Instant::now());
         self.shared.changed.notify_one();
     }
 
@@ -179,7 +180,7 @@ impl fmt::Debug for Gossip {
 impl PeerBook for Gossip {
     fn offer(&self, peer: SsbPeer) {
         if peer.feed == self.shared.identity.id() {
-            return self.handle_claim(peer.addresses);
+            return self.handle_claim(peer.addresses, None);
         }
         if self.shared.store.is_blocked(&peer.feed) {
             return;

@@ -6,7 +6,7 @@
 //! sends anything in them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,15 @@ use crate::muxrpc::packet;
 
 /// Addresses remembered: more than a host has on a mesh.
 const MAX_SUSPECTS: usize = 16;
+/// Of those, on the word of one sender: what one datagram names.
+const MAX_OF_SOURCE: usize = 4;
 /// An address is not looked at again for this long: most are this node's own.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(300);
+/// An address keeps its place for this long after a look, which is over by then: so many places in that time are all that
+/// this node can be made to dial.
+const KEPT_AFTER_LOOK: Duration = Duration::from_secs(30);
+/// An address that nobody names for this long is forgotten: who is there says so every few seconds.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// Sessions with itself that are remembered: each is over within seconds.
 const MAX_SESSIONS: usize = 64;
 /// How long the other side may take to say anything.
@@ -36,25 +43,60 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Where to look for a twin, and the sessions of this node with itself.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    addresses: BTreeMap<SocketAddr, Option<Instant>>,
+    addresses: BTreeMap<SocketAddr, Suspect>,
     own_sessions: VecDeque<[u8; 32]>,
 }
 
+#[derive(Debug)]
+struct Suspect {
+    /// Who named it first, where that is known.
+    source: Option<IpAddr>,
+    claimed: Instant,
+    looked: Option<Instant>,
+}
+
 impl Suspects {
-    /// Somebody is said to be this node there.
-    pub(super) fn handle_claim(&mut self, addresses: impl IntoIterator<Item = SocketAddr>) {
+    /// Somebody is said to be this node there, by `source` where that is known.
+    pub(super) fn handle_claim(
+        &mut self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        source: Option<IpAddr>,
+        now: Instant,
+    ) {
+        self.expire(now);
         for address in addresses {
-            if self.addresses.len() < MAX_SUSPECTS {
-                self.addresses.entry(address).or_insert(None);
+            if let Some(suspect) = self.addresses.get_mut(&address) {
+                suspect.claimed = now;
+            } else if self.make_room(source, now) {
+                self.addresses.insert(address, Suspect { source, claimed: now, looked: None });
             }
         }
     }
 
+    /// Whether there is room for one more on the word of `source`. Where there is none, the address makes room that was
+    /// looked at longest ago, in vain: nothing is looked for once a twin was found.
+    fn make_room(&mut self, source: Option<IpAddr>, now: Instant) -> bool {
+        let of_source = |suspect: &Suspect| source.is_some() && suspect.source == source;
+        let source_is_full = self.addresses.values().filter(|suspect| of_source(suspect)).count() >= MAX_OF_SOURCE;
+        if !source_is_full && self.addresses.len() < MAX_SUSPECTS {
+            return true;
+        }
+        let candidates = self.addresses.iter().filter(|(_, suspect)| !source_is_full || of_source(suspect));
+        let looked = candidates.filter_map(|(address, suspect)| Some((suspect.looked?, *address)));
+        let oldest = looked.min().filter(|(at, _)| now.duration_since(*at) >= KEPT_AFTER_LOOK);
+        oldest.is_some_and(|(_, address)| self.addresses.remove(&address).is_some())
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.addresses.retain(|_, suspect| now.duration_since(suspect.claimed) < FORGET_AFTER);
+    }
+
     /// Where to look now.
     pub(super) fn poll_look(&mut self, now: Instant) -> Option<SocketAddr> {
-        let due = |looked: &Option<Instant>| looked.is_none_or(|at| now.duration_since(at) >= LOOK_AGAIN_AFTER);
-        let (address, looked) = self.addresses.iter_mut().find(|(_, looked)| due(looked))?;
-        *looked = Some(now);
+        self.expire(now);
+        let due = |looked: Option<Instant>| looked.is_none_or(|at| now.duration_since(at) >= LOOK_AGAIN_AFTER);
+        let (address, suspect) = self.addresses.iter_mut().find(|(_, suspect)| due(suspect.looked))?;
+        suspect.looked = Some(now);
         Some(*address)
     }
 
@@ -161,21 +203,77 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
+    /// All addresses that are to be looked at now.
+    fn looks(suspects: &mut Suspects, now: Instant) -> Vec<SocketAddr> {
+        std::iter::from_fn(|| suspects.poll_look(now)).collect()
+    }
+
+    fn source(number: u8) -> Option<IpAddr> {
+        Some([192, 168, 0, number].into())
+    }
+
     #[test]
     fn each_address_is_looked_at_once_in_a_while() {
         let mut suspects = Suspects::default();
         let now = Instant::now();
-        suspects.handle_claim([address(1), address(2)]);
-        assert_eq!([suspects.poll_look(now), suspects.poll_look(now)], [Some(address(1)), Some(address(2))]);
-        suspects.handle_claim([address(1)]);
-        assert_eq!(suspects.poll_look(now), None);
-        assert_eq!(suspects.poll_look(now + LOOK_AGAIN_AFTER), Some(address(1)));
+        suspects.handle_claim([address(1), address(2)], None, now);
+        assert_eq!(looks(&mut suspects, now), [address(1), address(2)]);
+        suspects.handle_claim([address(1)], None, now);
+        assert_eq!(looks(&mut suspects, now), []);
+        assert_eq!(looks(&mut suspects, now + LOOK_AGAIN_AFTER), [address(1), address(2)]);
     }
 
     #[test]
     fn a_flood_of_claims_is_bounded() {
         let mut suspects = Suspects::default();
-        suspects.handle_claim((0..10_000).map(address));
-        assert_eq!(suspects.addresses.len(), MAX_SUSPECTS);
+        let now = Instant::now();
+        suspects.handle_claim((0..10_000).map(address), None, now);
+        assert_eq!(looks(&mut suspects, now).len(), MAX_SUSPECTS);
+        let soon = now + KEPT_AFTER_LOOK / 2;
+        suspects.handle_claim((10_000..20_000).map(address), None, soon);
+        assert_eq!(looks(&mut suspects, soon), [], "the looks go on");
+        let later = now + KEPT_AFTER_LOOK;
+        suspects.handle_claim((20_000..30_000).map(address), None, later);
+        assert_eq!(looks(&mut suspects, later).len(), MAX_SUSPECTS);
+    }
+
+    #[test]
+    fn one_sender_takes_no_place_of_another() {
+        let mut suspects = Suspects::default();
+        let now = Instant::now();
+        suspects.handle_claim((0..100).map(address), source(1), now);
+        assert_eq!(looks(&mut suspects, now).len(), MAX_OF_SOURCE);
+        suspects.handle_claim([address(1000)], source(2), now);
+        assert_eq!(looks(&mut suspects, now), [address(1000)]);
+        let later = now + KEPT_AFTER_LOOK;
+        suspects.handle_claim((100..200).map(address), source(1), later);
+        assert_eq!(looks(&mut suspects, later).len(), MAX_OF_SOURCE, "it replaces its own");
+        assert!(suspects.addresses.contains_key(&address(1000)));
+    }
+
+    #[test]
+    fn a_twin_is_looked_at_although_others_have_taken_all_places() {
+        let mut suspects = Suspects::default();
+        let now = Instant::now();
+        for sender in 0..4 {
+            suspects.handle_claim((0..4).map(|n| address(u16::from(sender) * 4 + n)), source(sender), now);
+        }
+        assert_eq!(suspects.poll_look(now), Some(address(0)));
+        assert_eq!(looks(&mut suspects, now + Duration::from_secs(1)).len(), MAX_SUSPECTS - 1);
+        let later = now + KEPT_AFTER_LOOK;
+        suspects.handle_claim([address(1000)], source(9), later);
+        assert_eq!(suspects.poll_look(later), Some(address(1000)));
+        assert!(!suspects.addresses.contains_key(&address(0)), "looked at longest ago");
+    }
+
+    #[test]
+    fn an_address_that_nobody_names_any_more_is_forgotten() {
+        let mut suspects = Suspects::default();
+        let now = Instant::now();
+        suspects.handle_claim([address(1), address(2)], None, now);
+        assert_eq!(looks(&mut suspects, now).len(), 2);
+        suspects.handle_claim([address(2)], None, now + FORGET_AFTER / 2);
+        assert_eq!(looks(&mut suspects, now + FORGET_AFTER), [address(2)]);
+        assert_eq!(suspects.addresses.len(), 1);
     }
 }
