@@ -141,17 +141,22 @@ async fn a_flood_of_made_up_peers_disturbs_nobody() {
     let wanted = node.node.store.wanted().borrow().feeds().len();
 
     let flood = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    for n in 0..2_000_u32 {
+    let make_up = async |n: u32| {
         let mut key = [7; 32];
         key[..4].copy_from_slice(&n.to_be_bytes());
         // Nobody listens there, and what stands for a peer is not of this community.
         let text = format!("net:127.0.0.1:1~shs:{}", STANDARD.encode(key));
         flood.send_to(text.as_bytes(), node.plain()).await.unwrap();
         flood.send_to(&[n.to_be_bytes().as_slice(), &[0; 200]].concat(), node.sealed()).await.unwrap();
+    };
+    for n in 0..2_000 {
+        make_up(n).await;
     }
+    // Each is forgotten again soon: it takes one that comes while we look.
     let made_up = async {
+        let mut more = 2_000..;
         while node.node.gossip.connections().iter().all(|connection| !connection.heard) {
-            tokio::task::yield_now().await;
+            make_up(more.next().unwrap()).await;
         }
     };
     tokio::time::timeout(PATIENCE, made_up).await.unwrap();
