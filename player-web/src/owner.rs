@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::app::AppState;
 use crate::routes::json_error;
-use crate::serve::Connection;
+use crate::serve::{self, Connection};
 use crate::socket::same_origin;
 
 /// Fewest characters of a token: what a person makes up in earnest. Those made by the node have 64.
@@ -131,10 +131,7 @@ impl FromRequestParts<AppState> for Owner {
         if Extension::<OnControlSocket>::from_request_parts(parts, state).await.is_ok() {
             return Ok(Self);
         }
-        let address = parts
-            .extensions
-            .get::<Connection>()
-            .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |connection| connection.address.to_canonical());
+        let address = serve::address_of(parts.extensions.get::<Connection>()).to_canonical();
         state.guard.check(&parts.headers, address, Instant::now()).map_err(Denied::response)
     }
 }

@@ -3,7 +3,7 @@
 //! A connection keeps its place in the limits as long as anything of it lives: a WebSocket takes the place along
 //! when it leaves HTTP behind. So the limits count sockets, and shutdown waits for them too.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,11 @@ pub(crate) struct Connection {
     pub(crate) shutdown: CancellationToken,
     /// Its place in the limits.
     _slot: Arc<Slot>,
+}
+
+/// The address that limits count a request for. Requests that came by no connection count together.
+pub(crate) fn address_of(connection: Option<&Connection>) -> IpAddr {
+    connection.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |connection| connection.address)
 }
 
 /// Serves the network until `shutdown`, then lets open requests and sockets end within two seconds. Cancelling it

@@ -13,6 +13,7 @@
 pub mod address;
 pub mod announcement;
 pub mod blobs;
+mod changes;
 pub mod discovery;
 pub mod feed;
 pub mod gossip;

@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod ssb_validate;
+
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,34 +26,7 @@ use stream_model::{
     FollowGraph as _, MediaSegment, MediaSequence, Relation, Tracks, WallTime,
 };
 
-fn packages() -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/js");
-    assert!(folder.join("node_modules").exists(), "{} is not installed: run 'make test-deps'", folder.display());
-    folder
-}
-
-/// What JavaScript says of each message: `None` where it is valid.
-fn judged_by_javascript(messages: &[Message]) -> Vec<Option<String>> {
-    let mut process = Command::new("node")
-        .arg(packages().join("ssb-validate/validate.js"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = process.stdin.take().unwrap();
-    let lines: String = messages
-        .iter()
-        .map(|message| format!("{{\"key\":\"{}\",\"value\":{}}}\n", message.key, message.value_json))
-        .collect();
-    let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
-    let output = process.wait_with_output().unwrap();
-    writing.join().unwrap();
-    assert!(output.status.success());
-    let answers = String::from_utf8(output.stdout).unwrap();
-    let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), messages.len());
-    answers.iter().map(|answer| answer["error"].as_str().map(str::to_owned)).collect()
-}
+use crate::ssb_validate::{judged_by_javascript, packages};
 
 fn identity() -> Identity {
     Identity::from_seed(&[1; 32])

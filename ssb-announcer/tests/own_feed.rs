@@ -301,6 +301,19 @@ async fn announce(node: &SsbAnnouncer) -> Result<BroadcastId, AnnounceError> {
     node.announcement_log().start(start).await
 }
 
+/// Ends a node, and waits until its database is closed: a blocking thread may hold a handle for a moment longer.
+async fn stop(node: SsbAnnouncer, data_dir: &Path) {
+    node.shutdown().await;
+    drop(node);
+    let log = data_dir.join("ssb.sqlite3-wal");
+    let closed = async {
+        while log.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, closed).await.unwrap();
+}
+
 fn copy_files(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -337,8 +350,7 @@ async fn a_node_whose_database_is_gone_announces_nothing_until_it_was_recovered(
     let directory = tempfile::tempdir().unwrap();
     let node = start(directory.path(), "here").await;
     announce(&node).await.unwrap();
-    node.shutdown().await;
-    drop(node);
+    stop(node, directory.path()).await;
     fs::remove_file(directory.path().join("ssb.sqlite3")).unwrap();
     for _ in 0..2 {
         let node = start(directory.path(), "here").await;
@@ -368,8 +380,7 @@ async fn a_database_that_proves_damaged_after_a_cut_off_run_is_served_and_not_wr
     let database = folder.path().join("ssb.sqlite3");
     let node = start(folder.path(), "this machine").await;
     let broadcast = announce(&node).await.unwrap();
-    node.shutdown().await;
-    drop(node);
+    stop(node, folder.path()).await;
     rusqlite::Connection::open(&database).unwrap().execute("UPDATE runs SET closed = 0", []).unwrap();
     damage(&database);
 
@@ -390,8 +401,7 @@ async fn a_fork_that_was_found_stops_the_feed_after_a_restart_too() {
     let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let first = start(directory.path(), "here").await;
     announce(&first).await.unwrap();
-    first.shutdown().await;
-    drop(first);
+    stop(first, directory.path()).await;
     copy_files(directory.path(), elsewhere.path());
     let mut branches = Vec::new();
     for data in [directory.path(), elsewhere.path()] {

@@ -9,10 +9,8 @@ mod js_peer;
 #[path = "net/node.rs"]
 #[allow(dead_code, reason = "shared with the tests of the network")]
 mod node;
+mod ssb_validate;
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +20,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
-use ssb_announcer::feed::{FeedStore, Message, OwnAppend, RecoverReason};
+use ssb_announcer::feed::{FeedStore, OwnAppend, RecoverReason};
 use ssb_announcer::graph::{ContactIndex, Contacts};
 use ssb_announcer::identity::Identity;
 use ssb_announcer::social::{SocialIndex, SocialTimeline, WebAddresses};
@@ -34,6 +32,7 @@ use stream_model::{
 
 use crate::js_peer::JavaScriptPeer;
 use crate::node::{Node, PATIENCE};
+use crate::ssb_validate::judged_by_javascript;
 
 fn identity(seed: u8) -> Identity {
     Identity::from_seed(&[seed; 32])
@@ -382,30 +381,6 @@ async fn more_posts_than_are_told_at_once_are_said_to_be_missed() {
     assert_eq!(tokio::time::timeout(PATIENCE, changes.next()).await.unwrap(), Some(TimelineChange::Missed));
     timeline.close();
     running.await.unwrap();
-}
-
-/// What JavaScript says of each message: `None` where it is valid.
-fn judged_by_javascript(messages: &[Message]) -> Vec<Option<String>> {
-    let packages = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/js");
-    assert!(packages.join("node_modules").exists(), "{} is not installed: run 'make test-deps'", packages.display());
-    let mut process = Command::new("node")
-        .arg(packages.join("ssb-validate/validate.js"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = process.stdin.take().unwrap();
-    let lines: String = messages
-        .iter()
-        .map(|message| format!("{{\"key\":\"{}\",\"value\":{}}}\n", message.key, message.value_json))
-        .collect();
-    let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
-    let output = process.wait_with_output().unwrap();
-    writing.join().unwrap();
-    let answers = String::from_utf8(output.stdout).unwrap();
-    let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), messages.len());
-    answers.iter().map(|answer| answer["error"].as_str().map(str::to_owned)).collect()
 }
 
 #[tokio::test]

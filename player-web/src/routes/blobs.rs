@@ -4,21 +4,21 @@
 //! have this node look for anything else. Pictures only, known by their first bytes, and never as a page.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream;
 use stream_model::{BlobError, BlobId, TimelineError};
 
-use super::{allow_any_origin, text_line};
+use super::{sandbox, text_line};
 use crate::app::AppState;
-use crate::serve::Connection;
+use crate::serve::{self, Connection};
 use crate::slots::Slot;
 use crate::{content, media_type};
 
@@ -61,13 +61,10 @@ pub(crate) async fn blob(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let address = client.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Extension(connection)| connection.address);
+    let address = serve::address_of(client.as_deref());
     let mut response =
         find(&state, address, &blob, (&method, &headers)).await.unwrap_or_else(|refusal| refuse(&refusal));
-    let headers = response.headers_mut();
-    allow_any_origin(headers);
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+    sandbox(response.headers_mut());
     response
 }
 

@@ -3,20 +3,20 @@
 //! What may be seen is what known manifests reach, or all that peers have, as it is configured; of that, media and text
 //! only. An answer never runs or renders beside the owner's pages.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use cid::Cid;
 use futures::TryStreamExt as _;
 use stream_model::{ContentReader, StoreError};
 
-use super::{allow_any_origin, text_line};
+use super::{sandbox, text_line};
 use crate::app::AppState;
 use crate::gateway::{Refusal, Target};
-use crate::serve::Connection;
+use crate::serve::{self, Connection};
 use crate::{content, media_type};
 
 /// Most characters of a CID: those of the hashes in use are below 70, an identity CID could be any length.
@@ -54,12 +54,9 @@ pub(crate) async fn below(
 }
 
 async fn answer(state: &AppState, client: Client, wanted: (&str, &str), request: (&Method, &HeaderMap)) -> Response {
-    let client = client.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Extension(connection)| connection.address);
+    let client = serve::address_of(client.as_deref());
     let mut response = look_up(state, client, wanted, request).await.unwrap_or_else(|refusal| refuse(&refusal));
-    let headers = response.headers_mut();
-    allow_any_origin(headers);
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+    sandbox(response.headers_mut());
     response
 }
 

@@ -37,3 +37,10 @@ pub(crate) fn allow_any_origin(headers: &mut HeaderMap) {
     );
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
 }
+
+/// Lets pages of other origins read what others have made, and has it never run as a page beside the owner's.
+pub(crate) fn sandbox(headers: &mut HeaderMap) {
+    allow_any_origin(headers);
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}

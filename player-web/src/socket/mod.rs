@@ -3,7 +3,6 @@
 mod protocol;
 mod session;
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use axum::Extension;
@@ -21,7 +20,7 @@ use self::session::{CloseReason, Output, Session};
 use crate::app::{AppState, Ports};
 use crate::node_state::NodeState;
 use crate::routes::text_line;
-use crate::serve::Connection;
+use crate::serve::{self, Connection};
 use crate::slots::Slot;
 use crate::view::{MAX_SHOWN, shown};
 
@@ -55,7 +54,7 @@ pub(crate) async fn upgrade(
         return text_line(StatusCode::FORBIDDEN, "only pages of this node may connect here");
     }
     let connection = connection.map(|Extension(connection)| connection);
-    let address = connection.as_ref().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |connection| connection.address);
+    let address = serve::address_of(connection.as_ref());
     let Some(slot) = state.sockets.acquire(address) else {
         metrics::counter!("meshstream_web_refused_sockets_total", "reason" => "too many").increment(1);
         return text_line(StatusCode::SERVICE_UNAVAILABLE, "too many sockets: the page goes on without one");

@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 use metrics::{counter, gauge};
 use stream_model::{
     BroadcastId, Directory, DirectoryChange, FeedId, FeedSequence, Interest, Listing, MediaSegment, MediaSequence,
@@ -18,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::content;
 use super::index::{Index, MAX_BROADCASTS, MAX_SEGMENTS};
+use crate::changes::subscription;
 use crate::feed::{FeedKind, FeedObserver, FeedStore, Message, StoreError};
 
 /// Changes that a subscriber may lag behind before it has to read the directory again.
@@ -219,7 +219,7 @@ impl FeedObserver for BroadcastDirectory {
         }
         if changes.iter().any(|change| matches!(change, DirectoryChange::Broadcast(_))) {
             self.want_feeds(&index, now);
-            gauge!("meshstream_broadcasts_known").set(index.listings().len() as f64);
+            gauge!("meshstream_broadcasts_known").set(index.count() as f64);
         }
         drop(index);
         self.notify(changes);
@@ -246,14 +246,7 @@ impl Directory for BroadcastDirectory {
     }
 
     fn subscribe(&self) -> BoxStream<'static, DirectoryChange> {
-        let changes = stream::unfold(self.changes.subscribe(), |mut receiver| async move {
-            match receiver.recv().await {
-                Ok(change) => Some((change, receiver)),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some((DirectoryChange::Missed, receiver)),
-                Err(broadcast::error::RecvError::Closed) => None,
-            }
-        });
-        changes.take_until(self.closed.clone().cancelled_owned()).boxed()
+        subscription(self.changes.subscribe(), DirectoryChange::Missed, self.closed.clone())
     }
 }
 

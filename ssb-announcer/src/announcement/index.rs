@@ -353,6 +353,11 @@ impl Index {
         broadcasts.into_iter().map(|broadcast| broadcast.listing(self.own)).collect()
     }
 
+    /// How many broadcasts are known.
+    pub fn count(&self) -> usize {
+        self.broadcasts.len()
+    }
+
     /// One broadcast.
     pub fn listing(&self, id: &BroadcastId) -> Option<Listing> {
         Some(self.broadcasts.get(id)?.listing(self.own))

@@ -2,11 +2,13 @@
 //!
 //! In: peers offered through [`stream_model::PeerBook`], connections of whoever knows the network key. Out:
 //! replicated feeds in the [`FeedStore`], and a list of connections for people. [`peers`] decides whom to dial and
-//! which connection counts; `connection` serves one of them. A connection that fails, or panics, ends alone.
+//! which connection counts; `serving` takes one from its beginning to its end, `connection` is what is said on it. A
+//! connection that fails, or panics, ends alone.
 
 mod connection;
 mod exercise;
 pub mod peers;
+mod serving;
 mod socket;
 mod twin;
 
@@ -16,25 +18,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use metrics::{counter, gauge};
+use metrics::counter;
 use stream_model::{FeedId, Meetings, PeerBook, SsbPeer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, warn};
 
 pub use self::exercise::exercise;
 use self::twin::Suspects;
 use crate::blobs::Blobs;
 use crate::feed::FeedStore;
-use crate::handshake::state::SessionKeys;
-use crate::handshake::{self, HandshakeError, NetworkKey};
+use crate::handshake::NetworkKey;
 use crate::identity::Identity;
-use peers::{Admission, Connection, ConnectionId, ConnectionState, Direction, Ending, Peers, Standing};
+use peers::{Connection, ConnectionId, ConnectionState, Peers, Standing};
 
-/// How long TCP may take to connect to one address of a peer.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long connections may take to say goodbye when the node stops.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// Feeds replicated because their nodes were met on the LAN: half of those that hearsay and meetings may bring, so that
@@ -208,9 +207,6 @@ impl PeerBook for Gossip {
     }
 }
 
-/// What is told of a peer that is not dialled, for people to read.
-const BLOCKED: &str = "this node blocks it";
-
 struct Shared {
     state: Mutex<State>,
     /// Somebody may have to be dialled.
@@ -289,7 +285,7 @@ impl Listener {
                     Ok((stream, address)) => {
                         let address = socket::canonical(address);
                         if has_room(&shared.config, &inbound, address.ip()) {
-                            let task = serve_inbound(shared.clone(), stream, address, cancel.child_token());
+                            let task = serving::serve_inbound(shared.clone(), stream, address, cancel.child_token());
                             inbound.insert(tasks.spawn(task).id(), address.ip());
                         } else {
                             counter!("meshstream_ssb_connections_refused_total").increment(1);
@@ -332,7 +328,7 @@ fn spawn_dials(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, cancel: &Cancellat
     }
     loop {
         let Some(peer) = shared.state().peers.poll_dial(Instant::now()) else { return };
-        tasks.spawn(serve_outbound(shared.clone(), peer, cancel.child_token()));
+        tasks.spawn(serving::serve_outbound(shared.clone(), peer, cancel.child_token()));
     }
 }
 
@@ -347,219 +343,5 @@ fn report_panic(ended: Result<(), JoinError>) {
     {
         counter!("meshstream_ssb_connection_panics_total").increment(1);
         error!(%error, "an SSB connection ended by a panic: this is a defect");
-    }
-}
-
-async fn serve_inbound(shared: Arc<Shared>, mut stream: TcpStream, address: SocketAddr, cancel: CancellationToken) {
-    let handshake = async {
-        socket::prepare(&stream)?;
-        handshake::authenticate_server(&mut stream, &shared.config.network_key, shared.identity.signing_key()).await
-    };
-    let keys = tokio::select! {
-        () = cancel.cancelled() => return,
-        keys = handshake => keys,
-    };
-    match keys {
-        Ok(keys) if keys.peer == shared.identity.id() => twin::answer(&shared, stream, keys).await,
-        Ok(keys) => {
-            serve(shared, stream, keys, address, Direction::Inbound, cancel).await;
-        }
-        Err(error) => {
-            counter!("meshstream_ssb_handshakes_failed_total", "direction" => "inbound").increment(1);
-            debug!(%address, %error, "SSB handshake failed");
-        }
-    }
-}
-
-async fn serve_outbound(shared: Arc<Shared>, peer: SsbPeer, cancel: CancellationToken) {
-    // Reports the end of the dial whatever happens, a panic included.
-    let mut dial = DialGuard { shared: shared.clone(), feed: peer.feed, ending: Some(Ending::Goodbye) };
-    if shared.store.is_blocked(&peer.feed) {
-        dial.ending = Some(Ending::Failed(BLOCKED.to_owned()));
-        return;
-    }
-    shared.store.own_gate().handle_dialled(peer.feed);
-    let dialled = tokio::select! {
-        () = cancel.cancelled() => return,
-        dialled = dial_any(&shared, &peer) => dialled,
-    };
-    match dialled {
-        Ok((stream, keys, address)) => {
-            if serve(shared, stream, keys, address, Direction::Outbound, cancel).await {
-                dial.ending = None;
-            }
-        }
-        Err(error) => {
-            counter!("meshstream_ssb_handshakes_failed_total", "direction" => "outbound").increment(1);
-            debug!(feed = %peer.feed, %error, "cannot connect to an SSB peer");
-            dial.ending = Some(Ending::Failed(error.to_string()));
-        }
-    }
-}
-
-/// Why a peer could not be reached.
-#[derive(Debug, thiserror::Error)]
-enum DialError {
-    #[error("the peer connected to us meanwhile")]
-    Connected,
-    #[error("no address to dial")]
-    NoAddress,
-    #[error("cannot connect: {0}")]
-    Connect(std::io::Error),
-    #[error("no answer within {CONNECT_WITHIN:?}")]
-    TimedOut,
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-}
-
-/// Tries the peer's addresses in turn. Gives up where the peer is connected meanwhile, so that a slow dial cannot be
-/// taken for a new one.
-async fn dial_any(shared: &Shared, peer: &SsbPeer) -> Result<(TcpStream, SessionKeys, SocketAddr), DialError> {
-    let mut last = DialError::NoAddress;
-    for address in &peer.addresses {
-        let connected = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await;
-        if shared.state().peers.is_connected(&peer.feed) {
-            return Err(DialError::Connected);
-        }
-        let mut stream = match connected {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                last = DialError::Connect(error);
-                continue;
-            }
-            Err(_) => {
-                last = DialError::TimedOut;
-                continue;
-            }
-        };
-        socket::prepare(&stream).map_err(DialError::Connect)?;
-        let (network, identity) = (&shared.config.network_key, shared.identity.signing_key());
-        match handshake::authenticate_client(&mut stream, network, identity, peer.feed).await {
-            Ok(keys) => return Ok((stream, keys, *address)),
-            Err(error) => last = error.into(),
-        }
-    }
-    Err(last)
-}
-
-/// Serves an authenticated connection to its end; `false` where there is a better one to this peer already.
-async fn serve(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    keys: SessionKeys,
-    address: SocketAddr,
-    direction: Direction,
-    cancel: CancellationToken,
-) -> bool {
-    let feed = keys.peer;
-    if shared.store.is_blocked(&feed) {
-        counter!("meshstream_ssb_peers_blocked_total").increment(1);
-        debug!(%feed, "this node blocks the SSB peer");
-        return false;
-    }
-    // Dropped after the connection has ended, whatever ended it.
-    let _asks_no_more = AskedGuard { shared: shared.clone(), feed };
-    let Some(mut live) = LiveGuard::admit(&shared, feed, address, direction, &cancel) else {
-        counter!("meshstream_ssb_connections_redundant_total").increment(1);
-        debug!(%feed, ?direction, "there is a connection to this SSB peer already");
-        return false;
-    };
-    if shared.state().peers.is_heard(&feed) {
-        shared.replicate_heard(feed);
-    }
-    if let Some(meetings) = shared.meetings.get() {
-        meetings.met(feed, address);
-    }
-    shared.tell_of_other_place(feed);
-    info!(%feed, ?direction, "SSB peer connected");
-    debug!(%feed, %address, "SSB peer's address");
-    let identity = shared.identity.id();
-    let (store, blobs) = (shared.store.clone(), shared.config.blobs.clone());
-    let ended = connection::run(stream, keys, direction, identity, store, blobs, cancel).await;
-    match ended {
-        Ok(()) => info!(%feed, "SSB peer disconnected"),
-        Err(error) => {
-            info!(%feed, %error, "SSB peer lost");
-            live.ending = error.into_ending();
-            if matches!(live.ending, Ending::Misbehaved(_)) {
-                counter!("meshstream_ssb_peers_misbehaved_total").increment(1);
-            }
-        }
-    }
-    true
-}
-
-/// What a peer asks for is forgotten once it is not connected any more.
-struct AskedGuard {
-    shared: Arc<Shared>,
-    feed: FeedId,
-}
-
-impl Drop for AskedGuard {
-    fn drop(&mut self) {
-        if !self.shared.state().peers.is_connected(&self.feed) {
-            self.shared.store.note_asked(self.feed, BTreeSet::new());
-        }
-    }
-}
-
-/// Reports the end of a dial that did not become a connection.
-struct DialGuard {
-    shared: Arc<Shared>,
-    feed: FeedId,
-    ending: Option<Ending>,
-}
-
-impl Drop for DialGuard {
-    fn drop(&mut self) {
-        if let Some(ending) = self.ending.take() {
-            self.shared.store.own_gate().handle_dial_ended(self.feed);
-            let now = Instant::now();
-            self.shared.state().peers.handle_dial_ended(self.feed, ending, now, rand::random());
-            self.shared.changed.notify_one();
-        }
-    }
-}
-
-/// A connection that counts; dropping it reports its end, whatever ended it.
-struct LiveGuard {
-    shared: Arc<Shared>,
-    id: ConnectionId,
-    ending: Ending,
-}
-
-impl LiveGuard {
-    fn admit(
-        shared: &Arc<Shared>,
-        feed: FeedId,
-        address: SocketAddr,
-        direction: Direction,
-        cancel: &CancellationToken,
-    ) -> Option<Self> {
-        let mut state = shared.state();
-        match state.peers.handle_authenticated(feed, address, direction, Instant::now()) {
-            Admission::Redundant => None,
-            Admission::Admitted(id, replaced) => {
-                if let Some(replaced) = replaced.and_then(|replaced| state.cancels.get(&replaced)) {
-                    replaced.cancel();
-                }
-                state.cancels.insert(id, cancel.clone());
-                gauge!("meshstream_ssb_connections").increment(1.0);
-                drop(state);
-                Some(Self { shared: shared.clone(), id, ending: Ending::Goodbye })
-            }
-        }
-    }
-}
-
-impl Drop for LiveGuard {
-    fn drop(&mut self) {
-        let ending = std::mem::replace(&mut self.ending, Ending::Goodbye);
-        let mut state = self.shared.state();
-        state.cancels.remove(&self.id);
-        state.peers.handle_closed(self.id, ending, Instant::now(), rand::random());
-        drop(state);
-        gauge!("meshstream_ssb_connections").decrement(1.0);
-        self.shared.changed.notify_one();
     }
 }

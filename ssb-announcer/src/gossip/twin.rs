@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{CONNECT_WITHIN, Shared, socket};
+use super::serving::CONNECT_WITHIN;
+use super::{Shared, socket};
 use crate::handshake;
 use crate::handshake::box_stream::{BoxReader, BoxWriter};
 use crate::handshake::state::{BoxKey, SessionKeys};

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 use metrics::counter;
 use stream_model::{
     BlobId, BroadcastId, FeedId, MessageKey, NewPost, PageRequest, Post, PostTarget, Profile, Timeline, TimelineChange,
@@ -18,6 +17,7 @@ use tracing::{info, warn};
 
 use super::content::{AboutContent, Mention, POST, PostContent, VoteContent};
 use super::query::{self, Look};
+use crate::changes::subscription;
 use crate::feed::{FeedObserver, FeedStore, Message, OwnAppend, StoreError};
 use crate::identity::Identity;
 
@@ -253,14 +253,7 @@ impl Timeline for SocialTimeline {
     }
 
     fn subscribe(&self) -> BoxStream<'static, TimelineChange> {
-        let changes = stream::unfold(self.changes.subscribe(), |mut receiver| async move {
-            match receiver.recv().await {
-                Ok(change) => Some((change, receiver)),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some((TimelineChange::Missed, receiver)),
-                Err(broadcast::error::RecvError::Closed) => None,
-            }
-        });
-        changes.take_until(self.closed.clone().cancelled_owned()).boxed()
+        subscription(self.changes.subscribe(), TimelineChange::Missed, self.closed.clone())
     }
 }
 
