@@ -5,21 +5,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use curve25519_dalek::constants::EIGHT_TORSION;
-use curve25519_dalek::{EdwardsPoint, Scalar};
 use proptest::prelude::*;
 use rusqlite::Transaction;
-use sha2::{Digest as _, Sha512};
 use ssb_announcer::feed::{
     Appended, Arrival, ContentIndex, FeedKind, FeedStore, MAX_BROADCAST_FEED_MESSAGES, Message, OwnAppend, Rejected,
     StoreError, exercise,
 };
 use ssb_announcer::identity::Identity;
-use ssb_legacy_msg_data::json;
-use ssb_legacy_msg_data::value::Value;
 use stream_model::{FeedId, FeedSequence};
 
 fn author() -> Identity {
@@ -208,43 +201,6 @@ async fn a_signature_beyond_the_order_of_the_group_is_refused_by_its_form() {
     assert!(
         matches!(offer_one(&following(), impossible).await, Err(Rejected::Malformed(problem)) if problem.contains("signature"))
     );
-}
-
-/// The message with a signature whose R is off by a point of small order, which only the author can make. Verification of
-/// a batch with random factors lets it through where the factor is a multiple of that order.
-fn resigned_with(torsion: EdwardsPoint, message: &Message) -> Bytes {
-    let (unsigned, _) = message.value_json.rsplit_once(r#","signature":"#).unwrap();
-    let value: Value = json::from_slice(format!("{unsigned}}}").as_bytes()).unwrap();
-    let to_sign = json::to_string(&value, false).unwrap();
-    let (key, nonce) = (author().signing_key().to_scalar(), Scalar::from(7u8));
-    let r = (EdwardsPoint::mul_base(&nonce) + torsion).compress();
-    let hash = Sha512::new().chain_update(r.as_bytes()).chain_update(author().id().0).chain_update(to_sign);
-    let s = nonce + Scalar::from_bytes_mod_order_wide(&hash.finalize().into()) * key;
-    let signature = STANDARD.encode([r.to_bytes(), s.to_bytes()].concat());
-    format!(r#"{unsigned},"signature":"{signature}.sig.ed25519"}}"#).into()
-}
-
-#[tokio::test]
-async fn a_signature_off_by_a_point_of_small_order_is_refused_alone_and_in_a_batch() {
-    let mut messages = posts(8).await;
-    let last = messages.pop().unwrap();
-    let batch_with = |torsion| [raws(&messages), vec![resigned_with(torsion, &last)]].concat();
-    assert!(
-        offer(&following(), batch_with(EIGHT_TORSION[0])).await.iter().all(Result::is_ok),
-        "without it all is well"
-    );
-    for torsion in &EIGHT_TORSION[1..] {
-        let bad = Err(Rejected::BadSignature { author: author().id(), sequence: last.sequence });
-        // Were factors drawn, one of so many would be a multiple of the order.
-        for _ in 0..16 {
-            let answers = offer(&following(), batch_with(*torsion)).await;
-            assert!(answers[..7].iter().all(Result::is_ok), "{answers:?}");
-            assert_eq!(answers[7], bad);
-        }
-        let store = following();
-        offer(&store, raws(&messages)).await;
-        assert_eq!(offer_one(&store, resigned_with(*torsion, &last)).await, bad);
-    }
 }
 
 #[tokio::test]

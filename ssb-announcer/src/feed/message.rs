@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SIGNATURE_LENGTH;
 use sha2::{Digest as _, Sha256};
 use ssb_legacy_msg_data::json;
 use ssb_legacy_msg_data::value::Value;
@@ -137,14 +138,21 @@ fn check_order<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Rejected>
     }
 }
 
-/// The signature is part of what the key is a hash of. Were anything around it let through, as
-/// `ssb-verify-signatures` does, whoever relays a message could give it other keys and fork the feed.
-/// Whether it has the form of a signature. The group has fewer than 2^253 elements, so that the second half of each
+/// Whether it has the form of a signature, and nothing else: it is part of what the key is a hash of. Were anything around
+/// it let through, as `ssb-verify-signatures` does, whoever relays a message could give it other keys and fork the feed. The group has fewer than 2^253 elements, so that the second half of each
 /// signature leaves its three highest bits unset (RFC 8032 §5.1.7); what verifies signatures panics on others.
 fn is_signature(text: &str) -> bool {
-    let bytes = text.strip_suffix(".sig.ed25519").and_then(|text| STANDARD.decode(text).ok());
-    let bytes: Option<[u8; ed25519_dalek::SIGNATURE_LENGTH]> = bytes.and_then(|bytes| bytes.try_into().ok());
-    bytes.is_some_and(|bytes| bytes[ed25519_dalek::SIGNATURE_LENGTH - 1] & 0b1110_0000 == 0)
+    read_signature(text).is_some_and(|bytes| bytes[SIGNATURE_LENGTH - 1] & 0b1110_0000 == 0)
+}
+
+fn read_signature(text: &str) -> Option<[u8; SIGNATURE_LENGTH]> {
+    STANDARD.decode(text.strip_suffix(".sig.ed25519")?).ok()?.try_into().ok()
+}
+
+/// The signature of a message that [`parse`] has read: its last field.
+pub(super) fn signature_of(message: &Message) -> Option<[u8; SIGNATURE_LENGTH]> {
+    let (_, signature) = message.value_json.rsplit_once(r#","signature":""#)?;
+    read_signature(signature.strip_suffix(r#""}"#)?)
 }
 
 fn string_of(value: Option<&Value>) -> Option<&str> {

@@ -7,7 +7,9 @@
 mod dataset;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 
+use curve25519_dalek::constants::EIGHT_TORSION;
 use metrics::counter;
 use rayon::prelude::*;
 use ssb_validate::error::Error as ChainError;
@@ -55,10 +57,39 @@ pub(crate) fn is_signed_by(author: FeedId, raw: &[u8]) -> bool {
 }
 
 fn verify_signature(message: &Message) -> Result<(), Rejected> {
-    survive(|| {
-        verify_message_value(message.value_json.as_bytes(), None)
-            .map_err(|_| Rejected::BadSignature { author: message.author, sequence: message.sequence })
-    })
+    let bad = || Rejected::BadSignature { author: message.author, sequence: message.sequence };
+    if is_degenerate(message) {
+        return Err(bad());
+    }
+    survive(|| verify_message_value(message.value_json.as_bytes(), None).map_err(|_| bad()))
+}
+
+/// Whether the author's key or the signature's R is of small order, or the key not encoded as RFC 8032 §5.1.3 wants it.
+/// Anybody can sign anything for such a key. libsodium, and so JavaScript, refuses all of this;
+/// the equation that `ssb-verify-signatures` solves does not.
+fn is_degenerate(message: &Message) -> bool {
+    let key = &message.author.0;
+    let r = message::signature_of(message).and_then(|signature| signature.first_chunk::<32>().copied());
+    !is_canonical(key) || is_of_small_order(key) || r.is_none_or(|r| is_of_small_order(&r))
+}
+
+/// The encoding of a point without the sign of its x.
+fn y_of(point: &[u8; 32]) -> [u8; 32] {
+    let mut y = *point;
+    y[31] &= 0x7f;
+    y
+}
+
+/// Whether y is below the prime 2^255 - 19.
+fn is_canonical(point: &[u8; 32]) -> bool {
+    let y = y_of(point);
+    y[0] < 0xed || y[1..31].iter().any(|byte| *byte != 0xff) || y[31] != 0x7f
+}
+
+/// Of points whose y is below the prime.
+fn is_of_small_order(point: &[u8; 32]) -> bool {
+    static SMALL: LazyLock<[[u8; 32]; 8]> = LazyLock::new(|| EIGHT_TORSION.map(|point| y_of(&point.compress().0)));
+    SMALL.contains(&y_of(point))
 }
 
 /// Checks that `run`, whose messages follow each other in one feed, continues the feed whose last message is

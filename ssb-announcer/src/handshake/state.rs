@@ -288,6 +288,7 @@ fn concat<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use curve25519_dalek::constants::EIGHT_TORSION;
     use proptest::prelude::*;
 
     use super::*;
@@ -354,14 +355,28 @@ mod tests {
         assert!(matches!(server.handle_client_authenticate(&authenticate), Err(HandshakeError::NotAuthentic)));
     }
 
+    /// y of the points of small order, or with `u` that of Diffie-Hellman's curve, as RFC 8032 and RFC 7748 encode them and
+    /// as they do not: not below the prime, and with either highest bit. The prime less one is u of a point of the twist.
+    fn encodings_of_small_order(montgomery: bool) -> Vec<[u8; 32]> {
+        let mut keys: Vec<[u8; 32]> = EIGHT_TORSION
+            .iter()
+            .map(|point| if montgomery { point.to_montgomery().to_bytes() } else { point.compress().to_bytes() })
+            .collect();
+        keys.extend([0xec, 0xed, 0xee].map(|low| concat(&[&[low], &[0xff; 30], &[0x7f]])));
+        let mut other_bit = keys.clone();
+        other_bit.iter_mut().for_each(|key| key[31] ^= 0x80);
+        keys.extend(other_bit);
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     #[test]
     fn ephemeral_keys_of_low_order_are_refused() {
         let pair = Pair::new();
-        for low in [[0; 32], {
-            let mut one = [0; 32];
-            one[0] = 1;
-            one
-        }] {
+        let keys = encodings_of_small_order(true);
+        assert_eq!(keys.len(), 14);
+        for low in keys {
             let hello = concat(&[&authenticator(pair.network.as_bytes(), &low), &low]);
             assert!(matches!(pair.server().handle_client_hello(&hello), Err(HandshakeError::WeakKey)));
             let (_, client) = pair.client_hello();
@@ -372,10 +387,29 @@ mod tests {
     #[test]
     fn a_server_key_of_low_order_is_not_dialled() {
         let pair = Pair::new();
-        let mut low = [0; 32];
-        low[0] = 1;
-        let begun = AwaitingServerHello::new(&pair.network, &pair.client, FeedId(low), StaticSecret::from([3; 32]));
-        assert!(matches!(begun, Err(HandshakeError::WeakKey)));
+        let keys = encodings_of_small_order(false);
+        assert_eq!(keys.len(), 14);
+        for low in keys {
+            let begun = AwaitingServerHello::new(&pair.network, &pair.client, FeedId(low), StaticSecret::from([3; 32]));
+            assert!(matches!(begun, Err(HandshakeError::WeakKey)), "{low:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_key_of_low_order_is_refused_whatever_it_signed() {
+        let pair = Pair::new();
+        for low in encodings_of_small_order(false) {
+            let (hello, client) = pair.client_hello();
+            let (hello, server) = pair.server().handle_client_hello(&hello).unwrap();
+            let server_ephemeral = client.local.read_hello(&hello).unwrap();
+            let ab = shared_secret(&client.local.ephemeral, &server_ephemeral).unwrap();
+            let a_b = shared_secret(&client.local.ephemeral, &client.server.to_montgomery().to_bytes()).unwrap();
+            // R of the neutral point and s = 0 are a signature for the neutral point's key, of anything.
+            let mut detail: [u8; DETAIL] = concat(&[&[1], &[0; 63], &low]);
+            let tag = seal(&sha256(&[&client.local.network, &ab, &a_b]), &ZERO_NONCE, &mut detail);
+            let answer = server.handle_client_authenticate(&concat(&[&tag, &detail]));
+            assert!(matches!(answer, Err(HandshakeError::WeakKey)), "{low:?}");
+        }
     }
 
     #[test]
