@@ -171,6 +171,11 @@ impl<S: Copy + PartialEq> Exchange<S> {
         Some((id, get_call(&id)))
     }
 
+    /// What [`Self::poll_get`] may give next.
+    pub fn offered(&self) -> impl Iterator<Item = &BlobId> {
+        self.peer_has.iter().filter(|_| self.get.is_none())
+    }
+
     /// The call that [`Self::poll_get`] gave was made.
     pub fn handle_get_called(&mut self, id: BlobId, stream: S, now: Instant) {
         self.get = Some(Get { id, stream, bytes: BytesMut::new(), until: now + FETCH_WITHIN });

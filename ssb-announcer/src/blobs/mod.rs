@@ -106,7 +106,7 @@ impl Blobs {
 
     /// What is looked for now, with the hops.
     pub(crate) fn wanted(&self) -> Vec<(BlobId, u8)> {
-        self.wants().wanted(Instant::now())
+        self.wants().wanted(now())
     }
 
     /// A piece of a blob, not verified: the one who reads it verifies the whole. Empty beyond the end.
@@ -121,7 +121,7 @@ impl Blobs {
         if self.size(&id).is_some() {
             return true;
         }
-        let joined = self.wants().add_for_peer(peer, id, hops, Instant::now());
+        let joined = self.wants().add_for_peer(peer, id, hops, now());
         if joined == Joined::New {
             self.tell(Change::Wanted(id, hops));
         }
@@ -131,13 +131,21 @@ impl Blobs {
     /// Whether a connection is to fetch a blob now: it is wanted, and nobody else fetches it. Then
     /// [`end_fetch`](Self::end_fetch) is to follow.
     pub(crate) fn begin_fetch(&self, id: BlobId, fetch: FetchId) -> bool {
-        self.size(&id).is_none() && self.wants().begin_fetch(id, fetch, Instant::now())
+        self.size(&id).is_none() && self.wants().begin_fetch(id, fetch, now())
+    }
+
+    /// When a wish that found no room, or one of these blobs that waits for a budget, is worth another look, where nothing
+    /// else changes.
+    pub(crate) fn next_chance<'a>(&self, waits: bool, offered: impl Iterator<Item = &'a BlobId>) -> Option<Instant> {
+        let (wants, now) = (self.wants(), now());
+        let room = wants.next_room(now).filter(|_| waits);
+        offered.filter_map(|id| wants.next_fetch(id, now)).chain(room).min()
     }
 
     /// A fetch came to nothing, after so many bytes.
     pub(crate) fn end_fetch(&self, id: BlobId, fetch: FetchId, bytes: usize) {
         let mut wants = self.wants();
-        wants.handle_bytes(&id, fetch, bytes as u64, Instant::now());
+        wants.handle_bytes(&id, fetch, bytes as u64, now());
         wants.end_fetch(id, fetch);
         drop(wants);
         self.tell(Change::Missed);
@@ -145,7 +153,7 @@ impl Blobs {
 
     /// A peer brought a blob that was wanted. `false` where the bytes are not what their name says, or nobody wants them.
     pub(crate) async fn handle_fetched(&self, id: BlobId, fetch: FetchId, bytes: Bytes) -> Result<bool, BlobError> {
-        let (size, now) = (bytes.len(), Instant::now());
+        let (size, now) = (bytes.len(), now());
         let wanted = {
             let mut wants = self.wants();
             wants.handle_bytes(&id, fetch, size as u64, now);
@@ -195,6 +203,11 @@ impl Blobs {
     }
 }
 
+/// By the clock that timers go by.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 #[async_trait]
 impl BlobStore for Blobs {
     async fn add(&self, bytes: Bytes) -> Result<BlobId, BlobError> {
@@ -208,7 +221,7 @@ impl BlobStore for Blobs {
     }
 
     fn want(&self, id: BlobId) {
-        if self.size(&id).is_none() && self.wants().add(id, Instant::now()) {
+        if self.size(&id).is_none() && self.wants().add(id, now()) {
             self.tell(Change::Wanted(id, wants::OURS));
         }
     }

@@ -51,6 +51,17 @@ struct Fetch {
     peer: Option<FeedId>,
 }
 
+impl Want {
+    fn is_fetched(&self, now: Instant) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| now < fetch.since + FETCH_WITHIN)
+    }
+
+    /// The neighbours that look for it still.
+    fn looking(&self, now: Instant) -> impl Iterator<Item = FeedId> {
+        self.peers.iter().filter(move |(_, until)| **until > now).map(|(peer, _)| *peer)
+    }
+}
+
 /// What came of a neighbour's wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Joined {
@@ -139,18 +150,16 @@ impl Wants {
     /// Whether this connection is to fetch a blob, which no other does meanwhile, and which we look for ourselves or one of
     /// the neighbours that do has the budget for.
     pub fn begin_fetch(&mut self, id: BlobId, fetch: FetchId, now: Instant) -> bool {
-        let goes_on = |want: &Want| want.fetch.as_ref().is_some_and(|fetch| now < fetch.since + FETCH_WITHIN);
-        if self.wanted.values().filter(|want| goes_on(want)).count() >= MAX_FETCHES {
+        if self.wanted.values().filter(|want| want.is_fetched(now)).count() >= MAX_FETCHES {
             return false;
         }
-        let Some(want) = self.wanted.get_mut(&id).filter(|want| want.until > now && !goes_on(want)) else {
+        let Some(want) = self.wanted.get_mut(&id).filter(|want| want.until > now && !want.is_fetched(now)) else {
             return false;
         };
         let peer = if want.hops == OURS {
             None
         } else {
-            let looking = want.peers.iter().filter(|(_, until)| **until > now).map(|(peer, _)| *peer);
-            let Some(richest) = looking.max_by_key(|peer| self.budget.left(peer, now)) else { return false };
+            let Some(richest) = want.looking(now).max_by_key(|peer| self.budget.left(peer, now)) else { return false };
             if !self.budget.reserve(richest, now) {
                 return false;
             }
@@ -158,6 +167,18 @@ impl Wants {
         };
         want.fetch = Some(Fetch { by: fetch, since: now, peer });
         true
+    }
+
+    /// When a neighbour's wish that found no room may find it by the passing of time alone: some other has ended then.
+    pub fn next_room(&self, now: Instant) -> Option<Instant> {
+        self.wanted.values().flat_map(|want| want.peers.values()).filter(|until| **until > now).min().copied()
+    }
+
+    /// When a blob that only waits for a neighbour's budget may be fetched.
+    pub fn next_fetch(&self, id: &BlobId, now: Instant) -> Option<Instant> {
+        let want = self.wanted.get(id).filter(|want| want.hops != OURS && !want.is_fetched(now))?;
+        let next = want.looking(now).map(|peer| self.budget.next_reserve(&peer, now)).min()?;
+        (now < next && next < want.until).then_some(next)
     }
 
     /// So many bytes came of a fetch, which is at its end, whether they are the blob or not.
@@ -269,6 +290,31 @@ mod tests {
         assert!(!wants.begin_fetch(A, FetchId(1), now));
         wants.add(A, now);
         assert!(wants.begin_fetch(A, FetchId(1), now), "what we look for ourselves is of nobody's budget");
+    }
+
+    #[test]
+    fn a_wish_that_waits_for_the_budget_knows_when_it_is_back() {
+        let (mut wants, now) = (Wants::default(), Instant::now());
+        fetched(&mut wants, &[PEER], 0..100, now);
+        wants.add_for_peer(PEER, A, 2, now);
+        assert!(!wants.begin_fetch(A, FetchId(1), now));
+        let next = wants.next_fetch(&A, now).unwrap();
+        assert!(!wants.begin_fetch(A, FetchId(1), next - Duration::from_secs(2)));
+        assert!(wants.begin_fetch(A, FetchId(1), next));
+        assert_eq!(wants.next_fetch(&A, next), None, "it is fetched");
+        assert_eq!(wants.next_fetch(&B, now), None, "nobody looks for it");
+    }
+
+    #[test]
+    fn a_wish_without_room_knows_when_others_end() {
+        let (mut wants, now) = (Wants::default(), Instant::now());
+        assert_eq!(wants.next_room(now), None);
+        for n in 0..MAX_FOR_PEER {
+            assert_eq!(wants.add_for_peer(PEER, id(n), 2, now + Duration::from_secs(n as u64)), Joined::New);
+        }
+        let next = wants.next_room(now).unwrap();
+        assert_eq!(wants.add_for_peer(PEER, A, 2, next - Duration::from_secs(1)), Joined::NoRoom);
+        assert_eq!(wants.add_for_peer(PEER, A, 2, next), Joined::New);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use metrics::counter;
@@ -24,6 +24,9 @@ use crate::muxrpc::session::SubstreamId;
 /// Wishes of the peer that wait for room: as many pictures as a node looks for at once.
 const MAX_WAITING: usize = 256;
 
+/// The least time until wishes are looked at again for the passing of time alone, so that no rounding makes it a loop.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// Numbers connections, so that one does not end the fetch of another.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -41,6 +44,8 @@ pub(super) struct BlobTraffic {
     notices: Option<SubstreamId>,
     /// Whether something may have become worth getting.
     look: bool,
+    /// When it is worth looking though nothing has changed.
+    look_at: Option<Instant>,
     /// A blob that has come and is not stored yet.
     got: Option<Got>,
 }
@@ -58,6 +63,7 @@ impl BlobTraffic {
             begun: false,
             notices: None,
             look: false,
+            look_at: None,
             got: None,
         }
     }
@@ -140,7 +146,7 @@ impl BlobTraffic {
 
     /// When [`Self::act`] has something to do next.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.exchange.next_timeout()
+        self.exchange.next_timeout().into_iter().chain(self.look_at).min()
     }
 
     /// Stores what has come, and makes the calls that are due. The peer's notices are asked for once it `replicates`: not
@@ -173,7 +179,7 @@ impl BlobTraffic {
             }
             None => {}
         }
-        if !std::mem::take(&mut self.look) {
+        if !std::mem::take(&mut self.look) && self.look_at.is_none_or(|at| now < at) {
             return Ok(());
         }
         while let Some(wish) = self.waiting.front()
@@ -185,6 +191,8 @@ impl BlobTraffic {
             let stream = wire.call(&call)?;
             self.exchange.handle_get_called(id, stream, now);
         }
+        let next = self.blobs.next_chance(!self.waiting.is_empty(), self.exchange.offered());
+        self.look_at = next.map(|at| at.max(now + LOOK_AGAIN_AFTER));
         Ok(())
     }
 
@@ -220,5 +228,128 @@ impl Drop for BlobTraffic {
         if let Some((_, Got::Nothing(id, bytes))) = self.exchange.give_up() {
             self.blobs.end_fetch(id, self.fetch, bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+    use stream_model::BlobId;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::blobs::budget::AT_ONCE;
+    use crate::blobs::wants::{MAX_FOR_PEER, PEERS_LAST};
+    use crate::blobs::{Config, MAX_BLOB};
+    use crate::handshake::state::BoxKey;
+
+    const PEER: FeedId = FeedId([7; 32]);
+
+    /// A connection on whose wire nothing is ever sent.
+    struct Connected {
+        traffic: BlobTraffic,
+        wire: Wire,
+        notices: SubstreamId,
+    }
+
+    impl Connected {
+        async fn new(blobs: &Blobs) -> Self {
+            let listener = TcpListener::bind("[::1]:0").await.unwrap();
+            let (_, write) = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap().into_split();
+            let mut wire = Wire::new(write, BoxKey::fixed());
+            let mut traffic = BlobTraffic::new(blobs.clone(), PEER);
+            traffic.act(true, &mut wire, now()).await.unwrap();
+            let notices = traffic.notices.unwrap();
+            Self { traffic, wire, notices }
+        }
+
+        /// The peer looks for a blob (-1), or has one of this size.
+        async fn notice(&mut self, id: BlobId, number: i64) {
+            let notice = json!({ id.to_string(): number }).to_string();
+            self.traffic.handle_data(self.notices, &notice.into(), &mut self.wire);
+            self.act().await;
+        }
+
+        async fn act(&mut self) {
+            self.traffic.act(true, &mut self.wire, now()).await.unwrap();
+        }
+
+        /// The blob that is being fetched comes, and is told of.
+        async fn comes(&mut self, id: BlobId, bytes: Bytes) {
+            self.traffic.got = Some(Got::Whole(id, bytes));
+            drop(self.traffic.exchange.give_up().unwrap());
+            self.act().await;
+            self.comes_elsewhere().await;
+        }
+
+        /// Hears of what another connection brought.
+        async fn comes_elsewhere(&mut self) {
+            while let Ok(change) = self.traffic.changes.try_recv() {
+                self.traffic.handle_changed(Ok(change));
+            }
+            self.act().await;
+        }
+
+        /// Sleeps as the connection does where the peer says nothing.
+        async fn pass(&mut self) {
+            let timer = self.traffic.next_timeout().expect("it waits for something");
+            tokio::time::sleep_until(timer.into()).await;
+            self.act().await;
+        }
+
+        fn is_fetching(&self) -> bool {
+            self.traffic.exchange.next_timeout().is_some()
+        }
+    }
+
+    fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn blob(n: u8) -> (BlobId, Bytes) {
+        let bytes = Bytes::from(vec![n; MAX_BLOB]);
+        (BlobId(Sha256::digest(&bytes).into()), bytes)
+    }
+
+    fn open() -> (tempfile::TempDir, Blobs) {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(Config::in_directory(folder.path().to_owned())).unwrap();
+        (folder, blobs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_the_budget_is_fetched_when_it_is_back_though_nothing_else_happens() {
+        let (_folder, blobs) = open();
+        let (mut one, mut other) = (Connected::new(&blobs).await, Connected::new(&blobs).await);
+        other.traffic.peer = FeedId([8; 32]);
+        let most = u8::try_from(AT_ONCE / MAX_BLOB as u64).unwrap();
+        for n in 0..=most {
+            let (id, bytes) = blob(n);
+            one.notice(id, -1).await;
+            other.notice(id, bytes.len() as i64).await;
+            if n < most {
+                assert!(other.is_fetching(), "blob {n}");
+                other.comes(id, bytes).await;
+                one.comes_elsewhere().await;
+            }
+        }
+        assert!(!other.is_fetching());
+        other.pass().await;
+        assert!(other.is_fetching());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_without_room_is_joined_when_others_end_though_nothing_else_happens() {
+        let (_folder, blobs) = open();
+        let mut peer = Connected::new(&blobs).await;
+        for n in 0..=MAX_FOR_PEER {
+            peer.notice(blob(n as u8).0, -1).await;
+        }
+        let last = blob(MAX_FOR_PEER as u8).0;
+        assert!(!blobs.wanted().iter().any(|(id, _)| *id == last));
+        let before = now();
+        peer.pass().await;
+        assert!(blobs.wanted().iter().any(|(id, _)| *id == last));
+        assert!(now() >= before + PEERS_LAST);
     }
 }
