@@ -33,7 +33,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stream_model::{
-    AnnouncementLog, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook, Timeline,
+    AnnouncementLog, BlobError, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook,
+    Timeline,
 };
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -194,7 +195,13 @@ impl SsbAnnouncer {
         let pictures = this.blobs.clone();
         this.tasks.spawn(async move {
             let picture = keep_picture(&pictures, image).await;
-            if let Some(Err(error)) = cancel.run_until_cancelled(told.introduce(&name, picture)).await {
+            if let Err(error) = &picture {
+                warn!(%error, "the node's picture cannot be kept");
+            }
+            // What cannot be kept now is not taken back.
+            let is_ours = |blob: &BlobId| picture.is_ok() && pictures.is_own(blob);
+            let introduced = told.introduce(&name, picture.as_ref().ok().copied().flatten(), is_ours);
+            if let Some(Err(error)) = cancel.run_until_cancelled(introduced).await {
                 warn!(%error, "the node's name could not be announced");
             }
         });
@@ -296,13 +303,10 @@ impl Drop for SsbAnnouncer {
 }
 
 /// The node's picture, once it is durable.
-async fn keep_picture(blobs: &Blobs, image: Option<Bytes>) -> Option<BlobId> {
-    match blobs.add(image?).await {
-        Ok(id) => Some(id),
-        Err(error) => {
-            warn!(%error, "the node's picture cannot be kept");
-            None
-        }
+async fn keep_picture(blobs: &Blobs, image: Option<Bytes>) -> Result<Option<BlobId>, BlobError> {
+    match image {
+        Some(image) => blobs.add(image).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -11,6 +11,7 @@ mod js_peer;
 mod node;
 mod ssb_validate;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use stream_model::{
 
 use crate::js_peer::JavaScriptPeer;
 use crate::node::{Node, PATIENCE};
-use crate::ssb_validate::judged_by_javascript;
+use crate::ssb_validate::{judged_by_javascript, packages};
 
 fn identity(seed: u8) -> Identity {
     Identity::from_seed(&[seed; 32])
@@ -191,24 +192,57 @@ async fn a_node_says_its_name_and_picture_once_and_again_what_has_changed() {
     let store = store();
     let timeline = timeline(&store);
     let own = identity(1).id();
-    let (one, other) = (BlobId([1; 32]), BlobId([2; 32]));
+    let (one, other, of_another_program) = (BlobId([1; 32]), BlobId([2; 32]), BlobId([3; 32]));
     for (name, image, messages, shown) in [
         ("Town hall", None, 1, None),
         ("Town hall", None, 1, None),
         ("Library", Some(one), 2, Some(one)),
         ("Library", Some(one), 2, Some(one)),
-        ("Library", None, 2, Some(one)),
-        ("Library", Some(other), 3, Some(other)),
-        ("Town hall", Some(other), 4, Some(other)),
+        ("Library", None, 3, None),
+        ("Library", None, 3, None),
+        ("Library", Some(other), 4, Some(other)),
+        ("Town hall", Some(other), 5, Some(other)),
+        ("Town hall", Some(of_another_program), 6, Some(of_another_program)),
+        ("Town hall", None, 6, Some(of_another_program)),
+        ("Library", None, 7, Some(of_another_program)),
     ] {
-        timeline.introduce(name, image).await.unwrap();
+        timeline.introduce(name, image, |image| *image != of_another_program).await.unwrap();
         assert_eq!(store.clock(&own), FeedSequence(messages), "{name} {image:?}");
         let author = timeline.profile(own).await.unwrap().unwrap().author;
         assert_eq!((author.name.as_deref(), author.image), (Some(name), shown));
     }
-    let last = store.get(own, FeedSequence(4), 1).await.unwrap().remove(0);
-    let value: Value = serde_json::from_str(&last.value_json).unwrap();
+    let fifth = store.get(own, FeedSequence(5), 1).await.unwrap().remove(0);
+    let value: Value = serde_json::from_str(&fifth.value_json).unwrap();
     assert_eq!(value["content"], json!({ "type": "about", "about": own, "name": "Town hall" }), "only what changed");
+}
+
+/// The picture of a feed after each of these contents, by npm `ssb-about-self`.
+fn pictures_shown_by_javascript(contents: &[Value]) -> Vec<Value> {
+    let script = "const AboutSelf = require('ssb-db2/indexes/about-self')
+        const index = { profiles: new Map() }
+        for (const content of JSON.parse(process.argv[1]))
+          console.log(JSON.stringify(AboutSelf.prototype.updateProfileData.call(index, '@ann', content).image))";
+    let contents = json!(contents).to_string();
+    let output = Command::new("node").args(["-e", script, &contents]).current_dir(packages()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn javascript_shows_no_picture_that_was_taken_back() {
+    let store = store();
+    let timeline = timeline(&store);
+    let picture = BlobId([1; 32]);
+    timeline.introduce("Town hall", Some(picture), |_| true).await.unwrap();
+    timeline.introduce("Town hall", None, |_| true).await.unwrap();
+    let messages = store.get(identity(1).id(), FeedSequence(1), 9).await.unwrap();
+    let content = |value: &str| serde_json::from_str::<Value>(value).unwrap()["content"].take();
+    let contents: Vec<Value> = messages.iter().map(|message| content(&message.value_json)).collect();
+    assert_eq!(pictures_shown_by_javascript(&contents), [json!(picture), json!("")]);
+    // By this, npm `ssb-social-index` takes it from what it shows.
+    assert_eq!(contents[1]["image"]["remove"], json!(true));
+    assert_eq!(judged_by_javascript(&messages), [None, None]);
 }
 
 #[tokio::test]
@@ -387,7 +421,7 @@ async fn more_posts_than_are_told_at_once_are_said_to_be_missed() {
 async fn javascript_accepts_whatever_this_node_says() {
     let store = store();
     let timeline = timeline(&store);
-    timeline.introduce("Gemeinde 🎥 \"Süd\"", Some(BlobId([7; 32]))).await.unwrap();
+    timeline.introduce("Gemeinde 🎥 \"Süd\"", Some(BlobId([7; 32])), |_| true).await.unwrap();
     let broadcast = start_broadcast(&store, &identity(1), "Bühne \\ <b>", Some("http://10.0.0.5:8080")).await;
     let feed = identity(2).id();
     let text = format!("Grüße 日本 🎥 \u{2028} \"[Ann]({feed})\" \\ \t\n# Titel\n\n> {broadcast}");
@@ -414,7 +448,7 @@ async fn people_on_a_javascript_peer_and_on_this_node_read_each_other() {
     let timeline = SocialTimeline::open(identity.clone(), store.clone());
     let (our_picture, their_picture) = (Bytes::from_static(b"\x89PNG\r\n\x1a\nours"), &b"\x89PNG\r\n\x1a\ntheirs"[..]);
     let our_image = blobs.add(our_picture.clone()).await.unwrap();
-    timeline.introduce("Town hall", Some(our_image)).await.unwrap();
+    timeline.introduce("Town hall", Some(our_image), |_| true).await.unwrap();
     let broadcast = start_broadcast(&store, &identity, "Open stage", Some("http://10.0.0.5:8080")).await;
     let start = timeline.newest(page(1)).await.unwrap().posts.remove(0);
 

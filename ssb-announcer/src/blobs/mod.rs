@@ -100,6 +100,11 @@ impl Blobs {
         self.inner.shelf.size(id)
     }
 
+    /// Whether a blob is held here because this node added it.
+    pub fn is_own(&self, id: &BlobId) -> bool {
+        self.inner.shelf.is_own(id)
+    }
+
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.inner.changes.subscribe()
     }

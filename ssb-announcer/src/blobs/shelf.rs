@@ -73,6 +73,11 @@ impl Shelf {
         self.ledger().get(id).map(|(bytes, _)| bytes)
     }
 
+    /// Whether a blob that is held is this node's.
+    pub fn is_own(&self, id: &BlobId) -> bool {
+        matches!(self.ledger().get(id), Some((_, Owner::Node)))
+    }
+
     /// Bytes of all blobs.
     pub fn bytes(&self) -> u64 {
         self.ledger().bytes()
@@ -214,6 +219,7 @@ mod tests {
         let shelf = Shelf::open(folder.path(), QUOTA).unwrap();
         assert_eq!(shelf.get(&own).unwrap(), &b"ours"[..]);
         assert_eq!(shelf.get(&other).unwrap(), &b"theirs"[..]);
+        assert!(shelf.is_own(&own) && !shelf.is_own(&other));
         assert_eq!(shelf.bytes(), 10);
         assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
     }

@@ -5,7 +5,7 @@
 //! read (`docs/protocol/social.md`).
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stream_model::{BlobId, BroadcastId, FeedId, MessageKey, Vote};
 
 use crate::announcement::text;
@@ -77,8 +77,17 @@ pub struct AboutContent {
     pub name: Option<String>,
     /// Some lines.
     pub description: Option<String>,
-    /// The blob of a picture.
-    pub image: Option<BlobId>,
+    /// A picture.
+    pub image: Option<Portrait>,
+}
+
+/// What an `about` says of the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Portrait {
+    /// It is this blob.
+    Shown(BlobId),
+    /// There is none any more.
+    Removed,
 }
 
 /// Content of a `vote`.
@@ -194,13 +203,12 @@ impl AboutContent {
     fn read(content: &Value) -> Option<Self> {
         let about = content.get("about")?.as_str()?.parse().ok()?;
         let text_of = |field: &str| content.get(field).and_then(Value::as_str);
-        let image = content.get("image").and_then(|image| image.as_str().or_else(|| image.get("link")?.as_str()));
         Some(Self {
             about,
             name: text_of("name").map(name_of).filter(|name| !name.is_empty()),
             description: text_of("description")
                 .map(|text| text::lines(text).chars().take(MAX_DESCRIPTION_CHARS).collect()),
-            image: image.and_then(blob),
+            image: content.get("image").and_then(Portrait::read),
         })
     }
 
@@ -211,8 +219,29 @@ impl AboutContent {
             about: self.about,
             name: self.name.as_deref(),
             description: self.description.as_deref(),
-            image: self.image,
+            image: self.image.map(Portrait::to_value),
         })
+    }
+}
+
+impl Portrait {
+    fn read(image: &Value) -> Option<Self> {
+        if image.get("remove").and_then(Value::as_bool) == Some(true) {
+            return Some(Self::Removed);
+        }
+        match image.as_str().or_else(|| image.get("link")?.as_str())? {
+            "" => Some(Self::Removed),
+            link => blob(link).map(Self::Shown),
+        }
+    }
+
+    /// npm `ssb-social-index` (Patchwork, Oasis) drops a picture where the value has `remove`, `ssb-about-self` (Manyverse) knows
+    /// only texts, of which the empty one is no picture: this is read by both.
+    fn to_value(self) -> Value {
+        match self {
+            Self::Shown(blob) => json!(blob),
+            Self::Removed => json!({ "link": "", "remove": true }),
+        }
     }
 }
 
@@ -226,7 +255,7 @@ struct AboutJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<BlobId>,
+    image: Option<Value>,
 }
 
 impl VoteContent {

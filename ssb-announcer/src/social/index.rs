@@ -10,7 +10,7 @@
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use stream_model::{BlobId, FeedId, Vote};
 
-use super::content::{ABOUT, AboutContent, Mention, POST, PostContent, Social, VOTE, VoteContent};
+use super::content::{ABOUT, AboutContent, Mention, POST, Portrait, PostContent, Social, VOTE, VoteContent};
 use crate::announcement::content::BROADCAST;
 use crate::feed::{Arrival, ContentIndex, Message};
 
@@ -59,7 +59,7 @@ impl ContentIndex for SocialIndex {
     }
 
     fn version(&self) -> i64 {
-        2
+        3
     }
 
     fn kinds(&self) -> &'static [&'static str] {
@@ -117,14 +117,19 @@ fn insert_post(
 
 /// A feed's messages come in its order, so what comes later is what counts.
 fn insert_profile(transaction: &Transaction<'_>, about: &AboutContent) -> rusqlite::Result<()> {
+    let (image, removed) = match about.image {
+        Some(Portrait::Shown(image)) => (Some(image), false),
+        Some(Portrait::Removed) => (None, true),
+        None => (None, false),
+    };
     transaction
         .prepare_cached(
             "INSERT INTO social_profiles (feed, name, description, image) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (feed) DO UPDATE SET name = coalesce(excluded.name, name),
-                 description = coalesce(excluded.description, description), image = coalesce(excluded.image, image)",
+                 description = coalesce(excluded.description, description), image = iif(?5, NULL, coalesce(excluded.image, image))",
         )?
-        .execute(params![about.about.0, about.name, about.description, about.image.map(|image| image.0)])?;
-    about.image.map_or(Ok(()), |image| insert_blob(transaction, about.about, image))
+        .execute(params![about.about.0, about.name, about.description, image.map(|image| image.0), removed])?;
+    image.map_or(Ok(()), |image| insert_blob(transaction, about.about, image))
 }
 
 /// A blob stays named where the feed names another later: what was shown once may be shown again by whoever has the page.

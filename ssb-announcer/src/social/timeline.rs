@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::content::{AboutContent, Mention, POST, PostContent, VoteContent};
+use super::content::{AboutContent, Mention, POST, Portrait, PostContent, VoteContent};
 use super::query::{self, Look};
 use crate::changes::subscription;
 use crate::feed::{FeedObserver, FeedStore, Message, OwnAppend, StoreError};
@@ -90,11 +90,17 @@ impl SocialTimeline {
     }
 
     /// Says what this node calls itself and what its picture is, once and whenever that has changed, so that other SSB
-    /// programs show it. Without a picture that of before stays: nothing said takes it back everywhere.
+    /// programs show it. Without a picture that of before is taken back, unless another program gave it to this identity:
+    /// `is_ours` says of a blob whether this node did.
     ///
     /// # Errors
     /// [`TimelineError`] where the feed cannot be read or written.
-    pub async fn introduce(&self, name: &str, image: Option<BlobId>) -> Result<(), TimelineError> {
+    pub async fn introduce(
+        &self,
+        name: &str,
+        image: Option<BlobId>,
+        is_ours: impl Fn(&BlobId) -> bool,
+    ) -> Result<(), TimelineError> {
         let own = self.node.id();
         let known = self.query(move |connection| query::profile(connection, own, own)).await?;
         let known = known.map(|profile| profile.author);
@@ -103,7 +109,11 @@ impl SocialTimeline {
             about: own,
             name: (known_name.as_deref() != Some(name)).then(|| name.to_owned()),
             description: None,
-            image: image.filter(|image| known_image != Some(*image)),
+            image: match (image, known_image) {
+                (Some(image), known) if known != Some(image) => Some(Portrait::Shown(image)),
+                (None, Some(known)) if is_ours(&known) => Some(Portrait::Removed),
+                _ => None,
+            },
         };
         if about.name.is_none() && about.image.is_none() {
             return Ok(());

@@ -96,11 +96,24 @@ fn an_about_may_say_as_much_as_it_likes() {
     let blob = BlobId(key(3).0);
     let read =
         about(&json!({ "about": feed, "name": " A\u{202e}nn\n", "image": { "link": blob, "width": 3 } })).unwrap();
-    assert_eq!(read, AboutContent { about: feed, name: Some("Ann".into()), description: None, image: Some(blob) });
-    assert_eq!(about(&json!({ "about": feed, "image": blob })).unwrap().image, Some(blob));
-    let others = [json!("javascript:x"), json!(blob.slug()), json!(format!("{blob}?unbox=x")), json!({ "link": [] })];
+    assert_eq!(
+        read,
+        AboutContent { about: feed, name: Some("Ann".into()), description: None, image: Some(Portrait::Shown(blob)) }
+    );
+    assert_eq!(about(&json!({ "about": feed, "image": blob })).unwrap().image, Some(Portrait::Shown(blob)));
+    let others = [
+        json!("javascript:x"),
+        json!(blob.slug()),
+        json!(format!("{blob}?unbox=x")),
+        json!({ "link": [] }),
+        Value::Null,
+    ];
     for image in others {
         assert_eq!(about(&json!({ "about": feed, "name": {}, "image": image })).unwrap().image, None);
+    }
+    for image in [json!(""), json!({ "link": "" }), json!({ "link": blob, "remove": true }), json!({ "remove": true })]
+    {
+        assert_eq!(about(&json!({ "about": feed, "image": image })).unwrap().image, Some(Portrait::Removed));
     }
     assert_eq!(about(&json!({ "about": key(1), "name": "a gathering" })), None);
     assert_eq!(about(&json!({ "name": "nobody" })), None);
@@ -168,9 +181,8 @@ proptest! {
     #[test]
     fn an_about_and_a_vote_read_back_what_they_write(
         feed: [u8; 32], name in prop::option::of(plain()), description in prop::option::of(plain()), link in keys(), up: bool,
-        image in prop::option::of(keys()),
+        image in prop::option::of(prop_oneof![keys().prop_map(|key| Portrait::Shown(BlobId(key.0))), Just(Portrait::Removed)]),
     ) {
-        let image = image.map(|key| BlobId(key.0));
         let content = AboutContent { about: FeedId(feed), name, description, image };
         let value = format!(r#"{{"content":{}}}"#, content.to_json());
         prop_assert_eq!(Social::parse(ABOUT, &value), Some(Social::About(content)));
