@@ -24,10 +24,22 @@ pub(super) const FORGET_AFTER: Duration = Duration::from_secs(120);
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
-    /// A peer is new, or its addresses are.
+    /// A peer is new, or the place that it speaks from is.
     Heard(SsbPeer),
+    /// Other addresses of a known peer changed, by the word of a datagram alone.
+    Told(SsbPeer),
     /// A peer has been silent for long, or lost its place.
     Gone(FeedId),
+}
+
+/// What a datagram says that was not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    Nothing,
+    /// An address from which it did not come, or another port.
+    Other,
+    /// The place from which it came.
+    Own,
 }
 
 /// Whether a datagram's word was taken.
@@ -64,10 +76,12 @@ impl Entry {
         SsbPeer { feed, addresses: self.places.iter().map(|place| place.address).collect() }
     }
 
-    /// Whether there is a new address. `own` is the sender's, and comes before others. Link-local ones come last: they
+    /// What is new of the addresses. `own` is the sender's, and comes before others. Link-local ones come last: they
     /// carry SSB as well, but other protocols cannot name them.
-    fn learn(&mut self, addresses: &[SocketAddr], own: IpAddr, now: Instant) -> bool {
-        let mut new = false;
+    fn learn(&mut self, addresses: &[SocketAddr], own: IpAddr, now: Instant) -> News {
+        let mut news = News::Nothing;
+        // Another port at the same place is no move: else a made-up one in each datagram were a new one each time.
+        let moves = self.places.iter().all(|place| place.address.ip() != own);
         for address in addresses {
             if let Some(place) = self.places.iter_mut().find(|place| place.address == *address) {
                 place.at = now;
@@ -84,9 +98,9 @@ impl Entry {
                 _ => self.places.iter().take_while(|place| !is_link_local(place.address.ip())).count(),
             };
             self.places.insert(at, place);
-            new = true;
+            news = news.max(if moves && address.ip() == own { News::Own } else { News::Other });
         }
-        new
+        news
     }
 }
 
@@ -118,8 +132,10 @@ impl HeardPeers {
             }
             entry.signs = signed;
             (entry.source, entry.at) = (source, now);
-            if entry.learn(&addresses, source, now) {
-                self.changes.push_back(Change::Heard(entry.peer(feed)));
+            match entry.learn(&addresses, source, now) {
+                News::Nothing => {}
+                News::Other => self.changes.push_back(Change::Told(entry.peer(feed))),
+                News::Own => self.changes.push_back(Change::Heard(entry.peer(feed))),
             }
             return Verdict::Known;
         }
@@ -169,7 +185,7 @@ impl HeardPeers {
             let before = entry.places.len();
             entry.places.retain(|place| !silent(place.at));
             if entry.places.len() != before {
-                self.changes.push_back(Change::Heard(entry.peer(*feed)));
+                self.changes.push_back(Change::Told(entry.peer(*feed)));
             }
         }
     }
@@ -226,6 +242,21 @@ mod tests {
         heard.handle(peer(1, &["[fe80::1%4]:8008", "[fd00::1]:8008"]), true, link_local, now, nobody);
         let all = peer(1, &["10.0.0.1:8008", "[fd00::1]:8008", "[fe80::1%4]:8008"]);
         assert_eq!(changes(&mut heard), [Change::Heard(all)]);
+    }
+
+    #[test]
+    fn only_the_place_that_a_datagram_comes_from_is_more_than_told() {
+        let (mut heard, now) = (HeardPeers::default(), Instant::now());
+        heard.handle(peer(1, &["10.0.0.1:8008"]), true, source(1), now, nobody);
+        assert!(matches!(changes(&mut heard)[..], [Change::Heard(_)]));
+        for n in 0..100u16 {
+            let (own, other) = (format!("10.0.0.1:{}", 9_000 + n), format!("10.0.7.7:{}", 1 + n));
+            let later = now + Duration::from_millis(1 + u64::from(n));
+            heard.handle(peer(1, &[&own, &other]), true, source(1), later, nobody);
+            assert!(matches!(changes(&mut heard)[..], [Change::Told(_)]));
+        }
+        heard.handle(peer(1, &["10.0.0.2:8008"]), true, source(2), now, nobody);
+        assert!(matches!(changes(&mut heard)[..], [Change::Heard(_)]));
     }
 
     #[test]
@@ -294,7 +325,7 @@ mod tests {
         heard.handle(peer(2, &["10.0.0.3:8008"]), true, source(3), later, nobody);
         changes(&mut heard);
         heard.expire(start + FORGET_AFTER);
-        let expected = [Change::Gone(feed(1)), Change::Heard(peer(2, &["10.0.0.3:8008"]))];
+        let expected = [Change::Gone(feed(1)), Change::Told(peer(2, &["10.0.0.3:8008"]))];
         assert_eq!(changes(&mut heard), expected);
     }
 
@@ -313,7 +344,7 @@ mod tests {
                 heard.expire(now);
                 for change in changes(&mut heard) {
                     match change {
-                        Change::Heard(peer) => { told.insert(peer.feed, peer.addresses); }
+                        Change::Heard(peer) | Change::Told(peer) => { told.insert(peer.feed, peer.addresses); }
                         Change::Gone(feed) => { prop_assert!(told.remove(&feed).is_some()); }
                     }
                 }

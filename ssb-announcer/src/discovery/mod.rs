@@ -30,6 +30,7 @@ use tracing::{debug, trace, warn};
 
 use crate::address::{self, PeerAddresses};
 use crate::gossip::Gossip;
+use crate::gossip::peers::Peers;
 use crate::handshake::NetworkKey;
 use crate::identity::Identity;
 use announce::{Announcement, Form, GROUP, Ports};
@@ -303,7 +304,8 @@ impl Listener {
     fn tell(&mut self) {
         while let Some(change) = self.heard.poll_change() {
             match change {
-                Change::Heard(peer) => self.gossip.handle_heard(peer),
+                Change::Heard(peer) => self.gossip.handle_heard(peer, Peers::handle_heard),
+                Change::Told(peer) => self.gossip.handle_heard(peer, Peers::handle_told),
                 Change::Gone(feed) => self.gossip.handle_gone(feed),
             }
         }

@@ -136,11 +136,12 @@ impl Gossip {
         }
     }
 
-    /// A peer is heard on the LAN: it is dialled, and once it has authenticated itself its feed is replicated.
-    pub(crate) fn handle_heard(&self, peer: SsbPeer) {
+    /// A peer is heard on the LAN, which is to be remembered so: it is dialled, and once it has authenticated itself its
+    /// feed is replicated.
+    pub(crate) fn handle_heard(&self, peer: SsbPeer, remember: fn(&mut Peers, SsbPeer, Instant) -> bool) {
         let feed = peer.feed;
         let mut state = self.shared.state();
-        let known = state.peers.handle_heard(peer, Instant::now());
+        let known = remember(&mut state.peers, peer, Instant::now());
         let connected = state.peers.is_connected(&feed);
         drop(state);
         if !known {

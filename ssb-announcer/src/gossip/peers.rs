@@ -193,6 +193,18 @@ impl Peers {
         true
     }
 
+    /// A datagram tells other addresses of a peer than the one it came from. They are tried when the peer is dialled next:
+    /// whoever sends it cannot make this node knock anywhere at once, time and again. `false` where there is no room.
+    pub fn handle_told(&mut self, peer: SsbPeer, now: Instant) -> bool {
+        match self.known.get_mut(&peer.feed) {
+            Some(known) => {
+                known.heard = peer.addresses;
+                true
+            }
+            None => self.handle_heard(peer, now),
+        }
+    }
+
     /// A peer is not heard on the LAN any more: forgotten unless it was offered or is connected.
     pub fn handle_gone(&mut self, feed: FeedId) {
         if let Some(known) = self.known.get_mut(&feed) {

@@ -257,6 +257,22 @@ fn another_address_does_not_shorten_the_pause_of_a_peer_that_never_proved_who_it
 }
 
 #[test]
+fn an_address_that_a_datagram_only_tells_of_shortens_no_pause_and_is_tried_after_it() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_heard(offer(HIGH, 1), now);
+    peers.poll_dial(now).unwrap();
+    let (id, _) = admitted(peers.handle_authenticated(HIGH, address(1), Direction::Outbound, now));
+    peers.handle_closed(id, failed(), now, 1.0);
+    let pause = peers.next_timeout().unwrap();
+    for port in 2..20 {
+        peers.handle_told(offer(HIGH, port), now);
+        assert_eq!((peers.poll_dial(now), peers.next_timeout()), (None, Some(pause)));
+    }
+    assert_eq!(peers.poll_dial(pause), Some(offer(HIGH, 19)));
+}
+
+#[test]
 fn a_peer_that_proved_who_it_is_is_dialled_at_once_where_it_moves() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
