@@ -186,9 +186,14 @@ pub struct SsbPeer {
 
 /// Takes what was found on the mesh (implemented by `ssb-announcer`, called by `node-router`).
 pub trait PeerBook: Send + Sync {
-    /// Connect to this peer, stay connected, and replicate its node feed. Offering it again replaces its
-    /// addresses.
+    /// Connect to this peer, stay connected, and replicate its node feed: the node's owner configured it, or somebody at an
+    /// address that the owner configured said that this is who it is. Offering it again replaces its addresses.
     fn offer(&self, peer: SsbPeer);
+
+    /// [`offer`](Self::offer) of somebody whom nobody configured and who was only met: it takes the place of no configured peer.
+    fn offer_met(&self, peer: SsbPeer) {
+        self.offer(peer);
+    }
 
     /// Replicate the node feed of somebody that a peer knows, through whoever has it.
     fn replicate(&self, feed: FeedId);

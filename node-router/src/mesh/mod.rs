@@ -211,7 +211,12 @@ impl Mesh {
         tracing::info!(name = info.name, peer = %info.ipfs.peer, feed = %info.ssb.feed, "met a node");
         let mut ssb = found_at;
         ssb.set_port(info.ssb.port);
-        self.book.offer(SsbPeer { feed: info.ssb.feed, addresses: vec![ssb] });
+        let peer = SsbPeer { feed: info.ssb.feed, addresses: vec![ssb] };
+        if entry.met {
+            self.book.offer_met(peer)
+        } else {
+            self.book.offer(peer)
+        }
         // Each time, and whoever said so before: the book keeps a budget for each neighbour, and one that had no room for a
         // node on the word of another may have it on the word of this one.
         for node in info.nodes.iter().filter(|node| node.feed != self.own.feed) {

@@ -54,6 +54,7 @@ async fn serve(info: Arc<Mutex<NodeInfo>>) -> SocketAddr {
 #[derive(Debug, PartialEq)]
 enum Seen {
     Offered(SsbPeer),
+    OfferedMet(SsbPeer),
     Introduced(FeedId, FeedId),
     Dialled(PeerId, Vec<SocketAddr>),
 }
@@ -80,6 +81,10 @@ impl Swarm for Recorder {
 impl PeerBook for Recorder {
     fn offer(&self, peer: SsbPeer) {
         self.seen.try_send(Seen::Offered(peer)).unwrap();
+    }
+
+    fn offer_met(&self, peer: SsbPeer) {
+        self.seen.try_send(Seen::OfferedMet(peer)).unwrap();
     }
 
     fn replicate(&self, feed: FeedId) {
@@ -161,6 +166,8 @@ async fn a_peer_that_ssb_met_is_asked_for_the_rest_and_dialled() {
     let met = Met { feed: FeedId([2; 32]), address: address.to_string().parse().unwrap() };
     fixture.meetings.0.send(met).await.unwrap();
     let at = |port| SocketAddr::new(address.ip(), port);
+    let offered = SsbPeer { feed: FeedId([2; 32]), addresses: vec![at(8008)] };
+    assert_eq!(fixture.next().await, Seen::OfferedMet(offered));
     while fixture.next().await != Seen::Dialled(peer_id(2), vec![at(4001)]) {}
     let report = loop {
         match fixture.table.reports().pop() {

@@ -160,6 +160,28 @@ impl Gossip {
         self.shared.changed.notify_one();
     }
 
+    fn handle_offer(
+        &self,
+        peer: SsbPeer,
+        want: fn(&FeedStore, FeedId) -> bool,
+        remember: fn(&mut Peers, SsbPeer, Instant) -> bool,
+    ) {
+        if peer.feed == self.shared.identity.id() {
+            return self.handle_claim(peer.addresses, None);
+        }
+        if self.shared.store.is_blocked(&peer.feed) {
+            return;
+        }
+        if !want(&self.shared.store, peer.feed) {
+            counter!("meshstream_ssb_feeds_refused_total").increment(1);
+        }
+        if remember(&mut self.shared.state().peers, peer, Instant::now()) {
+            self.shared.changed.notify_one();
+        } else {
+            counter!("meshstream_ssb_peers_refused_total").increment(1);
+        }
+    }
+
     /// A peer is not heard on the LAN any more.
     pub(crate) fn handle_gone(&self, feed: FeedId) {
         self.shared.state().peers.handle_gone(feed);
@@ -179,20 +201,11 @@ impl fmt::Debug for Gossip {
 
 impl PeerBook for Gossip {
     fn offer(&self, peer: SsbPeer) {
-        if peer.feed == self.shared.identity.id() {
-            return self.handle_claim(peer.addresses, None);
-        }
-        if self.shared.store.is_blocked(&peer.feed) {
-            return;
-        }
-        if !self.shared.store.want_peer(peer.feed) {
-            counter!("meshstream_ssb_feeds_refused_total").increment(1);
-        }
-        if self.shared.state().peers.handle_offer(peer, Instant::now()) {
-            self.shared.changed.notify_one();
-        } else {
-            counter!("meshstream_ssb_peers_refused_total").increment(1);
-        }
+        self.handle_offer(peer, FeedStore::want_peer, Peers::handle_configured);
+    }
+
+    fn offer_met(&self, peer: SsbPeer) {
+        self.handle_offer(peer, FeedStore::want_peer, Peers::handle_met);
     }
 
     fn replicate(&self, feed: FeedId) {

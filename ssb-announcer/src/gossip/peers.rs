@@ -107,10 +107,11 @@ pub enum Ending {
 
 #[derive(Debug)]
 struct Known {
-    /// Somebody offered it: it is remembered whether it is heard or not.
-    offered: bool,
-    /// Where it was offered to be.
-    addresses: Vec<SocketAddr>,
+    rank: Rank,
+    /// Where the owner says that it is.
+    configured: Vec<SocketAddr>,
+    /// Where it was met.
+    met: Vec<SocketAddr>,
     /// Where it is heard to be.
     heard: Vec<SocketAddr>,
     /// It has authenticated itself.
@@ -118,6 +119,17 @@ struct Known {
     failures: u32,
     dial: Dial,
     last_error: Option<String>,
+}
+
+/// On whose word a peer is known, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// The LAN's: forgotten when it falls silent.
+    Heard,
+    /// Its own, where it was met: remembered while there is room.
+    Met,
+    /// The owner's: never forgotten.
+    Configured,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,20 +165,32 @@ impl Peers {
         Self { me, known: BTreeMap::new(), live: BTreeMap::new(), current: BTreeMap::new(), last_id: 0 }
     }
 
-    /// Remembers a peer and its addresses; it is dialled at once where they are new. `false` where there is no room.
-    pub fn handle_offer(&mut self, peer: SsbPeer, now: Instant) -> bool {
+    /// Remembers a peer that the owner named, for good, and its addresses; it is dialled at once where they are new. It
+    /// takes the place of one that was only met or heard. `false` where all places are those of configured ones.
+    pub fn handle_configured(&mut self, peer: SsbPeer, now: Instant) -> bool {
+        self.handle_offer(peer, Rank::Configured, now)
+    }
+
+    /// Remembers a peer that was met, and its addresses, beside those configured; it is dialled at once where they are
+    /// new. It takes the place of one that was only met or heard too and that fails. `false` where there is no room.
+    pub fn handle_met(&mut self, peer: SsbPeer, now: Instant) -> bool {
+        self.handle_offer(peer, Rank::Met, now)
+    }
+
+    fn handle_offer(&mut self, peer: SsbPeer, rank: Rank, now: Instant) -> bool {
         let mut addresses = peer.addresses;
         addresses.truncate(MAX_ADDRESSES);
         if peer.feed == self.me {
             return true;
         }
-        if !self.known.contains_key(&peer.feed) && self.known.len() >= MAX_PEERS && !self.forget_one() {
+        if !self.known.contains_key(&peer.feed) && self.known.len() >= MAX_PEERS && !self.forget_one(rank) {
             return false;
         }
         let known = self.entry(peer.feed, now);
-        let new = addresses.iter().any(|address| !known.addresses.contains(address));
-        known.offered = true;
-        known.addresses = addresses;
+        known.rank = known.rank.max(rank);
+        let before = if rank == Rank::Configured { &mut known.configured } else { &mut known.met };
+        let new = addresses.iter().any(|address| !before.contains(address));
+        *before = addresses;
         if let (true, Dial::At(_)) = (new, known.dial) {
             known.failures = 0;
             known.dial = Dial::At(now);
@@ -187,7 +211,7 @@ impl Peers {
         let known = self.entry(peer.feed, now);
         let new = peer.addresses.iter().any(|address| !known.heard.contains(address));
         known.heard = peer.addresses;
-        if let (true, true, Dial::At(_)) = (new, known.offered || known.proven, known.dial) {
+        if let (true, true, Dial::At(_)) = (new, !known.is_unproven(), known.dial) {
             known.dial = Dial::At(now);
         }
         true
@@ -205,7 +229,7 @@ impl Peers {
         }
     }
 
-    /// A peer is not heard on the LAN any more: forgotten unless it was offered or is connected.
+    /// A peer is not heard on the LAN any more: forgotten unless it is configured, met or connected.
     pub fn handle_gone(&mut self, feed: FeedId) {
         if let Some(known) = self.known.get_mut(&feed) {
             known.heard.clear();
@@ -216,8 +240,9 @@ impl Peers {
     fn entry(&mut self, feed: FeedId, now: Instant) -> &mut Known {
         let connected = self.current.contains_key(&feed);
         self.known.entry(feed).or_insert(Known {
-            offered: false,
-            addresses: Vec::new(),
+            rank: Rank::Heard,
+            configured: Vec::new(),
+            met: Vec::new(),
             heard: Vec::new(),
             proven: connected,
             failures: 0,
@@ -228,15 +253,21 @@ impl Peers {
 
     fn forget_unheard(&mut self, feed: FeedId) {
         let idle = |known: &Known| matches!(known.dial, Dial::At(_));
-        if self.known.get(&feed).is_some_and(|known| !known.offered && known.heard.is_empty() && idle(known)) {
+        let unheard = |known: &Known| known.rank == Rank::Heard && known.heard.is_empty();
+        if self.known.get(&feed).is_some_and(|known| unheard(known) && idle(known)) {
             self.known.remove(&feed);
         }
     }
 
-    /// Forgets the peer that has failed most, so that a new one has room.
-    fn forget_one(&mut self) -> bool {
-        let failing = self.known.iter().filter(|(_, known)| matches!(known.dial, Dial::At(_)) && known.failures > 0);
-        match failing.max_by_key(|(_, known)| known.failures).map(|(feed, _)| *feed) {
+    /// Forgets a peer that nobody configured, so that a new one of this rank has room: of those that are not connected
+    /// the one that has failed most. A configured one that finds none takes the place of any other: its connection, if
+    /// it has one, goes on.
+    fn forget_one(&mut self, newcomer: Rank) -> bool {
+        let fails = |known: &Known| matches!(known.dial, Dial::At(_)) && known.failures > 0;
+        let places = self.known.iter().filter(|(_, known)| known.rank < Rank::Configured);
+        let places = places.filter(|(_, known)| newcomer == Rank::Configured || fails(known));
+        let order = |known: &Known| (fails(known), known.dial != Dial::Unneeded, known.failures, known.is_unproven());
+        match places.max_by_key(|(_, known)| order(known)).map(|(feed, _)| *feed) {
             Some(feed) => self.known.remove(&feed).is_some(),
             None => false,
         }
@@ -388,17 +419,21 @@ impl Peers {
 impl Known {
     /// Where to dial it, best first.
     fn places(&self) -> Vec<SocketAddr> {
-        let heard = self.heard.iter().filter(|address| !self.addresses.contains(address));
-        self.addresses.iter().chain(heard).copied().take(MAX_ADDRESSES).collect()
+        let met = self.met.iter().filter(|address| !self.configured.contains(address));
+        let offered = self.configured.iter().chain(met);
+        let is_offered = |address| self.configured.contains(address) || self.met.contains(address);
+        let heard = self.heard.iter().filter(|address| !is_offered(address));
+        offered.chain(heard).copied().take(MAX_ADDRESSES).collect()
     }
 
     /// Known by the LAN's word alone.
     fn is_unproven(&self) -> bool {
-        !self.offered && !self.proven
+        self.rank == Rank::Heard && !self.proven
     }
 
     fn is_dialable(&self, may_try_unproven: bool) -> bool {
-        !(self.addresses.is_empty() && self.heard.is_empty()) && (may_try_unproven || !self.is_unproven())
+        !(self.configured.is_empty() && self.met.is_empty() && self.heard.is_empty())
+            && (may_try_unproven || !self.is_unproven())
     }
 
     fn pause(&mut self, ending: Ending, now: Instant, chance: f64) {

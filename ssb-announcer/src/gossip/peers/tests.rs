@@ -30,7 +30,7 @@ fn admitted(admission: Admission) -> (ConnectionId, Option<ConnectionId>) {
 fn pauses_grow_to_the_cap_and_begin_below_a_second() {
     let mut peers = Peers::new(LOW);
     let mut now = Instant::now();
-    peers.handle_offer(offer(HIGH, 1), now);
+    peers.handle_configured(offer(HIGH, 1), now);
     let mut pauses = Vec::new();
     for _ in 0..12 {
         assert!(peers.poll_dial(now).is_some());
@@ -67,12 +67,12 @@ fn a_peer_that_is_connected_over_a_link_local_address_is_elsewhere_too_once_it_i
 fn a_new_address_is_dialled_at_once_and_the_same_one_is_not() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
-    peers.handle_offer(offer(HIGH, 1), now);
+    peers.handle_configured(offer(HIGH, 1), now);
     peers.poll_dial(now).unwrap();
     peers.handle_dial_ended(HIGH, failed(), now, 0.5);
-    peers.handle_offer(offer(HIGH, 1), now);
+    peers.handle_configured(offer(HIGH, 1), now);
     assert_eq!(peers.poll_dial(now), None);
-    peers.handle_offer(offer(HIGH, 2), now);
+    peers.handle_configured(offer(HIGH, 2), now);
     assert_eq!(peers.poll_dial(now), Some(offer(HIGH, 2)));
 }
 
@@ -81,7 +81,7 @@ fn a_connected_peer_is_not_dialled_until_the_connection_ends() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
     let (id, _) = admitted(peers.handle_authenticated(HIGH, address(9), Direction::Inbound, now));
-    peers.handle_offer(offer(HIGH, 1), now);
+    peers.handle_configured(offer(HIGH, 1), now);
     assert_eq!(peers.poll_dial(now), None);
     peers.handle_closed(id, Ending::Goodbye, now, 0.0);
     let next = peers.next_timeout().unwrap();
@@ -93,7 +93,7 @@ fn a_connected_peer_is_not_dialled_until_the_connection_ends() {
 fn a_peer_that_misbehaved_waits_the_longest_pause() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
-    peers.handle_offer(offer(HIGH, 1), now);
+    peers.handle_configured(offer(HIGH, 1), now);
     peers.poll_dial(now).unwrap();
     let (id, _) = admitted(peers.handle_authenticated(HIGH, address(1), Direction::Outbound, now));
     peers.handle_closed(id, Ending::Misbehaved("forged".to_owned()), now, 1.0);
@@ -141,24 +141,82 @@ fn a_peer_that_restarted_replaces_its_dead_connection() {
 fn this_node_is_neither_dialled_nor_let_in() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
-    peers.handle_offer(offer(LOW, 1), now);
+    peers.handle_configured(offer(LOW, 1), now);
     assert_eq!(peers.poll_dial(now), None);
     assert_eq!(peers.handle_authenticated(LOW, address(1), Direction::Inbound, now), Admission::Redundant);
+}
+
+/// Lets a peer fail to answer so often.
+fn fail(peers: &mut Peers, feed: FeedId, times: usize) {
+    for _ in 0..times {
+        peers.known.get_mut(&feed).unwrap().dial = Dial::Running;
+        peers.handle_dial_ended(feed, failed(), Instant::now(), 0.0);
+    }
+}
+
+fn knows(peers: &Peers, feed: FeedId) -> bool {
+    peers.connections().iter().any(|connection| connection.feed == feed)
 }
 
 #[test]
 fn a_full_book_forgets_who_fails() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
-    let feed = |n: u16| FeedId([[0xff].as_slice(), &n.to_be_bytes(), &[0; 29]].concat().try_into().unwrap());
-    for n in 0..MAX_PEERS as u16 {
-        assert!(peers.handle_offer(offer(feed(n), 1), now));
+    for n in 0..MAX_PEERS {
+        assert!(peers.handle_met(offer(feed(n), 1), now));
     }
-    assert!(!peers.handle_offer(offer(HIGH, 1), now));
-    let dialled = peers.poll_dial(now).unwrap().feed;
-    peers.handle_dial_ended(dialled, failed(), now, 0.0);
-    assert!(peers.handle_offer(offer(HIGH, 1), now));
-    assert!(!peers.connections().iter().any(|connection| connection.feed == dialled));
+    assert!(!peers.handle_met(offer(HIGH, 1), now));
+    fail(&mut peers, feed(3), 1);
+    fail(&mut peers, feed(5), 2);
+    assert!(peers.handle_met(offer(HIGH, 1), now));
+    assert!(!knows(&peers, feed(5)) && knows(&peers, feed(3)));
+}
+
+#[test]
+fn a_configured_peer_that_is_away_is_not_forgotten_for_peers_that_are_only_met() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_configured(offer(HIGH, 1), now);
+    fail(&mut peers, HIGH, 50);
+    for n in 0..2 * MAX_PEERS {
+        peers.handle_met(offer(feed(n), 1), now);
+        peers.handle_heard(offer(feed(n + 2 * MAX_PEERS), 1), now);
+    }
+    assert!(knows(&peers, HIGH));
+    fail(&mut peers, feed(7), 1);
+    assert!(peers.handle_met(offer(feed(9_999), 1), now), "there is one of its own kind that fails");
+    assert!(knows(&peers, HIGH) && !knows(&peers, feed(7)));
+    assert_eq!(peers.known.len(), MAX_PEERS);
+}
+
+#[test]
+fn a_configured_peer_takes_the_place_of_any_other_and_not_of_a_configured_one() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    for n in 0..MAX_PEERS {
+        peers.handle_met(offer(feed(n), 1), now);
+        admitted(peers.handle_authenticated(feed(n), address(1), Direction::Outbound, now));
+    }
+    let of_the_ninth = peers.current[&feed(8)];
+    peers.handle_closed(of_the_ninth, failed(), now, 0.5);
+    for n in 0..MAX_PEERS {
+        assert!(peers.handle_configured(offer(feed(1_000 + n), 1), now));
+        assert!(!knows(&peers, feed(8)), "who is not connected goes first");
+    }
+    assert!(!peers.handle_configured(offer(HIGH, 1), now));
+    assert!((0..MAX_PEERS).all(|n| knows(&peers, feed(1_000 + n))));
+    assert!(peers.is_connected(&feed(0)), "the connection goes on");
+}
+
+#[test]
+fn a_configured_peer_that_is_met_elsewhere_stays_configured_and_is_dialled_at_both_places() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    peers.handle_configured(offer(HIGH, 1), now);
+    peers.handle_met(offer(HIGH, 2), now);
+    let both = SsbPeer { feed: HIGH, addresses: vec![address(1), address(2)] };
+    assert_eq!(peers.poll_dial(now), Some(both));
+    assert_eq!(peers.known[&HIGH].rank, Rank::Configured);
 }
 
 proptest! {
@@ -167,7 +225,7 @@ proptest! {
     fn a_known_peer_is_never_left_alone(steps in proptest::collection::vec((0u8..5, 0u64..20_000), 0..60)) {
         let mut peers = Peers::new(LOW);
         let mut now = Instant::now();
-        peers.handle_offer(offer(HIGH, 1), now);
+        peers.handle_configured(offer(HIGH, 1), now);
         let (mut open, mut dialling) = (Vec::new(), false);
         for (step, wait) in steps {
             now += Duration::from_millis(wait);
@@ -208,7 +266,7 @@ fn peers_heard_on_the_lan_take_no_place_of_known_ones_and_leave_room_when_gone()
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
     for n in 0..MAX_PEERS {
-        assert!(peers.handle_offer(offer(feed(n), 1), now));
+        assert!(peers.handle_configured(offer(feed(n), 1), now));
         peers.poll_dial(now).unwrap();
         peers.handle_dial_ended(feed(n), failed(), now, 0.5);
     }
@@ -233,7 +291,7 @@ fn a_flood_of_peers_heard_is_dialled_a_few_at_a_time_and_holds_up_nobody_else() 
     let dialled: Vec<FeedId> = std::iter::from_fn(|| peers.poll_dial(now)).map(|peer| peer.feed).collect();
     assert_eq!(dialled.len(), MAX_UNPROVEN_DIALS);
     assert_eq!(peers.next_timeout(), None, "the end of a dial wakes whoever polls");
-    peers.handle_offer(offer(HIGH, 1), now);
+    peers.handle_configured(offer(HIGH, 1), now);
     assert_eq!(peers.poll_dial(now), Some(offer(HIGH, 1)));
     peers.handle_dial_ended(dialled[0], failed(), now, 0.5);
     assert!(peers.poll_dial(now).is_some());
@@ -290,7 +348,7 @@ fn an_offered_peer_keeps_its_addresses_when_it_is_heard_and_when_it_falls_silent
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
     peers.handle_heard(offer(HIGH, 2), now);
-    peers.handle_offer(offer(HIGH, 1), now);
+    peers.handle_configured(offer(HIGH, 1), now);
     let both = SsbPeer { feed: HIGH, addresses: vec![address(1), address(2)] };
     assert_eq!(peers.poll_dial(now), Some(both));
     peers.handle_gone(HIGH);
