@@ -181,9 +181,14 @@ impl FeedStore {
         self.inner.wanted.subscribe()
     }
 
-    /// Replicates the node feed of a peer. Returns whether there is room.
+    /// Replicates the node feed of a peer that the owner named. Returns whether there is room.
     pub fn want_peer(&self, feed: FeedId) -> bool {
-        self.inner.change_wanted(|wanted| wanted.add_peer(feed))
+        self.inner.change_wanted(|wanted| wanted.add_configured(feed))
+    }
+
+    /// Replicates the node feed of a peer that was met, where it pushes out nobody. Returns whether there is room.
+    pub fn want_met(&self, feed: FeedId) -> bool {
+        self.inner.change_wanted(|wanted| wanted.add_met(feed))
     }
 
     /// Replicates the node feed of somebody known by hearsay. Returns whether there is room.

@@ -9,6 +9,10 @@ use stream_model::FeedId;
 /// kilobytes of disk a day and one entry in every exchange of clocks.
 pub const MAX_NODE_FEEDS: usize = 256;
 
+/// Of these, the ones replicated on the word of neighbours, so that whom the node meets itself finds room: nobody who is there
+/// makes place for those.
+pub const MAX_INTRODUCED: usize = 192;
+
 /// Node feeds replicated on the word of one neighbour, so that one that makes up identities does not take the room of
 /// those that others know.
 pub const MAX_INTRODUCED_BY_ONE: usize = 32;
@@ -29,7 +33,9 @@ pub enum FeedKind {
 pub struct WantedFeeds {
     node: Option<FeedId>,
     own_broadcasts: BTreeSet<FeedId>,
-    peers: BTreeSet<FeedId>,
+    configured: BTreeSet<FeedId>,
+    /// Met on the mesh.
+    met: BTreeSet<FeedId>,
     /// Known by hearsay only, each with the neighbour that introduced it.
     others: BTreeMap<FeedId, Option<FeedId>>,
     followed: BTreeSet<FeedId>,
@@ -67,7 +73,7 @@ impl WantedFeeds {
     /// All feeds to replicate, with the reason.
     pub fn feeds(&self) -> BTreeMap<FeedId, FeedKind> {
         let named = self.broadcasts.iter().map(|(feed, _)| feed);
-        let nodes = self.peers.iter().chain(self.others.keys()).chain(&self.followed);
+        let nodes = self.configured.iter().chain(&self.met).chain(self.others.keys()).chain(&self.followed);
         let all = self.node.iter().chain(nodes).chain(named);
         all.filter_map(|feed| Some((*feed, self.kind(feed)?))).collect()
     }
@@ -93,31 +99,55 @@ impl WantedFeeds {
         self.kind(feed) == Some(FeedKind::Broadcast) && self.lent.contains(feed)
     }
 
-    /// Wants the node feed of a peer. Where there is no room it takes that of a node known only by hearsay. Returns
-    /// whether it is wanted now.
-    pub(super) fn add_peer(&mut self, feed: FeedId) -> bool {
-        if self.is_own(&feed) || self.peers.contains(&feed) {
+    /// Wants the node feed of a peer that the owner named. Where there is no room it takes that of a node that was
+    /// introduced, heard or met. Returns whether it is wanted now.
+    pub(super) fn add_configured(&mut self, feed: FeedId) -> bool {
+        if self.is_own(&feed) || self.configured.contains(&feed) {
             return true;
         }
-        let known = self.others.remove(&feed).is_some();
-        if !known && self.met() >= MAX_NODE_FEEDS && self.others.pop_last().is_none() {
+        let known = self.others.remove(&feed).is_some() || self.met.remove(&feed);
+        if !known && !self.has_room() && !self.make_room() {
             return false;
         }
-        self.peers.insert(feed)
+        self.configured.insert(feed)
+    }
+
+    /// Wants the node feed of a peer that was met, while there is room: who was there before stays. Returns whether it is
+    /// wanted now.
+    pub(super) fn add_met(&mut self, feed: FeedId) -> bool {
+        if self.is_own(&feed) || self.configured.contains(&feed) || self.met.contains(&feed) {
+            return true;
+        }
+        if self.others.remove(&feed).is_none() && !self.has_room() {
+            return false;
+        }
+        self.met.insert(feed)
     }
 
     /// Wants the node feed of somebody known by hearsay, while there is room and the neighbour who says so has some
     /// of its budget left. Returns whether it is wanted now.
     pub(super) fn add_other(&mut self, feed: FeedId, neighbour: Option<FeedId>) -> bool {
-        if self.is_own(&feed) || self.peers.contains(&feed) || self.others.contains_key(&feed) {
+        let is_peer = self.configured.contains(&feed) || self.met.contains(&feed);
+        if self.is_own(&feed) || is_peer || self.others.contains_key(&feed) {
             return true;
         }
-        let introduced = self.others.values().filter(|by| neighbour.is_some() && **by == neighbour).count();
-        if self.met() >= MAX_NODE_FEEDS || introduced >= MAX_INTRODUCED_BY_ONE {
+        let introduced = self.others.values().flatten();
+        let by_this_one = introduced.clone().filter(|by| neighbour == Some(**by)).count();
+        let has_budget = by_this_one < MAX_INTRODUCED_BY_ONE && introduced.count() < MAX_INTRODUCED;
+        if !self.has_room() || neighbour.is_some() && !has_budget {
             return false;
         }
         self.others.insert(feed, neighbour);
         true
+    }
+
+    /// Gives up a node feed that nobody configured; one that was introduced, if there is one.
+    fn make_room(&mut self) -> bool {
+        let introduced = self.others.iter().rev().find(|(_, by)| by.is_some()).map(|(feed, _)| *feed);
+        match introduced {
+            Some(feed) => self.others.remove(&feed).is_some(),
+            None => self.others.pop_last().is_some() || self.met.pop_last().is_some(),
+        }
     }
 
     pub(super) fn add_own_broadcast(&mut self, feed: FeedId) {
@@ -160,7 +190,8 @@ impl WantedFeeds {
 
     fn is_node(&self, feed: &FeedId) -> bool {
         self.node == Some(*feed)
-            || self.peers.contains(feed)
+            || self.configured.contains(feed)
+            || self.met.contains(feed)
             || self.others.contains_key(feed)
             || self.followed.contains(feed)
     }
@@ -171,8 +202,8 @@ impl WantedFeeds {
         names.map(|(_, author)| *author).filter(|author| self.is_node(author) && !self.blocked.contains(author))
     }
 
-    fn met(&self) -> usize {
-        self.peers.len() + self.others.len()
+    fn has_room(&self) -> bool {
+        self.configured.len() + self.met.len() + self.others.len() < MAX_NODE_FEEDS
     }
 }
 
@@ -187,19 +218,44 @@ mod tests {
     }
 
     #[test]
-    fn hearsay_fills_the_room_and_peers_take_it_back() {
+    fn who_is_met_pushes_out_nobody() {
         let mut wanted = WantedFeeds::new(feed(0));
-        for n in 1..=MAX_NODE_FEEDS {
-            assert!(wanted.add_other(feed(n), None));
+        assert!(wanted.add_met(feed(1)));
+        assert!(wanted.add_other(feed(2), None));
+        assert!(wanted.add_other(feed(3), Some(feed(1))));
+        let newcomers = (1_000..2_000).filter(|n| wanted.add_met(feed(*n))).count();
+        assert_eq!(newcomers, MAX_NODE_FEEDS - 3);
+        for there in 1..=3 {
+            assert_eq!(wanted.kind(&feed(there)), Some(FeedKind::Node));
         }
-        assert!(!wanted.add_other(feed(9_999), None));
-        for n in 1_000..1_000 + MAX_NODE_FEEDS {
-            assert!(wanted.add_peer(feed(n)));
-        }
-        assert!(!wanted.add_peer(feed(9_999)));
+        assert!(wanted.add_met(feed(2)), "it has a place");
         assert_eq!(wanted.feeds().len(), MAX_NODE_FEEDS + 1);
-        assert_eq!(wanted.kind(&feed(1)), None);
-        assert_eq!(wanted.kind(&feed(1_000)), Some(FeedKind::Node));
+    }
+
+    #[test]
+    fn a_configured_peer_takes_the_place_of_hearsay_first_and_then_of_who_was_met() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        assert!(wanted.add_other(feed(1), Some(feed(7))));
+        assert!(wanted.add_other(feed(2), None));
+        (1_000..2_000).for_each(|n| drop(wanted.add_met(feed(n))));
+        for (newcomer, gone) in [(10, 1), (11, 2)] {
+            assert!(wanted.add_configured(feed(newcomer)));
+            assert_eq!(wanted.kind(&feed(gone)), None);
+        }
+        for n in 12..10 + MAX_NODE_FEEDS {
+            assert!(wanted.add_configured(feed(n)));
+        }
+        assert!(!wanted.add_configured(feed(9_999)), "nor of another configured one");
+        assert_eq!(wanted.kind(&feed(10)), Some(FeedKind::Node));
+        assert_eq!(wanted.feeds().len(), MAX_NODE_FEEDS + 1);
+    }
+
+    #[test]
+    fn hearsay_leaves_room_for_those_whom_the_node_meets() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        let introduced = (1_000..2_000).filter(|n| wanted.add_other(feed(*n), Some(feed(n % 50)))).count();
+        assert_eq!(introduced, MAX_INTRODUCED);
+        assert!(wanted.add_met(feed(1)) && wanted.add_other(feed(2), None));
     }
 
     #[test]
@@ -215,7 +271,7 @@ mod tests {
     fn a_known_node_that_becomes_a_peer_is_counted_once() {
         let mut wanted = WantedFeeds::new(feed(0));
         assert!(wanted.add_other(feed(1), None));
-        assert!(wanted.add_peer(feed(1)));
+        assert!(wanted.add_met(feed(1)));
         assert!(wanted.add_other(feed(1), None));
         assert_eq!(wanted.feeds().len(), 2);
     }
@@ -225,7 +281,7 @@ mod tests {
         let mut wanted = WantedFeeds::new(feed(0));
         wanted.set_broadcasts([(feed(5), feed(1)), (feed(5), feed(2)), (feed(6), feed(5))].into(), BTreeSet::new());
         assert_eq!(wanted.kind(&feed(5)), None);
-        assert!(wanted.add_peer(feed(2)));
+        assert!(wanted.add_met(feed(2)));
         assert_eq!(wanted.kind(&feed(5)), Some(FeedKind::Broadcast));
         assert_eq!(wanted.kind(&feed(6)), None, "a broadcast feed names nothing");
         assert_eq!(wanted.feeds().len(), 3);
@@ -240,14 +296,14 @@ mod tests {
         assert_eq!(wanted.kind(&feed(5)), Some(FeedKind::Own));
         assert_eq!(wanted.kind(&feed(6)), Some(FeedKind::Broadcast));
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));
-        assert!(wanted.add_peer(feed(0)));
+        assert!(wanted.add_met(feed(0)));
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));
     }
 
     #[test]
     fn a_block_outweighs_every_reason_and_what_the_blocked_name() {
         let mut wanted = WantedFeeds::new(feed(0));
-        wanted.add_peer(feed(1));
+        wanted.add_met(feed(1));
         wanted.add_other(feed(2), None);
         wanted.set_broadcasts([(feed(9), feed(1)), (feed(10), feed(1)), (feed(10), feed(4))].into(), BTreeSet::new());
         let blocked = [feed(1), feed(2), feed(3)];
@@ -262,7 +318,7 @@ mod tests {
     #[test]
     fn a_paused_feed_is_served_and_not_taken_until_it_is_taken_up_again() {
         let mut wanted = WantedFeeds::new(feed(0));
-        wanted.add_peer(feed(1));
+        wanted.add_met(feed(1));
         wanted.pause(feed(1));
         assert_eq!((wanted.kind(&feed(1)), wanted.receives(&feed(1))), (Some(FeedKind::Node), false));
         wanted.resume(|_| false);

@@ -205,7 +205,7 @@ impl PeerBook for Gossip {
     }
 
     fn offer_met(&self, peer: SsbPeer) {
-        self.handle_offer(peer, FeedStore::want_peer, Peers::handle_met);
+        self.handle_offer(peer, FeedStore::want_met, Peers::handle_met);
     }
 
     fn replicate(&self, feed: FeedId) {
