@@ -196,6 +196,12 @@ impl WantedFeeds {
             || self.followed.contains(feed)
     }
 
+    /// Whether a node feed is replicated only because it was met, heard or introduced: neither its owner nor anybody this node
+    /// follows vouches for it.
+    pub(super) fn is_stranger(&self, node: &FeedId) -> bool {
+        !self.is_own(node) && !self.configured.contains(node) && !self.followed.contains(node)
+    }
+
     /// The node feeds that name a broadcast feed and are wanted themselves.
     pub(super) fn naming(&self, feed: &FeedId) -> impl Iterator<Item = FeedId> {
         let names = self.broadcasts.range((*feed, FeedId([0; 32]))..=(*feed, FeedId([0xff; 32])));

@@ -50,8 +50,7 @@ impl FeedStore {
         let ready: BTreeSet<FeedId> = wanted
             .paused()
             .filter(|feed| {
-                accounts(&wanted, feed)
-                    .is_none_or(|accounts| accounts.into_iter().any(|account| quotas.is_ready(account, now)))
+                payers(&wanted, feed).is_none_or(|payers| payers.iter().any(|accounts| quotas.is_ready(accounts, now)))
             })
             .collect();
         drop(quotas);
@@ -75,12 +74,12 @@ impl Inner {
         mut run: impl Iterator<Item = &'a Message>,
         now: Instant,
     ) -> usize {
-        let Some(accounts) = accounts(wanted, &author) else { return run.count() };
+        let Some(payers) = payers(wanted, &author) else { return run.count() };
         let mut quotas = self.quotas();
         let mut afforded = 0;
         let exceeded = run.any(|message| {
             let bytes = message.value_json.len() as u64;
-            let has_room = accounts.iter().any(|account| quotas.take(*account, bytes, now));
+            let has_room = payers.iter().any(|accounts| quotas.take(accounts, bytes, now));
             afforded += usize::from(has_room);
             !has_room
         });
@@ -94,12 +93,59 @@ impl Inner {
     }
 }
 
-/// The quotas that a feed is under, of which one with room is enough; none for own feeds. Anybody can name anybody's
-/// broadcast feed: who names one that is not its own pays for it, and does not use up what its author has.
-fn accounts(wanted: &WantedFeeds, feed: &FeedId) -> Option<Vec<Account>> {
+/// Who can pay for a feed, each with the quotas that it is under; nobody needs to for own feeds. Anybody can name
+/// anybody's broadcast feed: who names one that is not its own pays for it, and does not use up what its author has.
+fn payers(wanted: &WantedFeeds, feed: &FeedId) -> Option<Vec<Vec<Account>>> {
+    let accounts = |node: FeedId, account: Account| {
+        let shared = wanted.is_stranger(&node).then_some(Account::Strangers);
+        shared.into_iter().chain([account]).collect()
+    };
     match wanted.kind(feed)? {
         FeedKind::Own => None,
-        FeedKind::Node => Some(vec![Account::Node(*feed)]),
-        FeedKind::Broadcast => Some(wanted.naming(feed).map(Account::Broadcasts).collect()),
+        FeedKind::Node => Some(vec![accounts(*feed, Account::Node(*feed))]),
+        FeedKind::Broadcast => {
+            Some(wanted.naming(feed).map(|node| accounts(node, Account::Broadcasts(node))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::quota::STRANGERS;
+    use crate::feed::{OwnAppend, Rejected};
+    use crate::identity::Identity;
+
+    /// A message of a feed as it comes over the wire.
+    async fn written(author: &Identity) -> String {
+        let store = FeedStore::in_memory(author.id(), vec![]).unwrap();
+        let content_json = r#"{"type":"post","text":"hello"}"#.to_owned();
+        let append = OwnAppend { identity: author.clone(), content_json, names: None };
+        store.append_own(vec![append]).await.unwrap()[0].value_json.to_string()
+    }
+
+    #[tokio::test]
+    async fn where_strangers_have_used_up_what_they_share_those_known_are_still_taken() {
+        let [me, met, introduced, offered, followed] = [1, 2, 3, 4, 5].map(|seed| Identity::from_seed(&[seed; 32]));
+        let [of_met, of_followed] = [6, 7].map(|seed| Identity::from_seed(&[seed; 32]));
+        let store = FeedStore::in_memory(me.id(), vec![]).unwrap();
+        store.want_met(met.id());
+        store.want_introduced(met.id(), introduced.id());
+        store.want_peer(offered.id());
+        store.want_met(offered.id());
+        store.want_met(followed.id());
+        store.want_graph([followed.id()].into(), BTreeSet::new());
+        let (theirs, known) = (of_met.id(), of_followed.id());
+        store.want_broadcasts([(theirs, met.id()), (known, met.id()), (known, followed.id())].into());
+        assert!(store.inner.quotas().take(&[Account::Strangers], STRANGERS.bytes, Instant::now()));
+
+        for stranger in [met, introduced, of_met] {
+            let answers = store.append_remote_blocking(&[written(&stranger).await]).unwrap();
+            assert_eq!(answers, [Err(Rejected::OverQuota(stranger.id()))]);
+            assert!(!store.wanted().borrow().receives(&stranger.id()));
+        }
+        for known in [offered, followed, of_followed] {
+            assert!(store.append_remote_blocking(&[written(&known).await]).unwrap()[0].is_ok());
+        }
     }
 }
