@@ -375,6 +375,10 @@ pub(crate) fn lan_discovery(config: &Config) -> Option<ssb_announcer::discovery:
     config.mesh.lan_discovery.then_some(discovery)
 }
 
+/// What is kept free for this node's own feed, as a part of `storage.reserve`: the rest of that is for feeds of others, which
+/// tell what there is long after there is no room for segments.
+const FEEDS_OF_RESERVE: u64 = 8;
+
 fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<ssb_announcer::Config> {
     Ok(ssb_announcer::Config {
         secret: secret_file(path),
@@ -386,6 +390,7 @@ fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<s
             ..ssb_announcer::gossip::Config::default()
         },
         discovery: lan_discovery(config),
+        keep_free: config.storage.reserve.as_u64() / FEEDS_OF_RESERVE,
         peers: ssb_peers(config)?,
         hops: config.ssb.hops,
         name: config.node.name.clone(),

@@ -28,7 +28,7 @@ pub mod social;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -64,6 +64,8 @@ pub struct Config {
     pub gossip: gossip::Config,
     /// How peers are found on a LAN; `None` where they are not.
     pub discovery: Option<discovery::Config>,
+    /// Bytes of the disk that stay free: with less, nothing of others is taken.
+    pub keep_free: u64,
     /// Peers to keep connected.
     pub peers: Vec<PeerAddresses>,
     /// How many steps the follow graph is followed.
@@ -121,7 +123,8 @@ impl SsbAnnouncer {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { secret, machine, database, gossip, discovery, peers, hops, name, image, start_posts } = config;
+        let Config { secret, machine, database, gossip, discovery, keep_free, peers, hops, name, image, start_posts } =
+            config;
         let opened = spawn_blocking(move || -> Result<_, StartError> {
             let place = Place::beside(&secret, machine);
             let new = !secret.exists();
@@ -135,6 +138,7 @@ impl SsbAnnouncer {
                 place.require_recovery(RecoverReason::Lost)?;
             }
             let store = FeedStore::open(&database, identity.id(), vec![Arc::new(ContactIndex), Arc::new(SocialIndex)])?;
+            store.keep_free(database.parent().map(Path::to_owned).unwrap_or_default(), keep_free);
             guard_own_feed(&store, &place, new)?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
             let contacts = Contacts::open(identity.clone(), store.clone(), directory.clone(), hops)?;

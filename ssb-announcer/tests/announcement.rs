@@ -422,6 +422,7 @@ mod assembled {
             image: None,
             start_posts: None,
             discovery: None,
+            keep_free: 0,
             peers: vec![],
         };
         SsbAnnouncer::start(config).await.unwrap()

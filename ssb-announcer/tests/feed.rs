@@ -481,7 +481,8 @@ async fn a_database_of_version_1_learns_the_types_of_posts() {
     connection
         .execute_batch(
             "UPDATE messages SET kind = NULL; DROP TABLE content_indexes; DROP TABLE tombstones;
-             DROP TABLE unwanted_feeds; DROP TABLE runs; PRAGMA user_version = 1",
+             DROP TABLE unwanted_feeds; DROP TABLE runs; ALTER TABLE feeds DROP COLUMN bytes;
+             PRAGMA user_version = 1",
         )
         .unwrap();
     drop(connection);

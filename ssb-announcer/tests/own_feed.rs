@@ -283,6 +283,7 @@ async fn start(data_dir: &Path, machine: &str) -> SsbAnnouncer {
         image: None,
         start_posts: None,
         discovery: None,
+        keep_free: 0,
         peers: vec![],
     };
     SsbAnnouncer::start(config).await.unwrap()

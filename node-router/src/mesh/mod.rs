@@ -213,9 +213,9 @@ impl Mesh {
         ssb.set_port(info.ssb.port);
         let peer = SsbPeer { feed: info.ssb.feed, addresses: vec![ssb] };
         if entry.met {
-            self.book.offer_met(peer)
+            self.book.offer_met(peer);
         } else {
-            self.book.offer(peer)
+            self.book.offer(peer);
         }
         // Each time, and whoever said so before: the book keeps a budget for each neighbour, and one that had no room for a
         // node on the word of another may have it on the word of this one.

@@ -75,6 +75,7 @@ async fn start(data_dir: &Path) -> SsbAnnouncer {
         hops: 3,
         start_posts: None,
         discovery: None,
+        keep_free: 0,
         peers: vec![],
     };
     SsbAnnouncer::start(config).await.unwrap()

@@ -18,6 +18,7 @@ pub(crate) mod own_tail;
 mod quota;
 mod rejection;
 mod remote;
+mod room;
 mod schema;
 mod store;
 mod wanted;

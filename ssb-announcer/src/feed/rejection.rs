@@ -58,6 +58,9 @@ pub enum Rejected {
     /// Its feed grows faster than is taken of one.
     #[error("feed {0} has exceeded its quota; more of it is taken later")]
     OverQuota(FeedId),
+    /// The disk has no room for messages of others.
+    #[error("there is no room on the disk for feed {0}; more of it is taken when there is")]
+    DiskFull(FeedId),
     /// The feed has as many messages as are kept of one.
     #[error("feed {0} has reached the number of messages kept of one feed")]
     FeedFull(FeedId),
@@ -84,6 +87,7 @@ impl Rejected {
             | Self::Unwanted(_)
             | Self::Dropped(_)
             | Self::OverQuota(_)
+            | Self::DiskFull(_)
             | Self::FeedFull(_)
             | Self::OwnFeedAhead { .. } => true,
         }
@@ -102,6 +106,7 @@ impl Rejected {
             Self::Unwanted(_) => "unwanted",
             Self::Dropped(_) => "dropped",
             Self::OverQuota(_) => "over_quota",
+            Self::DiskFull(_) => "disk_full",
             Self::FeedFull(_) => "feed_full",
             Self::OwnFeedAhead { .. } => "own_feed_ahead",
         }

@@ -17,16 +17,17 @@ use super::content_index::Arrival;
 use super::error::StoreError;
 use super::message::Message;
 
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
-/// `arrival` numbers messages in the order in which they were stored here: what was concluded from them in that order
+/// `bytes` is the text of all messages of a feed. `arrival` numbers messages in the order in which they were stored here: what was concluded from them in that order
 /// can be concluded again.
 const TABLES: &str = "
     CREATE TABLE feeds (
         id INTEGER PRIMARY KEY,
         feed BLOB NOT NULL UNIQUE,
         sequence INTEGER NOT NULL,
-        head BLOB NOT NULL
+        head BLOB NOT NULL,
+        bytes INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE messages (
         arrival INTEGER PRIMARY KEY,
@@ -69,6 +70,13 @@ const SINCE_VERSION_3: &str = "
         closed INTEGER NOT NULL
     ) STRICT;
     INSERT INTO runs (closed) VALUES (1);
+";
+
+/// Up to version 3 the text was not counted.
+const FROM_VERSION_3: &str = "
+    ALTER TABLE feeds ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE feeds SET bytes =
+        (SELECT coalesce(sum(octet_length(value)), 0) FROM messages WHERE messages.feed = feeds.id);
 ";
 
 /// From version 1, which noted the type of this program's own messages only.
@@ -116,8 +124,9 @@ fn prepare(mut connection: Connection) -> Result<Connection, StoreError> {
     match version {
         VERSION => {}
         0 => create(&mut connection, &[TABLES, SINCE_VERSION_3])?,
-        1 => create(&mut connection, &[FROM_VERSION_1, SINCE_VERSION_3])?,
-        2 => create(&mut connection, &[SINCE_VERSION_3])?,
+        1 => create(&mut connection, &[FROM_VERSION_1, SINCE_VERSION_3, FROM_VERSION_3])?,
+        2 => create(&mut connection, &[SINCE_VERSION_3, FROM_VERSION_3])?,
+        3 => create(&mut connection, &[FROM_VERSION_3])?,
         newer => return Err(StoreError::Version(newer)),
     }
     Ok(connection)
@@ -145,24 +154,42 @@ fn create(connection: &mut Connection, statements: &[&str]) -> Result<(), StoreE
     Ok(())
 }
 
-/// The last message of a feed.
+/// The last message of a feed, and what all of it comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) sequence: FeedSequence,
     pub(super) key: MessageKey,
+    /// The text of all its messages.
+    pub(super) bytes: u64,
+}
+
+impl Head {
+    /// With the next message.
+    pub(super) fn after(before: Option<Self>, message: &Message) -> Self {
+        let bytes = before.map_or(0, |head| head.bytes).saturating_add(message.value_json.len() as u64);
+        Self { sequence: message.sequence, key: message.key, bytes }
+    }
+
+    /// From the columns `sequence, head, bytes`, of which this is the first.
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        let bytes: i64 = row.get(first + 2)?;
+        Ok(Self {
+            sequence: sequence(row, first)?,
+            key: MessageKey(row.get(first + 1)?),
+            bytes: u64::try_from(bytes).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(first + 2, bytes))?,
+        })
+    }
 }
 
 pub(super) fn heads(connection: &Connection) -> Result<Vec<(FeedId, Head)>, StoreError> {
-    let mut statement = connection.prepare("SELECT feed, sequence, head FROM feeds")?;
-    let rows = statement.query_map([], |row| {
-        Ok((FeedId(row.get(0)?), Head { sequence: sequence(row, 1)?, key: MessageKey(row.get(2)?) }))
-    })?;
+    let mut statement = connection.prepare("SELECT feed, sequence, head, bytes FROM feeds")?;
+    let rows = statement.query_map([], |row| Ok((FeedId(row.get(0)?), Head::read(row, 1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn head(connection: &Connection, feed: &FeedId) -> Result<Option<Head>, StoreError> {
-    let read = |row: &Row<'_>| Ok(Head { sequence: sequence(row, 0)?, key: MessageKey(row.get(1)?) });
-    Ok(connection.query_row("SELECT sequence, head FROM feeds WHERE feed = ?1", [feed.0], read).optional()?)
+    let statement = "SELECT sequence, head, bytes FROM feeds WHERE feed = ?1";
+    Ok(connection.query_row(statement, [feed.0], |row| Head::read(row, 0)).optional()?)
 }
 
 pub(super) fn own_feeds(connection: &Connection) -> Result<Vec<FeedId>, StoreError> {
@@ -249,16 +276,22 @@ pub(super) fn cut(transaction: &Transaction<'_>, feed: &FeedId, count: u64) -> R
         .optional()?;
     let Some((id, last)) = row else { return Ok(None) };
     let left = last.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX));
+    let gone: i64 = transaction.query_row(
+        "SELECT coalesce(sum(octet_length(value)), 0) FROM messages WHERE feed = ?1 AND sequence > ?2",
+        [id, left],
+        |row| row.get(0),
+    )?;
     transaction.execute("DELETE FROM messages WHERE feed = ?1 AND sequence > ?2", [id, left])?;
     if left <= 0 {
         transaction.execute("DELETE FROM feeds WHERE id = ?1", [id])?;
         return Ok(None);
     }
     let head = transaction.query_row(
-        "UPDATE feeds SET sequence = ?2, head = (SELECT key FROM messages WHERE feed = ?1 AND sequence = ?2)
-         WHERE id = ?1 RETURNING sequence, head",
-        [id, left],
-        |row| Ok(Head { sequence: sequence(row, 0)?, key: MessageKey(row.get(1)?) }),
+        "UPDATE feeds SET sequence = ?2, head = (SELECT key FROM messages WHERE feed = ?1 AND sequence = ?2),
+             bytes = bytes - ?3
+         WHERE id = ?1 RETURNING sequence, head, bytes",
+        [id, left, gone],
+        |row| Head::read(row, 0),
     )?;
     Ok(Some(head))
 }
@@ -282,11 +315,13 @@ pub(super) fn insert(transaction: &Transaction<'_>, message: &Message) -> Result
         ":feed": message.author.0,
         ":sequence": sql_integer(message.sequence),
         ":key": message.key.0,
+        ":value": &*message.value_json,
     };
     let feed: i64 = transaction
         .prepare_cached(
-            "INSERT INTO feeds (feed, sequence, head) VALUES (:feed, :sequence, :key)
-             ON CONFLICT (feed) DO UPDATE SET sequence = :sequence, head = :key RETURNING id",
+            "INSERT INTO feeds (feed, sequence, head, bytes) VALUES (:feed, :sequence, :key, octet_length(:value))
+             ON CONFLICT (feed) DO UPDATE SET sequence = :sequence, head = :key, bytes = bytes + octet_length(:value)
+             RETURNING id",
         )?
         .query_row(row, |row| row.get(0))?;
     transaction
@@ -318,7 +353,8 @@ pub(super) fn remove_from(transaction: &Transaction<'_>, feed: &FeedId, from: Fe
     )?;
     transaction.execute(
         "UPDATE feeds SET sequence = :last,
-             head = (SELECT key FROM messages WHERE messages.feed = feeds.id AND messages.sequence = :last)
+             head = (SELECT key FROM messages WHERE messages.feed = feeds.id AND messages.sequence = :last),
+             bytes = (SELECT coalesce(sum(octet_length(value)), 0) FROM messages WHERE messages.feed = feeds.id)
          WHERE feed = :feed",
         row,
     )?;

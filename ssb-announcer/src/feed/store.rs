@@ -27,6 +27,7 @@ use super::integrity::{self, Standing};
 use super::message::Message;
 use super::own_gate::OwnGate;
 use super::quota::Quotas;
+use super::room::Disk;
 use super::schema::{self, Head};
 use super::wanted::WantedFeeds;
 
@@ -65,6 +66,7 @@ struct Inner {
     asked: Mutex<Asked>,
     asked_changed: Notify,
     quotas: Mutex<Quotas>,
+    disk: Disk,
     notices: broadcast::Sender<(FeedId, FeedSequence)>,
     indexes: Vec<Arc<dyn ContentIndex>>,
     observers: RwLock<Vec<Weak<dyn FeedObserver>>>,
@@ -125,6 +127,7 @@ impl FeedStore {
             asked: Mutex::default(),
             asked_changed: Notify::new(),
             quotas: Mutex::default(),
+            disk: Disk::default(),
             notices: broadcast::Sender::new(NOTICES),
             indexes,
             observers: RwLock::default(),
@@ -277,7 +280,8 @@ impl Inner {
         }
         let mut heads = self.heads.write().unwrap_or_else(PoisonError::into_inner);
         for message in messages {
-            heads.insert(message.author, Head { sequence: message.sequence, key: message.key });
+            let before = heads.get(&message.author).copied();
+            heads.insert(message.author, Head::after(before, message));
         }
         drop(heads);
         for observer in self.observers.read().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {

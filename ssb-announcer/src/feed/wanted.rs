@@ -11,7 +11,7 @@ pub const MAX_NODE_FEEDS: usize = 256;
 
 /// Of these, the ones replicated on the word of neighbours, so that whom the node meets itself finds room: nobody who is there
 /// makes place for those.
-pub const MAX_INTRODUCED: usize = 192;
+pub(super) const MAX_INTRODUCED: usize = 192;
 
 /// Node feeds replicated on the word of one neighbour, so that one that makes up identities does not take the room of
 /// those that others know.
@@ -202,6 +202,16 @@ impl WantedFeeds {
         !self.is_own(node) && !self.configured.contains(node) && !self.followed.contains(node)
     }
 
+    /// Whether somebody other than strangers brings this feed here.
+    pub(super) fn is_vouched_for(&self, feed: &FeedId) -> bool {
+        match self.kind(feed) {
+            None => self.is_own(feed),
+            Some(FeedKind::Own) => true,
+            Some(FeedKind::Node) => !self.is_stranger(feed),
+            Some(FeedKind::Broadcast) => self.naming(feed).any(|node| !self.is_stranger(&node)),
+        }
+    }
+
     /// The node feeds that name a broadcast feed and are wanted themselves.
     pub(super) fn naming(&self, feed: &FeedId) -> impl Iterator<Item = FeedId> {
         let names = self.broadcasts.range((*feed, FeedId([0; 32]))..=(*feed, FeedId([0xff; 32])));
@@ -243,7 +253,9 @@ mod tests {
         let mut wanted = WantedFeeds::new(feed(0));
         assert!(wanted.add_other(feed(1), Some(feed(7))));
         assert!(wanted.add_other(feed(2), None));
-        (1_000..2_000).for_each(|n| drop(wanted.add_met(feed(n))));
+        for n in 1_000..2_000 {
+            wanted.add_met(feed(n));
+        }
         for (newcomer, gone) in [(10, 1), (11, 2)] {
             assert!(wanted.add_configured(feed(newcomer)));
             assert_eq!(wanted.kind(&feed(gone)), None);

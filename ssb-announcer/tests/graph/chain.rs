@@ -25,6 +25,7 @@ impl Node {
             database: data_dir.path().join("ssb.sqlite3"),
             gossip: gossip::Config { listen: "[::1]:0".parse().unwrap(), ..gossip::Config::default() },
             discovery: None,
+            keep_free: 0,
             peers: vec![],
             hops: 3,
             name: "node".to_owned(),

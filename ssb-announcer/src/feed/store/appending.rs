@@ -139,17 +139,20 @@ impl Inner {
             let previous = self.last_message(&transaction, &stored, author, head)?;
             let afforded = self.afford(&wanted, author, answers[index..index + run].iter().flatten(), now);
             if afforded == 0 {
-                answers[index] = Err(Rejected::OverQuota(author));
+                let full = self.disk.is_full();
+                answers[index] = Err(if full { Rejected::DiskFull(author) } else { Rejected::OverQuota(author) });
                 index += 1;
                 continue;
             }
             let messages: Vec<&Message> = answers[index..index + afforded].iter().flatten().collect();
             let (good, rejected) = remote::check_chain(&messages, previous.as_ref());
+            let mut last = head;
             for message in messages.into_iter().take(good) {
                 self.insert(&transaction, message)?;
-                heads.insert(author, Head { sequence: message.sequence, key: message.key });
+                last = Some(Head::after(last, message));
                 stored.push(message.clone());
             }
+            heads.extend(last.map(|last| (author, last)));
             index += good;
             if let Some(rejected) = rejected {
                 self.notice_own_fork(&rejected);
@@ -290,7 +293,7 @@ impl Inner {
             if let Some(feed) = append.names {
                 schema::insert_own_feed(&transaction, &feed)?;
             }
-            heads.insert(author, Head { sequence: message.sequence, key: message.key });
+            heads.insert(author, Head::after(head, &message));
             messages.push(message);
         }
         transaction.commit()?;

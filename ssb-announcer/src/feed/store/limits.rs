@@ -1,6 +1,7 @@
 //! What is taken from others, and how much: feeds that neighbours ask for, and quotas.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use stream_model::FeedId;
 use super::{FeedStore, Inner};
 use crate::feed::message::Message;
 use crate::feed::quota::{Account, Quotas};
+use crate::feed::room::MAX_HELD_OF_STRANGERS;
 use crate::feed::wanted::{FeedKind, WantedFeeds};
 
 impl FeedStore {
@@ -43,20 +45,29 @@ impl FeedStore {
         self.inner.change_wanted(|wanted| wanted.set_graph(followed, blocked));
     }
 
+    /// Takes nothing of others while less than `free` bytes are free of the disk that the folder is on. Once: what was
+    /// said first holds.
+    pub fn keep_free(&self, folder: PathBuf, free: u64) {
+        self.inner.disk.keep_free(folder, free);
+    }
+
     /// Takes up the feeds that exceeded their quota and have room again.
     pub(crate) fn resume_paused(&self, now: Instant) {
         let wanted = self.inner.wanted.borrow().clone();
+        if wanted.paused().next().is_none() || self.inner.disk.is_full() {
+            return;
+        }
+        let room = self.inner.room_for_strangers(&wanted);
         let mut quotas = self.inner.quotas();
         let ready: BTreeSet<FeedId> = wanted
             .paused()
+            .filter(|feed| room > 0 || wanted.is_vouched_for(feed))
             .filter(|feed| {
                 payers(&wanted, feed).is_none_or(|payers| payers.iter().any(|accounts| quotas.is_ready(accounts, now)))
             })
             .collect();
         drop(quotas);
-        if wanted.paused().next().is_some() {
-            self.inner.change_wanted(|wanted| wanted.resume(|feed| ready.contains(feed)));
-        }
+        self.inner.change_wanted(|wanted| wanted.resume(|feed| ready.contains(feed)));
     }
 }
 
@@ -65,8 +76,17 @@ impl Inner {
         self.quotas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many of these messages, all of one feed, its quota has room for. Where there is none for the next one, the feed
-    /// is paused.
+    /// Bytes that may still come of feeds that nobody vouches for. Those that are not wanted any more count until they
+    /// are deleted.
+    fn room_for_strangers(&self, wanted: &WantedFeeds) -> u64 {
+        let heads = self.heads.read().unwrap_or_else(PoisonError::into_inner);
+        let of_strangers = heads.iter().filter(|(feed, _)| !wanted.is_vouched_for(feed));
+        let held = of_strangers.fold(0u64, |sum, (_, head)| sum.saturating_add(head.bytes));
+        MAX_HELD_OF_STRANGERS.saturating_sub(held)
+    }
+
+    /// How many of these messages, all of one feed, there is room for: on the disk, of what strangers may bring, and in
+    /// the feed's quota. Where there is none for the next one, the feed is paused.
     pub(super) fn afford<'a>(
         &self,
         wanted: &WantedFeeds,
@@ -75,11 +95,15 @@ impl Inner {
         now: Instant,
     ) -> usize {
         let Some(payers) = payers(wanted, &author) else { return run.count() };
+        let full = self.disk.is_full();
+        let mut room = if wanted.is_vouched_for(&author) { u64::MAX } else { self.room_for_strangers(wanted) };
         let mut quotas = self.quotas();
         let mut afforded = 0;
         let exceeded = run.any(|message| {
             let bytes = message.value_json.len() as u64;
-            let has_room = payers.iter().any(|accounts| quotas.take(accounts, bytes, now));
+            let fits = !full && bytes <= room;
+            let has_room = fits && payers.iter().any(|accounts| quotas.take(accounts, bytes, now));
+            room = room.saturating_sub(bytes);
             afforded += usize::from(has_room);
             !has_room
         });
@@ -113,8 +137,10 @@ fn payers(wanted: &WantedFeeds, feed: &FeedId) -> Option<Vec<Vec<Account>>> {
 mod tests {
     use super::*;
     use crate::feed::quota::STRANGERS;
+    use crate::feed::schema::{self, Head};
     use crate::feed::{OwnAppend, Rejected};
     use crate::identity::Identity;
+    use stream_model::{FeedSequence, MessageKey};
 
     /// A message of a feed as it comes over the wire.
     async fn written(author: &Identity) -> String {
@@ -147,5 +173,56 @@ mod tests {
         for known in [offered, followed, of_followed] {
             assert!(store.append_remote_blocking(&[written(&known).await]).unwrap()[0].is_ok());
         }
+    }
+
+    #[tokio::test]
+    async fn strangers_that_hold_all_they_may_bring_nothing_until_some_of_it_is_gone() {
+        let [me, met, offered, gone] = [1, 2, 3, 4].map(|seed| Identity::from_seed(&[seed; 32]));
+        let store = FeedStore::in_memory(me.id(), vec![]).unwrap();
+        store.want_met(met.id());
+        store.want_peer(offered.id());
+        let held = Head { sequence: FeedSequence(1), key: MessageKey([0; 32]), bytes: MAX_HELD_OF_STRANGERS - 1 };
+        store.inner.heads.write().unwrap().insert(gone.id(), held);
+
+        let message = written(&met).await;
+        let answers = store.append_remote_blocking(std::slice::from_ref(&message)).unwrap();
+        assert_eq!(answers, [Err(Rejected::OverQuota(met.id()))]);
+        assert!(store.append_remote_blocking(&[written(&offered).await]).unwrap()[0].is_ok());
+        store.inner.heads.write().unwrap().remove(&gone.id());
+        store.resume_paused(Instant::now());
+        assert!(store.append_remote_blocking(&[message]).unwrap()[0].is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_takes_nothing_of_others_and_this_nodes_own_messages() {
+        let [me, offered] = [1, 2].map(|seed| Identity::from_seed(&[seed; 32]));
+        let store = FeedStore::in_memory(me.id(), vec![]).unwrap();
+        store.want_peer(offered.id());
+        store.keep_free(std::env::temp_dir(), u64::MAX);
+        let answers = store.append_remote_blocking(&[written(&offered).await]).unwrap();
+        assert_eq!(answers, [Err(Rejected::DiskFull(offered.id()))]);
+        store.resume_paused(Instant::now());
+        assert!(!store.wanted().borrow().receives(&offered.id()));
+        let content_json = r#"{"type":"post","text":"the disk is full"}"#.to_owned();
+        store.append_own(vec![OwnAppend { identity: me, content_json, names: None }]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_text_of_a_feed_is_counted_however_it_grows_and_shrinks() {
+        let me = Identity::from_seed(&[1; 32]);
+        let store = FeedStore::in_memory(me.id(), vec![]).unwrap();
+        let post = |n: usize| OwnAppend {
+            identity: me.clone(),
+            content_json: format!(r#"{{"type":"post","text":"{}"}}"#, "\u{e9}".repeat(n)),
+            names: None,
+        };
+        let messages = store.append_own((0..10).map(post).collect()).await.unwrap();
+        let text = |count: usize| messages[..count].iter().map(|message| message.value_json.len() as u64).sum::<u64>();
+        assert_eq!(store.inner.head(&me.id()).unwrap().bytes, text(10));
+        let mut writer = store.inner.writer();
+        let transaction = writer.transaction().unwrap();
+        assert_eq!(schema::cut(&transaction, &me.id(), 3).unwrap().unwrap().bytes, text(7));
+        schema::remove_from(&transaction, &me.id(), FeedSequence(5)).unwrap();
+        assert_eq!(schema::head(&transaction, &me.id()).unwrap().unwrap().bytes, text(4));
     }
 }
