@@ -198,7 +198,7 @@ impl WantedFeeds {
 
     /// Whether a node feed is replicated only because it was met, heard or introduced: neither its owner nor anybody this node
     /// follows vouches for it.
-    pub(super) fn is_stranger(&self, node: &FeedId) -> bool {
+    pub(crate) fn is_stranger(&self, node: &FeedId) -> bool {
         !self.is_own(node) && !self.configured.contains(node) && !self.followed.contains(node)
     }
 

@@ -2,12 +2,13 @@
 //!
 //! In: peers offered through [`stream_model::PeerBook`], connections of whoever knows the network key. Out:
 //! replicated feeds in the [`FeedStore`], and a list of connections for people. [`peers`] decides whom to dial and
-//! which connection counts; `serving` takes one from its beginning to its end, `connection` is what is said on it. A
+//! which connection counts; `places` who may stay that has dialled us; `serving` takes a connection from its beginning to its end, `connection` is what is said on it. A
 //! connection that fails, or panics, ends alone.
 
 mod connection;
 mod exercise;
 pub mod peers;
+mod places;
 mod serving;
 mod socket;
 mod twin;
@@ -27,12 +28,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 pub use self::exercise::exercise;
+use self::serving::PlaceGuard;
 use self::twin::Suspects;
 use crate::blobs::Blobs;
 use crate::feed::FeedStore;
 use crate::handshake::NetworkKey;
 use crate::identity::Identity;
 use peers::{Connection, ConnectionId, ConnectionState, Peers, Standing};
+use places::{Limits, PlaceId, Places};
 
 /// How long connections may take to say goodbye when the node stops.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
@@ -49,9 +52,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Separates communities.
     pub network_key: NetworkKey,
-    /// The most inbound connections. Each may hold about 1 MB when its peer does its worst.
+    /// The most inbound connections that have authenticated themselves. Each may hold about 1 MB when its peer does its
+    /// worst. 16 of these places are not for strangers.
     pub max_inbound: usize,
-    /// The most inbound connections of one address.
+    /// The most inbound connections of one address; peers that are known may be more.
     pub max_inbound_per_address: usize,
     /// The blobs that are exchanged with peers; `None` exchanges none.
     pub blobs: Option<Blobs>,
@@ -89,6 +93,8 @@ pub fn bind(config: Config, identity: Identity, store: FeedStore) -> Result<(Gos
     let state = State {
         peers: Peers::new(identity.id()),
         cancels: HashMap::new(),
+        places: Places::new(Limits::new(config.max_inbound, config.max_inbound_per_address)),
+        displaced: HashMap::new(),
         heard: BTreeSet::new(),
         suspects: Suspects::default(),
     };
@@ -235,6 +241,9 @@ struct Shared {
 struct State {
     peers: Peers,
     cancels: HashMap<ConnectionId, CancellationToken>,
+    places: Places,
+    /// Ends the inbound connection that has lost its place.
+    displaced: HashMap<PlaceId, CancellationToken>,
     /// Who was met on the LAN.
     heard: BTreeSet<FeedId>,
     suspects: Suspects,
@@ -283,7 +292,6 @@ impl Listener {
     pub async fn run(self, cancel: CancellationToken) {
         let Self { shared, socket } = self;
         let mut tasks = JoinSet::new();
-        let mut inbound: HashMap<tokio::task::Id, IpAddr> = HashMap::new();
         loop {
             spawn_dials(&shared, &mut tasks, &cancel);
             let next = shared.state().peers.next_timeout();
@@ -298,11 +306,8 @@ impl Listener {
                 accepted = socket.accept() => match accepted {
                     Ok((stream, address)) => {
                         let address = socket::canonical(address);
-                        if has_room(&shared.config, &inbound, address.ip()) {
-                            let task = serving::serve_inbound(shared.clone(), stream, address, cancel.child_token());
-                            inbound.insert(tasks.spawn(task).id(), address.ip());
-                        } else {
-                            counter!("meshstream_ssb_connections_refused_total").increment(1);
+                        if let Some(place) = PlaceGuard::take(&shared, address.ip()) {
+                            tasks.spawn(serving::serve_inbound(stream, address, place, cancel.child_token()));
                         }
                     }
                     Err(error) => {
@@ -310,14 +315,7 @@ impl Listener {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(ended) = tasks.join_next_with_id() => {
-                    let id = match &ended {
-                        Ok((id, ())) => *id,
-                        Err(error) => error.id(),
-                    };
-                    inbound.remove(&id);
-                    report_panic(ended.map(|_| ()));
-                }
+                Some(ended) = tasks.join_next() => report_panic(ended),
                 () = shared.changed.notified() => {}
                 () = timer => {}
             }
@@ -344,11 +342,6 @@ fn spawn_dials(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, cancel: &Cancellat
         let Some(peer) = shared.state().peers.poll_dial(Instant::now()) else { return };
         tasks.spawn(serving::serve_outbound(shared.clone(), peer, cancel.child_token()));
     }
-}
-
-fn has_room(config: &Config, inbound: &HashMap<tokio::task::Id, IpAddr>, address: IpAddr) -> bool {
-    inbound.len() < config.max_inbound
-        && inbound.values().filter(|other| **other == address).count() < config.max_inbound_per_address
 }
 
 fn report_panic(ended: Result<(), JoinError>) {

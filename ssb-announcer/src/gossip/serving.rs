@@ -2,7 +2,7 @@
 //! whatever ended it.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::peers::{Admission, ConnectionId, Direction, Ending};
-use super::{Shared, connection, socket, twin};
+use super::places::{PlaceId, Trust};
+use super::{Shared, State, connection, socket, twin};
+use crate::feed::FeedKind;
 use crate::handshake::state::SessionKeys;
 use crate::handshake::{self, HandshakeError};
 
@@ -21,13 +23,29 @@ use crate::handshake::{self, HandshakeError};
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// What is told of a peer that is not dialled, for people to read.
 const BLOCKED: &str = "this node blocks it";
+/// In metrics, a peer of which nobody knows yet who it is.
+const UNAUTHENTICATED: &str = "unauthenticated";
 
+/// Serves whoever has connected, as long as it has its place.
 pub(super) async fn serve_inbound(
-    shared: Arc<Shared>,
-    mut stream: TcpStream,
+    stream: TcpStream,
     address: SocketAddr,
+    place: PlaceGuard,
     cancel: CancellationToken,
 ) {
+    tokio::select! {
+        () = place.displaced.cancelled() => debug!(%address, "an SSB connection made place for another"),
+        () = authenticate_and_serve(stream, address, &place, cancel) => {}
+    }
+}
+
+async fn authenticate_and_serve(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    place: &PlaceGuard,
+    cancel: CancellationToken,
+) {
+    let shared = &place.shared;
     let handshake = async {
         socket::prepare(&stream)?;
         handshake::authenticate_server(&mut stream, &shared.config.network_key, shared.identity.signing_key()).await
@@ -37,9 +55,9 @@ pub(super) async fn serve_inbound(
         keys = handshake => keys,
     };
     match keys {
-        Ok(keys) if keys.peer == shared.identity.id() => twin::answer(&shared, stream, keys).await,
+        Ok(keys) if keys.peer == shared.identity.id() => twin::answer(shared, stream, keys).await,
         Ok(keys) => {
-            serve(shared, stream, keys, address, Direction::Inbound, cancel).await;
+            serve(shared.clone(), stream, keys, address, Some(place), cancel).await;
         }
         Err(error) => {
             counter!("meshstream_ssb_handshakes_failed_total", "direction" => "inbound").increment(1);
@@ -62,7 +80,7 @@ pub(super) async fn serve_outbound(shared: Arc<Shared>, peer: SsbPeer, cancel: C
     };
     match dialled {
         Ok((stream, keys, address)) => {
-            if serve(shared, stream, keys, address, Direction::Outbound, cancel).await {
+            if serve(shared, stream, keys, address, None, cancel).await {
                 dial.ending = None;
             }
         }
@@ -119,16 +137,18 @@ async fn dial_any(shared: &Shared, peer: &SsbPeer) -> Result<(TcpStream, Session
     Err(last)
 }
 
-/// Serves an authenticated connection to its end; `false` where there is a better one to this peer already.
+/// Serves an authenticated connection to its end, an inbound one in its place; `false` where there is a better one to this
+/// peer already, or no room.
 async fn serve(
     shared: Arc<Shared>,
     stream: TcpStream,
     keys: SessionKeys,
     address: SocketAddr,
-    direction: Direction,
+    place: Option<&PlaceGuard>,
     cancel: CancellationToken,
 ) -> bool {
     let feed = keys.peer;
+    let direction = if place.is_some() { Direction::Inbound } else { Direction::Outbound };
     if shared.store.is_blocked(&feed) {
         counter!("meshstream_ssb_peers_blocked_total").increment(1);
         debug!(%feed, "this node blocks the SSB peer");
@@ -136,9 +156,7 @@ async fn serve(
     }
     // Dropped after the connection has ended, whatever ended it.
     let _asks_no_more = AskedGuard { shared: shared.clone(), feed };
-    let Some(mut live) = LiveGuard::admit(&shared, feed, address, direction, &cancel) else {
-        counter!("meshstream_ssb_connections_redundant_total").increment(1);
-        debug!(%feed, ?direction, "there is a connection to this SSB peer already");
+    let Some(mut live) = LiveGuard::admit(&shared, feed, address, place, &cancel) else {
         return false;
     };
     if shared.state().peers.is_heard(&feed) {
@@ -198,6 +216,62 @@ impl Drop for DialGuard {
     }
 }
 
+/// A place among the inbound connections; dropping it gives it back.
+pub(super) struct PlaceGuard {
+    shared: Arc<Shared>,
+    id: PlaceId,
+    /// The place is another's now.
+    displaced: CancellationToken,
+}
+
+impl PlaceGuard {
+    /// A place for somebody who has connected and is to authenticate itself.
+    pub(super) fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<Self> {
+        let mut state = shared.state();
+        let Some(accepted) = state.places.handle_accepted(address) else {
+            counter!("meshstream_ssb_connections_refused_total", "peer" => UNAUTHENTICATED).increment(1);
+            return None;
+        };
+        if let Some(displaced) = accepted.displaced {
+            state.displace(displaced);
+            counter!("meshstream_ssb_connections_displaced_total", "peer" => UNAUTHENTICATED).increment(1);
+        }
+        let displaced = CancellationToken::new();
+        state.displaced.insert(accepted.place, displaced.clone());
+        drop(state);
+        Some(Self { shared: shared.clone(), id: accepted.place, displaced })
+    }
+}
+
+impl Drop for PlaceGuard {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.places.handle_ended(self.id);
+        state.displaced.remove(&self.id);
+    }
+}
+
+impl State {
+    /// Ends a connection at once, so that its peer cannot hold it open.
+    fn displace(&self, place: PlaceId) {
+        if let Some(displaced) = self.displaced.get(&place) {
+            displaced.cancel();
+        }
+    }
+}
+
+impl Shared {
+    /// What a peer is to this node, apart from its being connected.
+    fn trust(&self, feed: &FeedId) -> Trust {
+        let wanted = self.store.wanted().borrow().clone();
+        match wanted.kind(feed) {
+            Some(FeedKind::Node) if wanted.is_stranger(feed) => Trust::Known,
+            Some(FeedKind::Node) => Trust::Chosen,
+            _ => Trust::Stranger,
+        }
+    }
+}
+
 /// A connection that counts; dropping it reports its end, whatever ended it.
 struct LiveGuard {
     shared: Arc<Shared>,
@@ -206,26 +280,44 @@ struct LiveGuard {
 }
 
 impl LiveGuard {
+    /// Lets a peer in, an inbound one in its place; whoever makes room for it is told to go.
     fn admit(
         shared: &Arc<Shared>,
         feed: FeedId,
         address: SocketAddr,
-        direction: Direction,
+        place: Option<&PlaceGuard>,
         cancel: &CancellationToken,
     ) -> Option<Self> {
+        let trust = shared.trust(&feed);
+        let direction = if place.is_some() { Direction::Inbound } else { Direction::Outbound };
         let mut state = shared.state();
-        match state.peers.handle_authenticated(feed, address, direction, Instant::now()) {
-            Admission::Redundant => None,
-            Admission::Admitted(id, replaced) => {
-                if let Some(replaced) = replaced.and_then(|replaced| state.cancels.get(&replaced)) {
-                    replaced.cancel();
-                }
-                state.cancels.insert(id, cancel.clone());
-                gauge!("meshstream_ssb_connections").increment(1.0);
-                drop(state);
-                Some(Self { shared: shared.clone(), id, ending: Ending::Goodbye })
-            }
+        if place.is_some_and(|place| state.places.find_room(place.id, feed, trust).is_none()) {
+            counter!("meshstream_ssb_connections_refused_total", "peer" => trust.name()).increment(1);
+            debug!(%feed, "there is no place for this SSB peer");
+            return None;
         }
+        let Admission::Admitted(id, replaced) =
+            state.peers.handle_authenticated(feed, address, direction, Instant::now())
+        else {
+            counter!("meshstream_ssb_connections_redundant_total").increment(1);
+            debug!(%feed, ?direction, "there is a connection to this SSB peer already");
+            return None;
+        };
+        if let Some(replaced) = replaced.and_then(|replaced| state.cancels.get(&replaced)) {
+            replaced.cancel();
+        }
+        let admitted = place.and_then(|place| state.places.handle_authenticated(place.id, feed, trust));
+        if let Some((displaced, trust)) = admitted.and_then(|admitted| admitted.displaced) {
+            state.displace(displaced);
+            counter!("meshstream_ssb_connections_displaced_total", "peer" => trust.name()).increment(1);
+        }
+        if let Some(former) = admitted.and_then(|admitted| admitted.former) {
+            state.displace(former);
+        }
+        state.cancels.insert(id, cancel.clone());
+        gauge!("meshstream_ssb_connections").increment(1.0);
+        drop(state);
+        Some(Self { shared: shared.clone(), id, ending: Ending::Goodbye })
     }
 }
 

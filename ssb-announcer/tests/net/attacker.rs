@@ -1,5 +1,7 @@
 //! A peer that sends what a test tells it to, and messages for it to send.
 
+use std::net::SocketAddr;
+
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use ssb_announcer::feed::{FeedStore, OwnAppend};
@@ -10,7 +12,7 @@ use ssb_announcer::identity::Identity;
 use ssb_announcer::muxrpc::packet::{self, Decoded, Encoding, Packet};
 use stream_model::{FeedId, PeerBook as _, SsbPeer};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::node::{Node, PATIENCE, network};
 
@@ -27,8 +29,17 @@ const EBT: i32 = 1;
 
 impl Attacker {
     pub(crate) async fn connect(node: &Node, seed: u8) -> Self {
+        let stream = TcpStream::connect(node.gossip.local_address()).await.unwrap();
+        Self::authenticated(node, seed, stream).await
+    }
+
+    /// Connects over IPv4 from an address of its own.
+    pub(crate) async fn connect_from(node: &Node, seed: u8, from: [u8; 4]) -> Self {
+        Self::authenticated(node, seed, stream_from(node, from).await).await
+    }
+
+    async fn authenticated(node: &Node, seed: u8, mut stream: TcpStream) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let mut stream = TcpStream::connect(node.gossip.local_address()).await.unwrap();
         let keys = authenticate_client(&mut stream, &network(), identity.signing_key(), node.id()).await.unwrap();
         Self::over(stream, keys)
     }
@@ -173,6 +184,13 @@ impl Attacker {
         }
         false
     }
+}
+
+/// Connects over IPv4 from an address of loopback.
+pub(crate) async fn stream_from(node: &Node, from: [u8; 4]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    socket.connect(SocketAddr::from(([127, 0, 0, 1], node.gossip.local_address().port()))).await.unwrap()
 }
 
 /// Messages of a feed as they travel.

@@ -1,6 +1,5 @@
 //! Peers that break the rules: the node refuses them, stays within its memory, and goes on serving others.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -55,23 +54,6 @@ async fn a_truncated_handshake_holds_its_place_for_a_bounded_time() {
     drop(gone);
     still_serves(&node).await;
     closed_by_node(silent).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_address_cannot_take_all_places() {
-    let node = Node::start_at(1, SocketAddr::from(([0u16; 8], 0)));
-    let port = node.gossip.local_address().port();
-    let mut flood = Vec::new();
-    for _ in 0..40 {
-        flood.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
-    }
-    // Those over the limit are closed at once; the node is reached from another address meanwhile.
-    closed_by_node(flood.pop().unwrap()).await;
-    let honest = Node::start(2);
-    node.append(1).await;
-    let address = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port));
-    honest.gossip.offer(stream_model::SsbPeer { feed: node.id(), addresses: vec![address] });
-    honest.holds(node.id(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

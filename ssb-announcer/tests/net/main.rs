@@ -14,6 +14,7 @@ mod lan;
 mod matrix;
 mod node;
 mod own_feed;
+mod places;
 mod proxy;
 mod replication;
 mod strangers;
