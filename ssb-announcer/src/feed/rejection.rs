@@ -64,8 +64,7 @@ pub enum Rejected {
     /// The feed has as many messages as are kept of one.
     #[error("feed {0} has reached the number of messages kept of one feed")]
     FeedFull(FeedId),
-    /// A message of an own broadcast feed that this node does not have: its data comes from an old backup, and the key
-    /// of that feed is gone.
+    /// A message of a broadcast feed that this run writes, which this node does not have: nobody else is to have the secret.
     #[error("message #{sequence} of this node's own broadcast feed {author} is not in its store")]
     OwnFeedAhead {
         /// The own broadcast feed.

@@ -114,7 +114,7 @@ impl FeedStore {
         let have = heads.get(&node).map_or(FeedSequence(0), |head| head.sequence);
         let mut wanted = WantedFeeds::new(node);
         for feed in schema::own_feeds(&writer)? {
-            wanted.add_own_broadcast(feed);
+            wanted.add_earlier_broadcast(feed);
         }
         let dropped = schema::tombstones(&writer)?.into_iter().collect();
         let inner = Inner {

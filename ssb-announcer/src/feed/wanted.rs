@@ -20,7 +20,7 @@ pub const MAX_INTRODUCED_BY_ONE: usize = 32;
 /// Why a feed is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedKind {
-    /// Written by this node: served, never taken from others.
+    /// Written by this run of the program: served, never taken from others.
     Own,
     /// A node's or a person's feed: rare facts.
     Node,
@@ -33,6 +33,8 @@ pub enum FeedKind {
 pub struct WantedFeeds {
     node: Option<FeedId>,
     own_broadcasts: BTreeSet<FeedId>,
+    /// Broadcast feeds of this node's earlier runs, whose secrets ended with them.
+    earlier_broadcasts: BTreeSet<FeedId>,
     configured: BTreeSet<FeedId>,
     /// Met on the mesh.
     met: BTreeSet<FeedId>,
@@ -84,8 +86,13 @@ impl WantedFeeds {
         self.kind(feed).is_some_and(|kind| kind != FeedKind::Own) && !self.paused.contains(feed)
     }
 
-    /// Whether this node writes the feed, wanted or not.
+    /// Whether this node writes the feed or has written it, wanted or not.
     pub fn is_own(&self, feed: &FeedId) -> bool {
+        self.is_written(feed) || self.earlier_broadcasts.contains(feed)
+    }
+
+    /// Whether this run of the program writes the feed.
+    pub(super) fn is_written(&self, feed: &FeedId) -> bool {
         self.node == Some(*feed) || self.own_broadcasts.contains(feed)
     }
 
@@ -148,6 +155,12 @@ impl WantedFeeds {
             Some(feed) => self.others.remove(&feed).is_some(),
             None => self.others.pop_last().is_some() || self.met.pop_last().is_some(),
         }
+    }
+
+    /// A broadcast feed that an earlier run has written. Nobody writes it any more, so that it is taken from others like
+    /// theirs: after a restored backup they may have more of it.
+    pub(super) fn add_earlier_broadcast(&mut self, feed: FeedId) {
+        self.earlier_broadcasts.insert(feed);
     }
 
     pub(super) fn add_own_broadcast(&mut self, feed: FeedId) {
@@ -316,6 +329,17 @@ mod tests {
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));
         assert!(wanted.add_met(feed(0)));
         assert_eq!(wanted.kind(&feed(0)), Some(FeedKind::Own));
+    }
+
+    #[test]
+    fn an_own_broadcast_feed_of_an_earlier_run_is_taken_from_others_and_stays_own() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        wanted.add_own_broadcast(feed(5));
+        wanted.add_earlier_broadcast(feed(6));
+        wanted.set_broadcasts([(feed(5), feed(0)), (feed(6), feed(0))].into(), BTreeSet::new());
+        assert_eq!([5, 6].map(|n| wanted.receives(&feed(n))), [false, true]);
+        assert_eq!([5, 6].map(|n| wanted.is_written(&feed(n))), [true, false]);
+        assert_eq!([5, 6].map(|n| wanted.is_own(&feed(n))), [true, true]);
     }
 
     #[test]

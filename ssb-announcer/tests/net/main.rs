@@ -6,6 +6,7 @@
 mod attacker;
 mod blobs;
 mod blocking;
+mod earlier_broadcasts;
 mod histories;
 mod hostile;
 mod javascript;

@@ -228,7 +228,7 @@ impl Inner {
         let (author, sequence) = (message.author, message.sequence);
         let kind = wanted.kind(&author);
         let most = match kind {
-            _ if wanted.is_own(&author) && author != self.gate.node() && sequence >= expected => {
+            _ if wanted.is_written(&author) && author != self.gate.node() && sequence >= expected => {
                 return Ok(Some(Rejected::OwnFeedAhead { author, sequence }));
             }
             None => return Ok(self.unwelcome(wanted, author)),
