@@ -2,8 +2,8 @@
 //!
 //! In: peers offered through [`stream_model::PeerBook`], connections of whoever knows the network key. Out:
 //! replicated feeds in the [`FeedStore`], and a list of connections for people. [`peers`] decides whom to dial and
-//! which connection counts; `places` who may stay that has dialled us; `serving` takes a connection from its beginning to its end, `connection` is what is said on it. A
-//! connection that fails, or panics, ends alone.
+//! which connection counts, `places` who may stay of those that have dialled us; `serving` takes a connection from its
+//! beginning to its end, `connection` is what is said on it. A connection that fails, or panics, ends alone.
 
 mod connection;
 mod exercise;
