@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytesize::ByteSize;
+use node_router::YggdrasilAdmin;
 use player_web::GatewayReach;
 use serde::{Deserialize, Deserializer, de};
 use toml::{Table, Value};
@@ -116,6 +117,12 @@ pub(crate) struct Mesh {
     pub(crate) interfaces: Vec<String>,
     /// Whether to look for peers on the LAN, and be found there.
     pub(crate) lan_discovery: bool,
+    /// Where cjdns's admin interface is; empty asks none.
+    pub(crate) cjdns_admin: String,
+    /// With its password, as text or as cjdns's tools keep it.
+    pub(crate) cjdns_password_file: Option<PathBuf>,
+    /// Where Yggdrasil's admin socket is; empty asks none.
+    pub(crate) yggdrasil_admin: String,
 }
 
 /// Which broadcasts of others a node fetches.
@@ -172,7 +179,15 @@ impl Default for Web {
 
 impl Default for Mesh {
     fn default() -> Self {
-        Self { mirror: Mirror::Watched, peers: Vec::new(), interfaces: Vec::new(), lan_discovery: true }
+        Self {
+            mirror: Mirror::Watched,
+            peers: Vec::new(),
+            interfaces: Vec::new(),
+            lan_discovery: true,
+            cjdns_admin: "127.0.0.1:11234".to_owned(),
+            cjdns_password_file: None,
+            yggdrasil_admin: YggdrasilAdmin::default().to_string(),
+        }
     }
 }
 

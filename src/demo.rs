@@ -155,6 +155,8 @@ fn config(dir: &Path, name: &str, options: &Options, web_port: u16, peer: Option
     config.web.listen = if peer.is_some() { ([0u16; 8], web_port).into() } else { ([127, 0, 0, 1], 0).into() };
     // The demo is between its two nodes.
     config.mesh.lan_discovery = false;
+    config.mesh.cjdns_admin = String::new();
+    config.mesh.yggdrasil_admin = String::new();
     config.mesh.peers = peer.map(str::to_owned).into_iter().collect();
     config.mesh.mirror = if peer.is_some() { Mirror::All } else { Mirror::Watched };
     config

@@ -10,6 +10,7 @@ mod failure;
 mod host_lock;
 mod node;
 mod output;
+mod overlays;
 mod picture;
 mod status;
 mod web_address;

@@ -28,6 +28,7 @@ use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, 
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
 use crate::output;
+use crate::overlays::overlays;
 use crate::picture;
 use crate::status::{OPEN_COMMUNITY, Parts, Status};
 use crate::web_address::web_addresses;
@@ -128,6 +129,7 @@ fn start_failure(error: anyhow::Error) -> Failure {
 fn check(config: &Config) -> anyhow::Result<()> {
     allowed(config)?;
     mesh_peers(config)?;
+    overlays(&config.mesh)?;
     ssb_peers(config)?;
     config.node.image.as_deref().map(picture::load).transpose()?;
     Ok(())
@@ -143,10 +145,9 @@ fn mesh_peers(config: &Config) -> anyhow::Result<Vec<PeerAddress>> {
     config.mesh.peers.iter().map(parse).collect()
 }
 
-/// The address of a configured peer with port 0, where no interface has to be looked up for it.
-fn ip_of(peer: &str) -> Option<SocketAddr> {
-    let ip = peer.parse().ok().or_else(|| peer.parse().ok().map(|address: SocketAddr| address.ip()))?;
-    Some(SocketAddr::new(ip, 0))
+fn mesh_config(config: &Config, feed: FeedId) -> anyhow::Result<MeshConfig> {
+    let (peers, overlays) = (mesh_peers(config)?, overlays(&config.mesh)?);
+    Ok(MeshConfig { peers, feed, community: OPEN_COMMUNITY.to_owned(), overlays })
 }
 
 pub(crate) fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
@@ -259,13 +260,8 @@ impl Node {
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 
-        let mesh = MeshConfig { peers: mesh_peers(config)?, feed: ssb.id(), community: OPEN_COMMUNITY.to_owned() };
-        router.run_mesh(mesh, ssb.peer_book())?;
+        router.run_mesh(mesh_config(config, ssb.id())?, ssb.peer_book(), ssb.neighbours())?;
         ssb.tell_of_meetings(router.meetings());
-        if let Some(neighbours) = ssb.neighbours() {
-            // Those may be SSB servers that know nothing of nodes.
-            neighbours.announce_to(config.mesh.peers.iter().filter_map(|text| ip_of(text)).collect());
-        }
         Ok(Self {
             status,
             router,
@@ -358,8 +354,7 @@ pub(crate) async fn find_peers(
     book: Arc<dyn PeerBook>,
 ) -> anyhow::Result<NodeRouter> {
     let router = NodeRouter::start(router_config(config, data_dir.path())).await?;
-    let mesh = MeshConfig { peers: mesh_peers(config)?, feed, community: OPEN_COMMUNITY.to_owned() };
-    router.run_mesh(mesh, book)?;
+    router.run_mesh(mesh_config(config, feed)?, book, None)?;
     Ok(router)
 }
 

@@ -1,13 +1,15 @@
 //! Mesh neighbours, and the embedded IPFS node: store, exchange, fetch, quota.
 //!
 //! [`NodeRouter::start`] opens the store and starts the IPFS node; its handles implement the content ports of
-//! `stream-model`. [`NodeRouter::run_mesh`] then looks for the configured peers, once there is somebody to tell of them.
+//! `stream-model`. [`NodeRouter::run_mesh`] then looks for nodes: the configured ones, those that SSB meets, and those of
+//! overlays; once there is somebody to tell of them.
 //! Knows nothing of broadcasts beyond the names of claims.
 
 pub mod community;
 mod embedded;
 mod fetch;
 mod mesh;
+mod overlay;
 mod storage;
 mod unixfs;
 
@@ -17,18 +19,19 @@ use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, NodeIdentity, PeerBook, PeerId,
-    PeerReport, StorageReport, StoreError,
+    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, Neighbours, NodeIdentity, PeerBook,
+    PeerId, PeerReport, StorageReport, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use mesh::{AddressError, PeerAddress};
+pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError};
 
 use embedded::Embedded;
 use fetch::Fetcher;
-use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Own, Table};
+use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Table};
 use storage::{Limits, Storage};
 
 /// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
@@ -70,6 +73,8 @@ pub struct MeshConfig {
     pub feed: FeedId,
     /// `open`, or what names the private community: nodes that say otherwise are left alone.
     pub community: String,
+    /// Daemons of overlay networks on this machine.
+    pub overlays: OverlayConfig,
 }
 
 /// Why a [`NodeRouter`] did not start.
@@ -149,22 +154,30 @@ impl NodeRouter {
         Ok(Self { node, embedded, peer, storage, fetcher, table, meetings, met, tasks, cancel })
     }
 
-    /// Looks for the configured peers and those that are met, keeps them connected and tells `book` of them, until
-    /// shutdown. To be called once, when SSB is ready.
+    /// Looks for the configured peers, those that are met and those that overlays list, keeps them connected and tells
+    /// `book` of them, until shutdown. `neighbours` are told of the configured peers and direct neighbours in overlays, which
+    /// may be SSB servers that know nothing of nodes. To be called once, when SSB is ready.
     ///
     /// # Panics
     /// Where it is called again.
     ///
     /// # Errors
     /// [`StartError::TooManyPeers`].
-    pub fn run_mesh(&self, config: MeshConfig, book: Arc<dyn PeerBook>) -> Result<(), StartError> {
+    pub fn run_mesh(
+        &self,
+        config: MeshConfig,
+        book: Arc<dyn PeerBook>,
+        neighbours: Option<Arc<dyn Neighbours>>,
+    ) -> Result<(), StartError> {
         if config.peers.len() > MAX_PEERS {
             return Err(StartError::TooManyPeers(config.peers.len()));
         }
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).take();
         let met = met.expect("the mesh is started once");
         let own = Own { peer: self.peer.clone(), feed: config.feed, community: config.community };
-        let mesh = Mesh::new(config.peers, own, Arc::new(self.embedded.clone()), book, self.table.clone(), met);
+        let others = Others { swarm: Arc::new(self.embedded.clone()), book, neighbours, table: self.table.clone() };
+        let sightings = overlay::watch(config.overlays, &self.tasks, &self.cancel);
+        let mesh = Mesh::new(config.peers, own, others, met, sightings);
         self.tasks.spawn(mesh.run(self.cancel.clone()));
         Ok(())
     }

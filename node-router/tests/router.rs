@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use node_router::{Config, MeshConfig, NodeRouter, StartError};
+use node_router::{Config, MeshConfig, NodeRouter, OverlayConfig, StartError};
 use stream_model::{
     BroadcastId, Cid, Claim, DirectoryEntry, FeedId, FetchRequest, IpfsInfo, MediaSequence, MessageKey, Node, NodeInfo,
     PeerBook, PeerState, SsbInfo, SsbPeer, StoreError, WebInfo,
@@ -83,7 +83,12 @@ async fn introduce(router: &NodeRouter, feed: u8) -> String {
 }
 
 fn mesh(peer: &str, feed: u8) -> MeshConfig {
-    MeshConfig { peers: vec![peer.parse().unwrap()], feed: FeedId([feed; 32]), community: "open".into() }
+    MeshConfig {
+        peers: vec![peer.parse().unwrap()],
+        feed: FeedId([feed; 32]),
+        community: "open".into(),
+        overlays: OverlayConfig::default(),
+    }
 }
 
 async fn until_connected(router: &NodeRouter) {
@@ -125,7 +130,7 @@ async fn what_one_stores_the_other_fetches_and_both_keep_over_a_restart() {
     let (a, b) = (router(home.path()).await, router(away.path()).await);
     let address = introduce(&a, 1).await;
     let book = Arc::new(Book::default());
-    b.run_mesh(mesh(&address, 2), book.clone()).unwrap();
+    b.run_mesh(mesh(&address, 2), book.clone(), None).unwrap();
 
     let one = a.store().add_file(segment(1), claim(1)).await.unwrap();
     let entries = vec![DirectoryEntry { name: "1.m4s".into(), cid: one.cid }];
@@ -161,7 +166,7 @@ async fn a_peer_that_restarts_is_found_again_and_fetched_from() {
     let peer = a.peer().clone();
     let port = a.ipfs_port().unwrap();
     let address = introduce(&a, 1).await;
-    b.run_mesh(mesh(&address, 2), Arc::new(Book::default())).unwrap();
+    b.run_mesh(mesh(&address, 2), Arc::new(Book::default()), None).unwrap();
     until_connected(&b).await;
 
     for round in 0..3 {

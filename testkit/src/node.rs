@@ -133,7 +133,7 @@ impl Node {
         writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
         writeln!(
             text,
-            "[mesh]\nlan_discovery = false\npeers = {peers:?}\nmirror = {:?}",
+            "[mesh]\nlan_discovery = false\ncjdns_admin = \"\"\nyggdrasil_admin = \"\"\npeers = {peers:?}\nmirror = {:?}",
             if *mirror_all { "all" } else { "watched" }
         )?;
         Ok(text)

@@ -1,10 +1,12 @@
-//! Neighbours: asks the configured peers, and those that SSB met, who they are, keeps their IPFS nodes connected, and tells the SSB side of them.
+//! Neighbours: asks the configured peers, those that SSB met, and those that overlays list, who they are, keeps their IPFS
+//! nodes connected, and tells the SSB side of them.
 //!
-//! Comes in: addresses of HTTP listeners, answers, the swarm's connections. Goes out: dials, entries for the
+//! Comes in: addresses of HTTP listeners, answers, what overlays see, the swarm's connections. Goes out: dials, entries for the
 //! [`PeerBook`], and a table of peers for people and programs. Never trusts what a peer says of others beyond
 //! replicating their public feeds.
 
 mod address;
+mod entries;
 mod nodeinfo;
 mod peer;
 mod table;
@@ -18,22 +20,24 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use metrics::counter;
-use stream_model::{FeedId, Meetings, PeerBook, PeerId, SsbPeer};
-use tokio::sync::mpsc;
+use stream_model::{FeedId, Meetings, Neighbours, PeerBook, PeerId, SsbPeer};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::overlay::Sighting;
 pub use address::{AddressError, PeerAddress};
+use entries::{Entries, Entry, EntryId, Origin};
 use nodeinfo::Answer;
+use peer::Action;
 pub(crate) use peer::Own;
-use peer::{Action, Peer};
 use table::Row;
 pub(crate) use table::Table;
 
 /// Most configured peers: each is asked twice a minute.
 pub(crate) const MAX_PEERS: usize = 256;
-/// Peers that SSB met and that are asked for the rest: as many as a LAN has nodes.
-const MAX_MET: usize = 64;
+/// Strangers of an overlay beyond the direct neighbours that are asked at once: each question keeps sockets open for seconds.
+const MAX_FAR_ASKED: usize = 8;
 /// Meetings that wait for the mesh's task.
 const MAX_MEETINGS_WAITING: usize = 64;
 /// How often the swarm's connections are looked at: a dropped one is noticed within this.
@@ -47,15 +51,6 @@ pub(crate) trait Swarm: Send + Sync + 'static {
 
     /// The peers that are connected now, with the last round trip where there was one.
     fn connected(&self) -> HashMap<PeerId, Option<Duration>>;
-}
-
-/// A peer and where it was found.
-struct Entry {
-    address: PeerAddress,
-    peer: Peer,
-    found_at: Option<SocketAddr>,
-    /// SSB met it; nobody configured it.
-    met: bool,
 }
 
 /// An SSB peer that is connected, and where.
@@ -88,50 +83,54 @@ impl Meetings for MeetingRoom {
 }
 
 enum Done {
-    Asked(usize, Result<Answer, nodeinfo::NodeInfoError>),
-    Dialled(usize, PeerId, Result<(), String>),
+    Asked(EntryId, Result<Answer, nodeinfo::NodeInfoError>),
+    Dialled(EntryId, PeerId, Result<(), String>),
+}
+
+/// Whom the mesh works with.
+#[derive(Clone)]
+pub(crate) struct Others {
+    pub(crate) swarm: Arc<dyn Swarm>,
+    pub(crate) book: Arc<dyn PeerBook>,
+    /// Tells SSB servers that know nothing of nodes; `None` where none is to be told.
+    pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
+    pub(crate) table: Arc<Table>,
 }
 
 /// The task that looks after all peers.
 pub(crate) struct Mesh {
-    entries: Vec<Entry>,
+    entries: Entries,
     own: Own,
-    swarm: Arc<dyn Swarm>,
-    book: Arc<dyn PeerBook>,
-    table: Arc<Table>,
+    others: Others,
     met: mpsc::Receiver<Met>,
-    /// At most one question and one dial for each entry.
+    sightings: mpsc::Receiver<Sighting>,
+    /// At most one question and one dial for each entry, and those of entries that are no more.
     work: JoinSet<Done>,
+    far_asked: Arc<Semaphore>,
 }
 
 impl Mesh {
     pub(crate) fn new(
         addresses: Vec<PeerAddress>,
         own: Own,
-        swarm: Arc<dyn Swarm>,
-        book: Arc<dyn PeerBook>,
-        table: Arc<Table>,
+        others: Others,
         met: mpsc::Receiver<Met>,
+        sightings: mpsc::Receiver<Sighting>,
     ) -> Self {
-        let now = Instant::now();
-        let entry = |address| Entry { address, peer: Peer::new(own.clone(), None, now), found_at: None, met: false };
-        let entries = addresses.into_iter().take(MAX_PEERS).map(entry).collect();
-        Self { entries, own, swarm, book, table, met, work: JoinSet::new() }
+        let entries = Entries::new(own.clone(), addresses, Instant::now());
+        let far_asked = Arc::new(Semaphore::new(MAX_FAR_ASKED));
+        Self { entries, own, others, met, sightings, work: JoinSet::new(), far_asked }
     }
 
     /// Runs until cancelled. Questions and dials in flight are dropped then.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
+        self.announce();
         loop {
-            let connected = self.swarm.connected();
+            let connected = self.others.swarm.connected();
             self.act(&connected);
-            self.table.set(self.rows(), connected);
+            self.others.table.set(self.rows(), connected);
             let now = Instant::now();
-            let next = self
-                .entries
-                .iter()
-                .filter(|entry| !entry.is_vacant())
-                .filter_map(|entry| entry.peer.next_timeout())
-                .min();
+            let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -139,96 +138,85 @@ impl Mesh {
                     Ok(done) => self.handle(done),
                     Err(error) => tracing::error!(%error, "a task of the mesh failed"),
                 },
-                Some(met) = self.met.recv() => self.meet(met),
+                Some(met) = self.met.recv() => self.entries.meet(met, Instant::now()),
+                Some(sighting) = self.sightings.recv() => {
+                    self.entries.list(sighting.overlay, sighting.view.as_ref(), Instant::now());
+                    self.announce();
+                }
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// SSB met somebody: asked who it is, unless it is looked after already.
-    fn meet(&mut self, met: Met) {
-        let Met { feed, address } = met;
-        // Whoever is known at an address with a zone only is looked after at another one too, for IPFS.
-        let serves = |entry: &Entry| !entry.address.has_zone() || address.has_zone();
-        let known = |entry: &Entry| {
-            !entry.is_vacant() && (entry.address.ip() == address.ip() || entry.is_of(feed) && serves(entry))
-        };
-        if self.entries.iter().any(known) {
-            return;
-        }
-        let peer = Peer::new(self.own.clone(), Some(feed), Instant::now());
-        let entry = Entry { address, peer, found_at: None, met: true };
-        if let Some(vacant) = self.entries.iter_mut().find(|entry| entry.is_vacant()) {
-            *vacant = entry;
-        } else if self.entries.iter().filter(|entry| entry.met).count() < MAX_MET {
-            self.entries.push(entry);
-        } else {
-            counter!("meshstream_mesh_meetings_refused_total").increment(1);
+    fn announce(&self) {
+        if let Some(neighbours) = &self.others.neighbours {
+            neighbours.announce_to(self.entries.to_announce_to());
         }
     }
 
     fn act(&mut self, connected: &HashMap<PeerId, Option<Duration>>) {
         let now = Instant::now();
-        for index in 0..self.entries.len() {
-            if self.entries[index].is_vacant() {
-                continue;
-            }
-            let peer = &mut self.entries[index].peer;
-            if let Some(id) = peer.info().map(|info| info.ipfs.peer.clone()) {
-                peer.handle_connected(connected.contains_key(&id), now, rand::random());
-            }
-            while let Some(action) = self.entries[index].peer.poll_action(now) {
-                self.take(index, action);
+        self.entries.handle_connected(connected, now);
+        for id in self.entries.ids() {
+            while let Some(action) = self.entries.get_mut(id).and_then(|entry| entry.peer.poll_action(now)) {
+                self.take(id, action);
             }
         }
     }
 
-    fn take(&mut self, index: usize, action: Action) {
-        let entry = &self.entries[index];
+    fn take(&mut self, id: EntryId, action: Action) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
         match action {
             Action::Ask => {
                 let address = entry.address.clone();
-                self.work.spawn(async move { Done::Asked(index, nodeinfo::ask(&address, nodeinfo::TIMEOUT).await) });
+                let far = matches!(entry.origin, Origin::Far(_)).then(|| self.far_asked.clone());
+                self.work.spawn(async move {
+                    let _place = match &far {
+                        Some(places) => places.acquire().await.ok(),
+                        None => None,
+                    };
+                    Done::Asked(id, nodeinfo::ask(&address, nodeinfo::TIMEOUT).await)
+                });
             }
             Action::Dial(peer) => {
                 let addresses = entry.ipfs_addresses();
-                let swarm = self.swarm.clone();
+                let swarm = self.others.swarm.clone();
                 self.work.spawn(async move {
                     let result = match addresses.as_slice() {
                         [] => Err("ipfs cannot be dialled at a link-local address".into()),
                         addresses => swarm.dial(&peer, addresses).await,
                     };
-                    Done::Dialled(index, peer, result)
+                    Done::Dialled(id, peer, result)
                 });
             }
-            Action::Introduce => self.introduce(index),
+            Action::Introduce => self.introduce(id),
         }
     }
 
-    fn introduce(&mut self, index: usize) {
-        let entry = &self.entries[index];
+    fn introduce(&mut self, id: EntryId) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
         let (Some(info), Some(found_at)) = (entry.peer.info(), entry.found_at) else { return };
         tracing::info!(name = info.name, peer = %info.ipfs.peer, feed = %info.ssb.feed, "met a node");
         let mut ssb = found_at;
         ssb.set_port(info.ssb.port);
         let peer = SsbPeer { feed: info.ssb.feed, addresses: vec![ssb] };
-        if entry.met {
-            self.book.offer_met(peer);
+        if entry.origin == Origin::Configured {
+            self.others.book.offer(peer);
         } else {
-            self.book.offer(peer);
+            self.others.book.offer_met(peer);
         }
         // Each time, and whoever said so before: the book keeps a budget for each neighbour, and one that had no room for a
         // node on the word of another may have it on the word of this one.
         for node in info.nodes.iter().filter(|node| node.feed != self.own.feed) {
-            self.book.introduce(info.ssb.feed, node.feed);
+            self.others.book.introduce(info.ssb.feed, node.feed);
         }
     }
 
     fn handle(&mut self, done: Done) {
         let (now, jitter) = (Instant::now(), rand::random());
         match done {
-            Done::Asked(index, answer) => {
-                let entry = &mut self.entries[index];
+            Done::Asked(id, answer) => {
+                let Some(entry) = self.entries.get_mut(id) else { return };
                 if let Err(error) = &answer {
                     counter!("meshstream_mesh_failures_total", "what" => "nodeinfo").increment(1);
                     tracing::debug!(address = %entry.address, %error, "cannot ask a peer who it is");
@@ -239,8 +227,8 @@ impl Mesh {
                 let answer = answer.map(|answer| (answer.info, answer.rtt)).map_err(|error| error.to_string());
                 entry.peer.handle_answer(answer, now, jitter);
             }
-            Done::Dialled(index, peer, result) => {
-                let entry = &mut self.entries[index];
+            Done::Dialled(id, peer, result) => {
+                let Some(entry) = self.entries.get_mut(id) else { return };
                 if let Err(error) = &result {
                     counter!("meshstream_mesh_failures_total", "what" => "dial").increment(1);
                     tracing::debug!(%peer, address = %entry.address, error, "cannot dial a peer");
@@ -253,48 +241,26 @@ impl Mesh {
     fn rows(&self) -> Vec<Row> {
         let row = |entry: &Entry| Row {
             address: entry.address.to_string(),
-            overlay: if entry.met { "lan" } else { "configured" },
+            overlay: entry.overlay(),
             info: entry.peer.info().cloned(),
             ipfs_addresses: entry.ipfs_addresses(),
             state: entry.peer.state(),
             rtt: entry.peer.rtt(),
             last_error: entry.peer.last_error().map(str::to_owned),
         };
-        // Whom SSB met and who did not answer yet is shown by its SSB connection alone.
-        let answered = |entry: &Entry| entry.peer.info().is_some() && !entry.is_vacant();
+        // Whom SSB met and who did not answer yet is shown by its SSB connection alone. What an overlay lists may be
+        // anything.
+        let answered = |entry: &Entry| entry.peer.info().is_some();
         let reached_otherwise = |entry: &Entry| {
             let at_other = |other: &Entry| {
                 answered(other) && !other.address.has_zone() && entry.feed().is_some_and(|feed| other.is_of(feed))
             };
             entry.address.has_zone() && self.entries.iter().any(at_other)
         };
-        let shown = self.entries.iter().filter(|entry| !entry.met || answered(entry) && !reached_otherwise(entry));
+        let shown = self
+            .entries
+            .iter()
+            .filter(|entry| entry.origin == Origin::Configured || answered(entry) && !reached_otherwise(entry));
         shown.map(row).collect()
-    }
-}
-
-impl Entry {
-    /// Nobody is looked after here any more: nothing is in flight that could be taken for the next one's.
-    fn is_vacant(&self) -> bool {
-        self.peer.is_given_up()
-    }
-
-    fn feed(&self) -> Option<FeedId> {
-        self.peer.info().map(|info| info.ssb.feed)
-    }
-
-    fn is_of(&self, feed: FeedId) -> bool {
-        self.feed() == Some(feed)
-    }
-
-    /// Where its IPFS node listens. None at an address with a zone, which no multiaddr of TCP can name.
-    fn ipfs_addresses(&self) -> Vec<SocketAddr> {
-        match (self.peer.info(), self.found_at) {
-            (Some(info), Some(mut address)) if !self.address.has_zone() => {
-                address.set_port(info.ipfs.port);
-                vec![address]
-            }
-            _ => Vec::new(),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! One peer, configured or met: when to ask it who it is, and when to dial its IPFS node. A state machine without I/O: time
+//! One peer, configured, met or listed: when to ask it who it is, and when to dial its IPFS node. A state machine without I/O: time
 //! and randomness are arguments, what is to be done is polled.
 //!
 //! Two nodes that dial each other at the same moment often both fail. So the one with the lower PeerId dials at once,
@@ -17,6 +17,8 @@ const ASK_AGAIN_FIRST: Duration = Duration::from_secs(4);
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest delay: a node that comes back is found again within this.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// Longest delay for an address that an overlay lists and where no node ever answered: most nodes there are none of ours.
+const MAX_BACKOFF_OF_STRANGER: Duration = Duration::from_secs(300);
 /// Failures in a row after which a peer that was only met is given up: it may be no node of ours, or gone.
 const MAX_FAILURES_OF_MET: u32 = 6;
 /// How long the higher PeerId leaves the dialling to the lower, at least; at most twice this.
@@ -63,8 +65,8 @@ impl Retry {
         ready
     }
 
-    fn fail(&mut self, now: Instant, jitter: f64) {
-        let delay = BACKOFF.saturating_mul(1 << self.failures.min(16)).min(MAX_BACKOFF);
+    fn fail(&mut self, now: Instant, longest: Duration, jitter: f64) {
+        let delay = BACKOFF.saturating_mul(1 << self.failures.min(16)).min(longest);
         self.failures = self.failures.saturating_add(1);
         self.in_flight = false;
         self.due = Some(now + spread(delay, jitter));
@@ -76,12 +78,22 @@ fn spread(delay: Duration, jitter: f64) -> Duration {
     delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
+/// Why an address is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The owner named it; anybody may be there.
+    Configured,
+    /// SSB met this one there.
+    Met(FeedId),
+    /// An overlay lists it: most likely no node of ours. It has failed to answer this often in a row.
+    Listed { failures: u32 },
+}
+
 /// A peer at one address.
 #[derive(Debug)]
 pub(super) struct Peer {
     own: Own,
-    /// Who was met there; a configured peer may be anybody.
-    met: Option<FeedId>,
+    kind: Kind,
     info: Option<NodeInfo>,
     ask: Retry,
     /// Answers since it was first asked, or since it failed to answer.
@@ -94,13 +106,13 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// `met` is who is known to be at the address.
-    pub(super) fn new(own: Own, met: Option<FeedId>, now: Instant) -> Self {
+    pub(super) fn new(own: Own, kind: Kind, now: Instant) -> Self {
+        let failures = if let Kind::Listed { failures } = kind { failures } else { 0 };
         Self {
             own,
-            met,
+            kind,
             info: None,
-            ask: Retry { due: Some(now), in_flight: false, failures: 0 },
+            ask: Retry { due: Some(now), in_flight: false, failures },
             answers: 0,
             dial: Retry { due: None, in_flight: false, failures: 0 },
             connected: false,
@@ -117,7 +129,32 @@ impl Peer {
 
     /// Whether it is to be forgotten: it was only met, and does not answer.
     pub(super) fn is_given_up(&self) -> bool {
-        self.met.is_some() && self.ask.failures >= MAX_FAILURES_OF_MET
+        matches!(self.kind, Kind::Met(_)) && self.ask.failures >= MAX_FAILURES_OF_MET
+    }
+
+    /// How often in a row it failed to answer.
+    pub(super) fn failures(&self) -> u32 {
+        self.ask.failures
+    }
+
+    /// Whether its IPFS node is connected.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// The way to it may just have come up: what waits is tried now, and soon again where that is too early.
+    pub(super) fn hurry(&mut self, now: Instant, jitter: f64) {
+        if self.connected {
+            return;
+        }
+        self.ask.failures = 0;
+        if self.ask.due.is_some() {
+            self.ask.due = Some(now);
+        }
+        self.dial.failures = 0;
+        if self.dial.due.is_some() {
+            self.schedule_dial(now, jitter);
+        }
     }
 
     /// Round trip when it was asked last.
@@ -149,7 +186,9 @@ impl Peer {
             Err(error) => {
                 self.last_error = Some(error);
                 self.answers = 0;
-                return self.ask.fail(now, jitter);
+                let stranger = matches!(self.kind, Kind::Listed { .. }) && self.info.is_none();
+                let longest = if stranger { MAX_BACKOFF_OF_STRANGER } else { MAX_BACKOFF };
+                return self.ask.fail(now, longest, jitter);
             }
         };
         let pause = ASK_AGAIN_FIRST.saturating_mul(1 << self.answers.min(16)).min(ASK_AGAIN);
@@ -174,7 +213,7 @@ impl Peer {
     fn check(&self, info: &NodeInfo) -> Result<(), String> {
         if info.ipfs.peer == self.own.peer || info.ssb.feed == self.own.feed {
             Err("the address is this node's own: remove it from mesh.peers".into())
-        } else if self.met.is_some_and(|met| met != info.ssb.feed) {
+        } else if matches!(self.kind, Kind::Met(met) if met != info.ssb.feed) {
             Err("another node answers at the address".into())
         } else if info.community != self.own.community {
             Err("it belongs to another community".into())
@@ -199,7 +238,7 @@ impl Peer {
             Ok(()) => self.handle_connected(true, now, jitter),
             Err(error) => {
                 self.last_error = Some(error);
-                self.dial.fail(now, jitter);
+                self.dial.fail(now, MAX_BACKOFF, jitter);
             }
         }
     }
@@ -268,13 +307,13 @@ mod tests {
 
     impl Machine {
         fn new(own: u8) -> Self {
-            Self::met(own, None)
+            Self::of(own, Kind::Configured)
         }
 
-        fn met(own: u8, met: Option<FeedId>) -> Self {
+        fn of(own: u8, kind: Kind) -> Self {
             let own = Own { peer: peer_id(own), feed: FeedId([own; 32]), community: "open".into() };
             let now = Instant::now();
-            Self { peer: Peer::new(own, met, now), now }
+            Self { peer: Peer::new(own, kind, now), now }
         }
 
         fn actions(&mut self) -> Vec<Action> {
@@ -300,7 +339,7 @@ mod tests {
 
     #[test]
     fn only_who_was_met_is_taken_for_the_one_that_was_met() {
-        let mut peer = Machine::met(1, Some(FeedId([2; 32])));
+        let mut peer = Machine::of(1, Kind::Met(FeedId([2; 32])));
         assert_eq!(peer.actions(), [Action::Ask]);
         peer.answer(Ok(info(3)));
         assert_eq!((peer.actions(), peer.peer.info()), (vec![], None));
@@ -312,8 +351,10 @@ mod tests {
 
     #[test]
     fn who_was_only_met_is_given_up_and_who_is_configured_never() {
-        for (met, given_up) in [(Some(FeedId([2; 32])), true), (None, false)] {
-            let mut peer = Machine::met(1, met);
+        let kinds =
+            [(Kind::Met(FeedId([2; 32])), true), (Kind::Configured, false), (Kind::Listed { failures: 0 }, false)];
+        for (kind, given_up) in kinds {
+            let mut peer = Machine::of(1, kind);
             for _ in 0..MAX_FAILURES_OF_MET {
                 assert!(!peer.peer.is_given_up());
                 peer.wait();
@@ -394,6 +435,54 @@ mod tests {
         machine.dialled(2, Err("no route".into()));
         assert!(machine.wait() <= BACKOFF);
         assert_eq!(machine.actions(), [Action::Dial(peer_id(2))]);
+    }
+
+    #[test]
+    fn a_stranger_is_asked_ever_more_rarely_until_it_turns_out_to_be_a_node() {
+        let mut machine = Machine::of(1, Kind::Listed { failures: 0 });
+        let fail = |machine: &mut Machine| {
+            assert_eq!(machine.actions(), [Action::Ask]);
+            machine.answer(Err("refused".into()));
+            machine.wait()
+        };
+        let pauses: Vec<_> = (0..12).map(|_| fail(&mut machine)).collect();
+        assert!(pauses.is_sorted() && pauses[0] <= BACKOFF, "{pauses:?}");
+        assert!(pauses[11] >= MAX_BACKOFF_OF_STRANGER / 2 && pauses[11] <= MAX_BACKOFF_OF_STRANGER, "{pauses:?}");
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        machine.peer.handle_connected(true, machine.now, 0.5);
+        machine.actions();
+        machine.wait();
+        assert!((0..12).map(|_| fail(&mut machine)).all(|pause| pause <= MAX_BACKOFF));
+
+        let mut known = Machine::of(1, Kind::Listed { failures: machine.peer.failures() });
+        assert!(fail(&mut known) >= MAX_BACKOFF_OF_STRANGER / 2);
+    }
+
+    #[test]
+    fn whose_link_comes_up_is_asked_and_dialled_at_once() {
+        let mut machine = Machine::new(1);
+        for _ in 0..8 {
+            machine.actions();
+            machine.answer(Err("no route".into()));
+            machine.wait();
+        }
+        machine.actions();
+        machine.answer(Err("no route".into()));
+        assert_eq!(machine.actions(), []);
+        machine.peer.hurry(machine.now, 0.5);
+        assert_eq!(machine.actions(), [Action::Ask]);
+        // Nothing is asked twice at once.
+        machine.peer.hurry(machine.now, 0.5);
+        assert_eq!(machine.actions(), []);
+        machine.answer(Ok(info(2)));
+        machine.actions();
+        machine.dialled(2, Err("no route".into()));
+        machine.peer.hurry(machine.now, 0.5);
+        assert!(machine.actions().contains(&Action::Dial(peer_id(2))));
+        machine.dialled(2, Ok(()));
+        machine.peer.hurry(machine.now, 0.5);
+        assert_eq!(machine.actions(), []);
     }
 
     #[test]

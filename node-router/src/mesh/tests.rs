@@ -4,13 +4,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stream_model::{FeedId, IpfsInfo, NodeIdentity, NodeInfo, PeerBook, PeerId, PeerState, SsbInfo, SsbPeer, WebInfo};
+use stream_model::{
+    FeedId, IpfsInfo, Neighbours, NodeIdentity, NodeInfo, PeerBook, PeerId, PeerState, SsbInfo, SsbPeer, WebInfo,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{MAX_MET, MeetingRoom, Mesh, Met, Own, Swarm, Table, meetings};
+use crate::overlay::{Overlay, Sighting, View};
+
+use super::{MeetingRoom, Mesh, Met, Others, Own, Swarm, Table, meetings};
 
 fn peer_id(byte: u8) -> PeerId {
     PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
@@ -63,6 +67,13 @@ enum Seen {
 struct Recorder {
     seen: mpsc::Sender<Seen>,
     connected: Mutex<HashSet<PeerId>>,
+    announced: Mutex<Vec<SocketAddr>>,
+}
+
+impl Neighbours for Recorder {
+    fn announce_to(&self, neighbours: Vec<SocketAddr>) {
+        *self.announced.lock().unwrap() = neighbours;
+    }
 }
 
 #[async_trait]
@@ -101,20 +112,27 @@ struct Fixture {
     seen: mpsc::Receiver<Seen>,
     table: Arc<Table>,
     meetings: MeetingRoom,
+    sightings: mpsc::Sender<Sighting>,
     cancel: CancellationToken,
+}
+
+fn others(recorder: &Arc<Recorder>, table: &Arc<Table>) -> Others {
+    Others { swarm: recorder.clone(), book: recorder.clone(), neighbours: Some(recorder.clone()), table: table.clone() }
 }
 
 impl Fixture {
     fn start(addresses: &[SocketAddr]) -> Self {
         let (sender, seen) = mpsc::channel(64);
-        let recorder = Arc::new(Recorder { seen: sender, connected: Mutex::default() });
+        let recorder = Arc::new(Recorder { seen: sender, connected: Mutex::default(), announced: Mutex::default() });
         let (table, cancel) = (Arc::<Table>::default(), CancellationToken::new());
         let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
         let addresses = addresses.iter().map(|address| address.to_string().parse().unwrap()).collect();
         let (meetings, met) = meetings();
-        let mesh = Mesh::new(addresses, own, recorder.clone(), recorder.clone(), table.clone(), met);
+        let others = others(&recorder, &table);
+        let (sightings, seen_overlays) = mpsc::channel(1);
+        let mesh = Mesh::new(addresses, own, others, met, seen_overlays);
         tokio::spawn(mesh.run(cancel.clone()));
-        Self { recorder, seen, table, meetings, cancel }
+        Self { recorder, seen, table, meetings, sightings, cancel }
     }
 
     async fn next(&mut self) -> Seen {
@@ -179,46 +197,51 @@ async fn a_peer_that_ssb_met_is_asked_for_the_rest_and_dialled() {
 }
 
 #[test]
-fn the_number_of_peers_met_is_bounded_and_each_is_looked_after_once() {
-    let (recorder, table) = (Recorder { seen: mpsc::channel(1).0, connected: Mutex::default() }, Arc::default());
-    let recorder = Arc::new(recorder);
-    let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
-    let mut mesh = Mesh::new(vec!["10.0.0.9".parse().unwrap()], own, recorder.clone(), recorder, table, meetings().1);
-    for host in 0..=255 {
-        for feed in [2, 3] {
-            mesh.meet(Met { feed: FeedId([feed; 32]), address: format!("10.0.0.{host}").parse().unwrap() });
-        }
-    }
-    assert_eq!(mesh.entries.len(), 1 + MAX_MET);
-    let ips: HashSet<_> = mesh.entries.iter().map(|entry| entry.address.ip()).collect();
-    assert_eq!(ips.len(), mesh.entries.len());
-}
-
-#[test]
 fn a_peer_met_at_a_link_local_address_is_looked_after_at_another_one_too_and_shown_once() {
-    let recorder = Arc::new(Recorder { seen: mpsc::channel(8).0, connected: Mutex::default() });
+    let seen = mpsc::channel(8).0;
+    let recorder = Arc::new(Recorder { seen, connected: Mutex::default(), announced: Mutex::default() });
     let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
-    let mut mesh = Mesh::new(Vec::new(), own, recorder.clone(), recorder, Arc::default(), meetings().1);
+    let mut mesh = Mesh::new(Vec::new(), own, others(&recorder, &Arc::default()), meetings().1, mpsc::channel(1).1);
+    let now = std::time::Instant::now();
     let met = |address: &str| Met { feed: FeedId([2; 32]), address: address.parse().unwrap() };
-    let answer = |mesh: &mut Mesh, entry: usize| {
-        let now = std::time::Instant::now();
-        mesh.entries[entry].peer.handle_answer(Ok((info(2), Duration::ZERO)), now, 0.5);
-        mesh.entries[entry].found_at = Some("10.0.0.2:8080".parse().unwrap());
+    let answer = |mesh: &mut Mesh, entry: u64| {
+        let entry = mesh.entries.get_mut(entry).unwrap();
+        entry.peer.handle_answer(Ok((info(2), Duration::ZERO)), now, 0.5);
+        entry.found_at = Some("10.0.0.2:8080".parse().unwrap());
     };
-    mesh.meet(met("[fe80::2%1]"));
+    mesh.entries.meet(met("[fe80::2%1]"), now);
     answer(&mut mesh, 0);
     assert_eq!(mesh.rows().len(), 1);
-    assert!(mesh.entries[0].ipfs_addresses().is_empty());
+    assert!(mesh.entries.get_mut(0).unwrap().ipfs_addresses().is_empty());
 
-    mesh.meet(met("10.0.0.2"));
-    assert_eq!(mesh.entries.len(), 2);
+    mesh.entries.meet(met("10.0.0.2"), now);
+    assert_eq!(mesh.entries.ids().len(), 2);
     answer(&mut mesh, 1);
-    assert_eq!(mesh.entries[1].ipfs_addresses(), ["10.0.0.2:4001".parse().unwrap()]);
+    assert_eq!(mesh.entries.get_mut(1).unwrap().ipfs_addresses(), ["10.0.0.2:4001".parse().unwrap()]);
     assert_eq!(mesh.rows().iter().map(|row| row.address.as_str()).collect::<Vec<_>>(), ["10.0.0.2"]);
 
-    mesh.meet(met("[fe80::2%1]"));
-    mesh.meet(met("10.0.0.3"));
-    assert_eq!(mesh.entries.len(), 2);
+    mesh.entries.meet(met("[fe80::2%1]"), now);
+    mesh.entries.meet(met("10.0.0.3"), now);
+    assert_eq!(mesh.entries.ids().len(), 2);
+}
+
+#[tokio::test]
+async fn a_stranger_that_an_overlay_lists_is_asked_and_never_shown_as_an_error() {
+    let fixture = Fixture::start(&[]);
+    // Nothing can be reached there: the address is of no interface.
+    let view = View::of(Overlay::Cjdns, &["fc00::1".parse().unwrap()], &[]);
+    let failures = || fixture.table.reports().len();
+    fixture.sightings.send(Sighting { overlay: Overlay::Cjdns, view: Some(view) }).await.unwrap();
+    let told = [SocketAddr::new("fc00::1".parse().unwrap(), 0)];
+    while fixture.recorder.announced.lock().unwrap().as_slice() != told {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(failures(), 0);
+    fixture.sightings.send(Sighting { overlay: Overlay::Cjdns, view: None }).await.unwrap();
+    while !fixture.recorder.announced.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(failures(), 0);
 }
 
 #[tokio::test]
