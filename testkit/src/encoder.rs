@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
+use crate::netns::Namespace;
+
 /// A guard against hanging for encoders that are expected to end by themselves.
 const END_GUARD: Duration = Duration::from_secs(60);
 
@@ -45,8 +47,31 @@ impl Ffmpeg {
     /// # Errors
     /// Where ffmpeg is not installed.
     pub fn publish(url: &str, picture: &Picture) -> Result<Self> {
-        let child = Command::new("ffmpeg")
-            .args(arguments(url, picture))
+        Self::run(Command::new("ffmpeg"), arguments(url, picture))
+    }
+
+    /// The same from another namespace.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn publish_from(namespace: &Namespace, url: &str, picture: &Picture) -> Result<Self> {
+        Self::run(namespace.command("ffmpeg"), arguments(url, picture))
+    }
+
+    /// Starts to play so many seconds of a URL, as quickly as they come, and ends with success where it found some
+    /// picture and sound and nothing broken.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn play_from(namespace: &Namespace, url: &str, seconds: u32) -> Result<Self> {
+        let words =
+            format!("-hide_banner -loglevel error -nostdin -xerror -i {url} -t {seconds} -map 0:v -map 0:a -f null -");
+        Self::run(namespace.command("ffmpeg"), words.split(' ').map(str::to_owned).collect())
+    }
+
+    fn run(mut command: Command, arguments: Vec<String>) -> Result<Self> {
+        let child = command
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

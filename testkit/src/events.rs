@@ -5,11 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use futures::StreamExt as _;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::node::Node;
+use crate::node::{Node, WebSocket};
 
 /// A guard against hanging, not a measure.
 const GUARD: Duration = Duration::from_secs(120);
@@ -17,7 +15,7 @@ const GUARD: Duration = Duration::from_secs(120);
 /// The events of a node from the moment of subscribing.
 #[derive(Debug)]
 pub struct Events {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocket,
     seen: Vec<Value>,
 }
 
@@ -27,9 +25,7 @@ impl Events {
     /// # Errors
     /// Where the node refuses.
     pub async fn of(node: &Node) -> Result<Self> {
-        let url = format!("ws://{}/ws", node.web_address());
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.context("cannot open the WebSocket")?;
-        Ok(Self { socket, seen: Vec::new() })
+        Ok(Self { socket: node.web_socket().await?, seen: Vec::new() })
     }
 
     /// Waits for the first event from which `wanted` makes something.

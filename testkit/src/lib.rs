@@ -7,5 +7,7 @@ pub mod events;
 pub mod fakes;
 pub mod flv;
 pub mod kubo;
+pub mod link;
+pub mod netns;
 pub mod node;
 pub mod rtmp_hostile;

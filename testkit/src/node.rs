@@ -1,6 +1,6 @@
 //! A real node: the built program as a process with a data directory of its own.
 
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -8,8 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, Command};
+use tokio_tungstenite::WebSocketStream;
+
+use crate::netns::Namespace;
 
 /// A guard against hanging, not a measure: a node starts in a fraction of this.
 const START_GUARD: Duration = Duration::from_secs(60);
@@ -17,7 +21,8 @@ const START_GUARD: Duration = Duration::from_secs(60);
 /// Likewise for its end.
 const STOP_GUARD: Duration = Duration::from_secs(30);
 
-/// What differs from the defaults of a test node. Test nodes listen on loopback, on ports chosen by the system.
+/// What differs from the defaults of a test node. Test nodes listen on loopback, on ports chosen by the system, and look
+/// for no others; those in a namespace of their own have the program's defaults for both.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `node.name`.
@@ -34,6 +39,8 @@ pub struct Settings {
     pub peers: Vec<String>,
     /// `mesh.mirror = "all"`.
     pub mirror_all: bool,
+    /// Where it runs; among the tests themselves where `None`.
+    pub namespace: Option<Namespace>,
 }
 
 /// A running node. Killed when dropped; where a test fails, the end of its log is printed then.
@@ -115,32 +122,38 @@ impl Node {
     }
 
     fn config(&self) -> Result<String> {
-        let Settings { name, image, target_duration, grace, allow, peers, mirror_all } = &self.settings;
-        let Ports { rtmp, web, ssb, ipfs } = self.ports;
+        let Settings { name, image, target_duration, grace, allow, peers, mirror_all, namespace } = &self.settings;
         let mut text = String::new();
         writeln!(text, "[node]\nname = {name:?}\ndata_dir = {:?}", self.data_dir())?;
         if let Some(image) = image {
             writeln!(text, "image = {image:?}")?;
         }
-        writeln!(text, "[ingest]\nlisten = \"127.0.0.1:{rtmp}\"\nallow = {allow:?}")?;
+        writeln!(text, "[ingest]\nallow = {allow:?}")?;
         if let Some(grace) = grace {
             writeln!(text, "grace = {grace:?}")?;
         }
         writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
         writeln!(text, "[storage]\nreserve = \"1MiB\"")?;
-        writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
-        writeln!(text, "[ssb]\nlisten = \"127.0.0.1:{ssb}\"")?;
-        writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
-        writeln!(
-            text,
-            "[mesh]\nlan_discovery = false\ncjdns_admin = \"\"\nyggdrasil_admin = \"\"\npeers = {peers:?}\nmirror = {:?}",
-            if *mirror_all { "all" } else { "watched" }
-        )?;
+        let mirror = if *mirror_all { "all" } else { "watched" };
+        writeln!(text, "[mesh]\npeers = {peers:?}\nmirror = {mirror:?}")?;
+        // The daemons of the machine that the tests run on are not theirs.
+        writeln!(text, "cjdns_admin = \"\"\nyggdrasil_admin = \"\"")?;
+        if namespace.is_none() {
+            let Ports { rtmp, web, ssb, ipfs } = self.ports;
+            writeln!(text, "lan_discovery = false")?;
+            writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
+            writeln!(text, "[ssb]\nlisten = \"127.0.0.1:{ssb}\"")?;
+            writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
+            text = text.replacen("[ingest]\n", &format!("[ingest]\nlisten = \"127.0.0.1:{rtmp}\"\n"), 1);
+        }
         Ok(text)
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match &self.settings.namespace {
+            Some(namespace) => namespace.command(&self.binary),
+            None => Command::new(&self.binary),
+        };
         command.arg("--config").arg(self.config_path());
         command
     }
@@ -214,7 +227,7 @@ impl Node {
     /// # Errors
     /// Where it does not answer with success and JSON.
     pub async fn get_json(&self, path: &str) -> Result<Value> {
-        let response = reqwest::get(format!("{}{path}", self.web())).await?.error_for_status()?;
+        let response = self.get(path).await?;
         Ok(response.json().await?)
     }
 
@@ -223,7 +236,7 @@ impl Node {
     /// # Errors
     /// Where it does not answer with success.
     pub async fn get_text(&self, path: &str) -> Result<String> {
-        let response = reqwest::get(format!("{}{path}", self.web())).await?.error_for_status()?;
+        let response = self.get(path).await?;
         Ok(response.text().await?)
     }
 
@@ -232,8 +245,42 @@ impl Node {
     /// # Errors
     /// Where it does not answer with success.
     pub async fn get_bytes(&self, path: &str) -> Result<Vec<u8>> {
-        let response = reqwest::get(format!("{}{path}", self.web())).await?.error_for_status()?;
+        let response = self.get(path).await?;
         Ok(response.bytes().await?.to_vec())
+    }
+
+    async fn get(&self, path: &str) -> Result<reqwest::Response> {
+        let builder = reqwest::Client::builder();
+        let builder = match self.control_socket() {
+            Some(socket) => builder.unix_socket(socket),
+            None => builder,
+        };
+        let response = builder.build()?.get(format!("{}{path}", self.web())).send().await?;
+        Ok(response.error_for_status()?)
+    }
+
+    /// Opens its WebSocket.
+    ///
+    /// # Errors
+    /// Where it does not answer or refuses.
+    pub(crate) async fn web_socket(&self) -> Result<WebSocket> {
+        let stream: Box<dyn ByteStream> = match self.control_socket() {
+            Some(socket) => Box::new(UnixStream::connect(socket).await?),
+            None => Box::new(TcpStream::connect(self.web_address()).await?),
+        };
+        let url = format!("ws://{}/ws", self.web_address());
+        let (socket, _) = tokio_tungstenite::client_async(url, stream).await.context("cannot open the WebSocket")?;
+        Ok(socket)
+    }
+
+    /// How a node in another namespace is reached from here: unix sockets are the same in all of them.
+    fn control_socket(&self) -> Option<PathBuf> {
+        self.settings.namespace.is_some().then(|| self.data_dir().join("control.sock"))
+    }
+
+    /// The namespace that it runs in.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.settings.namespace.as_ref()
     }
 
     /// Resident memory of the process, bytes.
@@ -347,6 +394,14 @@ impl Node {
         Ok(words.nth(1).context("no TCP port")?.parse()?)
     }
 }
+
+/// A node's WebSocket, over TCP or its control socket.
+pub(crate) type WebSocket = WebSocketStream<Box<dyn ByteStream>>;
+
+/// A connection of any kind.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> ByteStream for T {}
 
 impl Drop for Node {
     #[expect(clippy::print_stderr, reason = "a failed test shows what its nodes said")]

@@ -1,0 +1,52 @@
+//! Several hops: nodes that know only their neighbours, found on the LAN that each link is.
+
+use anyhow::{Result, ensure};
+use futures::future::try_join_all;
+use testkit::netns::Network;
+
+use crate::{RADIO, ensure_plays, knows, mirror, node, publish, watch};
+
+#[tokio::test]
+async fn a_broadcast_at_one_end_of_a_line_of_four_plays_at_the_other() -> Result<()> {
+    let Some(network) = Network::line(&["a", "b", "c", "d"], RADIO).await? else { return Ok(()) };
+    let (a, _b, _c, d) =
+        tokio::try_join!(node(&network, "a"), mirror(&network, "b"), mirror(&network, "c"), node(&network, "d"))?;
+    let _publisher = publish(&a).await?;
+    let (mut at_d, slug) = watch(&d).await?;
+    at_d.segment(3).await?;
+    ensure_plays(&d, &slug).await?;
+    ensure!(!knows(&d, &a).await?, "the ends are connected");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broadcast_goes_on_the_other_way_round_a_ring_when_a_link_is_cut() -> Result<()> {
+    let Some(network) = Network::ring(&["a", "b", "c", "d"], RADIO).await? else { return Ok(()) };
+    let (a, b, c, _d) =
+        tokio::try_join!(node(&network, "a"), mirror(&network, "b"), mirror(&network, "c"), mirror(&network, "d"))?;
+    let _publisher = publish(&a).await?;
+    let (mut at_c, slug) = watch(&c).await?;
+    let (mut at_b, _) = watch(&b).await?;
+    at_b.segment(2).await?;
+    let newest = at_c.segment(2).await?;
+
+    network.cut("a", "b")?;
+    // Beyond what was announced before the cut, also where the way was through it.
+    at_c.segment(newest + 4).await?;
+    at_b.segment(newest + 4).await?;
+    ensure_plays(&b, &slug).await
+}
+
+#[tokio::test]
+async fn all_of_a_star_of_eight_play_what_its_hub_passes_on() -> Result<()> {
+    let names = ["hub", "a", "b", "c", "d", "e", "f", "g"];
+    let Some(network) = Network::star(&names, RADIO).await? else { return Ok(()) };
+    let (_hub, a) = tokio::try_join!(mirror(&network, "hub"), node(&network, "a"))?;
+    let viewers = try_join_all(names[2..].iter().map(|name| node(&network, name))).await?;
+    let _publisher = publish(&a).await?;
+    for viewer in &viewers {
+        let (mut events, _) = watch(viewer).await?;
+        events.segment(2).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Links and nodes that go and come back. A link that is cut says nothing: it loses everything.
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::events::Events;
+use testkit::netns::Network;
+use testkit::node::Node;
+
+use crate::{RADIO, mirror, node, publish, watch};
+
+/// Segments of 2 s that an outage lasts: half a minute. Longer than a TCP connection of SSB or a ping of IPFS may stay
+/// unanswered, than a segment may be late, and than the live window is.
+const OUTAGE: u64 = 15;
+
+#[tokio::test]
+async fn what_was_missed_in_a_partition_arrives_when_it_heals() -> Result<()> {
+    let Some(network) = Network::line(&["a", "b"], RADIO).await? else { return Ok(()) };
+    let (a, b) = tokio::try_join!(node(&network, "a"), mirror(&network, "b"))?;
+    let _publisher = publish(&a).await?;
+    let (mut at_b, slug) = watch(&b).await?;
+    let (mut at_a, _) = watch(&a).await?;
+    at_b.segment(2).await?;
+
+    network.cut("a", "b")?;
+    let cut = at_a.segment(3).await?;
+    let missed = at_a.segment(cut + OUTAGE).await?;
+    network.heal("a", "b")?;
+    at_b.segment(missed + 1).await?;
+    ensure_whole(&a, &b, &mut at_b, &slug, missed).await
+}
+
+#[tokio::test]
+async fn a_node_that_was_switched_off_passes_on_again_when_it_is_back() -> Result<()> {
+    let Some(network) = Network::line(&["a", "b", "c"], RADIO).await? else { return Ok(()) };
+    let (a, mut b, c) = tokio::try_join!(node(&network, "a"), mirror(&network, "b"), node(&network, "c"))?;
+    let _publisher = publish(&a).await?;
+    let (mut at_a, _) = watch(&a).await?;
+    let (mut at_c, _) = watch(&c).await?;
+    let newest = at_c.segment(2).await?;
+
+    // With the power its links go, so that nobody hears of the end of its connections.
+    network.cut("a", "b")?;
+    network.cut("b", "c")?;
+    b.kill().await?;
+    let newest = at_a.segment(newest + 3).await?;
+    network.heal("a", "b")?;
+    network.heal("b", "c")?;
+    b.restart().await?;
+    at_c.segment(newest + 1).await?;
+    Ok(())
+}
+
+/// Waits until a node knows every segment up to this number that the publisher's archive lists, and takes them from it.
+async fn ensure_whole(publisher: &Node, node: &Node, events: &mut Events, slug: &str, last: u64) -> Result<()> {
+    let path = format!("/hls/{slug}/whole.m3u8");
+    let published = publisher.get_text(&path).await?;
+    let mut newest = last;
+    loop {
+        let here = node.get_text(&path).await?;
+        let missing: Vec<&str> = segments(&published).filter(|uri| !segments(&here).any(|one| one == *uri)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        newest = events.segment(newest + 1).await.with_context(|| format!("still missing: {missing:?}"))?;
+    }
+    ensure!(segments(&published).count() as u64 >= last, "the publisher's archive lacks segments: {published}");
+    for uri in segments(&published) {
+        let path = format!("/hls/{slug}/{uri}");
+        let there = publisher.get_bytes(&path).await?;
+        let here = node.get_bytes(&path).await.with_context(|| format!("{uri} did not arrive"))?;
+        ensure!(here == there, "{uri} is another one");
+    }
+    Ok(())
+}
+
+fn segments(playlist: &str) -> impl Iterator<Item = &str> {
+    playlist.lines().filter(|line| line.ends_with(".m4s"))
+}
