@@ -123,28 +123,30 @@ impl Node {
 
     fn config(&self) -> Result<String> {
         let Settings { name, image, target_duration, grace, allow, peers, mirror_all, namespace } = &self.settings;
+        let Ports { rtmp, web, ssb, ipfs } = self.ports;
+        let among_others = namespace.is_none();
+        let mirror = if *mirror_all { "all" } else { "watched" };
         let mut text = String::new();
         writeln!(text, "[node]\nname = {name:?}\ndata_dir = {:?}", self.data_dir())?;
         if let Some(image) = image {
             writeln!(text, "image = {image:?}")?;
         }
-        writeln!(text, "[ingest]\nallow = {allow:?}")?;
-        if let Some(grace) = grace {
-            writeln!(text, "grace = {grace:?}")?;
-        }
         writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
         writeln!(text, "[storage]\nreserve = \"1MiB\"")?;
-        let mirror = if *mirror_all { "all" } else { "watched" };
-        writeln!(text, "[mesh]\npeers = {peers:?}\nmirror = {mirror:?}")?;
         // The daemons of the machine that the tests run on are not theirs.
-        writeln!(text, "cjdns_admin = \"\"\nyggdrasil_admin = \"\"")?;
-        if namespace.is_none() {
-            let Ports { rtmp, web, ssb, ipfs } = self.ports;
+        writeln!(text, "[mesh]\ncjdns_admin = \"\"\nyggdrasil_admin = \"\"\npeers = {peers:?}\nmirror = {mirror:?}")?;
+        if among_others {
             writeln!(text, "lan_discovery = false")?;
             writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
             writeln!(text, "[ssb]\nlisten = \"127.0.0.1:{ssb}\"")?;
             writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
-            text = text.replacen("[ingest]\n", &format!("[ingest]\nlisten = \"127.0.0.1:{rtmp}\"\n"), 1);
+        }
+        writeln!(text, "[ingest]\nallow = {allow:?}")?;
+        if among_others {
+            writeln!(text, "listen = \"127.0.0.1:{rtmp}\"")?;
+        }
+        if let Some(grace) = grace {
+            writeln!(text, "grace = {grace:?}")?;
         }
         Ok(text)
     }
