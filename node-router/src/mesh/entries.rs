@@ -46,6 +46,16 @@ impl Origin {
         }
     }
 
+    /// Where to dial first, of several addresses of one node.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Configured => 0,
+            Self::Met => 1,
+            Self::Neighbour(_) => 2,
+            Self::Far(_) => 3,
+        }
+    }
+
     fn lister(self) -> Option<Overlay> {
         match self {
             Self::Configured | Self::Met => None,
@@ -155,6 +165,23 @@ impl Entries {
         linked.sort_unstable();
         let ips = configured.map(|entry| entry.address.ip()).chain(linked);
         ips.map(|ip| SocketAddr::new(ip, 0)).collect()
+    }
+
+    /// Whether the owner named one of the addresses at which this node answered, and where its SSB server is there.
+    pub(super) fn ssb_addresses(&self, feed: FeedId) -> (bool, Vec<SocketAddr>) {
+        let mut known: Vec<_> = self.iter().filter(|entry| entry.is_of(feed)).collect();
+        known.sort_by_key(|entry| entry.origin.rank());
+        let configured = known.iter().any(|entry| entry.origin == Origin::Configured);
+        let mut addresses = Vec::new();
+        for entry in known {
+            if let (Some(info), Some(mut address)) = (entry.peer.info(), entry.found_at) {
+                address.set_port(info.ssb.port);
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+        }
+        (configured, addresses)
     }
 
     /// Who is connected by IPFS now. Those who were only met, and do not answer, are forgotten.

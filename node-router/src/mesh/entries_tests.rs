@@ -220,3 +220,21 @@ fn what_one_overlay_says_changes_nothing_of_the_other() {
     assert_eq!(fixture.addresses(), ["201::1"]);
     assert_eq!(fixture.find("201::1").overlay(), "yggdrasil");
 }
+
+#[test]
+fn a_node_with_several_addresses_is_offered_with_all_of_them_the_nearest_first() {
+    let mut fixture = Fixture::new(&[]);
+    fixture.list(&nodes([0]), &nodes([1]));
+    fixture.meet(0);
+    for address in ["fc00::2", "fc00::1", "10.0.0.0"] {
+        fixture.connect(address, 2);
+        let entry = fixture.find(address);
+        entry.found_at = Some(SocketAddr::new(entry.address.ip(), 80));
+    }
+    let addresses = |configured, texts: [&str; 3]| (configured, texts.map(|text| text.parse().unwrap()).to_vec());
+    let told = ["10.0.0.0:8008", "[fc00::1]:8008", "[fc00::2]:8008"];
+    assert_eq!(fixture.entries.ssb_addresses(FeedId([2; 32])), addresses(false, told));
+    fixture.find("fc00::2").origin = Origin::Configured;
+    let told = ["[fc00::2]:8008", "10.0.0.0:8008", "[fc00::1]:8008"];
+    assert_eq!(fixture.entries.ssb_addresses(FeedId([2; 32])), addresses(true, told));
+}

@@ -195,20 +195,21 @@ impl Mesh {
 
     fn introduce(&mut self, id: EntryId) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let (Some(info), Some(found_at)) = (entry.peer.info(), entry.found_at) else { return };
+        let Some(info) = entry.peer.info() else { return };
         tracing::info!(name = info.name, peer = %info.ipfs.peer, feed = %info.ssb.feed, "met a node");
-        let mut ssb = found_at;
-        ssb.set_port(info.ssb.port);
-        let peer = SsbPeer { feed: info.ssb.feed, addresses: vec![ssb] };
-        if entry.origin == Origin::Configured {
+        let (feed, introduced) = (info.ssb.feed, info.nodes.clone());
+        let (configured, addresses) = self.entries.ssb_addresses(feed);
+        let peer = SsbPeer { feed, addresses };
+        if configured {
             self.others.book.offer(peer);
         } else {
             self.others.book.offer_met(peer);
         }
+        self.others.book.answers_again(feed);
         // Each time, and whoever said so before: the book keeps a budget for each neighbour, and one that had no room for a
         // node on the word of another may have it on the word of this one.
-        for node in info.nodes.iter().filter(|node| node.feed != self.own.feed) {
-            self.others.book.introduce(info.ssb.feed, node.feed);
+        for node in introduced.iter().filter(|node| node.feed != self.own.feed) {
+            self.others.book.introduce(feed, node.feed);
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) enum Action {
     Ask,
     /// Dial this IPFS node; the result goes to [`Peer::handle_dialled`].
     Dial(PeerId),
-    /// Tell others of what it said: it is new or has changed.
+    /// Tell others of what it said: it is new or has changed, or was not to be had for a while.
     Introduce,
 }
 
@@ -192,6 +192,7 @@ impl Peer {
             }
         };
         let pause = ASK_AGAIN_FIRST.saturating_mul(1 << self.answers.min(16)).min(ASK_AGAIN);
+        let again = self.answers == 0;
         self.answers = self.answers.saturating_add(1);
         self.ask = Retry { due: Some(now + spread(pause, jitter)), in_flight: false, failures: 0 };
         self.rtt = Some(rtt);
@@ -200,7 +201,7 @@ impl Peer {
         }
         let known = self.info.as_ref();
         let same_node = known.is_some_and(|known| known.ipfs == info.ipfs);
-        self.introduce |= known != Some(&info);
+        self.introduce |= again || known != Some(&info);
         self.info = Some(info);
         if !same_node {
             // A dial in flight is of the node that was here before; its result will not count for this one.
@@ -523,6 +524,22 @@ mod tests {
         machine.actions();
         machine.answer(Ok(info(2)));
         assert_eq!(machine.actions(), []);
+    }
+
+    #[test]
+    fn a_peer_that_answers_again_is_introduced_again() {
+        let mut machine = Machine::new(1);
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        machine.actions();
+        machine.dialled(2, Ok(()));
+        machine.wait();
+        machine.actions();
+        machine.answer(Err("no route".into()));
+        machine.wait();
+        machine.actions();
+        machine.answer(Ok(info(2)));
+        assert_eq!(machine.actions(), [Action::Introduce]);
     }
 
     #[test]

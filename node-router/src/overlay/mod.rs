@@ -9,7 +9,7 @@ mod poll;
 mod yggdrasil;
 
 use std::collections::HashMap;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -67,6 +67,12 @@ impl Overlay {
     pub(crate) fn of(address: Ipv6Addr) -> Option<Self> {
         Self::ALL.into_iter().find(|overlay| overlay.contains(address))
     }
+}
+
+/// `cjdns` or `yggdrasil`, where the address is in the range of that overlay.
+pub fn overlay_of(address: IpAddr) -> Option<&'static str> {
+    let IpAddr::V6(address) = address else { return None };
+    Overlay::of(address).map(Overlay::name)
 }
 
 /// A node to which this one has a link of its own.

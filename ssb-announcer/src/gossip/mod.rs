@@ -214,6 +214,12 @@ impl PeerBook for Gossip {
         self.handle_offer(peer, FeedStore::want_met, Peers::handle_met);
     }
 
+    fn answers_again(&self, feed: FeedId) {
+        if self.shared.state().peers.handle_answers_again(feed, Instant::now()) {
+            self.shared.changed.notify_one();
+        }
+    }
+
     fn replicate(&self, feed: FeedId) {
         if !self.shared.store.want_other(feed) {
             counter!("meshstream_ssb_feeds_refused_total").increment(1);

@@ -68,6 +68,8 @@ pub struct Connection {
     pub inbound: bool,
     /// Whether it is heard on the LAN.
     pub heard: bool,
+    /// Whether the owner named it.
+    pub configured: bool,
     /// Connected or not.
     pub state: ConnectionState,
     /// Why the last connection or dial ended.
@@ -117,6 +119,8 @@ struct Known {
     /// It has authenticated itself.
     proven: bool,
     failures: u32,
+    /// It broke the rules when it was connected last.
+    misbehaved: bool,
     dial: Dial,
     last_error: Option<String>,
 }
@@ -198,6 +202,18 @@ impl Peers {
         true
     }
 
+    /// A peer answers elsewhere again, so that there is a way to it: dialled at once where it waits because dials failed.
+    /// `false` where it does not, or where it waits because it misbehaved.
+    pub fn handle_answers_again(&mut self, feed: FeedId, now: Instant) -> bool {
+        match self.known.get_mut(&feed) {
+            Some(known) if matches!(known.dial, Dial::At(at) if at > now) && !known.misbehaved => {
+                known.dial = Dial::At(now);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A peer is heard on the LAN, at these addresses. It takes no place of a peer that is known already, and where it
     /// has failed without ever authenticating itself, another address does not shorten its pause. `false` where there
     /// is no room.
@@ -246,6 +262,7 @@ impl Peers {
             heard: Vec::new(),
             proven: connected,
             failures: 0,
+            misbehaved: false,
             dial: if connected { Dial::Unneeded } else { Dial::At(now) },
             last_error: None,
         })
@@ -397,6 +414,7 @@ impl Peers {
             address: Some(live.address),
             inbound: live.direction == Direction::Inbound,
             heard: self.is_heard(&live.feed),
+            configured: self.known.get(&live.feed).is_some_and(|known| known.rank == Rank::Configured),
             state: ConnectionState::Connected,
             last_error: None,
         });
@@ -406,6 +424,7 @@ impl Peers {
             address: known.places().first().copied(),
             inbound: false,
             heard: !known.heard.is_empty(),
+            configured: known.rank == Rank::Configured,
             state: match known.dial {
                 Dial::At(_) if known.failures > 0 => ConnectionState::Waiting,
                 _ => ConnectionState::Connecting,
@@ -438,6 +457,7 @@ impl Known {
 
     fn pause(&mut self, ending: Ending, now: Instant, chance: f64) {
         self.failures = self.failures.saturating_add(1);
+        self.misbehaved = matches!(ending, Ending::Misbehaved(_));
         let longest = if self.is_unproven() { LONGEST_PAUSE_UNPROVEN } else { LONGEST_PAUSE };
         let mut pause = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(longest);
         self.last_error = match ending {

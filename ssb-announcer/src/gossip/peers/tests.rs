@@ -77,6 +77,23 @@ fn a_new_address_is_dialled_at_once_and_the_same_one_is_not() {
 }
 
 #[test]
+fn a_peer_that_answers_again_is_dialled_at_once_unless_it_misbehaved() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    assert!(!peers.handle_answers_again(HIGH, now));
+    peers.handle_met(offer(HIGH, 1), now);
+    for (ending, dialled) in [(failed(), true), (Ending::Misbehaved("lied".to_owned()), false)] {
+        peers.poll_dial(now).unwrap();
+        peers.handle_dial_ended(HIGH, ending, now, 0.5);
+        assert_eq!(peers.poll_dial(now), None);
+        assert_eq!(peers.handle_answers_again(HIGH, now), dialled);
+    }
+    assert_eq!(peers.poll_dial(now), None);
+    admitted(peers.handle_authenticated(HIGH, address(1), Direction::Inbound, now));
+    assert!(!peers.handle_answers_again(HIGH, now));
+}
+
+#[test]
 fn a_connected_peer_is_not_dialled_until_the_connection_ends() {
     let mut peers = Peers::new(LOW);
     let now = Instant::now();
