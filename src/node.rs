@@ -210,6 +210,7 @@ impl Node {
             fetcher: router.fetcher(),
             announcements: ssb.announcement_log(),
             directory: ssb.directory(),
+            neighbours: router.neighbour_wants(),
             peer: router.peer().clone(),
             clock: Arc::new(SystemClock),
         };

@@ -10,9 +10,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cid::Cid;
 use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::stream::{self, BoxStream, StreamExt};
 use node_router_exchange::Session as ExchangeSession;
 use node_router_ipfs::{EmbeddedNode, Multiaddr, PeerId as Libp2pPeer};
-use stream_model::PeerId;
+use stream_model::{NeighbourWant, NeighbourWants, PeerId};
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
 
 use crate::fetch::{BlockExchange, Session};
@@ -110,6 +112,26 @@ impl BlockExchange for Embedded {
             }
         }
         Arc::new(Wants(self.node.exchange().session(&peers)))
+    }
+}
+
+impl NeighbourWants for Embedded {
+    fn neighbour_wants(&self) -> BoxStream<'static, NeighbourWant> {
+        stream::unfold(self.node.exchange().asked(), |mut asked| async move {
+            loop {
+                match asked.recv().await {
+                    Ok(want) => {
+                        let Some(peer) = from_libp2p(&want.peer) else { continue };
+                        return Some((NeighbourWant { peer, cid: want.cid }, asked));
+                    }
+                    Err(RecvError::Lagged(lost)) => {
+                        metrics::counter!("meshstream_neighbour_wants_lost_total").increment(lost);
+                    }
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        })
+        .boxed()
     }
 }
 

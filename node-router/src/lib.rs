@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, Neighbours, NodeIdentity, PeerBook,
-    PeerId, PeerReport, StorageReport, StoreError,
+    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, NeighbourWants, Neighbours, NodeIdentity,
+    PeerBook, PeerId, PeerReport, StorageReport, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -215,6 +215,11 @@ impl NodeRouter {
     /// Fetches from peers.
     pub fn fetcher(&self) -> Arc<dyn ContentFetcher> {
         self.fetcher.clone()
+    }
+
+    /// What neighbours want of this node.
+    pub fn neighbour_wants(&self) -> Arc<dyn NeighbourWants> {
+        Arc::new(self.embedded.clone())
     }
 
     /// Looks at single blocks, from peers too, and fetches.

@@ -148,6 +148,21 @@ pub trait ContentFetcher: Send + Sync {
     async fn fetch(&self, request: FetchRequest) -> Result<StoredContent, FetchError>;
 }
 
+/// A connected peer asks this node for a block, held here or not. Untrusted: anybody can ask for anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeighbourWant {
+    /// Who asks.
+    pub peer: PeerId,
+    /// For what.
+    pub cid: Cid,
+}
+
+/// Tells what neighbours want, so that it can be passed on to them.
+pub trait NeighbourWants: Send + Sync {
+    /// Wants from now on; of many at once some are left out. The stream ends with the exchange.
+    fn neighbour_wants(&self) -> BoxStream<'static, NeighbourWant>;
+}
+
 /// What a CID is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {

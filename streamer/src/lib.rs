@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
-    AnnouncementLog, ContentFetcher, ContentStore, Directory, KeyError, PeerId, Playlists, Publishing, StreamKeys,
+    AnnouncementLog, ContentFetcher, ContentStore, Directory, KeyError, NeighbourWants, PeerId, Playlists, Publishing,
+    StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -78,6 +79,8 @@ pub struct Ports {
     pub announcements: Arc<dyn AnnouncementLog>,
     /// Knows all broadcasts.
     pub directory: Arc<dyn Directory>,
+    /// Tells what neighbours ask for.
+    pub neighbours: Arc<dyn NeighbourWants>,
     /// This node's libp2p identity.
     pub peer: PeerId,
     /// The wall clock: [`broadcast::SystemClock`].
@@ -134,7 +137,7 @@ impl Streamer {
     ) -> Result<Self, StreamerError> {
         let catalog = Catalog::open(database)?;
         let keys = KeyStore::open(database)?;
-        let Ports { store, fetcher, announcements, directory, peer, clock } = ports;
+        let Ports { store, fetcher, announcements, directory, neighbours, peer, clock } = ports;
         let live_window = config.live_window.max(1);
 
         let (publications, published) = mpsc::channel(PUBLICATIONS);
@@ -144,7 +147,8 @@ impl Streamer {
         let (rtmp, publishers) = (listener.local_addr(), listener.publishers());
 
         let playback_config = playback::Config { live_window, mirror_all: config.mirror_all };
-        let playback_ports = playback::Ports { store: Arc::clone(&store), fetcher, directory: Arc::clone(&directory) };
+        let playback_ports =
+            playback::Ports { store: Arc::clone(&store), fetcher, directory: Arc::clone(&directory), neighbours };
         let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
 
         let broadcast_config = broadcast::Config { segmenter: config.segmenter, live_window, grace: config.grace };

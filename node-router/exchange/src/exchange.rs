@@ -22,6 +22,18 @@ pub(crate) const MAX_WANTS: usize = 16_384;
 /// Arrivals of blocks that a slow connection may lag behind; what it missed it then looks for in the source.
 const ARRIVALS: usize = 4096;
 
+/// Wants of peers that a reader of [`Exchange::asked`] may lag behind; it loses the oldest.
+const ASKED: usize = 1024;
+
+/// A peer asks for a block, whether that is held here or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Who asks.
+    pub peer: PeerId,
+    /// For what.
+    pub cid: Cid,
+}
+
 /// A block that a peer sent.
 #[derive(Debug, Clone)]
 pub struct Block {
@@ -43,6 +55,7 @@ pub struct ExchangeClosed;
 pub struct Exchange {
     mailbox: Arc<Mailbox>,
     arrivals: broadcast::Sender<Cid>,
+    asked: broadcast::Sender<Asked>,
 }
 
 impl Exchange {
@@ -50,8 +63,9 @@ impl Exchange {
     pub fn new(source: Arc<dyn BlockSource>) -> (Self, Behaviour) {
         let arrivals = broadcast::channel(ARRIVALS).0;
         let mailbox = Arc::new(Mailbox::default());
-        let shared = handler::Shared::new(source, arrivals.clone());
-        (Self { mailbox: mailbox.clone(), arrivals }, Behaviour::new(shared, mailbox))
+        let asked = broadcast::channel(ASKED).0;
+        let shared = handler::Shared::new(source, arrivals.clone(), asked.clone());
+        (Self { mailbox: mailbox.clone(), arrivals, asked }, Behaviour::new(shared, mailbox))
     }
 
     /// Begins to ask for blocks that the same peers are likely to hold, such as those of one file. `providers` are asked
@@ -69,6 +83,11 @@ impl Exchange {
             // Without any connection there is nobody to tell.
             let _ = self.arrivals.send(cid);
         }
+    }
+
+    /// What peers ask for from now on, the first few wants of each of their messages.
+    pub fn asked(&self) -> broadcast::Receiver<Asked> {
+        self.asked.subscribe()
     }
 
     /// Waits until the swarm is gone.

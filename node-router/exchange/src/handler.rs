@@ -12,6 +12,7 @@ use futures::future::{BoxFuture, Ready, ready};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use libp2p_core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
+use libp2p_identity::PeerId;
 use libp2p_swarm::handler::{
     ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound, StreamUpgradeError,
 };
@@ -20,6 +21,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::BlockSource;
+use crate::exchange::Asked;
 use crate::inbound::{ConnectionBudget, ReadError, Reader, TotalBudget};
 use crate::lane::{Lane, LaneEvent};
 use crate::ledger::Ledger;
@@ -37,6 +39,8 @@ const MAX_REQUESTS: usize = 64;
 /// Blocks are sent in messages of this size, or of one block that is larger: the peer sees progress, and its priorities
 /// are heeded. While one is written the next is loaded.
 const BATCH: usize = 256 << 10;
+/// Wants of one message that others are told of: who fetches a file asks for its root first, alone.
+const ASKED_A_MESSAGE: usize = 32;
 /// Arrivals taken in one go before other work has its turn.
 const ARRIVALS_A_TURN: usize = 256;
 
@@ -113,6 +117,7 @@ pub struct Received {
 pub(crate) struct Shared {
     source: Arc<dyn BlockSource>,
     arrivals: broadcast::Sender<Cid>,
+    asked: broadcast::Sender<Asked>,
     budget: TotalBudget,
 }
 
@@ -123,8 +128,12 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(source: Arc<dyn BlockSource>, arrivals: broadcast::Sender<Cid>) -> Self {
-        Self { source, arrivals, budget: TotalBudget::default() }
+    pub(crate) fn new(
+        source: Arc<dyn BlockSource>,
+        arrivals: broadcast::Sender<Cid>,
+        asked: broadcast::Sender<Asked>,
+    ) -> Self {
+        Self { source, arrivals, asked, budget: TotalBudget::default() }
     }
 }
 
@@ -133,7 +142,9 @@ type Reading = BoxFuture<'static, Result<Option<(Reader, Message)>, ReadError>>;
 
 /// The connection to a peer.
 pub struct Handler {
+    peer: PeerId,
     source: Arc<dyn BlockSource>,
+    asked: broadcast::Sender<Asked>,
     budget: ConnectionBudget,
     events: VecDeque<HandlerEvent>,
     readers: FuturesUnordered<Reading>,
@@ -161,9 +172,11 @@ impl fmt::Debug for Handler {
 }
 
 impl Handler {
-    pub(crate) fn new(shared: &Shared) -> Self {
+    pub(crate) fn new(shared: &Shared, peer: PeerId) -> Self {
         Self {
+            peer,
             source: shared.source.clone(),
+            asked: shared.asked.clone(),
             budget: shared.budget.for_connection(),
             events: VecDeque::new(),
             readers: FuturesUnordered::new(),
@@ -215,6 +228,14 @@ impl Handler {
 
     fn message(&mut self, message: Message) {
         let Message { full, wantlist, blocks, presences } = message;
+        let wanted = wantlist.iter().filter_map(|entry| match entry {
+            Entry::Want { cid, .. } => Some(*cid),
+            Entry::Cancel(_) => None,
+        });
+        for cid in wanted.take(ASKED_A_MESSAGE) {
+            // Nobody may want to know.
+            let _ = self.asked.send(Asked { peer: self.peer, cid });
+        }
         if full || !wantlist.is_empty() {
             self.ledger.receive(full, wantlist, |cid| self.source.contains(cid));
         }

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use cid::Cid;
 
 pub use behaviour::Behaviour;
-pub use exchange::{Block, Exchange, ExchangeClosed, Session};
+pub use exchange::{Asked, Block, Exchange, ExchangeClosed, Session};
 pub use libp2p_identity::PeerId;
 
 /// The blocks that are held here and served to peers.

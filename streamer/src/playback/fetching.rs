@@ -8,7 +8,7 @@ use stream_model::{
 
 use tokio::sync::SemaphorePermit;
 
-use super::{SEGMENT_RETRY, Shared};
+use super::{Interest, SEGMENT_RETRY, Shared};
 
 /// How long one fetch may take: a segment that is slower than this is slower than its media, whatever its length.
 /// What arrived is kept for the next try.
@@ -22,8 +22,12 @@ const MANIFEST_BYTES: u64 = 512 << 20;
 
 impl Shared {
     /// A place for a follower's fetch.
-    pub(super) async fn fetch_permit(&self, watched: bool) -> Option<SemaphorePermit<'_>> {
-        let places = if watched { &self.watched_fetches } else { &self.mirrored_fetches };
+    pub(super) async fn fetch_permit(&self, interest: Interest) -> Option<SemaphorePermit<'_>> {
+        let places = match interest {
+            Interest::Watched | Interest::Own => &self.watched_fetches,
+            Interest::Relayed => &self.relayed_fetches,
+            Interest::Mirrored => &self.mirrored_fetches,
+        };
         // Never closed: there is always one in the end.
         places.acquire().await.ok()
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::held::SequenceSet;
 use super::wants::{Order, Wants};
-use super::{Followed, MOST_MIRRORED, NATIVE_TARGETS, Shared, Snapshot, lock};
+use super::{Followed, Interest, MOST_MIRRORED, NATIVE_TARGETS, Shared, Snapshot, lock};
 use crate::manifest::{Head, LivePlaylist, LivePlaylistConfig, MediaPlaylist};
 
 /// Announced segments with which a playlist begins: hls.js starts two segments behind the edge.
@@ -231,9 +231,9 @@ impl Follower {
     fn start_fetch(&mut self, listing: &Listing, segment: MediaSegment) {
         let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
         let sequence = segment.media_sequence;
-        let watched = self.is_watched();
+        let interest = self.interest();
         let task = self.fetches.spawn(async move {
-            let _permit = shared.fetch_permit(watched).await;
+            let _permit = shared.fetch_permit(interest).await;
             Fetched::Segment(sequence, shared.fetch(id, &peer, &segment).await)
         });
         self.running.insert(sequence, task);
@@ -283,7 +283,7 @@ impl Follower {
         self.manifests.running = true;
         let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
         self.fetches.spawn(async move {
-            let _permit = shared.fetch_permit(false).await;
+            let _permit = shared.fetch_permit(Interest::Mirrored).await;
             Fetched::Manifest(newest, shared.fetch_manifest(id, &peer, newest, manifest).await)
         });
     }
@@ -335,14 +335,22 @@ impl Follower {
         let _ = self.shared.changes.send(change);
     }
 
-    fn is_watched(&self) -> bool {
-        self.shared.interest_until(&self.followed).is_some_and(|until| until > Instant::now())
+    /// Who waits for it now: viewers, else neighbours, else nobody.
+    fn interest(&self) -> Interest {
+        let lasts = |at| self.shared.interest_until(at).is_some_and(|until| until > Instant::now());
+        if lasts(&self.followed.asked_at) {
+            Interest::Watched
+        } else if lasts(&self.followed.relayed_at) {
+            Interest::Relayed
+        } else {
+            Interest::Mirrored
+        }
     }
 
     /// Whether nobody is interested any more; then it is not followed from here on.
     fn leave(&self, listing: &Listing) -> bool {
         let mut followed = lock(&self.shared.followed);
-        if self.is_watched() {
+        if self.interest() != Interest::Mirrored {
             return false;
         }
         let mirrored = self.shared.config.mirror_all && followed.len() <= MOST_MIRRORED;
@@ -366,8 +374,9 @@ impl Follower {
         let pause = self.wants.next_timeout(since_epoch);
         let timers = [gap, pause].into_iter().flatten().map(|at| self.shared.epoch + at);
         let save = self.unsaved.then_some(self.save_at);
-        let interest = self.shared.interest_until(&self.followed).filter(|until| *until > now);
-        timers.chain(save).chain(interest).min()
+        let asked = [&self.followed.asked_at, &self.followed.relayed_at];
+        let interests = asked.into_iter().filter_map(|at| self.shared.interest_until(at)).filter(|until| *until > now);
+        timers.chain(save).chain(interests).min()
     }
 }
 

@@ -1,13 +1,14 @@
 //! The playlists that this node serves, of its own broadcasts and of others'.
 //!
-//! A broadcast is *followed* while it is watched here, while it is this node's own and live, or while it is live and
-//! the node mirrors all. A follower reads what is announced, fetches it newest first, feeds the live playlist and
+//! A broadcast is *followed* while it is watched here or asked for by neighbours, while it is this node's own and live, or
+//! while it is live and the node mirrors it. A follower reads what is announced, fetches it newest first, feeds the live playlist and
 //! persists its head before anybody sees it. What is not followed is still served: from what is held, or fetched when
 //! asked for. Never writes media, never announces.
 
 mod fetching;
 mod follower;
 mod held;
+mod relay;
 mod runner;
 mod wants;
 
@@ -22,7 +23,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use stream_model::{
     Audience, BroadcastId, BroadcastState, Cid, ContentFetcher, ContentStore, Directory, DiscontinuitySequence,
-    Listing, MediaSegment, MediaSequence, PlaylistChange, PlaylistError, Playlists,
+    Listing, MediaSegment, MediaSequence, NeighbourWants, PlaylistChange, PlaylistError, Playlists,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -48,13 +49,17 @@ const BUSY_RETRY: Duration = Duration::from_secs(30);
 const NATIVE_TARGETS: u32 = 3;
 /// Broadcasts of others followed at once. Each costs a playlist and some fetches at a time.
 const MOST_FOLLOWED: usize = 64;
-/// Of these, broadcasts followed only because all are mirrored: the rest is for viewers.
+/// Of these, broadcasts followed only for neighbours or as mirrors: the rest is for viewers.
+const MOST_RELAYED: usize = 48;
+/// Of these, broadcasts followed only as mirrors: the rest is for who is waiting.
 const MOST_MIRRORED: usize = 32;
 /// Fetches for requests of viewers at once, apart from those of followers.
 const ON_DEMAND: usize = 8;
 /// Fetches at once for all broadcasts that are watched: enough to fill a link, few enough for each to be quick.
 const WATCHED_FETCHES: usize = 8;
-/// Fetches at once for what is only mirrored, apart from them: viewers never wait for what nobody watches.
+/// Fetches at once for what only neighbours ask for, apart from them: viewers here come first.
+const RELAYED_FETCHES: usize = 4;
+/// Fetches at once for what is only mirrored, apart from both: nobody waits for what nobody watches.
 const MIRRORED_FETCHES: usize = 4;
 /// Changes that a subscriber may be behind before it loses some.
 const CHANGES: usize = 256;
@@ -79,6 +84,8 @@ pub struct Ports {
     pub fetcher: Arc<dyn ContentFetcher>,
     /// What is announced.
     pub directory: Arc<dyn Directory>,
+    /// What neighbours ask for.
+    pub neighbours: Arc<dyn NeighbourWants>,
 }
 
 impl fmt::Debug for Ports {
@@ -102,8 +109,10 @@ struct Snapshot {
 #[derive(Debug)]
 struct Followed {
     broadcast: BroadcastId,
-    /// Milliseconds since the start of this playback.
+    /// When viewers asked for it last: milliseconds since the start of this playback, 0 where none did.
     asked_at: AtomicU64,
+    /// Likewise neighbours.
+    relayed_at: AtomicU64,
     /// Something changed in the directory.
     changed: Notify,
     snapshot: watch::Sender<Snapshot>,
@@ -114,6 +123,8 @@ struct Followed {
 enum Interest {
     Watched,
     Own,
+    /// Neighbours ask for it.
+    Relayed,
     Mirrored,
 }
 
@@ -129,6 +140,7 @@ struct Shared {
     held: Mutex<HashMap<BroadcastId, SequenceSet>>,
     changes: broadcast::Sender<PlaylistChange>,
     watched_fetches: Semaphore,
+    relayed_fetches: Semaphore,
     mirrored_fetches: Semaphore,
     on_demand: Semaphore,
 }
@@ -153,6 +165,7 @@ impl Playback {
             held: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             watched_fetches: Semaphore::new(WATCHED_FETCHES),
+            relayed_fetches: Semaphore::new(RELAYED_FETCHES),
             mirrored_fetches: Semaphore::new(MIRRORED_FETCHES),
             on_demand: Semaphore::new(ON_DEMAND),
         });
@@ -178,14 +191,13 @@ impl Shared {
     fn follow(&self, broadcast: BroadcastId, interest: Interest) -> Option<Arc<Followed>> {
         let mut followed = lock(&self.followed);
         if let Some(there) = followed.get(&broadcast) {
-            if interest == Interest::Watched {
-                self.note_asked(there);
-            }
+            self.note_interest(there, interest);
             return Some(Arc::clone(there));
         }
         let room = match interest {
             Interest::Own => usize::MAX,
             Interest::Watched => MOST_FOLLOWED,
+            Interest::Relayed => MOST_RELAYED,
             Interest::Mirrored => MOST_MIRRORED,
         };
         if followed.len() >= room {
@@ -195,27 +207,30 @@ impl Shared {
         let fresh = Arc::new(Followed {
             broadcast,
             asked_at: AtomicU64::new(0),
+            relayed_at: AtomicU64::new(0),
             changed: Notify::new(),
             snapshot: watch::Sender::new(Snapshot::default()),
         });
-        if interest == Interest::Watched {
-            self.note_asked(&fresh);
-        }
+        self.note_interest(&fresh, interest);
         self.starts.try_send(Arc::clone(&fresh)).ok()?;
         followed.insert(broadcast, Arc::clone(&fresh));
         metrics::gauge!("meshstream_followed_broadcasts").set(followed.len() as f64);
         Some(fresh)
     }
 
-    fn note_asked(&self, followed: &Followed) {
+    fn note_interest(&self, followed: &Followed, interest: Interest) {
+        let at = match interest {
+            Interest::Watched => &followed.asked_at,
+            Interest::Relayed => &followed.relayed_at,
+            Interest::Own | Interest::Mirrored => return,
+        };
         let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // 0 means that nobody ever asked.
-        followed.asked_at.fetch_max(now.max(1), Ordering::Relaxed);
+        at.fetch_max(now.max(1), Ordering::Relaxed);
     }
 
-    /// When the interest of viewers ends; `None` where nobody asked.
-    fn interest_until(&self, followed: &Followed) -> Option<Instant> {
-        let asked_at = followed.asked_at.load(Ordering::Relaxed);
+    /// When the interest ends that was noted there; `None` where nobody asked.
+    fn interest_until(&self, at: &AtomicU64) -> Option<Instant> {
+        let asked_at = at.load(Ordering::Relaxed);
         (asked_at > 0).then(|| self.epoch + Duration::from_millis(asked_at) + INTEREST)
     }
 

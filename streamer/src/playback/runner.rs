@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use stream_model::{BroadcastId, BroadcastState, DirectoryChange, Interest as DirectoryInterest};
+use stream_model::{
+    BroadcastId, BroadcastState, Cid, DirectoryChange, Interest as DirectoryInterest, Listing, MediaSequence,
+};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::follower::Follower;
+use super::relay::{RECENT, Relay};
 use super::{Followed, Interest, Shared, lock};
 use crate::catalog::CatalogError;
 
@@ -34,6 +37,7 @@ pub struct Runner {
     survey_at: Option<Instant>,
     /// What the directory was told.
     told: Option<DirectoryInterest>,
+    relay: Relay,
 }
 
 impl Runner {
@@ -45,6 +49,7 @@ impl Runner {
             ids: HashMap::new(),
             survey_at: Some(Instant::now()),
             told: None,
+            relay: Relay::default(),
         }
     }
 
@@ -60,7 +65,9 @@ impl Runner {
         });
         *lock(&self.shared.held) = held.await?;
         let mut tell_interest = tokio::time::interval(TELL_INTEREST);
+        let mut wants = self.shared.ports.neighbours.neighbour_wants().fuse();
         loop {
+            let relay_at = self.relay.next_timeout();
             tokio::select! {
                 () = stop.cancelled() => break,
                 change = changes.next() => match change {
@@ -75,6 +82,8 @@ impl Runner {
                 }
                 Some(ended) = self.followers.join_next_with_id() => self.handle_follower_end(ended),
                 _ = tell_interest.tick() => self.tell_interest(),
+                Some(want) = wants.next() => self.relay.handle_want(want, Instant::now()),
+                () = tokio::time::sleep_until(relay_at.unwrap_or_else(Instant::now)), if relay_at.is_some() => self.relay(),
                 () = tokio::time::sleep_until(self.survey_at.unwrap_or_else(Instant::now)),
                     if self.survey_at.is_some() => self.survey(),
             }
@@ -123,6 +132,23 @@ impl Runner {
             } else if self.shared.config.mirror_all {
                 self.shared.follow(listing.id, Interest::Mirrored);
             }
+        }
+    }
+
+    /// Follows what neighbours ask for.
+    fn relay(&mut self) {
+        let directory = &self.shared.ports.directory;
+        let listings = directory.listings().into_iter();
+        let live = listings.filter(|listing| listing.state == BroadcastState::Live && !listing.own);
+        let newest_roots = |listing: Listing| {
+            let first = listing.media_sequence.map_or(0, |newest| newest.0.saturating_sub(RECENT - 1));
+            let segments = directory.segments(&listing.id, MediaSequence(first), RECENT as usize);
+            let roots: Vec<Cid> =
+                segments.iter().flat_map(|one| [one.segment, one.init]).chain(listing.manifest).collect();
+            (listing.id, roots)
+        };
+        for broadcast in self.relay.poll(live.map(newest_roots), Instant::now()) {
+            self.shared.follow(broadcast, Interest::Relayed);
         }
     }
 
