@@ -129,8 +129,12 @@ pub(crate) struct Mesh {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mirror {
-    /// Those that are watched on it.
+    /// Those that are watched on it or asked for by neighbours, for as long as they are.
+    None,
+    /// The same, and what was fetched is kept.
     Watched,
+    /// Those of whom it follows too.
+    Followed,
     /// All that are live.
     All,
 }

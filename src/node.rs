@@ -211,6 +211,7 @@ impl Node {
             announcements: ssb.announcement_log(),
             directory: ssb.directory(),
             neighbours: router.neighbour_wants(),
+            follows: ssb.follow_graph(),
             peer: router.peer().clone(),
             clock: Arc::new(SystemClock),
         };
@@ -409,6 +410,11 @@ fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {
         },
         live_window: config.segment.live_window,
         grace: config.ingest.grace,
-        mirror_all: config.mesh.mirror == Mirror::All,
+        mirror: match config.mesh.mirror {
+            Mirror::None => streamer::playback::Mirror::None,
+            Mirror::Watched => streamer::playback::Mirror::Watched,
+            Mirror::Followed => streamer::playback::Mirror::Followed,
+            Mirror::All => streamer::playback::Mirror::All,
+        },
     })
 }

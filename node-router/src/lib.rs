@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, NeighbourWants, Neighbours, NodeIdentity,
-    PeerBook, PeerId, PeerReport, StorageReport, StoreError,
+    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, NeighbourWants, Neighbours,
+    NodeIdentity, PeerBook, PeerId, PeerReport, StorageReport, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
-    AnnouncementLog, ContentFetcher, ContentStore, Directory, KeyError, NeighbourWants, PeerId, Playlists, Publishing,
-    StreamKeys,
+    AnnouncementLog, ContentFetcher, ContentStore, Directory, FollowGraph, KeyError, NeighbourWants, PeerId, Playlists,
+    Publishing, StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -36,7 +36,7 @@ use crate::broadcast::{Clock, PublishingStatus};
 use crate::catalog::{Catalog, CatalogError};
 use crate::ingest::Publishers;
 use crate::keys::KeyStore;
-use crate::playback::Playback;
+use crate::playback::{Mirror, Playback};
 
 /// Publications between the listener and the broadcasts: taken at once, so a few are plenty.
 const PUBLICATIONS: usize = 16;
@@ -52,8 +52,8 @@ pub struct Config {
     pub live_window: usize,
     /// How long a broadcast waits for its publisher to return (`ingest.grace`).
     pub grace: Duration,
-    /// Follow every live broadcast (`mesh.mirror = "all"`), not only those that are watched.
-    pub mirror_all: bool,
+    /// Which broadcasts are fetched though nobody asks for them (`mesh.mirror`).
+    pub mirror: Mirror,
 }
 
 impl Default for Config {
@@ -63,7 +63,7 @@ impl Default for Config {
             segmenter: segmenter::Config::default(),
             live_window: 6,
             grace: Duration::from_secs(60),
-            mirror_all: false,
+            mirror: Mirror::default(),
         }
     }
 }
@@ -81,6 +81,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// Tells what neighbours ask for.
     pub neighbours: Arc<dyn NeighbourWants>,
+    /// Knows whom this node follows.
+    pub follows: Arc<dyn FollowGraph>,
     /// This node's libp2p identity.
     pub peer: PeerId,
     /// The wall clock: [`broadcast::SystemClock`].
@@ -137,7 +139,7 @@ impl Streamer {
     ) -> Result<Self, StreamerError> {
         let catalog = Catalog::open(database)?;
         let keys = KeyStore::open(database)?;
-        let Ports { store, fetcher, announcements, directory, neighbours, peer, clock } = ports;
+        let Ports { store, fetcher, announcements, directory, neighbours, follows, peer, clock } = ports;
         let live_window = config.live_window.max(1);
 
         let (publications, published) = mpsc::channel(PUBLICATIONS);
@@ -146,9 +148,14 @@ impl Streamer {
             .map_err(|error| StreamerError::Listen(listen, error))?;
         let (rtmp, publishers) = (listener.local_addr(), listener.publishers());
 
-        let playback_config = playback::Config { live_window, mirror_all: config.mirror_all };
-        let playback_ports =
-            playback::Ports { store: Arc::clone(&store), fetcher, directory: Arc::clone(&directory), neighbours };
+        let playback_config = playback::Config { live_window, mirror: config.mirror };
+        let playback_ports = playback::Ports {
+            store: Arc::clone(&store),
+            fetcher,
+            directory: Arc::clone(&directory),
+            neighbours,
+            follows,
+        };
         let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
 
         let broadcast_config = broadcast::Config { segmenter: config.segmenter, live_window, grace: config.grace };

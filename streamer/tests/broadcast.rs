@@ -19,6 +19,7 @@ use streamer::media::{MediaEvent, Publication, Sample, TrackKind};
 use streamer::segmenter;
 use tempfile::TempDir;
 use testkit::fakes::{Appended, MemoryFeeds, MemoryFetcher, MemoryStore, StoreMood, peer_id};
+use testkit::neighbourhood::{MemoryFollows, MemoryNeighbours};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -676,6 +677,8 @@ async fn the_whole_streamer_listens_reports_and_stops() {
         fetcher: Arc::new(MemoryFetcher::new(disk.store.clone(), MemoryStore::default())),
         announcements: Arc::new(disk.feeds.clone()),
         directory: Arc::new(disk.feeds.clone()),
+        neighbours: Arc::new(MemoryNeighbours::default()),
+        follows: Arc::new(MemoryFollows::default()),
         peer: peer_id(1),
         clock: Arc::new(SystemClock),
     };

@@ -8,6 +8,7 @@ pub mod fakes;
 pub mod flv;
 pub mod kubo;
 pub mod link;
+pub mod neighbourhood;
 pub mod netns;
 pub mod node;
 pub mod rtmp_hostile;

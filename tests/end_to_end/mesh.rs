@@ -5,7 +5,7 @@ use serde_json::Value;
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 
-use crate::{MESHSTREAM, publish, viewer_of};
+use crate::{MESHSTREAM, node, publish, viewer_of};
 
 /// What a picture begins with.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nof the publisher";
@@ -67,5 +67,31 @@ async fn what_happens_at_one_end_of_a_chain_is_known_at_the_other_though_nobody_
     let response = response.error_for_status()?;
     ensure!(response.headers()["content-type"] == "image/png", "not a picture: {:?}", response.headers());
     ensure!(response.bytes().await? == PNG, "another picture");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_viewer_behind_a_node_where_nobody_watches_sees_the_video() -> Result<()> {
+    let a = node("publisher").await?;
+    let b = viewer_of(&a).await?;
+    let c = viewer_of(&b).await?;
+    let key = a.add_key("demo").await?;
+    let _publisher = publish(&a, &key)?;
+
+    let mut at_c = Events::of(&c).await?;
+    let slug = at_c.live_broadcast().await?;
+    at_c.subscribe(&slug).await?;
+    // Asking for the playlist is what makes a node fetch; nobody does at B.
+    let path = format!("/hls/{slug}/index.m3u8?player=mse");
+    c.get_text(&path).await?;
+    let first = at_c.segment(0).await?;
+    let newest = at_c.segment(first + 3).await?;
+    let playlist = c.get_text(&path).await?;
+    let uri = playlist.lines().rev().find(|line| line.ends_with(".m4s")).context("no segment is listed")?;
+    ensure!(!playlist.contains("#EXT-X-GAP"), "up to {newest} there are gaps: {playlist}");
+    let segment = c.get_bytes(&format!("/hls/{slug}/{uri}")).await?;
+    ensure!(segment == a.get_bytes(&format!("/hls/{slug}/{uri}")).await?, "another segment than the publisher's");
+    let broadcasts = b.get_json("/api/v1/broadcasts").await?;
+    ensure!(broadcasts[0]["held_segments"].as_u64() >= Some(3), "B passed on without keeping: {broadcasts}");
     Ok(())
 }

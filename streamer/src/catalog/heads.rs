@@ -78,6 +78,19 @@ impl Catalog {
         .await
     }
 
+    /// Notes that nothing of somebody else's broadcast is held here any more.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn forget_fetched(&self, broadcast: BroadcastId) -> Result<(), CatalogError> {
+        self.run(move |connection| {
+            connection
+                .execute("DELETE FROM fetched_segment WHERE broadcast = ?", params![broadcast_key(&broadcast)])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Calls `note` for each segment that is held here: the fetched ones, and the announced ones of this node.
     ///
     /// # Errors

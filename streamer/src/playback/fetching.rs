@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use stream_model::{
     BroadcastId, Cid, Claim, FetchError, FetchRequest, Listing, MediaSegment, MediaSequence, PeerId, PlaylistError,
+    StoreError,
 };
 
 use tokio::sync::SemaphorePermit;
 
-use super::{Interest, SEGMENT_RETRY, Shared};
+use super::{Interest, SEGMENT_RETRY, Shared, lock};
+use crate::catalog::CatalogError;
 
 /// How long one fetch may take: a segment that is slower than this is slower than its media, whatever its length.
 /// What arrived is kept for the next try.
@@ -19,6 +21,15 @@ const SEGMENT_BYTES: u64 = 80 << 20;
 const INIT_BYTES: u64 = 64 << 10;
 /// A live manifest reaches its window of segments; more is not fetched for its sake.
 const MANIFEST_BYTES: u64 = 512 << 20;
+
+/// Why something could not be given up. It can be tried again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ForgetError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
 
 impl Shared {
     /// A place for a follower's fetch.
@@ -92,6 +103,19 @@ impl Shared {
     async fn fetch_root(&self, root: Cid, claim: Claim, peer: &PeerId, max_bytes: u64) -> Result<(), FetchError> {
         let request = FetchRequest { root, claim, providers: vec![peer.clone()], timeout: TIMEOUT, max_bytes };
         self.ports.fetcher.fetch(request).await.map(|_| ())
+    }
+
+    /// Gives up all segments of somebody else's broadcast.
+    pub(super) async fn forget(&self, id: BroadcastId) -> Result<(), ForgetError> {
+        let held = lock(&self.held).remove(&id).unwrap_or_default();
+        for sequence in held.numbers() {
+            for claim in [Claim::Segment(id, sequence), Claim::Init(id, sequence), Claim::LiveManifest(id, sequence)] {
+                self.ports.store.release(claim).await?;
+            }
+        }
+        self.catalog.forget_fetched(id).await?;
+        tracing::info!(broadcast = %id, segments = held.len(), "given up: nobody asks for it any more");
+        Ok(())
     }
 
     async fn handle_fetched(&self, id: BroadcastId, sequence: MediaSequence) {

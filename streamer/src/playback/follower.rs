@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::held::SequenceSet;
 use super::wants::{Order, Wants};
-use super::{Followed, Interest, MOST_MIRRORED, NATIVE_TARGETS, Shared, Snapshot, lock};
+use super::{Followed, Interest, MOST_MIRRORED, Mirror, NATIVE_TARGETS, Shared, Snapshot, lock};
 use crate::manifest::{Head, LivePlaylist, LivePlaylistConfig, MediaPlaylist};
 
 /// Announced segments with which a playlist begins: hls.js starts two segments behind the edge.
@@ -101,7 +101,7 @@ impl Follower {
             self.mirror_manifest(&listing);
             self.show(&listing).await;
             if self.leave(&listing) {
-                return;
+                return self.forget(&listing).await;
             }
             let wake_at = self.next_timeout();
             tokio::select! {
@@ -128,7 +128,7 @@ impl Follower {
             let Some(first) = first else { return };
             if self.playlist.is_none() {
                 // A mirror fetches what it missed while it was away, a viewer's node does not. One's own are here.
-                let missed = next.filter(|_| self.shared.config.mirror_all);
+                let missed = next.filter(|_| self.shared.mirrors(listing));
                 let unread = missed.unwrap_or(first.media_sequence);
                 self.next_unread = if listing.own { MediaSequence(0) } else { unread };
             }
@@ -353,7 +353,7 @@ impl Follower {
         if self.interest() != Interest::Mirrored {
             return false;
         }
-        let mirrored = self.shared.config.mirror_all && followed.len() <= MOST_MIRRORED;
+        let mirrored = self.shared.mirrors(listing) && followed.len() <= MOST_MIRRORED;
         let unfinished = self.playlist.as_ref().is_some_and(|playlist| !playlist.head().ended) || self.unsaved;
         let stays = match listing.state {
             BroadcastState::Live => listing.own || mirrored,
@@ -365,6 +365,16 @@ impl Follower {
             followed.remove(&self.id);
         }
         !stays
+    }
+
+    /// What is to be kept by nobody's wish is given up once nobody asks for it.
+    async fn forget(&self, listing: &Listing) {
+        if listing.own || self.shared.config.mirror != Mirror::None {
+            return;
+        }
+        if let Err(error) = self.shared.forget(self.id).await {
+            tracing::warn!(broadcast = %self.id, %error, "cannot give up what nobody asks for: it stays until its room is needed");
+        }
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -12,7 +12,7 @@ mod relay;
 mod runner;
 mod wants;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use stream_model::{
-    Audience, BroadcastId, BroadcastState, Cid, ContentFetcher, ContentStore, Directory, DiscontinuitySequence,
-    Listing, MediaSegment, MediaSequence, NeighbourWants, PlaylistChange, PlaylistError, Playlists,
+    Audience, BroadcastId, BroadcastState, Cid, ContentFetcher, ContentStore, Directory, DiscontinuitySequence, FeedId,
+    FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants, PlaylistChange, PlaylistError, Playlists,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -66,13 +66,28 @@ const CHANGES: usize = 256;
 /// Segments in a playlist of a whole broadcast: more than three days of 15 s segments, a text of a few megabytes.
 const WHOLE: usize = 20_000;
 
+/// Which broadcasts of others a node fetches besides those that are watched on it or asked for by its neighbours, and
+/// what it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mirror {
+    /// No others; and what nobody watches or asks for any more is given up.
+    None,
+    /// No others; what was fetched is kept until its room is needed.
+    #[default]
+    Watched,
+    /// Those of whom the node follows, as long as they are live.
+    Followed,
+    /// All that are live.
+    All,
+}
+
 /// How playlists are made.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The most entries in a live playlist (`segment.live_window`), at least 1.
     pub live_window: usize,
-    /// Follow every live broadcast (`mesh.mirror = "all"`), not only those that are watched.
-    pub mirror_all: bool,
+    /// Which broadcasts are fetched though nobody asks for them (`mesh.mirror`).
+    pub mirror: Mirror,
 }
 
 /// What playback works with.
@@ -86,6 +101,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// What neighbours ask for.
     pub neighbours: Arc<dyn NeighbourWants>,
+    /// Whom this node follows.
+    pub follows: Arc<dyn FollowGraph>,
 }
 
 impl fmt::Debug for Ports {
@@ -138,6 +155,8 @@ struct Shared {
     /// To the runner, which starts followers.
     starts: mpsc::Sender<Arc<Followed>>,
     held: Mutex<HashMap<BroadcastId, SequenceSet>>,
+    /// Whom this node follows, where it mirrors them.
+    mirrored_authors: Mutex<BTreeSet<FeedId>>,
     changes: broadcast::Sender<PlaylistChange>,
     watched_fetches: Semaphore,
     relayed_fetches: Semaphore,
@@ -163,6 +182,7 @@ impl Playback {
             followed: Mutex::default(),
             starts,
             held: Mutex::default(),
+            mirrored_authors: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             watched_fetches: Semaphore::new(WATCHED_FETCHES),
             relayed_fetches: Semaphore::new(RELAYED_FETCHES),
@@ -232,6 +252,15 @@ impl Shared {
     fn interest_until(&self, at: &AtomicU64) -> Option<Instant> {
         let asked_at = at.load(Ordering::Relaxed);
         (asked_at > 0).then(|| self.epoch + Duration::from_millis(asked_at) + INTEREST)
+    }
+
+    /// Whether a broadcast of somebody else is fetched though nobody asks for it.
+    fn mirrors(&self, listing: &Listing) -> bool {
+        match self.config.mirror {
+            Mirror::None | Mirror::Watched => false,
+            Mirror::Followed => lock(&self.mirrored_authors).contains(&listing.author),
+            Mirror::All => true,
+        }
     }
 
     fn is_held(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> bool {

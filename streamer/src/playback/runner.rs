@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use stream_model::{
-    BroadcastId, BroadcastState, Cid, DirectoryChange, Interest as DirectoryInterest, Listing, MediaSequence,
+    BroadcastId, BroadcastState, Cid, DirectoryChange, Interest as DirectoryInterest, Listing, MediaSequence, Relation,
 };
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::follower::Follower;
 use super::relay::{RECENT, Relay};
-use super::{Followed, Interest, Shared, lock};
+use super::{Followed, Interest, Mirror, Shared, lock};
 use crate::catalog::CatalogError;
 
 /// How often the whole directory is looked through for broadcasts to follow, at most: a flood of announcements costs
@@ -81,11 +81,15 @@ impl Runner {
                     self.tell_interest();
                 }
                 Some(ended) = self.followers.join_next_with_id() => self.handle_follower_end(ended),
-                _ = tell_interest.tick() => self.tell_interest(),
+                _ = tell_interest.tick() => {
+                    self.tell_interest();
+                    // Whom the node follows may have changed.
+                    self.plan_survey();
+                }
                 Some(want) = wants.next() => self.relay.handle_want(want, Instant::now()),
                 () = tokio::time::sleep_until(relay_at.unwrap_or_else(Instant::now)), if relay_at.is_some() => self.relay(),
                 () = tokio::time::sleep_until(self.survey_at.unwrap_or_else(Instant::now)),
-                    if self.survey_at.is_some() => self.survey(),
+                    if self.survey_at.is_some() => self.survey().await,
             }
         }
         self.followers.shutdown().await;
@@ -121,17 +125,30 @@ impl Runner {
         self.survey_at.get_or_insert_with(|| Instant::now() + SURVEY);
     }
 
-    fn survey(&mut self) {
+    async fn survey(&mut self) {
         self.survey_at = None;
+        if self.shared.config.mirror == Mirror::Followed {
+            self.read_follows().await;
+        }
         for listing in self.shared.ports.directory.listings() {
             if listing.state != BroadcastState::Live {
                 continue;
             }
             if listing.own {
                 self.shared.follow(listing.id, Interest::Own);
-            } else if self.shared.config.mirror_all {
+            } else if self.shared.mirrors(&listing) {
                 self.shared.follow(listing.id, Interest::Mirrored);
             }
+        }
+    }
+
+    async fn read_follows(&mut self) {
+        match self.shared.ports.follows.list().await {
+            Ok(entries) => {
+                let followed = entries.iter().filter(|entry| entry.relation == Relation::Following);
+                *lock(&self.shared.mirrored_authors) = followed.map(|entry| entry.feed).collect();
+            }
+            Err(error) => tracing::warn!(%error, "cannot read whom to mirror: it stays as it was"),
         }
     }
 

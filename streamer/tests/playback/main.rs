@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod mirroring;
+mod relaying;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +18,10 @@ use stream_model::{
 };
 use streamer::catalog::{Catalog, CatalogError};
 use streamer::manifest::{MediaPlaylist, parse_media_playlist};
-use streamer::playback::{Config, Playback, Ports};
+use streamer::playback::{Config, Mirror, Playback, Ports};
 use tempfile::TempDir;
 use testkit::fakes::{MemoryFeeds, MemoryFetcher, MemoryStore, peer_id};
+use testkit::neighbourhood::{MemoryFollows, MemoryNeighbours};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +42,8 @@ struct World {
     here: MemoryStore,
     there: MemoryStore,
     feeds: MemoryFeeds,
+    neighbours: MemoryNeighbours,
+    follows: MemoryFollows,
 }
 
 /// A running node.
@@ -54,6 +60,8 @@ impl World {
             here: MemoryStore::default(),
             there: MemoryStore::default(),
             feeds: MemoryFeeds::new(AUTHOR),
+            neighbours: MemoryNeighbours::default(),
+            follows: MemoryFollows::default(),
         }
     }
 
@@ -81,18 +89,20 @@ impl World {
     }
 
     fn start(&self) -> Node {
-        self.start_as(VIEWER, false)
+        self.start_as(VIEWER, Mirror::Watched)
     }
 
-    fn start_as(&self, reader: FeedId, mirror_all: bool) -> Node {
+    fn start_as(&self, reader: FeedId, mirror: Mirror) -> Node {
         let fetcher = MemoryFetcher::new(self.here.clone(), self.there.clone());
         let ports = Ports {
             store: Arc::new(self.here.clone()),
             fetcher: Arc::new(fetcher.clone()),
             directory: Arc::new(self.feeds.read_by(reader)),
+            neighbours: Arc::new(self.neighbours.clone()),
+            follows: Arc::new(self.follows.clone()),
         };
         let catalog = Catalog::open(&self.directory.path().join("streamer.sqlite3")).unwrap();
-        let (playback, runner) = Playback::new(Config { live_window: WINDOW, mirror_all }, ports, catalog);
+        let (playback, runner) = Playback::new(Config { live_window: WINDOW, mirror }, ports, catalog);
         let task = tokio::spawn(runner.run(CancellationToken::new()));
         Node { playback, fetcher, task }
     }
@@ -424,60 +434,6 @@ async fn interest_ends_two_minutes_after_the_last_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_fetches_all_that_is_live_and_its_manifests() {
-    let world = World::with_show();
-    let node = world.start_as(VIEWER, true);
-    for number in 0..10 {
-        world.announce(number..number + 1).await;
-        node.holds(SHOW, number + 1).await;
-        tokio::time::sleep(TARGET).await;
-    }
-    let claims = world.here.claims();
-    let manifests: Vec<&Claim> = claims.iter().filter(|claim| matches!(claim, Claim::LiveManifest(..))).collect();
-    assert_eq!(manifests.len(), WINDOW, "superseded ones are released");
-    assert!(manifests.contains(&&Claim::LiveManifest(SHOW, MediaSequence(9))));
-    assert!(node.lists(9).await.entries.len() >= WINDOW);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_mirror_fills_the_gap_of_its_absence_newest_first() {
-    let world = World::with_show();
-    world.announce(0..2).await;
-    let node = world.start_as(VIEWER, true);
-    node.holds(SHOW, 2).await;
-    node.kill().await;
-    world.announce(2..20).await;
-    let node = world.start_as(VIEWER, true);
-    node.holds(SHOW, 20).await;
-    let fetched = node.fetched();
-    assert_eq!(fetched[0], 19);
-    assert!(fetched.is_sorted_by(|earlier, later| earlier >= later), "{fetched:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_flood_of_broadcasts_is_not_a_flood_of_fetches() {
-    let world = World::new();
-    for number in 0..2000_u32 {
-        let mut key = [5; 32];
-        key[..4].copy_from_slice(&number.to_be_bytes());
-        let id = BroadcastId(MessageKey(key));
-        world.list(id);
-        // Content that nobody has.
-        let segment = world.segment(SHOW, 0, 0).await;
-        let nowhere = testkit::fakes::cid_of(&key);
-        world.feeds.insert_segment(id, MediaSegment { segment: nowhere, init: nowhere, ..segment }, None);
-    }
-    let node = world.start_as(VIEWER, true);
-    tokio::time::sleep(Duration::from_secs(300)).await;
-    assert!(node.fetcher.most_at_once() <= 12, "{} fetches at once", node.fetcher.most_at_once());
-
-    // A viewer is still served.
-    world.list(SHOW);
-    world.announce(0..2).await;
-    node.lists(1).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_segment_that_is_too_large_is_a_gap_and_not_tried_again() {
     let world = World::with_show();
     world.announce(0..2).await;
@@ -498,7 +454,7 @@ async fn a_segment_that_is_too_large_is_a_gap_and_not_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn own_broadcasts_are_followed_without_fetching() {
     let world = World::with_show();
-    let node = world.start_as(AUTHOR, false);
+    let node = world.start_as(AUTHOR, Mirror::Watched);
     let mut changes = node.playback.subscribe();
     world.announce(0..3).await;
     let listed = |change: PlaylistChange| std::future::ready(change.media_sequence == Some(MediaSequence(2)));
