@@ -12,3 +12,4 @@ pub mod neighbourhood;
 pub mod netns;
 pub mod node;
 pub mod rtmp_hostile;
+pub mod yggdrasil;

@@ -260,7 +260,8 @@ fn remove_leftovers() {
     let names = names.lines().filter_map(|line| line.split(' ').next());
     for name in names {
         let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+        // One that was killed and not waited for yet has no program any more.
+        if pid.is_some_and(|pid| std::fs::read_link(Path::new("/proc").join(pid).join("exe")).is_err()) {
             Namespace(name.to_owned()).remove();
         }
     }

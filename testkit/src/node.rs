@@ -41,6 +41,8 @@ pub struct Settings {
     pub mirror_all: bool,
     /// Where it runs; among the tests themselves where `None`.
     pub namespace: Option<Namespace>,
+    /// `mesh.yggdrasil_admin`. It is the only way to find others then: nothing is looked for on the LAN.
+    pub yggdrasil_admin: Option<String>,
 }
 
 /// A running node. Killed when dropped; where a test fails, the end of its log is printed then.
@@ -122,7 +124,8 @@ impl Node {
     }
 
     fn config(&self) -> Result<String> {
-        let Settings { name, image, target_duration, grace, allow, peers, mirror_all, namespace } = &self.settings;
+        let Settings { name, image, target_duration, grace, allow, peers, mirror_all, namespace, yggdrasil_admin } =
+            &self.settings;
         let Ports { rtmp, web, ssb, ipfs } = self.ports;
         let among_others = namespace.is_none();
         let mirror = if *mirror_all { "all" } else { "watched" };
@@ -134,9 +137,11 @@ impl Node {
         writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
         writeln!(text, "[storage]\nreserve = \"1MiB\"")?;
         // The daemons of the machine that the tests run on are not theirs.
-        writeln!(text, "[mesh]\ncjdns_admin = \"\"\nyggdrasil_admin = \"\"\npeers = {peers:?}\nmirror = {mirror:?}")?;
+        let yggdrasil = yggdrasil_admin.as_deref().unwrap_or_default();
+        writeln!(text, "[mesh]\ncjdns_admin = \"\"\nyggdrasil_admin = {yggdrasil:?}")?;
+        writeln!(text, "peers = {peers:?}\nmirror = {mirror:?}")?;
+        writeln!(text, "lan_discovery = {}", !among_others && yggdrasil_admin.is_none())?;
         if among_others {
-            writeln!(text, "lan_discovery = false")?;
             writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
             writeln!(text, "[ssb]\nlisten = \"127.0.0.1:{ssb}\"")?;
             writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;

@@ -4,6 +4,7 @@
 mod hops;
 mod lan;
 mod outages;
+mod overlay;
 
 use std::time::Duration;
 
