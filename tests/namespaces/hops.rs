@@ -4,13 +4,13 @@ use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use testkit::netns::Network;
 
-use crate::{RADIO, ensure_plays, knows, mirror, node, publish, watch};
+use crate::{RADIO, ensure_plays, knows, node, publish, watch};
 
 #[tokio::test]
 async fn a_broadcast_at_one_end_of_a_line_of_four_plays_at_the_other() -> Result<()> {
     let Some(network) = Network::line(&["a", "b", "c", "d"], RADIO).await? else { return Ok(()) };
     let (a, _b, _c, d) =
-        tokio::try_join!(node(&network, "a"), mirror(&network, "b"), mirror(&network, "c"), node(&network, "d"))?;
+        tokio::try_join!(node(&network, "a"), node(&network, "b"), node(&network, "c"), node(&network, "d"))?;
     // Neighbours are named to neighbours: hearsay reaches two hops. Who is further away is followed.
     let feed = a.status()["node"]["feed"].as_str().context("no feed")?;
     d.cli(&["feed", "follow", feed]).await?;
@@ -26,7 +26,7 @@ async fn a_broadcast_at_one_end_of_a_line_of_four_plays_at_the_other() -> Result
 async fn a_broadcast_goes_on_the_other_way_round_a_ring_when_a_link_is_cut() -> Result<()> {
     let Some(network) = Network::ring(&["a", "b", "c", "d"], RADIO).await? else { return Ok(()) };
     let (a, b, c, _d) =
-        tokio::try_join!(node(&network, "a"), mirror(&network, "b"), mirror(&network, "c"), mirror(&network, "d"))?;
+        tokio::try_join!(node(&network, "a"), node(&network, "b"), node(&network, "c"), node(&network, "d"))?;
     let _publisher = publish(&a).await?;
     let (mut at_c, slug) = watch(&c).await?;
     let (mut at_b, _) = watch(&b).await?;
@@ -44,7 +44,7 @@ async fn a_broadcast_goes_on_the_other_way_round_a_ring_when_a_link_is_cut() -> 
 async fn all_of_a_star_of_eight_play_what_its_hub_passes_on() -> Result<()> {
     let names = ["hub", "a", "b", "c", "d", "e", "f", "g"];
     let Some(network) = Network::star(&names, RADIO).await? else { return Ok(()) };
-    let (_hub, a) = tokio::try_join!(mirror(&network, "hub"), node(&network, "a"))?;
+    let (_hub, a) = tokio::try_join!(node(&network, "hub"), node(&network, "a"))?;
     let viewers = try_join_all(names[2..].iter().map(|name| node(&network, name))).await?;
     let _publisher = publish(&a).await?;
     for viewer in &viewers {

@@ -13,9 +13,9 @@ async fn a_broadcast_passes_two_hops_of_nodes_that_know_their_neighbours_from_yg
     let daemon = |name| Yggdrasil::start(network.namespace(name)?);
     let daemons = [daemon("a")?, daemon("b")?, daemon("c")?];
     let (a, b, c) = tokio::try_join!(
-        node(&network, "a", &daemons[0], false),
-        node(&network, "b", &daemons[1], true),
-        node(&network, "c", &daemons[2], false)
+        node(&network, "a", &daemons[0]),
+        node(&network, "b", &daemons[1]),
+        node(&network, "c", &daemons[2])
     )?;
     let _publisher = publish(&a).await?;
     let (mut events, slug) = watch(&c).await?;
@@ -30,10 +30,9 @@ async fn a_broadcast_passes_two_hops_of_nodes_that_know_their_neighbours_from_yg
     Ok(())
 }
 
-async fn node(network: &Network, name: &str, daemon: &Yggdrasil, mirror_all: bool) -> Result<Node> {
+async fn node(network: &Network, name: &str, daemon: &Yggdrasil) -> Result<Node> {
     let settings = Settings {
         name: name.to_owned(),
-        mirror_all,
         namespace: Some(network.namespace(name)?.clone()),
         yggdrasil_admin: Some(daemon.admin()),
         ..Settings::default()
