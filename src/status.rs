@@ -92,6 +92,7 @@ impl NodeStatus for Status {
             storage: self.parts.router.storage_report(),
             publishing: self.parts.publishing.publishing(),
             problems: self.problems(),
+            overlays: self.parts.router.overlays(),
         }
     }
 

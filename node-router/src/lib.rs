@@ -20,7 +20,7 @@ use std::time::Duration;
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
     ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, NeighbourWants, Neighbours,
-    NodeIdentity, PeerBook, PeerId, PeerReport, StorageReport, StoreError,
+    NodeIdentity, OverlayReport, PeerBook, PeerId, PeerReport, StorageReport, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -236,6 +236,11 @@ impl NodeRouter {
     /// connected lowers it to `Partial`.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.table.reports()
+    }
+
+    /// Overlay networks whose daemons on this machine answer.
+    pub fn overlays(&self) -> Vec<OverlayReport> {
+        self.table.overlays()
     }
 
     /// Connected nodes whose identity is known, for this node's own `/nodeinfo.json`.

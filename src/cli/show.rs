@@ -55,6 +55,10 @@ fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) 
     ] {
         writeln!(out, "  {what:<9} {}", addresses.join(" "))?;
     }
+    for overlay in &report.overlays {
+        let address = overlay.address.map(|address| format!("{address}, ")).unwrap_or_default();
+        writeln!(out, "  {:<9} {address}{} neighbours", printable(&overlay.name), overlay.neighbours)?;
+    }
     let storage = &report.storage;
     writeln!(
         out,

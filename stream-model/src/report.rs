@@ -1,7 +1,7 @@
 //! What a node says of itself: the JSON of `/nodeinfo.json`, `status --json` and `/api/v1`. Field names are an
 //! outside interface: more may be added, none renamed.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,20 @@ pub struct NodeReport {
     /// What its owner should do something about, in sentences for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// Overlay networks whose daemon on this machine answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<OverlayReport>,
+}
+
+/// What the daemon of an overlay network says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverlayReport {
+    /// `cjdns` or `yggdrasil`.
+    pub name: String,
+    /// This node's address there, where the daemon tells it.
+    pub address: Option<Ipv6Addr>,
+    /// Direct neighbours whose links it calls up; few of them may be nodes of ours.
+    pub neighbours: usize,
 }
 
 /// Listening addresses: `host:port`, and multiaddrs for IPFS.

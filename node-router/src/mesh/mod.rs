@@ -140,6 +140,7 @@ impl Mesh {
                 },
                 Some(met) = self.met.recv() => self.entries.meet(met, Instant::now()),
                 Some(sighting) = self.sightings.recv() => {
+                    self.others.table.set_overlay(sighting.overlay, sighting.view.as_ref());
                     self.entries.list(sighting.overlay, sighting.view.as_ref(), Instant::now());
                     self.announce();
                 }

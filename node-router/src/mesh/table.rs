@@ -1,13 +1,14 @@
 //! The peers known now: for `/api/v1/peers`, for `/nodeinfo.json`, and for dialling providers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stream_model::{NodeIdentity, NodeInfo, PeerId, PeerReport, PeerState};
+use stream_model::{NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState};
 
 use super::nodeinfo::MAX_NODES;
+use crate::overlay::{Overlay, View};
 
 /// A peer as it is now.
 #[derive(Debug, Clone)]
@@ -32,11 +33,27 @@ struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     state: Mutex<State>,
+    overlays: Mutex<BTreeMap<&'static str, OverlayReport>>,
 }
 
 impl Table {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an overlay's daemon says now; `None` where it does not answer any more.
+    pub(super) fn set_overlay(&self, overlay: Overlay, view: Option<&View>) {
+        let mut overlays = self.overlays.lock().unwrap_or_else(PoisonError::into_inner);
+        overlays.remove(overlay.name());
+        if let Some(view) = view {
+            let (address, neighbours) = (view.own(), view.linked().count());
+            overlays.insert(overlay.name(), OverlayReport { name: overlay.name().to_owned(), address, neighbours });
+        }
+    }
+
+    /// Overlays whose daemons answer.
+    pub(crate) fn overlays(&self) -> Vec<OverlayReport> {
+        self.overlays.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     pub(super) fn set(&self, rows: Vec<Row>, connected: HashMap<PeerId, Option<Duration>>) {

@@ -237,11 +237,16 @@ async fn a_stranger_that_an_overlay_lists_is_asked_and_never_shown_as_an_error()
         tokio::task::yield_now().await;
     }
     assert_eq!(failures(), 0);
+    let overlays = fixture.table.overlays();
+    assert_eq!(
+        overlays.iter().map(|known| (known.name.as_str(), known.neighbours)).collect::<Vec<_>>(),
+        [("cjdns", 1)]
+    );
     fixture.sightings.send(Sighting { overlay: Overlay::Cjdns, view: None }).await.unwrap();
     while !fixture.recorder.announced.lock().unwrap().is_empty() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(failures(), 0);
+    assert_eq!((failures(), fixture.table.overlays()), (0, Vec::new()));
 }
 
 #[tokio::test]

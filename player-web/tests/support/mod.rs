@@ -483,6 +483,7 @@ fn report() -> NodeReport {
         storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1, disk_full: false },
         publishing: vec![Publishing { name: "hall".parse().unwrap(), broadcast: None, kbps: 3000 }],
         problems: vec![],
+        overlays: vec![],
     }
 }
 
