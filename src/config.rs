@@ -3,6 +3,8 @@
 //! Later wins: defaults, then the TOML file, then `MESHSTREAM_SECTION__KEY` in the environment, then arguments.
 //! A key that is not known here is an error that names it.
 
+mod rate;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use node_router::YggdrasilAdmin;
 use player_web::GatewayReach;
 use serde::{Deserialize, Deserializer, de};
 use toml::{Table, Value};
+
+pub(crate) use rate::Rate;
 
 /// Where a configuration is looked for when none is named.
 const SYSTEM_FILE: &str = "/etc/meshstream/meshstream.toml";
@@ -123,6 +127,10 @@ pub(crate) struct Mesh {
     pub(crate) cjdns_password_file: Option<PathBuf>,
     /// Where Yggdrasil's admin socket is; empty asks none.
     pub(crate) yggdrasil_admin: String,
+    /// Blocks sent to all peers together; none is no limit.
+    pub(crate) max_upload: Option<Rate>,
+    /// Blocks sent to each peer.
+    pub(crate) max_upload_per_peer: Option<Rate>,
 }
 
 /// Which broadcasts of others a node fetches.
@@ -191,6 +199,8 @@ impl Default for Mesh {
             cjdns_admin: "127.0.0.1:11234".to_owned(),
             cjdns_password_file: None,
             yggdrasil_admin: YggdrasilAdmin::default().to_string(),
+            max_upload: None,
+            max_upload_per_peer: None,
         }
     }
 }
@@ -346,6 +356,7 @@ mod tests {
             ("MESHSTREAM_SEGMENT__LIVE_WINDOW", "8"),
             ("MESHSTREAM_MESH__PEERS", "[\"10.0.0.2\"]"),
             ("MESHSTREAM_MESH__MIRROR", "all"),
+            ("MESHSTREAM_MESH__MAX_UPLOAD", "8 Mbit/s"),
             ("MESHSTREAM_WEB__GATEWAY", "open"),
             ("PATH", "/bin"),
         ];
@@ -356,6 +367,7 @@ mod tests {
         assert_eq!(config.ingest.listen.port(), 0);
         assert_eq!(config.mesh.peers, ["10.0.0.2"]);
         assert_eq!(config.mesh.mirror, Mirror::All);
+        assert_eq!(config.mesh.max_upload, Some("8 Mbit/s".parse().unwrap()));
         assert_eq!(config.web.gateway, GatewayReach::Open);
     }
 
@@ -379,6 +391,8 @@ mod tests {
             ("ingest = 3", "ingest"),
             ("[storage]\nquota = \"10 pounds\"", "storage.quota: not a size"),
             ("[web]\ngateway = \"all\"", "web.gateway"),
+            ("[mesh]\nmax_upload = \"10\"", "mesh.max_upload: '10' is not a rate"),
+            ("[mesh]\nmax_upload_per_peer = 10", "mesh.max_upload_per_peer"),
         ] {
             let error = error(file, &[]);
             assert!(error.contains(name), "{file}: {error}");

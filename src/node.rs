@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
-use node_router::{MeshConfig, NodeRouter, PeerAddress};
+use node_router::{MeshConfig, NodeRouter, PeerAddress, UploadLimits};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::handshake::NetworkKey;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::admin_token;
-use crate::config::{Config, Mirror};
+use crate::config::{Config, Mirror, Rate};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
@@ -344,6 +344,10 @@ fn router_config(config: &Config, path: &Path) -> node_router::Config {
         ipfs_listen: config.ipfs.listen.clone(),
         quota: config.storage.quota.as_u64(),
         reserve: config.storage.reserve.as_u64(),
+        upload: UploadLimits {
+            total: config.mesh.max_upload.map(Rate::bytes_per_second),
+            per_peer: config.mesh.max_upload_per_peer.map(Rate::bytes_per_second),
+        },
         swarm_key: None,
     }
 }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use node_router::{Config, NodeRouter};
+use node_router::{Config, NodeRouter, UploadLimits};
 use stream_model::{BroadcastId, Claim, MediaSequence, MessageKey};
 
 const PARTS: usize = 15;
@@ -27,6 +27,7 @@ fn add_segment(criterion: &mut Criterion) {
         ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
         quota: 10 << 30,
         reserve: 0,
+        upload: UploadLimits::default(),
         swarm_key: None,
     };
     let router = runtime.block_on(NodeRouter::start(config)).expect("the router starts");

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use mesh::{AddressError, PeerAddress};
+pub use node_router_ipfs::UploadLimits;
 pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError, overlay_of};
 
 use embedded::Embedded;
@@ -48,6 +49,8 @@ pub struct Config {
     pub quota: u64,
     /// Bytes of free disk space, below which nothing is added.
     pub reserve: u64,
+    /// What peers get at most.
+    pub upload: UploadLimits,
     /// Key of a private community's IPFS network ([`community::swarm_key`]).
     pub swarm_key: Option<[u8; 32]>,
 }
@@ -59,6 +62,7 @@ impl std::fmt::Debug for Config {
             .field("ipfs_listen", &self.ipfs_listen)
             .field("quota", &self.quota)
             .field("reserve", &self.reserve)
+            .field("upload", &self.upload)
             .field("private", &self.swarm_key.is_some())
             .finish()
     }
@@ -126,6 +130,7 @@ impl NodeRouter {
             repo: repo.clone(),
             key_file: config.data_dir.join("identity").join("libp2p.key"),
             listen: listen.collect::<Result<_, _>>()?,
+            upload: config.upload,
             swarm_key: config.swarm_key,
         };
         let node = EmbeddedNode::start(ipfs).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use node_router::{Config, MeshConfig, NodeRouter, OverlayConfig, StartError};
+use node_router::{Config, MeshConfig, NodeRouter, OverlayConfig, StartError, UploadLimits};
 use stream_model::{
     BroadcastId, Cid, Claim, DirectoryEntry, FeedId, FetchRequest, IpfsInfo, MediaSequence, MessageKey, Node, NodeInfo,
     PeerBook, PeerState, SsbInfo, SsbPeer, StoreError, WebInfo,
@@ -25,6 +25,7 @@ async fn router(data_dir: &Path) -> NodeRouter {
         ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
         quota: 1 << 30,
         reserve: 0,
+        upload: UploadLimits::default(),
         swarm_key: None,
     };
     start(config).await
@@ -179,6 +180,7 @@ async fn a_peer_that_restarts_is_found_again_and_fetched_from() {
         ipfs_listen: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
         quota: 1 << 30,
         reserve: 0,
+        upload: UploadLimits::default(),
         swarm_key: None,
     };
     let a = start(config).await;
@@ -204,6 +206,7 @@ async fn an_address_that_is_no_multiaddr_is_refused_with_its_text() {
         ipfs_listen: vec!["0.0.0.0:4001".into()],
         quota: 0,
         reserve: 0,
+        upload: UploadLimits::default(),
         swarm_key: None,
     };
     let refused = NodeRouter::start(config).await;

@@ -20,7 +20,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::engine::{Engine, Event, Output, SessionId};
 use crate::exchange::{Block, Command, Mailbox};
-use crate::handler::{Handler, HandlerEvent, Shared, Wantlist};
+use crate::handler::{Handler, HandlerEvent, Instruction, Shared, Wantlist};
+use crate::pace::Pace;
 
 /// Part of a swarm; works for the [`Exchange`](crate::Exchange) that it was made with. It gives no events.
 #[derive(Debug)]
@@ -31,7 +32,9 @@ pub struct Behaviour {
     /// Connections that can be used, by peer; the first one carries our wants.
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     waiters: HashMap<Cid, Vec<Waiter>>,
-    actions: VecDeque<ToSwarm<Infallible, Wantlist>>,
+    /// Who may send blocks; without limits nobody asks.
+    pace: Pace,
+    actions: VecDeque<ToSwarm<Infallible, Instruction>>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -51,6 +54,7 @@ impl Drop for Behaviour {
 impl Behaviour {
     pub(crate) fn new(shared: Shared, mailbox: Arc<Mailbox>) -> Self {
         Self {
+            pace: Pace::new(shared.limits, Instant::now().into_std()),
             shared,
             mailbox,
             engine: Engine::default(),
@@ -113,6 +117,22 @@ impl Behaviour {
         }
     }
 
+    /// Lets connections send blocks, as far as the limits allow now.
+    fn give_turns(&mut self) {
+        while let Some(turn) = self.pace.next_turn(Instant::now().into_std()) {
+            let waited = u64::try_from(turn.waited.as_millis()).unwrap_or(u64::MAX);
+            if waited > 0 {
+                metrics::counter!("meshstream_exchange_held_back_total").increment(1);
+                metrics::counter!("meshstream_exchange_held_back_milliseconds_total").increment(waited);
+            }
+            self.actions.push_back(ToSwarm::NotifyHandler {
+                peer_id: turn.peer,
+                handler: NotifyHandler::One(turn.connection),
+                event: Instruction::Send,
+            });
+        }
+    }
+
     fn output(&mut self, output: Output) {
         match output {
             Output::Send { peer, full, entries } => {
@@ -122,7 +142,7 @@ impl Behaviour {
                 self.actions.push_back(ToSwarm::NotifyHandler {
                     peer_id: peer,
                     handler: NotifyHandler::One(*connection),
-                    event: Wantlist { full, entries },
+                    event: Instruction::Ask(Wantlist { full, entries }),
                 });
             }
             // Who waits for a CID waits for the same block, whatever the session.
@@ -170,6 +190,7 @@ impl NetworkBehaviour for Behaviour {
                 self.connected(peer_id, connection_id);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
+                self.pace.closed(connection_id);
                 self.disconnected(peer_id, connection_id);
             }
             _ => {}
@@ -187,6 +208,8 @@ impl NetworkBehaviour for Behaviour {
                 }
             }
             HandlerEvent::Unsupported => self.disconnected(peer, connection),
+            HandlerEvent::AsksToSend(bytes) => self.pace.ask(connection, peer, bytes, Instant::now().into_std()),
+            HandlerEvent::Sends(bytes) => self.pace.settle(connection, bytes),
         }
     }
 
@@ -202,10 +225,12 @@ impl NetworkBehaviour for Behaviour {
             while let Some(output) = self.engine.poll_output() {
                 self.output(output);
             }
+            self.give_turns();
             if !self.actions.is_empty() {
                 continue;
             }
-            self.timer = self.engine.next_timeout().map(|at| Box::pin(sleep_until(at.into())));
+            let timeout = self.engine.next_timeout().into_iter().chain(self.pace.next_timeout()).min();
+            self.timer = timeout.map(|at| Box::pin(sleep_until(at.into())));
             match self.timer.as_mut().map(|timer| timer.poll_unpin(context)) {
                 Some(Poll::Ready(())) => {}
                 Some(Poll::Pending) | None => return Poll::Pending,

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::behaviour::Behaviour;
 use crate::engine::SessionId;
-use crate::{BlockSource, handler};
+use crate::{BlockSource, UploadLimits, handler};
 
 /// Wants of all sessions at a time; further ones wait for their turn. A segment has about 16 blocks.
 pub(crate) const MAX_WANTS: usize = 16_384;
@@ -60,11 +60,11 @@ pub struct Exchange {
 
 impl Exchange {
     /// The exchange and its behaviour, which works once it is part of a running swarm within a tokio runtime.
-    pub fn new(source: Arc<dyn BlockSource>) -> (Self, Behaviour) {
+    pub fn new(source: Arc<dyn BlockSource>, limits: UploadLimits) -> (Self, Behaviour) {
         let arrivals = broadcast::channel(ARRIVALS).0;
         let mailbox = Arc::new(Mailbox::default());
         let asked = broadcast::channel(ASKED).0;
-        let shared = handler::Shared::new(source, arrivals.clone(), asked.clone());
+        let shared = handler::Shared::new(source, arrivals.clone(), asked.clone(), limits);
         (Self { mailbox: mailbox.clone(), arrivals, asked }, Behaviour::new(shared, mailbox))
     }
 

@@ -20,12 +20,12 @@ use libp2p_swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProt
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::BlockSource;
 use crate::exchange::Asked;
 use crate::inbound::{ConnectionBudget, ReadError, Reader, TotalBudget};
 use crate::lane::{Lane, LaneEvent};
 use crate::ledger::Ledger;
 use crate::wire::{Entry, Message, Presence};
+use crate::{BlockSource, UploadLimits};
 
 const BITSWAP_1_2: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
 const BITSWAP_1_1: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.1.0");
@@ -88,9 +88,32 @@ pub enum LaneId {
 
 /// From the behaviour.
 #[derive(Debug)]
+pub enum Instruction {
+    /// Send wants.
+    #[doc(hidden)]
+    Ask(Wantlist),
+    /// Send the blocks that wait.
+    Send,
+}
+
+/// What is wanted of the peer.
+#[derive(Debug)]
 pub struct Wantlist {
     pub(crate) full: bool,
     pub(crate) entries: Vec<Entry>,
+}
+
+/// Whether blocks may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// At any time: the upload is not limited.
+    Always,
+    /// Not before it was asked for.
+    Unasked,
+    /// It was asked for.
+    Asked,
+    /// One message may be sent.
+    Given,
 }
 
 /// To the behaviour.
@@ -103,6 +126,10 @@ pub enum HandlerEvent {
     Reset,
     /// The peer does not speak Bitswap.
     Unsupported,
+    /// So many bytes of blocks are to be sent, once [`Instruction::Send`] allows it.
+    AsksToSend(u64),
+    /// So many bytes were sent with that.
+    Sends(u64),
 }
 
 /// What a peer sent.
@@ -119,6 +146,7 @@ pub(crate) struct Shared {
     arrivals: broadcast::Sender<Cid>,
     asked: broadcast::Sender<Asked>,
     budget: TotalBudget,
+    pub(crate) limits: UploadLimits,
 }
 
 impl fmt::Debug for Shared {
@@ -132,8 +160,9 @@ impl Shared {
         source: Arc<dyn BlockSource>,
         arrivals: broadcast::Sender<Cid>,
         asked: broadcast::Sender<Asked>,
+        limits: UploadLimits,
     ) -> Self {
-        Self { source, arrivals, asked, budget: TotalBudget::default() }
+        Self { source, arrivals, asked, budget: TotalBudget::default(), limits }
     }
 }
 
@@ -158,6 +187,7 @@ pub struct Handler {
     loaded: Vec<(Cid, Bytes)>,
     /// Blocks in the message that is being written.
     sending: Vec<Cid>,
+    turn: Turn,
     /// Whether wants were dropped, so that the peer must be told everything again.
     requests_dropped: bool,
 }
@@ -188,6 +218,7 @@ impl Handler {
             loading: None,
             loaded: Vec::new(),
             sending: Vec::new(),
+            turn: if shared.limits.is_limited() { Turn::Unasked } else { Turn::Always },
             requests_dropped: false,
         }
     }
@@ -279,21 +310,24 @@ impl Handler {
                     None => self.ledger.lost(&cid),
                 }
             }
-            let loaded: usize = self.loaded.iter().map(|(_, data)| data.len()).sum();
-            if loaded >= BATCH {
+            if size_of_blocks(&self.loaded) >= BATCH {
                 break;
             }
             let Some(cid) = self.ledger.next_block() else { break };
             let source = self.source.clone();
             self.loading = Some((cid, async move { source.get(&cid).await }.boxed()));
         }
-        if self.responses.is_free() && !self.loaded.is_empty() {
+        if self.responses.is_free() && !self.loaded.is_empty() && self.has_turn() {
             let mut blocks = std::mem::take(&mut self.loaded);
             blocks.retain(|(cid, _)| self.ledger.wants_now(cid));
+            let bytes = size_of_blocks(&blocks);
+            if self.turn == Turn::Given {
+                self.turn = Turn::Unasked;
+                self.events.push_back(HandlerEvent::Sends(bytes as u64));
+            }
             if !blocks.is_empty() {
                 self.sending = blocks.iter().map(|(cid, _)| *cid).collect();
                 metrics::counter!("meshstream_exchange_blocks_sent_total").increment(blocks.len() as u64);
-                let bytes: usize = blocks.iter().map(|(_, data)| data.len()).sum();
                 metrics::counter!("meshstream_exchange_bytes_sent_total").increment(bytes as u64);
                 self.responses.push(Message { blocks, ..Message::default() });
             }
@@ -301,6 +335,15 @@ impl Handler {
                 context.waker().wake_by_ref();
             }
         }
+    }
+
+    /// Whether the blocks that are loaded may be sent; asks for it where that is needed.
+    fn has_turn(&mut self) -> bool {
+        if self.turn == Turn::Unasked {
+            self.turn = Turn::Asked;
+            self.events.push_back(HandlerEvent::AsksToSend(size_of_blocks(&self.loaded) as u64));
+        }
+        matches!(self.turn, Turn::Always | Turn::Given)
     }
 
     fn responses_ended(&mut self, sent: bool) {
@@ -332,6 +375,10 @@ impl Handler {
     }
 }
 
+fn size_of_blocks(blocks: &[(Cid, Bytes)]) -> usize {
+    blocks.iter().map(|(_, data)| data.len()).sum()
+}
+
 fn next_arrival(mut receiver: broadcast::Receiver<Cid>) -> BoxFuture<'static, Arrival> {
     async move {
         let arrived = receiver.recv().await;
@@ -341,7 +388,7 @@ fn next_arrival(mut receiver: broadcast::Receiver<Cid>) -> BoxFuture<'static, Ar
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Wantlist;
+    type FromBehaviour = Instruction;
     type ToBehaviour = HandlerEvent;
     type InboundProtocol = Protocol;
     type OutboundProtocol = Protocol;
@@ -357,7 +404,11 @@ impl ConnectionHandler for Handler {
         true
     }
 
-    fn on_behaviour_event(&mut self, Wantlist { full, entries }: Wantlist) {
+    fn on_behaviour_event(&mut self, instruction: Instruction) {
+        let Instruction::Ask(Wantlist { full, entries }) = instruction else {
+            self.turn = Turn::Given;
+            return;
+        };
         if self.requests.queued() >= MAX_REQUESTS {
             // The peer does not read. It is told everything again once it has, or once its stream is given up.
             metrics::counter!("meshstream_exchange_requests_dropped_total").increment(1);

@@ -5,7 +5,7 @@
 //!
 //! Protocol: <https://specs.ipfs.tech/bitswap-protocol/>, and `docs/protocol/exchange.md` for what is chosen where the
 //! specification leaves a choice. The decisions live in state machines without time, sockets or tasks: `engine` for what
-//! is wanted here, `ledger` for what a peer wants; `handler` and `behaviour` are the shells around them.
+//! is wanted here, `ledger` for what a peer wants, `pace` for who is served when the upload is limited; `handler` and `behaviour` are the shells around them.
 
 mod behaviour;
 mod engine;
@@ -14,6 +14,7 @@ mod handler;
 mod inbound;
 mod lane;
 mod ledger;
+mod pace;
 mod wire;
 
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ use cid::Cid;
 pub use behaviour::Behaviour;
 pub use exchange::{Asked, Block, Exchange, ExchangeClosed, Session};
 pub use libp2p_identity::PeerId;
+pub use pace::UploadLimits;
 
 /// The blocks that are held here and served to peers.
 #[async_trait]

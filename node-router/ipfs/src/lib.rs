@@ -30,6 +30,7 @@ pub use blocks::BlockError;
 pub use connexa::prelude::{Multiaddr, PeerId};
 pub use key::KeyFileError;
 pub use neighbours::Neighbour;
+pub use node_router_exchange::UploadLimits;
 
 use blocks::{Blocks, Found};
 use neighbours::Neighbours;
@@ -71,6 +72,8 @@ pub struct Config {
     /// TCP addresses to listen on; port 0 takes a free one, for several addresses the same. IPv6 addresses do not take
     /// IPv4 connections.
     pub listen: Vec<Multiaddr>,
+    /// What peers get at most.
+    pub upload: UploadLimits,
     /// Key of a private network: only nodes with the same key can connect.
     pub swarm_key: Option<[u8; 32]>,
 }
@@ -81,6 +84,7 @@ impl std::fmt::Debug for Config {
             .field("repo", &self.repo)
             .field("key_file", &self.key_file)
             .field("listen", &self.listen)
+            .field("upload", &self.upload)
             .field("private", &self.swarm_key.is_some())
             .finish()
     }
@@ -153,7 +157,7 @@ impl EmbeddedNode {
         let peer = key.public().to_peer_id();
         let (repo, found) = open_repo(&config.repo).await?;
         let blocks = Arc::new(Blocks::new(repo.clone(), found));
-        let (exchange, behaviour) = Exchange::new(blocks.clone());
+        let (exchange, behaviour) = Exchange::new(blocks.clone(), config.upload);
         let neighbours = Arc::new(Neighbours::default());
         let swarm = |error: &dyn std::fmt::Display| StartError::Swarm(error.to_string());
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::TryStreamExt;
 use multihash_codetable::{Code, MultihashDigest};
-use node_router_ipfs::{Config, EmbeddedNode, Multiaddr, StartError};
+use node_router_ipfs::{Config, EmbeddedNode, Multiaddr, StartError, UploadLimits};
 
 use crate::guarded;
 
@@ -19,6 +19,7 @@ fn config(directory: &Path, swarm_key: Option<[u8; 32]>) -> Config {
         repo: directory.join("ipfs"),
         key_file: directory.join("identity/libp2p.key"),
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap(), "/ip6/::1/tcp/0".parse().unwrap()],
+        upload: UploadLimits::default(),
         swarm_key,
     }
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use bytes::Bytes;
 use cid::Cid;
 use futures::TryStreamExt;
-use node_router::{Config, NodeRouter};
+use node_router::{Config, NodeRouter, UploadLimits};
 use node_router_ipfs::EmbeddedNode;
 use serde_json::{Value, json};
 use stream_model::{
@@ -81,6 +81,7 @@ impl World {
                 ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
                 quota: 1 << 30,
                 reserve: 0,
+                upload: UploadLimits::default(),
                 swarm_key,
             })
         };
@@ -216,6 +217,7 @@ async fn a_block_that_kubo_added_is_fetched_by_its_cid() {
             repo: home.path().join("ipfs"),
             key_file: home.path().join("libp2p.key"),
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
+            upload: UploadLimits::default(),
             swarm_key: None,
         });
         let node = node.await.unwrap();

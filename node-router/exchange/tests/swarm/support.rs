@@ -12,7 +12,7 @@ use libp2p_core::Multiaddr;
 use libp2p_swarm::{Swarm, SwarmEvent};
 use libp2p_swarm_test::SwarmExt;
 use multihash_codetable::{Code, MultihashDigest};
-use node_router_exchange::{Behaviour, BlockSource, Exchange, PeerId};
+use node_router_exchange::{Behaviour, BlockSource, Exchange, PeerId, UploadLimits};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -61,8 +61,12 @@ impl Drop for Node {
 
 impl Node {
     pub(crate) async fn start() -> Self {
+        Self::start_with(UploadLimits::default()).await
+    }
+
+    pub(crate) async fn start_with(limits: UploadLimits) -> Self {
         let memory = Arc::new(Memory::default());
-        let (exchange, behaviour) = Exchange::new(memory.clone());
+        let (exchange, behaviour) = Exchange::new(memory.clone(), limits);
         let mut swarm: Swarm<Behaviour> = Swarm::new_ephemeral_tokio(|_| behaviour);
         let (address, _) = swarm.listen().with_memory_addr_external().await;
         let peer = *swarm.local_peer_id();
