@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytesize::ByteSize;
+use listener::{Device, MAX_DEVICES};
 use node_router::YggdrasilAdmin;
 use player_web::GatewayReach;
 use serde::{Deserialize, Deserializer, de};
@@ -54,6 +55,9 @@ pub(crate) struct Node {
 pub(crate) struct Ingest {
     /// RTMP.
     pub(crate) listen: SocketAddr,
+    /// Network devices to listen on; empty takes all.
+    #[serde(deserialize_with = "devices")]
+    pub(crate) devices: Vec<Device>,
     /// Addresses and networks that may publish; empty allows all.
     pub(crate) allow: Vec<String>,
     /// How long a publisher may be away and still continue its broadcast.
@@ -86,12 +90,16 @@ pub(crate) struct Storage {
 pub(crate) struct Ipfs {
     /// Multiaddrs.
     pub(crate) listen: Vec<String>,
+    #[serde(deserialize_with = "devices")]
+    pub(crate) devices: Vec<Device>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Ssb {
     pub(crate) listen: SocketAddr,
+    #[serde(deserialize_with = "devices")]
+    pub(crate) devices: Vec<Device>,
     pub(crate) hops: u32,
     /// Multiserver addresses or invites of peers to keep connected.
     pub(crate) peers: Vec<String>,
@@ -103,6 +111,8 @@ pub(crate) struct Ssb {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Web {
     pub(crate) listen: SocketAddr,
+    #[serde(deserialize_with = "devices")]
+    pub(crate) devices: Vec<Device>,
     /// Where people reach the pages; empty where the node's own addresses serve.
     pub(crate) public_url: String,
     /// With which the owner acts over the network; `admin-token` in the data directory where none is named.
@@ -155,7 +165,7 @@ impl Default for Node {
 
 impl Default for Ingest {
     fn default() -> Self {
-        Self { listen: any(1935), allow: Vec::new(), grace: Duration::from_secs(60) }
+        Self { listen: any(1935), devices: Vec::new(), allow: Vec::new(), grace: Duration::from_secs(60) }
     }
 }
 
@@ -173,19 +183,26 @@ impl Default for Storage {
 
 impl Default for Ipfs {
     fn default() -> Self {
-        Self { listen: vec!["/ip6/::/tcp/4001".to_owned(), "/ip4/0.0.0.0/tcp/4001".to_owned()] }
+        let listen = ["/ip6/::/tcp/4001", "/ip4/0.0.0.0/tcp/4001"].map(str::to_owned).to_vec();
+        Self { listen, devices: Vec::new() }
     }
 }
 
 impl Default for Ssb {
     fn default() -> Self {
-        Self { listen: any(8008), hops: 3, peers: Vec::new(), announce_post: true }
+        Self { listen: any(8008), devices: Vec::new(), hops: 3, peers: Vec::new(), announce_post: true }
     }
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: any(8080), public_url: String::new(), admin_token_file: None, gateway: GatewayReach::Known }
+        Self {
+            listen: any(8080),
+            devices: Vec::new(),
+            public_url: String::new(),
+            admin_token_file: None,
+            gateway: GatewayReach::Known,
+        }
     }
 }
 
@@ -301,6 +318,18 @@ fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::
         .map_err(|_| de::Error::custom("not a size: write for example \"10GiB\" or \"500MB\""))
 }
 
+fn devices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Device>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    if names.len() > MAX_DEVICES {
+        return Err(de::Error::custom(format!("{} devices: at most {MAX_DEVICES} are listened on", names.len())));
+    }
+    let mut devices =
+        names.iter().map(|name| name.parse()).collect::<Result<Vec<Device>, _>>().map_err(de::Error::custom)?;
+    devices.sort();
+    devices.dedup();
+    Ok(devices)
+}
+
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text)
@@ -393,6 +422,8 @@ mod tests {
             ("[web]\ngateway = \"all\"", "web.gateway"),
             ("[mesh]\nmax_upload = \"10\"", "mesh.max_upload: '10' is not a rate"),
             ("[mesh]\nmax_upload_per_peer = 10", "mesh.max_upload_per_peer"),
+            ("[ssb]\ndevices = [\"tun 0\"]", "ssb.devices"),
+            ("[web]\ndevices = \"tun0\"", "web.devices"),
         ] {
             let error = error(file, &[]);
             assert!(error.contains(name), "{file}: {error}");

@@ -7,6 +7,7 @@ mod control;
 mod data_dir;
 mod demo;
 mod failure;
+mod firewall;
 mod host_lock;
 mod node;
 mod output;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
+use listener::Listener;
 use node_router::{MeshConfig, NodeRouter, PeerAddress, UploadLimits};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
@@ -135,7 +136,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn allowed(config: &Config) -> anyhow::Result<Vec<AddressRange>> {
+pub(crate) fn allowed(config: &Config) -> anyhow::Result<Vec<AddressRange>> {
     let parse = |text: &String| text.parse().with_context(|| format!("configuration key ingest.allow: '{text}'"));
     config.ingest.allow.iter().map(parse).collect()
 }
@@ -190,13 +191,13 @@ impl Node {
         let host_lock = HostLock::of_secret(&secret_file(&path))?;
         let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
-        let listener = player_web::bind(config.web.listen).map_err(|error| {
+        let listener = Listener::bind(config.web.listen, &config.web.devices).map_err(|error| {
             let address = config.web.listen;
             anyhow!(
                 "cannot listen for browsers on {address}: {error}; set web.listen to an address and port that are free"
             )
         })?;
-        let web_address = listener.local_addr().context("the web listener has no address")?;
+        let web_address = listener.local_addr();
         let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path, web_address)?).await?);
         let host_lock = match host_lock {
             Some(lock) => lock,
@@ -342,6 +343,7 @@ fn router_config(config: &Config, path: &Path) -> node_router::Config {
     node_router::Config {
         data_dir: path.to_owned(),
         ipfs_listen: config.ipfs.listen.clone(),
+        ipfs_devices: config.ipfs.devices.iter().map(ToString::to_string).collect(),
         quota: config.storage.quota.as_u64(),
         reserve: config.storage.reserve.as_u64(),
         upload: UploadLimits {
@@ -371,9 +373,16 @@ pub(crate) fn network_key() -> NetworkKey {
 
 /// How SSB peers are found on a LAN; `None` where they are not to be.
 pub(crate) fn lan_discovery(config: &Config) -> Option<ssb_announcer::discovery::Config> {
-    let interfaces = config.mesh.interfaces.clone();
+    let confined = || config.ssb.devices.iter().map(ToString::to_string);
+    // Peers that are found on other devices could not connect back.
+    let interfaces: Vec<String> = match config.mesh.interfaces.as_slice() {
+        [] => confined().collect(),
+        named if config.ssb.devices.is_empty() => named.to_vec(),
+        named => confined().filter(|device| named.contains(device)).collect(),
+    };
+    let nowhere = interfaces.is_empty() && !config.ssb.devices.is_empty();
     let discovery = ssb_announcer::discovery::Config { interfaces, ..ssb_announcer::discovery::Config::default() };
-    config.mesh.lan_discovery.then_some(discovery)
+    (config.mesh.lan_discovery && !nowhere).then_some(discovery)
 }
 
 /// What is kept free for this node's own feed, as a part of `storage.reserve`: the rest of that is for feeds of others, which
@@ -387,6 +396,7 @@ fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<s
         database: feed_database(path),
         gossip: ssb_announcer::gossip::Config {
             listen: config.ssb.listen,
+            devices: config.ssb.devices.clone(),
             network_key: network_key(),
             ..ssb_announcer::gossip::Config::default()
         },
@@ -404,6 +414,7 @@ fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {
     Ok(streamer::Config {
         ingest: streamer::ingest::Config {
             listen: config.ingest.listen,
+            devices: config.ingest.devices.clone(),
             allow: allowed(config)?,
             ..streamer::ingest::Config::default()
         },

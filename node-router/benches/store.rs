@@ -25,6 +25,7 @@ fn add_segment(criterion: &mut Criterion) {
     let config = Config {
         data_dir: folder.path().to_owned(),
         ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        ipfs_devices: Vec::new(),
         quota: 10 << 30,
         reserve: 0,
         upload: UploadLimits::default(),

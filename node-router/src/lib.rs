@@ -45,6 +45,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// TCP multiaddrs to listen on, such as `/ip6/::/tcp/4001`; port 0 takes a free one, for several the same.
     pub ipfs_listen: Vec<String>,
+    /// Names of the network devices on whose addresses alone to listen; without any, of all.
+    pub ipfs_devices: Vec<String>,
     /// Bytes of blocks, beyond which nothing of others is fetched.
     pub quota: u64,
     /// Bytes of free disk space, below which nothing is added.
@@ -60,6 +62,7 @@ impl std::fmt::Debug for Config {
         f.debug_struct("Config")
             .field("data_dir", &self.data_dir)
             .field("ipfs_listen", &self.ipfs_listen)
+            .field("ipfs_devices", &self.ipfs_devices)
             .field("quota", &self.quota)
             .field("reserve", &self.reserve)
             .field("upload", &self.upload)
@@ -99,6 +102,11 @@ pub enum StartError {
     TooManyPeers(usize),
 }
 
+/// The port of a TCP multiaddr such as `/ip6/::/tcp/4001`; `None` for what is none.
+pub fn listening_port(address: &str) -> Option<u16> {
+    address.parse::<Multiaddr>().ok()?.to_string().split("/tcp/").nth(1)?.split('/').next()?.parse().ok()
+}
+
 /// The running node router. Dropping it without [`NodeRouter::shutdown`] loses nothing that was reported as stored.
 #[derive(Debug)]
 pub struct NodeRouter {
@@ -131,6 +139,7 @@ impl NodeRouter {
             key_file: config.data_dir.join("identity").join("libp2p.key"),
             listen: listen.collect::<Result<_, _>>()?,
             upload: config.upload,
+            devices: config.ipfs_devices,
             swarm_key: config.swarm_key,
         };
         let node = EmbeddedNode::start(ipfs).await?;
@@ -204,7 +213,7 @@ impl NodeRouter {
 
     /// The TCP port for `/nodeinfo.json`: that of the first listener.
     pub fn ipfs_port(&self) -> Option<u16> {
-        self.listening().iter().find_map(|address| address.split("/tcp/").nth(1)?.split('/').next()?.parse().ok())
+        self.listening().iter().find_map(|address| listening_port(address)).or_else(|| self.node.port())
     }
 
     /// Adds and releases content.

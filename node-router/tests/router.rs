@@ -23,6 +23,7 @@ async fn router(data_dir: &Path) -> NodeRouter {
     let config = Config {
         data_dir: data_dir.to_owned(),
         ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        ipfs_devices: Vec::new(),
         quota: 1 << 30,
         reserve: 0,
         upload: UploadLimits::default(),
@@ -178,6 +179,7 @@ async fn a_peer_that_restarts_is_found_again_and_fetched_from() {
     let config = Config {
         data_dir: home.path().to_owned(),
         ipfs_listen: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+        ipfs_devices: Vec::new(),
         quota: 1 << 30,
         reserve: 0,
         upload: UploadLimits::default(),
@@ -204,6 +206,7 @@ async fn an_address_that_is_no_multiaddr_is_refused_with_its_text() {
     let config = Config {
         data_dir: folder.path().to_owned(),
         ipfs_listen: vec!["0.0.0.0:4001".into()],
+        ipfs_devices: Vec::new(),
         quota: 0,
         reserve: 0,
         upload: UploadLimits::default(),

@@ -46,8 +46,8 @@ async fn main() {
 
     let shutdown = CancellationToken::new();
     let port: u16 = std::env::args().nth(2).map_or(0, |port| port.parse().expect("a port"));
-    let listener = player_web::bind((std::net::Ipv4Addr::LOCALHOST, port).into()).expect("a free port");
-    println!("http://{}/watch/{}", listener.local_addr().expect("a bound socket"), id.slug());
+    let listener = listener::Listener::bind((std::net::Ipv4Addr::LOCALHOST, port).into(), &[]).expect("a free port");
+    println!("http://{}/watch/{}", listener.local_addr(), id.slug());
     let config = player_web::Config::default();
     let serving = tokio::spawn({
         let (router, shutdown) = (player_web::app(node.ports(), &config), shutdown.clone());

@@ -26,7 +26,7 @@ mod view;
 
 pub use app::{Ports, app, control_app};
 pub use config::{Config, GatewayReach};
-pub use listen::{bind, bind_control};
+pub use listen::bind_control;
 pub use markdown::exercise as exercise_markdown;
 pub use owner::{AdminToken, TokenError};
 pub use serve::{serve, serve_control};

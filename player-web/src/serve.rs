@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpStream, UnixListener};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
@@ -35,6 +35,9 @@ const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long open requests and sockets may take to end at shutdown; the whole node has five seconds.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Pause after a failed accept, which is when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Most bytes of a request's head: URLs here are short, and browsers send about 1 KiB of headers.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -67,14 +70,14 @@ pub(crate) fn address_of(connection: Option<&Connection>) -> IpAddr {
 
 /// Serves the network until `shutdown`, then lets open requests and sockets end within two seconds. Cancelling it
 /// drops all connections.
-pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutdown: CancellationToken) {
+pub async fn serve(listener: listener::Listener, router: Router, config: &Config, shutdown: CancellationToken) {
     let slots = Slots::new(config.max_connections, config.max_connections_per_address);
     let identify = |stream: &tokio::net::TcpStream, address: &SocketAddr| {
         // Answers are written whole; waiting to fill a packet would only delay them. Failure costs no more.
         let _ = stream.set_nodelay(true);
         address.ip()
     };
-    Server { router, slots, header_timeout: HEADER_TIMEOUT, shutdown }.run(listener, identify).await;
+    Server { router, slots, header_timeout: HEADER_TIMEOUT, shutdown }.run(Network(listener), identify).await;
 }
 
 /// Serves the owner's unix socket in the same way.
@@ -82,6 +85,30 @@ pub async fn serve_control(listener: UnixListener, router: Router, shutdown: Can
     let slots = Slots::new(MAX_CONTROL_CONNECTIONS, MAX_CONTROL_CONNECTIONS);
     let identify = |_: &tokio::net::UnixStream, _: &tokio::net::unix::SocketAddr| Ipv4Addr::LOCALHOST.into();
     Server { router, slots, header_timeout: HEADER_TIMEOUT, shutdown }.run(listener, identify).await;
+}
+
+/// Goes on after a failure to accept.
+struct Network(listener::Listener);
+
+impl Listener for Network {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.0.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an HTTP connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        Ok(self.0.local_addr())
+    }
 }
 
 struct Server {
@@ -174,8 +201,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_that_never_ends_and_a_connection_that_says_nothing_are_closed() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = listener::Listener::bind("127.0.0.1:0".parse().unwrap(), &[]).unwrap();
+        let address = listener.local_addr();
         let shutdown = CancellationToken::new();
         let server = Server {
             router: Router::new(),
@@ -183,7 +210,7 @@ mod tests {
             header_timeout: Duration::from_millis(20),
             shutdown: shutdown.clone(),
         };
-        let serving = tokio::spawn(server.run(listener, |_, address: &SocketAddr| address.ip()));
+        let serving = tokio::spawn(server.run(Network(listener), |_, address: &SocketAddr| address.ip()));
         for head in ["", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
             let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
             stream.write_all(head.as_bytes()).await.unwrap();

@@ -1,6 +1,7 @@
 //! The command line: what can be asked.
 
 mod feed;
+mod firewall;
 mod key;
 mod post;
 mod show;
@@ -50,6 +51,8 @@ enum Command {
     Post(post::Post),
     /// Show this node, its peers, links and storage
     Status(Output),
+    /// Print a file for nftables that keeps the node's ports to the devices of the settings
+    Firewall(firewall::Firewall),
     /// Show the broadcasts known here
     Streams(Output),
 }
@@ -78,6 +81,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Ssb(command) => runtime.block_on(ssb::run(&config, command)).map_err(Failure::from),
         Command::Post(post) => runtime.block_on(post::run(&config, post)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
+        Command::Firewall(options) => firewall::run(&config, &options).map_err(Failure::Usage),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };
     runtime.shutdown_timeout(node::JOIN_TIMEOUT);

@@ -7,6 +7,7 @@
 
 mod blocks;
 mod key;
+mod listening;
 mod neighbours;
 mod ports;
 
@@ -25,6 +26,7 @@ use rust_ipfs::p2p::IdentifyConfiguration;
 use rust_ipfs::repo::{DefaultStorage, Repo};
 use rust_ipfs::{DialOpts, Ipfs, PeerCondition};
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use blocks::BlockError;
 pub use connexa::prelude::{Multiaddr, PeerId};
@@ -33,6 +35,7 @@ pub use neighbours::Neighbour;
 pub use node_router_exchange::UploadLimits;
 
 use blocks::{Blocks, Found};
+use listening::Listening;
 use neighbours::Neighbours;
 
 /// How often neighbours are pinged, and how long they may take. Two pings without an answer close the connection, so that
@@ -74,6 +77,8 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// What peers get at most.
     pub upload: UploadLimits,
+    /// Names of the network devices on whose addresses alone to listen; without any, of all.
+    pub devices: Vec<String>,
     /// Key of a private network: only nodes with the same key can connect.
     pub swarm_key: Option<[u8; 32]>,
 }
@@ -85,6 +90,7 @@ impl std::fmt::Debug for Config {
             .field("key_file", &self.key_file)
             .field("listen", &self.listen)
             .field("upload", &self.upload)
+            .field("devices", &self.devices)
             .field("private", &self.swarm_key.is_some())
             .finish()
     }
@@ -136,6 +142,9 @@ pub struct EmbeddedNode {
     exchange: Exchange,
     neighbours: Arc<Neighbours>,
     peer: PeerId,
+    port: Option<u16>,
+    /// Follows addresses that come and go.
+    listening: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 impl EmbeddedNode {
@@ -187,16 +196,17 @@ impl EmbeddedNode {
         }
         let ipfs = builder.start().await.map_err(|error| swarm(&error))?;
 
-        let node = Self { ipfs, blocks, exchange, neighbours, peer };
-        for (settled, address) in ports::settle(&config.listen).into_iter().zip(config.listen) {
-            let mut listening = node.ipfs.add_listening_address(settled.clone()).await;
-            if listening.is_err() && settled != address {
-                // Somebody was faster: then each address has a port of its own.
-                listening = node.ipfs.add_listening_address(address.clone()).await;
+        let mut node = Self { ipfs, blocks, exchange, neighbours, peer, port: None, listening: None };
+        match Listening::start(node.ipfs.clone(), config.listen, config.devices).await {
+            Ok(listening) => {
+                node.port = listening.port();
+                if listening.is_to_be_followed() {
+                    node.listening = Some(Arc::new(AbortOnDropHandle::new(tokio::spawn(listening.follow()))));
+                }
             }
-            if let Err(error) = listening {
+            Err((address, reason)) => {
                 node.shutdown().await;
-                return Err(StartError::Listen { address, reason: format!("{error:#}") });
+                return Err(StartError::Listen { address, reason });
             }
         }
         Ok(node)
@@ -286,9 +296,17 @@ impl EmbeddedNode {
         self.neighbours.listening()
     }
 
+    /// The TCP port of the first configured address, also while that is waited for; `None` where the system chose it.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// Closes all connections and stops listening. Blocks that are being stored are stored.
     /// Harmless when called twice.
     pub async fn shutdown(&self) {
+        if let Some(following) = &self.listening {
+            following.abort();
+        }
         self.blocks.settle().await;
         self.ipfs.clone().exit_daemon().await;
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.exchange.closed()).await.is_err() {

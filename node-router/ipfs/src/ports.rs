@@ -11,19 +11,45 @@ use socket2::{Domain, Socket, Type};
 /// Ports that are tried to find one that is free on all addresses.
 const TRIES: usize = 16;
 
-/// Fails where another socket listens on the address. Port 0 and addresses without a port are free.
+/// Fails where another socket listens on the address. Port 0, addresses without a port, and those that the machine does not
+/// have are free.
 pub(crate) fn check_free(address: &Multiaddr) -> io::Result<()> {
-    match socket_address(address).filter(|address| address.port() != 0) {
-        Some(address) => bind(address)?.listen(1),
+    match socket_address(address).filter(|address| address.port() != 0).map(bind) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(()),
+        Some(bound) => bound?.listen(1),
         None => Ok(()),
     }
 }
 
-/// The addresses, with one and the same free port where several have port 0. Where none is found they keep it. Somebody
+/// The port, unless that is left to the system.
+pub(crate) fn port(address: &Multiaddr) -> Option<u16> {
+    socket_address(address).map(|address| address.port()).filter(|port| *port != 0)
+}
+
+/// Whether this machine has the address, to be listened on.
+pub(crate) fn is_here(address: &Multiaddr) -> bool {
+    let Some(address) = socket_address(address) else { return true };
+    !matches!(bind(SocketAddr::new(address.ip(), 0)), Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
+/// The address with `ip` in it, where it is that one or stands for all of its family.
+pub(crate) fn at(address: &Multiaddr, ip: IpAddr) -> Option<Multiaddr> {
+    let configured = socket_address(address)?.ip();
+    let stands_for_it = configured.is_unspecified() && configured.is_ipv4() == ip.is_ipv4();
+    (stands_for_it || configured == ip).then(|| {
+        let part = |part| match part {
+            Protocol::Ip4(_) | Protocol::Ip6(_) => ip.into(),
+            other => other,
+        };
+        address.iter().map(part).collect()
+    })
+}
+
+/// The addresses, with one and the same free port where several have port 0, or one `for_several`. Where none is found they keep it. Somebody
 /// may take the port before it is listened on.
-pub(crate) fn settle(addresses: &[Multiaddr]) -> Vec<Multiaddr> {
+pub(crate) fn settle(addresses: &[Multiaddr], for_several: bool) -> Vec<Multiaddr> {
     let open: Vec<_> = addresses.iter().filter_map(socket_address).filter(|address| address.port() == 0).collect();
-    let port = if open.len() < 2 { None } else { (0..TRIES).find_map(|_| common_port(&open)) };
+    let port = if open.len() < 2 && !for_several { None } else { (0..TRIES).find_map(|_| common_port(&open)) };
     let Some(port) = port else { return addresses.to_vec() };
     let settled = |address: &Multiaddr| {
         let part = |part| if part == Protocol::Tcp(0) { Protocol::Tcp(port) } else { part };
@@ -71,7 +97,7 @@ mod tests {
 
     fn settled(addresses: &[&str]) -> Vec<String> {
         let addresses: Vec<Multiaddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        settle(&addresses).iter().map(Multiaddr::to_string).collect()
+        settle(&addresses, false).iter().map(Multiaddr::to_string).collect()
     }
 
     #[test]

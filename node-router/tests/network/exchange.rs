@@ -20,6 +20,7 @@ fn config(directory: &Path, swarm_key: Option<[u8; 32]>) -> Config {
         key_file: directory.join("identity/libp2p.key"),
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap(), "/ip6/::1/tcp/0".parse().unwrap()],
         upload: UploadLimits::default(),
+        devices: Vec::new(),
         swarm_key,
     }
 }
@@ -190,6 +191,23 @@ async fn a_port_that_is_taken_is_an_error_that_names_the_address() {
     let config = Config { listen: vec![taken.clone()], ..config(other.path(), None) };
     let refused = EmbeddedNode::start(config).await;
     assert!(matches!(refused, Err(StartError::Listen { address, .. }) if address == taken));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_on_a_device_listens_on_its_addresses_alone_and_waits_for_those_that_are_missing() {
+    let home = tempfile::tempdir().unwrap();
+    let listen = vec!["/ip4/0.0.0.0/tcp/0".parse().unwrap(), "/ip6/::/tcp/0".parse().unwrap()];
+    let devices = ["lo", "notthere0"].map(str::to_owned).to_vec();
+    let node = EmbeddedNode::start(Config { listen, devices, ..config(home.path(), None) }).await.unwrap();
+    let listening = node.listening();
+    let host = |address: &Multiaddr| address.to_string().split("/tcp/").next().map(str::to_owned).unwrap();
+    assert!(listening.iter().map(host).all(|host| host == "/ip4/127.0.0.1" || host == "/ip6/::1"), "{listening:?}");
+    assert!(!listening.is_empty());
+
+    let (missing, other) = ("/ip6/fc12::1/tcp/4001".parse().unwrap(), tempfile::tempdir().unwrap());
+    let node = EmbeddedNode::start(Config { listen: vec![missing], ..config(other.path(), None) }).await.unwrap();
+    assert!(node.listening().is_empty());
+    assert_eq!(node.port(), Some(4001));
 }
 
 #[tokio::test(flavor = "multi_thread")]

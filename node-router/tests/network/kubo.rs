@@ -79,6 +79,7 @@ impl World {
             NodeRouter::start(Config {
                 data_dir: home.path().join(name),
                 ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+                ipfs_devices: Vec::new(),
                 quota: 1 << 30,
                 reserve: 0,
                 upload: UploadLimits::default(),
@@ -218,6 +219,7 @@ async fn a_block_that_kubo_added_is_fetched_by_its_cid() {
             key_file: home.path().join("libp2p.key"),
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
             upload: UploadLimits::default(),
+            devices: Vec::new(),
             swarm_key: None,
         });
         let node = node.await.unwrap();

@@ -40,6 +40,10 @@ use interfaces::Interfaces;
 use packet::{MAX_DATAGRAM, PacketError};
 use schedule::Schedule;
 
+/// The usual UDP port of the plain form.
+pub const PLAIN_PORT: u16 = 8008;
+/// The usual UDP port of the sealed form.
+pub const SEALED_PORT: u16 = 26830;
 /// How often the interfaces are looked at: a cable that is plugged in is noticed within this.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Datagrams read at one go before the others have their turn.
@@ -63,7 +67,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { interfaces: Vec::new(), plain: true, plain_port: 8008, sealed_port: 26830 }
+        Self { interfaces: Vec::new(), plain: true, plain_port: PLAIN_PORT, sealed_port: SEALED_PORT }
     }
 }
 

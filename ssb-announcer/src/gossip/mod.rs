@@ -19,9 +19,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use listener::{Device, Listener as TcpListener};
 use metrics::counter;
 use stream_model::{FeedId, Meetings, PeerBook, SsbPeer};
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Config {
     /// Where to listen; `[::]` also takes IPv4, port 0 takes any free port.
     pub listen: SocketAddr,
+    /// The network devices to listen on; all where there is none.
+    pub devices: Vec<Device>,
     /// Separates communities.
     pub network_key: NetworkKey,
     /// The most inbound connections that have authenticated themselves. Each may hold about 1 MB when its peer does its
@@ -65,6 +67,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0u16; 8], 8008)),
+            devices: Vec::new(),
             network_key: NetworkKey::MAIN,
             max_inbound: 64,
             max_inbound_per_address: 16,
@@ -88,8 +91,8 @@ pub struct BindError {
 /// [`BindError`] where the address cannot be listened on.
 pub fn bind(config: Config, identity: Identity, store: FeedStore) -> Result<(Gossip, Listener), BindError> {
     let error = |error| BindError { address: config.listen, error };
-    let socket = socket::listen(config.listen).map_err(error)?;
-    let local_address = socket.local_addr().map_err(error)?;
+    let socket = TcpListener::bind(config.listen, &config.devices).map_err(error)?;
+    let local_address = socket.local_addr();
     let state = State {
         peers: Peers::new(identity.id()),
         cancels: HashMap::new(),
@@ -296,7 +299,7 @@ impl Listener {
     /// Accepts and dials until cancelled; then says goodbye to everybody, within a bound. Not to be dropped half way
     /// where the peers should learn of it.
     pub async fn run(self, cancel: CancellationToken) {
-        let Self { shared, socket } = self;
+        let Self { shared, mut socket } = self;
         let mut tasks = JoinSet::new();
         loop {
             spawn_dials(&shared, &mut tasks, &cancel);

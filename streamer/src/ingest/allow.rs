@@ -33,6 +33,31 @@ impl AddressRange {
     }
 }
 
+impl AddressRange {
+    /// The lowest address in the range.
+    pub fn network(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(address) => {
+                let shift = 32 - u32::from(self.prefix);
+                IpAddr::from(std::net::Ipv4Addr::from_bits(
+                    address.to_bits().checked_shr(shift).and_then(|bits| bits.checked_shl(shift)).unwrap_or(0),
+                ))
+            }
+            IpAddr::V6(address) => {
+                let shift = 128 - u32::from(self.prefix);
+                IpAddr::from(std::net::Ipv6Addr::from_bits(
+                    address.to_bits().checked_shr(shift).and_then(|bits| bits.checked_shl(shift)).unwrap_or(0),
+                ))
+            }
+        }
+    }
+
+    /// How many bits its addresses have in common.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+}
+
 impl FromStr for AddressRange {
     type Err = AddressRangeError;
 

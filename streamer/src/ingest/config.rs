@@ -3,6 +3,8 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use listener::Device;
+
 use super::AddressRange;
 
 /// How to listen, and for whom.
@@ -10,6 +12,8 @@ use super::AddressRange;
 pub struct Config {
     /// Where to listen. `[::]` takes IPv4 as well; port 0 takes any.
     pub listen: SocketAddr,
+    /// The network devices to listen on; all where there is none.
+    pub devices: Vec<Device>,
     /// Who may publish; anybody with a key where it is empty.
     pub allow: Vec<AddressRange>,
     /// What it takes at most.
@@ -20,7 +24,7 @@ impl Default for Config {
     fn default() -> Self {
         // 1935 is the registered port of RTMP.
         let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 1935));
-        Self { listen, allow: Vec::new(), limits: Limits::default() }
+        Self { listen, devices: Vec::new(), allow: Vec::new(), limits: Limits::default() }
     }
 }
 
