@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
 use listener::Listener;
-use node_router::{MeshConfig, NodeRouter, PeerAddress, UploadLimits};
+use node_router::{MeshConfig, NodeRouter, OwnRecords, PeerAddress, UploadLimits};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::handshake::NetworkKey;
@@ -230,6 +230,7 @@ impl Node {
             },
             web_port: web_address.port(),
             router: router.clone(),
+            records: OwnRecords::new(ssb.signer()),
             ssb: ssb.clone(),
             publishing: streamer.reporter(),
             stopping: stop_streamer.clone(),

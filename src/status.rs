@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use node_router::{NodeRouter, overlay_of};
+use node_router::{NodeRouter, OwnRecords, overlay_of};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
@@ -17,15 +17,13 @@ use tokio_util::sync::CancellationToken;
 /// The community of nodes without a secret.
 pub(crate) const OPEN_COMMUNITY: &str = "open";
 
-/// Nodes that are passed on to others.
-const MAX_NODES: usize = 64;
-
 /// What the status is gathered from.
 pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) listen: Listen,
     pub(crate) web_port: u16,
     pub(crate) router: Arc<NodeRouter>,
+    pub(crate) records: OwnRecords,
     pub(crate) ssb: Arc<SsbAnnouncer>,
     pub(crate) publishing: PublishingReporter,
     pub(crate) stopping: CancellationToken,
@@ -74,15 +72,17 @@ const DISK_FULL: &str =
 impl NodeStatus for Status {
     fn info(&self) -> NodeInfo {
         let NodeIdentity { name, feed, peer, version } = self.identity();
-        NodeInfo {
+        let info = NodeInfo {
             name,
             version,
             community: OPEN_COMMUNITY.to_owned(),
             ssb: SsbInfo { feed, port: self.parts.ssb.local_address().port() },
             ipfs: IpfsInfo { peer, port: self.parts.router.ipfs_port().unwrap_or(0) },
             web: WebInfo { port: self.parts.web_port },
-            nodes: self.parts.router.nodes().into_iter().take(MAX_NODES).collect(),
-        }
+            nodes: self.parts.router.nodes(),
+            record: None,
+        };
+        NodeInfo { record: Some(self.parts.records.record(&info)), ..info }
     }
 
     async fn report(&self) -> NodeReport {

@@ -19,14 +19,14 @@ use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, Meetings, NeighbourWants, Neighbours,
-    NodeIdentity, OverlayReport, PeerBook, PeerId, PeerReport, StorageReport, StoreError,
+    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, KnownNode, Meetings, NeighbourWants,
+    Neighbours, OverlayReport, PeerBook, PeerId, PeerReport, StorageReport, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use mesh::{AddressError, PeerAddress};
+pub use mesh::{AddressError, OwnRecords, PeerAddress};
 pub use node_router_ipfs::UploadLimits;
 pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError, overlay_of};
 
@@ -258,7 +258,7 @@ impl NodeRouter {
     }
 
     /// Connected nodes whose identity is known, for this node's own `/nodeinfo.json`.
-    pub fn nodes(&self) -> Vec<NodeIdentity> {
+    pub fn nodes(&self) -> Vec<KnownNode> {
         self.table.nodes()
     }
 

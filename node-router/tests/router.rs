@@ -68,6 +68,7 @@ async fn introduce(router: &NodeRouter, feed: u8) -> String {
         ipfs: IpfsInfo { peer: router.peer().clone(), port: router.ipfs_port().unwrap() },
         web: WebInfo { port: 8080 },
         nodes: Vec::new(),
+        record: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -33,8 +33,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stream_model::{
-    AnnouncementLog, BlobError, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, PeerBook,
-    Timeline,
+    AnnouncementLog, BlobError, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, NodeSigner,
+    PeerBook, Timeline,
 };
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -99,7 +99,7 @@ pub enum StartError {
 /// The running parts. To be ended with [`shutdown`](Self::shutdown); dropping it cancels them without waiting.
 #[derive(Debug)]
 pub struct SsbAnnouncer {
-    id: FeedId,
+    identity: Identity,
     announcer: Arc<Announcer>,
     directory: Arc<BroadcastDirectory>,
     contacts: Arc<Contacts>,
@@ -160,12 +160,12 @@ impl SsbAnnouncer {
         let gate = store.own_gate();
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
         let checked = store.clone();
-        let mut announcer = Announcer::new(identity, store, directory.clone());
+        let mut announcer = Announcer::new(identity.clone(), store, directory.clone());
         if let Some(pages) = start_posts {
             announcer = announcer.with_start_posts(pages);
         }
         let this = Self {
-            id,
+            identity,
             announcer: Arc::new(announcer),
             timeline: timeline.clone(),
             directory: directory.clone(),
@@ -223,7 +223,12 @@ impl SsbAnnouncer {
 
     /// This node's feed.
     pub fn id(&self) -> FeedId {
-        self.id
+        self.identity.id()
+    }
+
+    /// Signs what this node says of itself.
+    pub fn signer(&self) -> Arc<dyn NodeSigner> {
+        Arc::new(self.identity.clone())
     }
 
     /// Where it listens, with the real port.

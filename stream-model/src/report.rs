@@ -23,9 +23,44 @@ pub struct NodeInfo {
     pub ipfs: IpfsInfo,
     /// HTTP.
     pub web: WebInfo,
-    /// Nodes that this one is connected to.
+    /// Nodes that this one is connected to or was told of.
     #[serde(default)]
-    pub nodes: Vec<NodeIdentity>,
+    pub nodes: Vec<KnownNode>,
+    /// This node's own word, for others to pass on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<NodeRecord>,
+}
+
+/// Precedes the statement in what is signed, so that the signature is never one of a message or anything else.
+pub const NODE_RECORD_CONTEXT: &[u8] = b"meshstream node record v1\n";
+
+/// What a node says of itself, signed by its SSB identity: believed whoever brings it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// JSON, as signed.
+    pub statement: String,
+    /// Ed25519 signature of [`NODE_RECORD_CONTEXT`] and the statement, 64 bytes in base64.
+    pub signature: String,
+}
+
+/// Signs this node's own record (implemented by `ssb-announcer`).
+pub trait NodeSigner: Send + Sync {
+    /// The Ed25519 signature of [`NODE_RECORD_CONTEXT`] and the statement.
+    fn sign_node_record(&self, statement: &str) -> [u8; 64];
+}
+
+/// A node of which another one tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownNode {
+    /// Who it is, on the word of who tells.
+    #[serde(flatten)]
+    pub identity: NodeIdentity,
+    /// Its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<NodeRecord>,
+    /// Seconds since it said so itself, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
 }
 
 /// The SSB server of a node.

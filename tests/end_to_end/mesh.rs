@@ -71,27 +71,33 @@ async fn what_happens_at_one_end_of_a_chain_is_known_at_the_other_though_nobody_
 }
 
 #[tokio::test]
-async fn a_viewer_behind_a_node_where_nobody_watches_sees_the_video() -> Result<()> {
+async fn a_viewer_three_hops_away_sees_the_video_though_nobody_watches_between() -> Result<()> {
     let a = node("publisher").await?;
     let b = viewer_of(&a).await?;
     let c = viewer_of(&b).await?;
+    let d = viewer_of(&c).await?;
     let key = a.add_key("demo").await?;
     let _publisher = publish(&a, &key)?;
 
-    let mut at_c = Events::of(&c).await?;
-    let slug = at_c.live_broadcast().await?;
-    at_c.subscribe(&slug).await?;
-    // Asking for the playlist is what makes a node fetch; nobody does at B.
+    let mut at_d = Events::of(&d).await?;
+    let slug = at_d.live_broadcast().await?;
+    at_d.subscribe(&slug).await?;
+    // Asking for the playlist is what makes a node fetch; nobody does at B and C.
     let path = format!("/hls/{slug}/index.m3u8?player=mse");
-    c.get_text(&path).await?;
-    let first = at_c.segment(0).await?;
-    let newest = at_c.segment(first + 3).await?;
-    let playlist = c.get_text(&path).await?;
+    d.get_text(&path).await?;
+    let first = at_d.segment(0).await?;
+    let newest = at_d.segment(first + 3).await?;
+    let playlist = d.get_text(&path).await?;
     let uri = playlist.lines().rev().find(|line| line.ends_with(".m4s")).context("no segment is listed")?;
     ensure!(!playlist.contains("#EXT-X-GAP"), "up to {newest} there are gaps: {playlist}");
-    let segment = c.get_bytes(&format!("/hls/{slug}/{uri}")).await?;
+    let segment = d.get_bytes(&format!("/hls/{slug}/{uri}")).await?;
     ensure!(segment == a.get_bytes(&format!("/hls/{slug}/{uri}")).await?, "another segment than the publisher's");
-    let broadcasts = b.get_json("/api/v1/broadcasts").await?;
-    ensure!(broadcasts[0]["held_segments"].as_u64() >= Some(3), "B passed on without keeping: {broadcasts}");
+    for between in [&b, &c] {
+        let broadcasts = between.get_json("/api/v1/broadcasts").await?;
+        let held = broadcasts[0]["held_segments"].as_u64();
+        ensure!(held >= Some(3), "a node between passed on without keeping: {broadcasts}");
+    }
+    let peers = d.get_json("/api/v1/peers").await?;
+    ensure!(peers.as_array().context("no list")?.len() == 1, "told addresses of this machine were dialled: {peers}");
     Ok(())
 }

@@ -11,9 +11,6 @@ async fn a_broadcast_at_one_end_of_a_line_of_four_plays_at_the_other() -> Result
     let Some(network) = Network::line(&["a", "b", "c", "d"], RADIO).await? else { return Ok(()) };
     let (a, _b, _c, d) =
         tokio::try_join!(node(&network, "a"), node(&network, "b"), node(&network, "c"), node(&network, "d"))?;
-    // Neighbours are named to neighbours: hearsay reaches two hops. Who is further away is followed.
-    let feed = a.status()["node"]["feed"].as_str().context("no feed")?;
-    d.cli(&["feed", "follow", feed]).await?;
     let _publisher = publish(&a).await?;
     let (mut at_d, slug) = watch(&d).await?;
     at_d.segment(3).await?;

@@ -36,6 +36,11 @@ impl PeerAddress {
         Self { ip: address.ip(), zone, port: None }
     }
 
+    /// A node at this IP address and port; `None` for port 0.
+    pub(crate) fn at_port(ip: IpAddr, port: u16) -> Option<Self> {
+        (port != 0).then_some(Self { ip, zone: None, port: Some(port) })
+    }
+
     /// Its IP address.
     pub(crate) fn ip(&self) -> IpAddr {
         self.ip

@@ -1,6 +1,6 @@
 //! The peers that are looked after: who has a place, and who gets one where none is free. Time is an argument.
 //!
-//! Configured peers keep theirs. Strangers (met by SSB on the LAN, or listed by the daemon of an overlay) have a bounded
+//! Configured peers keep theirs. Strangers (met by SSB on the LAN, listed by the daemon of an overlay, or told of by other nodes) have a bounded
 //! number of places by origin; where all are taken, a newcomer gets that of the one that has been of no use longest.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,6 +11,7 @@ use metrics::counter;
 use stream_model::{FeedId, PeerId};
 
 use super::peer::{Kind, Own, Peer};
+use super::record::Statement;
 use super::{MAX_PEERS, Met, PeerAddress};
 use crate::overlay::{MAX_NEIGHBOURS, Overlay, View};
 
@@ -19,6 +20,8 @@ pub(super) const MAX_MET: usize = 64;
 /// Nodes of an overlay beyond the direct neighbours that are looked after at once: enough to fetch from, and few of the
 /// many that are no nodes of ours.
 pub(super) const MAX_FAR: usize = 32;
+/// Nodes that others told of that are looked after at once: enough to fetch from beside the neighbours.
+pub(super) const MAX_TOLD: usize = 16;
 /// How long a stranger keeps a place without being connected by IPFS, where others want it: long enough for both sides
 /// to have dialled a few times.
 pub(super) const MIN_STAY: Duration = Duration::from_secs(120);
@@ -34,6 +37,8 @@ pub(super) enum Origin {
     Neighbour(Overlay),
     /// An overlay's daemon knows a way to it.
     Far(Overlay),
+    /// Another node passed on its word.
+    Told,
 }
 
 impl Origin {
@@ -43,6 +48,7 @@ impl Origin {
             Self::Met => MAX_MET,
             Self::Neighbour(_) => MAX_NEIGHBOURS,
             Self::Far(_) => MAX_FAR,
+            Self::Told => MAX_TOLD,
         }
     }
 
@@ -53,12 +59,13 @@ impl Origin {
             Self::Met => 1,
             Self::Neighbour(_) => 2,
             Self::Far(_) => 3,
+            Self::Told => 4,
         }
     }
 
     fn lister(self) -> Option<Overlay> {
         match self {
-            Self::Configured | Self::Met => None,
+            Self::Configured | Self::Met | Self::Told => None,
             Self::Neighbour(overlay) | Self::Far(overlay) => Some(overlay),
         }
     }
@@ -83,8 +90,8 @@ impl Entry {
         let overlay = match (self.origin, self.address.ip()) {
             (Origin::Configured, _) => return "configured",
             (Origin::Neighbour(overlay) | Origin::Far(overlay), _) => Some(overlay),
-            (Origin::Met, IpAddr::V6(ip)) => Overlay::of(ip),
-            (Origin::Met, IpAddr::V4(_)) => None,
+            (Origin::Met | Origin::Told, IpAddr::V6(ip)) => Overlay::of(ip),
+            (Origin::Met | Origin::Told, IpAddr::V4(_)) => None,
         };
         overlay.map_or("lan", Overlay::name)
     }
@@ -251,6 +258,26 @@ impl Entries {
                 let failures = self.passed.remove(&address).map_or(0, |passed| passed.failures);
                 let socket = SocketAddr::new(address.into(), 0);
                 self.add(PeerAddress::at(socket), Kind::Listed { failures }, origin, now);
+            }
+        }
+    }
+
+    /// Nodes of which others told, with addresses that may be dialled: those that are known otherwise are passed over.
+    pub(super) fn tell<'a>(&mut self, told: impl Iterator<Item = &'a Statement>, now: Instant) {
+        let places: Vec<(FeedId, PeerAddress)> = told
+            .filter(|statement| !self.iter().any(|entry| entry.is_of(statement.feed)))
+            .flat_map(|statement| {
+                let address = |ip: &IpAddr| PeerAddress::at_port(*ip, statement.web);
+                statement.addresses.iter().filter_map(address).map(|address| (statement.feed, address))
+            })
+            .collect();
+        self.entries.retain(|_, entry| {
+            let still_told = places.iter().any(|(_, address)| *address == entry.address);
+            entry.origin != Origin::Told || still_told || entry.peer.info().is_some()
+        });
+        for (feed, address) in places {
+            if self.iter().all(|entry| entry.address.ip() != address.ip()) && self.make_room(Origin::Told, now) {
+                self.add(address, Kind::Told(feed), Origin::Told, now);
             }
         }
     }

@@ -22,6 +22,7 @@ fn info(byte: u8) -> NodeInfo {
         ipfs: IpfsInfo { peer: peer_id(byte), port: 4001 },
         web: WebInfo { port: 8080 },
         nodes: Vec::new(),
+        record: None,
     }
 }
 
@@ -193,7 +194,9 @@ fn a_link_that_comes_up_has_its_neighbour_and_the_configured_peers_of_the_overla
     for id in fixture.entries.ids() {
         let peer = &mut fixture.entries.get_mut(id).unwrap().peer;
         while peer.poll_action(now).is_some() {}
-        (0..4).for_each(|_| peer.handle_answer(Err("no route".into()), now, 0.5));
+        (0..4).for_each(|_| {
+            peer.handle_answer(Err("no route".into()), now, 0.5);
+        });
     }
     let due = |fixture: &mut Fixture| -> Vec<String> {
         let now = fixture.now;

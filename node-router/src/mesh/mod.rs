@@ -7,8 +7,10 @@
 
 mod address;
 mod entries;
+mod known;
 mod nodeinfo;
 mod peer;
+mod record;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -28,9 +30,11 @@ use tokio_util::sync::CancellationToken;
 use crate::overlay::Sighting;
 pub use address::{AddressError, PeerAddress};
 use entries::{Entries, Entry, EntryId, Origin};
+use known::Known;
 use nodeinfo::Answer;
 use peer::Action;
 pub(crate) use peer::Own;
+pub use record::OwnRecords;
 use table::Row;
 pub(crate) use table::Table;
 
@@ -83,7 +87,7 @@ impl Meetings for MeetingRoom {
 }
 
 enum Done {
-    Asked(EntryId, Result<Answer, nodeinfo::NodeInfoError>),
+    Asked(EntryId, Result<Box<Answer>, nodeinfo::NodeInfoError>),
     Dialled(EntryId, PeerId, Result<(), String>),
 }
 
@@ -100,6 +104,7 @@ pub(crate) struct Others {
 /// The task that looks after all peers.
 pub(crate) struct Mesh {
     entries: Entries,
+    known: Known,
     own: Own,
     others: Others,
     met: mpsc::Receiver<Met>,
@@ -118,8 +123,9 @@ impl Mesh {
         sightings: mpsc::Receiver<Sighting>,
     ) -> Self {
         let entries = Entries::new(own.clone(), addresses, Instant::now());
+        let known = Known::new(own.clone());
         let far_asked = Arc::new(Semaphore::new(MAX_FAR_ASKED));
-        Self { entries, own, others, met, sightings, work: JoinSet::new(), far_asked }
+        Self { entries, known, own, others, met, sightings, work: JoinSet::new(), far_asked }
     }
 
     /// Runs until cancelled. Questions and dials in flight are dropped then.
@@ -128,8 +134,8 @@ impl Mesh {
         loop {
             let connected = self.others.swarm.connected();
             self.act(&connected);
-            self.others.table.set(self.rows(), connected);
             let now = Instant::now();
+            self.others.table.set(self.rows(), self.known.to_tell(now), connected);
             let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
             tokio::select! {
@@ -170,13 +176,13 @@ impl Mesh {
         match action {
             Action::Ask => {
                 let address = entry.address.clone();
-                let far = matches!(entry.origin, Origin::Far(_)).then(|| self.far_asked.clone());
+                let far = matches!(entry.origin, Origin::Far(_) | Origin::Told).then(|| self.far_asked.clone());
                 self.work.spawn(async move {
                     let _place = match &far {
                         Some(places) => places.acquire().await.ok(),
                         None => None,
                     };
-                    Done::Asked(id, nodeinfo::ask(&address, nodeinfo::TIMEOUT).await)
+                    Done::Asked(id, nodeinfo::ask(&address, nodeinfo::TIMEOUT).await.map(Box::new))
                 });
             }
             Action::Dial(peer) => {
@@ -209,8 +215,8 @@ impl Mesh {
         self.others.book.answers_again(feed);
         // Each time, and whoever said so before: the book keeps a budget for each neighbour, and one that had no room for a
         // node on the word of another may have it on the word of this one.
-        for node in introduced.iter().filter(|node| node.feed != self.own.feed) {
-            self.others.book.introduce(feed, node.feed);
+        for node in introduced.iter().map(|node| node.identity.feed).filter(|node| *node != self.own.feed) {
+            self.others.book.introduce(feed, node);
         }
     }
 
@@ -226,8 +232,14 @@ impl Mesh {
                 if let Ok(answer) = &answer {
                     entry.found_at = Some(answer.address);
                 }
+                let told = answer.as_ref().ok().map(|answer| answer.info.clone());
                 let answer = answer.map(|answer| (answer.info, answer.rtt)).map_err(|error| error.to_string());
-                entry.peer.handle_answer(answer, now, jitter);
+                if entry.peer.handle_answer(answer, now, jitter)
+                    && let Some(info) = told
+                {
+                    self.known.handle_answer(&info, now);
+                    self.entries.tell(self.known.told(), now);
+                }
             }
             Done::Dialled(id, peer, result) => {
                 let Some(entry) = self.entries.get_mut(id) else { return };

@@ -12,7 +12,7 @@ use super::address::PeerAddress;
 
 /// For connecting, asking and reading all of the answer at one port.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
-/// A full answer with 64 nodes is about 16 KB.
+/// A full answer with 64 nodes is about 48 KB.
 const MAX_BODY: usize = 64 << 10;
 /// Nodes taken from one introduction: each is a feed to replicate.
 pub(super) const MAX_NODES: usize = 64;
@@ -103,7 +103,8 @@ pub(super) fn parse(body: &[u8]) -> Result<NodeInfo, NodeInfoError> {
     }
     info.nodes.truncate(MAX_NODES);
     let texts = [&mut info.name, &mut info.version].into_iter();
-    for text in texts.chain(info.nodes.iter_mut().flat_map(|node| [&mut node.name, &mut node.version])) {
+    let identities = info.nodes.iter_mut().map(|node| &mut node.identity);
+    for text in texts.chain(identities.flat_map(|node| [&mut node.name, &mut node.version])) {
         *text = text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect();
     }
     Ok(info)

@@ -4,6 +4,7 @@
 //! Two nodes that dial each other at the same moment often both fail. So the one with the lower PeerId dials at once,
 //! the other waits a moment and dials only where it is still not connected: behind a firewall it may be the one who can.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use stream_model::{FeedId, NodeInfo, PeerId, PeerState};
@@ -85,6 +86,8 @@ pub(super) enum Kind {
     Configured,
     /// SSB met this one there.
     Met(FeedId),
+    /// Somebody passed on the word of this one: it may have gone, and others than it told may be there.
+    Told(FeedId),
     /// An overlay lists it: most likely no node of ours. It has failed to answer this often in a row.
     Listed { failures: u32 },
 }
@@ -129,7 +132,7 @@ impl Peer {
 
     /// Whether it is to be forgotten: it was only met, and does not answer.
     pub(super) fn is_given_up(&self) -> bool {
-        matches!(self.kind, Kind::Met(_)) && self.ask.failures >= MAX_FAILURES_OF_MET
+        matches!(self.kind, Kind::Met(_) | Kind::Told(_)) && self.ask.failures >= MAX_FAILURES_OF_MET
     }
 
     /// How often in a row it failed to answer.
@@ -178,8 +181,13 @@ impl Peer {
         }
     }
 
-    /// It answered, or could not be asked.
-    pub(super) fn handle_answer(&mut self, answer: Result<(NodeInfo, Duration), String>, now: Instant, jitter: f64) {
+    /// It answered, or could not be asked. Returns whether the answer counts.
+    pub(super) fn handle_answer(
+        &mut self,
+        answer: Result<(NodeInfo, Duration), String>,
+        now: Instant,
+        jitter: f64,
+    ) -> bool {
         let checked = answer.and_then(|(info, rtt)| self.check(&info).map(|()| (info, rtt)));
         let (info, rtt) = match checked {
             Ok(answer) => answer,
@@ -188,7 +196,8 @@ impl Peer {
                 self.answers = 0;
                 let stranger = matches!(self.kind, Kind::Listed { .. }) && self.info.is_none();
                 let longest = if stranger { MAX_BACKOFF_OF_STRANGER } else { MAX_BACKOFF };
-                return self.ask.fail(now, longest, jitter);
+                self.ask.fail(now, longest, jitter);
+                return false;
             }
         };
         let pause = ASK_AGAIN_FIRST.saturating_mul(1 << self.answers.min(16)).min(ASK_AGAIN);
@@ -201,7 +210,7 @@ impl Peer {
         }
         let known = self.info.as_ref();
         let same_node = known.is_some_and(|known| known.ipfs == info.ipfs);
-        self.introduce |= again || known != Some(&info);
+        self.introduce |= again || known.is_none_or(|known| !says_the_same(known, &info));
         self.info = Some(info);
         if !same_node {
             // A dial in flight is of the node that was here before; its result will not count for this one.
@@ -209,12 +218,13 @@ impl Peer {
             self.dial.failures = 0;
             self.schedule_dial(now, jitter);
         }
+        true
     }
 
     fn check(&self, info: &NodeInfo) -> Result<(), String> {
         if info.ipfs.peer == self.own.peer || info.ssb.feed == self.own.feed {
             Err("the address is this node's own: remove it from mesh.peers".into())
-        } else if matches!(self.kind, Kind::Met(met) if met != info.ssb.feed) {
+        } else if matches!(self.kind, Kind::Met(feed) | Kind::Told(feed) if feed != info.ssb.feed) {
             Err("another node answers at the address".into())
         } else if info.community != self.own.community {
             Err("it belongs to another community".into())
@@ -276,6 +286,14 @@ impl Peer {
         let retry = |retry: &Retry| retry.due.filter(|_| !retry.in_flight);
         [retry(&self.ask), retry(&self.dial)].into_iter().flatten().min()
     }
+}
+
+/// Whether nothing has changed of which others are told: the order of the nodes that it knows, and how long ago they spoke,
+/// tell nobody anything.
+fn says_the_same(one: &NodeInfo, other: &NodeInfo) -> bool {
+    let names = |info: &NodeInfo| -> BTreeSet<FeedId> { info.nodes.iter().map(|node| node.identity.feed).collect() };
+    let own = |info: &NodeInfo| NodeInfo { nodes: Vec::new(), record: None, ..info.clone() };
+    own(one) == own(other) && names(one) == names(other)
 }
 
 #[cfg(test)]

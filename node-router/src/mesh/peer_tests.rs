@@ -17,6 +17,7 @@ fn info(byte: u8) -> NodeInfo {
         ipfs: IpfsInfo { peer: peer_id(byte), port: 4001 },
         web: WebInfo { port: 8080 },
         nodes: Vec::new(),
+        record: None,
     }
 }
 
@@ -294,9 +295,9 @@ proptest! {
             let now = machine.now;
             let rtt = Duration::ZERO;
             match event {
-                0 if asks.pop().is_some() => machine.peer.handle_answer(Err("x".into()), now, jitter),
-                1 if asks.pop().is_some() => machine.peer.handle_answer(Ok((info(1), rtt)), now, jitter),
-                2 if asks.pop().is_some() => machine.peer.handle_answer(Ok((info(3), rtt)), now, jitter),
+                0 if asks.pop().is_some() => { machine.peer.handle_answer(Err("x".into()), now, jitter); }
+                1 if asks.pop().is_some() => { machine.peer.handle_answer(Ok((info(1), rtt)), now, jitter); }
+                2 if asks.pop().is_some() => { machine.peer.handle_answer(Ok((info(3), rtt)), now, jitter); }
                 3 | 4 => {
                     if let Some(peer) = dials.pop() {
                         let result = if event == 3 { Ok(()) } else { Err("x".into()) };

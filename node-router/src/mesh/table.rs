@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stream_model::{NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState};
+use stream_model::{KnownNode, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState};
 
 use super::nodeinfo::MAX_NODES;
 use crate::overlay::{Overlay, View};
@@ -26,6 +26,8 @@ pub(super) struct Row {
 #[derive(Debug, Default)]
 struct State {
     rows: Vec<Row>,
+    /// What nodes said of themselves, directly or passed on, whose word is freshest first.
+    told: Vec<KnownNode>,
     connected: HashMap<PeerId, Option<Duration>>,
 }
 
@@ -56,8 +58,8 @@ impl Table {
         self.overlays.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    pub(super) fn set(&self, rows: Vec<Row>, connected: HashMap<PeerId, Option<Duration>>) {
-        *self.state() = State { rows, connected };
+    pub(super) fn set(&self, rows: Vec<Row>, told: Vec<KnownNode>, connected: HashMap<PeerId, Option<Duration>>) {
+        *self.state() = State { rows, told, connected };
     }
 
     /// Where to dial a peer that was met.
@@ -97,21 +99,23 @@ impl Table {
         configured.chain(inbound).collect()
     }
 
-    /// The nodes that this one is connected to, for its `/nodeinfo.json`.
-    pub(crate) fn nodes(&self) -> Vec<NodeIdentity> {
+    /// The nodes that this one is connected to, then those of which it was told, for its `/nodeinfo.json`.
+    pub(crate) fn nodes(&self) -> Vec<KnownNode> {
         let state = self.state();
         let mut seen = HashSet::new();
         let infos = state.rows.iter().filter_map(|row| row.info.as_ref());
-        infos
-            .filter(|info| state.connected.contains_key(&info.ipfs.peer) && seen.insert(info.ipfs.peer.clone()))
-            .map(|info| NodeIdentity {
+        let connected = infos.filter(|info| state.connected.contains_key(&info.ipfs.peer)).map(|info| {
+            let told = state.told.iter().find(|node| node.identity.feed == info.ssb.feed);
+            let identity = NodeIdentity {
                 name: info.name.clone(),
                 feed: info.ssb.feed,
                 peer: info.ipfs.peer.clone(),
                 version: info.version.clone(),
-            })
-            .take(MAX_NODES)
-            .collect()
+            };
+            told.cloned().unwrap_or(KnownNode { identity, record: None, age_seconds: None })
+        });
+        let all = connected.chain(state.told.iter().cloned());
+        all.filter(|node| seen.insert(node.identity.feed)).take(MAX_NODES).collect()
     }
 }
 
@@ -122,5 +126,5 @@ fn millis(duration: Duration) -> u64 {
 /// Who peers of ours say that other peers are: only names to show.
 fn names(state: &State) -> HashMap<&PeerId, &NodeIdentity> {
     let infos = state.rows.iter().filter_map(|row| row.info.as_ref());
-    infos.flat_map(|info| &info.nodes).map(|node| (&node.peer, node)).collect()
+    infos.flat_map(|info| &info.nodes).map(|node| (&node.identity.peer, &node.identity)).collect()
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stream_model::{
-    FeedId, IpfsInfo, Neighbours, NodeIdentity, NodeInfo, PeerBook, PeerId, PeerState, SsbInfo, SsbPeer, WebInfo,
+    FeedId, IpfsInfo, KnownNode, Neighbours, NodeIdentity, NodeInfo, PeerBook, PeerId, PeerState, SsbInfo, SsbPeer,
+    WebInfo,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -21,11 +22,10 @@ fn peer_id(byte: u8) -> PeerId {
 }
 
 fn info(byte: u8) -> NodeInfo {
-    let node = |byte| NodeIdentity {
-        name: format!("node {byte}"),
-        feed: FeedId([byte; 32]),
-        peer: peer_id(byte),
-        version: String::new(),
+    let node = |byte| {
+        let (name, feed, peer) = (format!("node {byte}"), FeedId([byte; 32]), peer_id(byte));
+        let identity = NodeIdentity { name, feed, peer, version: String::new() };
+        KnownNode { identity, record: None, age_seconds: None }
     };
     NodeInfo {
         name: format!("node {byte}"),
@@ -35,6 +35,7 @@ fn info(byte: u8) -> NodeInfo {
         ipfs: IpfsInfo { peer: peer_id(byte), port: 4001 },
         web: WebInfo { port: 8080 },
         nodes: vec![node(1), node(9)],
+        record: None,
     }
 }
 

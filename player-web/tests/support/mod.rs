@@ -441,7 +441,8 @@ impl NodeStatus for FakeNode {
             ssb: SsbInfo { feed: node.feed, port: 8008 },
             ipfs: IpfsInfo { peer: node.peer.clone(), port: 4001 },
             web: WebInfo { port: 8080 },
-            nodes: vec![node],
+            nodes: vec![KnownNode { identity: node, record: None, age_seconds: None }],
+            record: None,
         }
     }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use rand::rngs::OsRng;
-use stream_model::FeedId;
+use stream_model::{FeedId, NODE_RECORD_CONTEXT, NodeSigner};
 
 use crate::feed::RecoverReason;
 
@@ -98,6 +98,12 @@ impl Identity {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("id", &self.id()).field("secret", &"redacted").finish()
+    }
+}
+
+impl NodeSigner for Identity {
+    fn sign_node_record(&self, statement: &str) -> [u8; 64] {
+        self.sign(&[NODE_RECORD_CONTEXT, statement.as_bytes()].concat())
     }
 }
 
