@@ -1,6 +1,6 @@
 //! Several hops: nodes that know only their neighbours, found on the LAN that each link is.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use testkit::netns::Network;
 
