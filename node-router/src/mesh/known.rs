@@ -96,8 +96,8 @@ impl Known {
             return true;
         }
         if told_by != feed {
-            let from_this_one = self.nodes.values().filter(|node| node.told_by == told_by).count();
-            return from_this_one < MAX_FROM_ONE && self.nodes.len() < MAX_KNOWN;
+            let brought = self.nodes.iter().filter(|(feed, node)| node.told_by == told_by && **feed != told_by);
+            return brought.count() < MAX_FROM_ONE && self.nodes.len() < MAX_KNOWN;
         }
         if self.nodes.len() < MAX_KNOWN {
             return true;
@@ -167,10 +167,10 @@ mod tests {
         d.handle_answer(&answer(3, c.to_tell(at(90))), at(90));
         assert_eq!(told(&d, at(100)), [("node 3".into(), 10), ("node 2".into(), 70), ("node 1".into(), 100)]);
         assert_eq!(d.told().count(), 2, "the neighbour itself is not dialled again");
-        d.handle_answer(&answer(3, c.to_tell(at(90))), at(90 + 14 * 60));
-        assert_eq!(told(&d, at(90 + 14 * 60)).len(), 3);
-        d.handle_answer(&answer(3, vec![]), at(90 + 16 * 60));
-        assert_eq!(told(&d, at(90 + 16 * 60)), [("node 3".into(), 0)], "what nobody repeats is forgotten");
+        d.handle_answer(&answer(3, c.to_tell(at(13 * 60))), at(13 * 60));
+        assert_eq!(told(&d, at(13 * 60)).len(), 3);
+        d.handle_answer(&answer(3, vec![]), at(16 * 60));
+        assert_eq!(told(&d, at(16 * 60)), [("node 3".into(), 0)], "what nobody repeats is forgotten");
     }
 
     #[test]
