@@ -202,6 +202,7 @@ impl NetworkBehaviour for Behaviour {
             HandlerEvent::Received(received) => {
                 self.engine(Event::Message { peer, blocks: received.blocks, presences: received.presences });
             }
+            HandlerEvent::Progress => self.engine(Event::Progress(peer)),
             HandlerEvent::Reset => {
                 if self.connections.get(&peer).and_then(|connections| connections.first()) == Some(&connection) {
                     self.engine(Event::StreamReset(peer));

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
@@ -19,6 +21,7 @@ use libp2p_swarm::handler::{
 use libp2p_swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use crate::exchange::Asked;
 use crate::inbound::{ConnectionBudget, ReadError, Reader, TotalBudget};
@@ -41,6 +44,8 @@ const MAX_REQUESTS: usize = 64;
 const BATCH: usize = 256 << 10;
 /// Wants of one message that others are told of: who fetches a file asks for its root first, alone.
 const ASKED_A_MESSAGE: usize = 32;
+/// How often the behaviour is told that bytes come: a fraction of the time after which a silent peer is replaced.
+const PROGRESS: Duration = Duration::from_millis(250);
 /// Arrivals taken in one go before other work has its turn.
 const ARRIVALS_A_TURN: usize = 256;
 
@@ -122,6 +127,8 @@ pub enum HandlerEvent {
     /// Blocks and presences came.
     #[doc(hidden)]
     Received(Received),
+    /// Bytes of a large message come.
+    Progress,
     /// Wants may have been lost.
     Reset,
     /// The peer does not speak Bitswap.
@@ -175,6 +182,10 @@ pub struct Handler {
     source: Arc<dyn BlockSource>,
     asked: broadcast::Sender<Asked>,
     budget: ConnectionBudget,
+    /// Pieces of messages that were read, how many of them the behaviour knows of, and since when.
+    pieces: Arc<AtomicU64>,
+    told_pieces: u64,
+    told_at: Instant,
     events: VecDeque<HandlerEvent>,
     readers: FuturesUnordered<Reading>,
     /// Streams that are not read while too much waits to be sent or taken.
@@ -208,6 +219,9 @@ impl Handler {
             source: shared.source.clone(),
             asked: shared.asked.clone(),
             budget: shared.budget.for_connection(),
+            pieces: Arc::default(),
+            told_pieces: 0,
+            told_at: Instant::now(),
             events: VecDeque::new(),
             readers: FuturesUnordered::new(),
             held: Vec::new(),
@@ -250,6 +264,16 @@ impl Handler {
                 }
                 Poll::Ready(None) | Poll::Pending => return,
             }
+        }
+    }
+
+    /// Tells now and then that bytes come.
+    fn tell_progress(&mut self) {
+        let pieces = self.pieces.load(Ordering::Relaxed);
+        if pieces != self.told_pieces && self.told_at.elapsed() >= PROGRESS {
+            self.told_pieces = pieces;
+            self.told_at = Instant::now();
+            self.events.push_back(HandlerEvent::Progress);
         }
     }
 
@@ -427,7 +451,7 @@ impl ConnectionHandler for Handler {
                 if self.readers.len() + self.held.len() >= MAX_INBOUND_STREAMS {
                     metrics::counter!("meshstream_exchange_streams_refused_total").increment(1);
                 } else {
-                    self.readers.push(Reader::new(protocol, self.budget.clone()).next().boxed());
+                    self.readers.push(Reader::new(protocol, self.budget.clone(), self.pieces.clone()).next().boxed());
                 }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
@@ -447,6 +471,7 @@ impl ConnectionHandler for Handler {
         loop {
             self.poll_arrivals(context);
             self.poll_readers(context);
+            self.tell_progress();
             let paused = self.is_congested();
             if let Some(lane) = self.poll_lanes(context) {
                 let protocol = SubstreamProtocol::new(Protocol, lane);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::AsyncReadExt;
@@ -23,6 +24,8 @@ const LONGEST_READ: Duration = Duration::from_secs(120);
 const STALLED: Duration = Duration::from_secs(20);
 /// What is allocated for a message before its bytes are there.
 const FIRST_BUFFER: usize = 64 << 10;
+/// Bytes that count as progress with a block. What comes in smaller messages does not.
+const PIECE: usize = 16 << 10;
 /// Reads small messages at one go.
 const READ_AHEAD: usize = 8 << 10;
 
@@ -67,11 +70,13 @@ pub(crate) enum ReadError {
 pub(crate) struct Reader {
     stream: BufReader<Stream>,
     budget: ConnectionBudget,
+    /// Pieces of messages read on all streams of the connection.
+    pieces: Arc<AtomicU64>,
 }
 
 impl Reader {
-    pub(crate) fn new(stream: Stream, budget: ConnectionBudget) -> Self {
-        Self { stream: BufReader::with_capacity(READ_AHEAD, stream), budget }
+    pub(crate) fn new(stream: Stream, budget: ConnectionBudget, pieces: Arc<AtomicU64>) -> Self {
+        Self { stream: BufReader::with_capacity(READ_AHEAD, stream), budget, pieces }
     }
 
     /// The next message; `None` at the end of the stream. A stream may be silent between messages for any time.
@@ -104,8 +109,11 @@ impl Reader {
             let end = (start + start.max(FIRST_BUFFER)).min(length);
             frame.reserve_exact(end - start);
             frame.resize(end, 0);
-            for piece in frame[start..end].chunks_mut(FIRST_BUFFER) {
+            for piece in frame[start..end].chunks_mut(PIECE) {
                 timeout(STALLED, self.stream.read_exact(piece)).await??;
+                if piece.len() == PIECE {
+                    self.pieces.fetch_add(1, Ordering::Relaxed);
+                }
             }
         }
         Ok(Message::decode(&frame.into())?)

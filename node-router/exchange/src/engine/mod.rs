@@ -13,6 +13,8 @@ mod outbox;
 mod peer;
 mod schedule;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -50,6 +52,8 @@ pub(crate) enum Event {
     StreamReset(PeerId),
     /// Blocks and presences from a peer.
     Message { peer: PeerId, blocks: Vec<(Cid, Bytes)>, presences: Vec<(Cid, Presence)> },
+    /// Bytes of a large message come from the peer.
+    Progress(PeerId),
     /// Wants of this session are likely to be held by the same peers, to begin with `providers`.
     SessionOpened { session: SessionId, providers: Vec<PeerId> },
     /// The session and its wants are gone.
@@ -135,6 +139,11 @@ impl Engine {
             Event::PeerDown(peer) => self.peer_down(peer),
             Event::StreamReset(peer) => self.stream_reset(peer),
             Event::Message { peer, blocks, presences } => self.message(peer, blocks, presences, now),
+            Event::Progress(id) => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.progressed(now);
+                }
+            }
             Event::SessionOpened { session, providers } => {
                 let good = providers.into_iter().map(|peer| (peer, 0)).collect();
                 self.sessions.insert(session, Session { good, probed: false });

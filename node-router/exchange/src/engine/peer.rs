@@ -17,6 +17,14 @@ const SMALLEST_WINDOW: f64 = 2.0;
 const QUEUE_GOAL: Duration = Duration::from_millis(500);
 /// A block is never given up sooner.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// Nor sooner than this while its peer's bytes come: a block of 340 KB over 300 kbit/s. What is known of the peer may be
+/// a guess.
+const SHORTEST_WHILE_SENDING: Duration = Duration::from_secs(10);
+/// A peer that sends nothing for this long is replaced, whatever was expected of it, if another can take over. With
+/// [`TICK`](super::TICK) it is within 2 s.
+const LONGEST_SILENCE: Duration = Duration::from_millis(1500);
+/// A second peer is asked for a block when it is later than what was expected of the first, and this.
+pub(super) const HEDGE_AFTER: Duration = Duration::from_millis(200);
 /// Guesses for a peer that has not delivered yet.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(50);
 const FIRST_SERVICE_TIME: Duration = Duration::from_millis(10);
@@ -34,6 +42,10 @@ pub(super) struct Peer {
     /// Seconds between blocks while the peer has more to do.
     service_time: f64,
     last_progress: Instant,
+    /// When the last bytes came, or it was asked after it had nothing to do.
+    last_sign: Instant,
+    /// When the last bytes came.
+    last_bytes: Option<Instant>,
     /// Timeouts since the last block.
     strikes: u32,
     /// Answers that may still come for what was asked; negative when more came.
@@ -49,6 +61,8 @@ impl Peer {
             round_trip: FIRST_ROUND_TRIP.as_secs_f64(),
             service_time: FIRST_SERVICE_TIME.as_secs_f64(),
             last_progress: now,
+            last_sign: now,
+            last_bytes: None,
             strikes: 0,
             block_allowance: 0,
             presence_allowance: 0,
@@ -71,9 +85,10 @@ impl Peer {
     }
 
     /// How long a block may take.
-    pub(super) fn timeout(&self) -> Duration {
+    pub(super) fn timeout(&self, now: Instant) -> Duration {
         let expected = 4.0 * (self.round_trip + self.service_time * self.window);
-        Duration::from_secs_f64(expected).max(SHORTEST_TIMEOUT) * (1 << self.strikes.min(MOST_DOUBLINGS))
+        let shortest = if self.is_sending(now) { SHORTEST_WHILE_SENDING } else { SHORTEST_TIMEOUT };
+        Duration::from_secs_f64(expected).max(shortest) * (1 << self.strikes.min(MOST_DOUBLINGS))
     }
 
     /// A block came; `asked` is when it was asked for, if it was.
@@ -97,6 +112,38 @@ impl Peer {
             }
         }
         self.last_progress = now;
+        self.progressed(now);
+    }
+
+    /// It is asked for a block.
+    pub(super) fn ask(&mut self, cid: Cid, now: Instant) {
+        if self.in_flight.is_empty() {
+            self.last_sign = now;
+        }
+        self.in_flight.insert(cid, now);
+    }
+
+    /// Bytes of a block came.
+    pub(super) fn progressed(&mut self, now: Instant) {
+        self.last_sign = now;
+        self.last_bytes = Some(now);
+    }
+
+    /// Whether bytes of blocks came lately.
+    fn is_sending(&self, now: Instant) -> bool {
+        self.last_bytes.is_some_and(|at| now.saturating_duration_since(at) < SHORTEST_TIMEOUT)
+    }
+
+    /// How long it has for a block before another peer that has nothing else to do may be asked as well: short while
+    /// nothing comes. While it does, what is asked twice mostly comes twice.
+    pub(super) fn patience(&self, now: Instant) -> Duration {
+        let expected = Duration::from_secs_f64(self.finish(0));
+        if self.is_sending(now) { SHORTEST_TIMEOUT + 2 * expected } else { HEDGE_AFTER + expected }
+    }
+
+    /// Whether it has blocks to send and sends nothing.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        !self.in_flight.is_empty() && now.saturating_duration_since(self.last_sign) > LONGEST_SILENCE
     }
 
     /// A block did not come in time.
@@ -152,12 +199,12 @@ mod tests {
     fn a_peer_that_times_out_is_suspect_until_it_delivers_and_is_given_longer() {
         let start = Instant::now();
         let mut peer = Peer::new(start);
-        let before = peer.timeout();
+        let before = peer.timeout(start + Duration::from_secs(2));
         peer.timed_out(start + Duration::from_secs(2));
         peer.timed_out(start + Duration::from_secs(2));
         assert!(peer.is_suspect());
         assert_eq!(peer.strikes, 1, "blocks that time out together are one strike");
-        assert!(peer.timeout() > before);
+        assert!(peer.timeout(start + Duration::from_secs(2)) > before);
         peer.delivered(None, start + Duration::from_secs(3));
         assert!(!peer.is_suspect());
     }

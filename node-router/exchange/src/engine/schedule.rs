@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use cid::Cid;
 use libp2p_identity::PeerId;
 
+use super::peer::HEDGE_AFTER;
 use super::{Ask, Engine, SEARCH_AGAIN, TICK, WantKind, want_entry};
 
 /// Ready wants that are looked at in one go: more than all peers' windows take at a time.
@@ -15,14 +16,12 @@ const LOOKAHEAD: usize = 256;
 /// exceeds this waits for its turn.
 const MAX_SEARCHES: usize = 512;
 
-/// A block is asked of a second peer when it is later than twice what that peer would need, and this.
-const HEDGE_AFTER: Duration = Duration::from_millis(200);
-
 impl Engine {
     /// Gives up late blocks, repeats searches, and asks peers for what is ready. To be called after events and at
     /// [`next_timeout`](Self::next_timeout).
     pub(crate) fn schedule(&mut self, now: Instant) {
         self.give_up_late_blocks(now);
+        self.replace_silent_peers(now);
         self.repeat_searches(now);
         self.assign(now);
         if self.ready.is_empty() && self.next_tick.is_some_and(|at| at <= now) {
@@ -40,7 +39,7 @@ impl Engine {
     fn give_up_late_blocks(&mut self, now: Instant) {
         let mut late = Vec::new();
         for (id, peer) in &mut self.peers {
-            let timeout = peer.timeout();
+            let timeout = peer.timeout(now);
             let gone = peer.in_flight.iter().filter(|(_, asked)| now.saturating_duration_since(**asked) > timeout);
             let gone: Vec<Cid> = gone.map(|(cid, _)| *cid).collect();
             for cid in gone {
@@ -49,6 +48,30 @@ impl Engine {
                 late.push((*id, cid));
             }
         }
+        self.give_up(late);
+    }
+
+    /// What a silent peer was asked for is asked of others, as far as they may have it and do answer.
+    fn replace_silent_peers(&mut self, now: Instant) {
+        let mut late = Vec::new();
+        for (id, peer) in self.peers.iter().filter(|(_, peer)| peer.is_silent(now)) {
+            for cid in peer.in_flight.keys() {
+                let other = self.best_peer(cid, &HashMap::new()).and_then(|other| self.peers.get(&other));
+                if other.is_some_and(|other| !other.is_suspect() && !other.is_silent(now)) {
+                    late.push((*id, *cid));
+                }
+            }
+        }
+        for (id, cid) in &late {
+            if let Some(peer) = self.peers.get_mut(id) {
+                peer.in_flight.remove(cid);
+                peer.timed_out(now);
+            }
+        }
+        self.give_up(late);
+    }
+
+    fn give_up(&mut self, late: Vec<(PeerId, Cid)>) {
         for (id, cid) in late {
             metrics::counter!("meshstream_exchange_blocks_late_total").increment(1);
             if let Some(ask) = self.wants.get_mut(&cid).and_then(|want| want.asks.get_mut(&id)) {
@@ -132,7 +155,7 @@ impl Engine {
             self.searches.remove(&(at, want.sequence, cid));
         }
         want.asks.insert(id, Ask::Block);
-        peer.in_flight.insert(cid, now);
+        peer.ask(cid, now);
         peer.expect_answers();
         self.outboxes.entry(id).or_default().push(want_entry(cid, want.sequence, WantKind::Block));
     }
@@ -169,7 +192,9 @@ impl Engine {
     fn hedge(&mut self, now: Instant) {
         let mut slow: Vec<(Instant, Cid)> = Vec::new();
         for peer in self.peers.values() {
-            slow.extend(peer.in_flight.iter().map(|(cid, asked)| (*asked, *cid)));
+            let patience = peer.patience(now);
+            let overdue = peer.in_flight.iter().filter(|(_, asked)| now.saturating_duration_since(**asked) > patience);
+            slow.extend(overdue.map(|(cid, asked)| (*asked, *cid)));
         }
         slow.sort_unstable();
         for (asked, cid) in slow {
