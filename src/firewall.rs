@@ -35,10 +35,12 @@ pub(crate) fn nftables(config: &Config, closed: &[Device]) -> anyhow::Result<Str
     for Service { section, ports, devices } in services.iter().filter(|service| !service.ports.is_empty()) {
         let ports = set(ports);
         if !devices.is_empty() {
-            rules.push(format!(
-                "\t\ttcp dport {ports} iifname != {} drop comment \"{section}.devices\"",
-                names(devices)
-            ));
+            // Probes come to the number of the IPFS port.
+            let protocols: &[&str] = if *section == IPFS { &["tcp", "udp"] } else { &["tcp"] };
+            for protocol in protocols {
+                let from = format!("iifname != {}", names(devices));
+                rules.push(format!("\t\t{protocol} dport {ports} {from} drop comment \"{section}.devices\""));
+            }
         }
         if *section == INGEST && !publishers.is_empty() {
             rules.push(format!("\t\ttcp dport {ports} jump publishers"));
@@ -67,8 +69,10 @@ pub(crate) fn nftables(config: &Config, closed: &[Device]) -> anyhow::Result<Str
             "\t\tmeta l4proto { icmp, ipv6-icmp } accept".to_owned(),
             format!("\t\ttcp dport {} accept", set(&tcp)),
         ]);
-        if config.mesh.lan_discovery {
-            let udp = BTreeSet::from([discovery::PLAIN_PORT, discovery::SEALED_PORT]);
+        let probes = services.iter().filter(|service| service.section == IPFS).flat_map(|service| &service.ports);
+        let discovery = config.mesh.lan_discovery.then_some([discovery::PLAIN_PORT, discovery::SEALED_PORT]);
+        let udp: BTreeSet<u16> = probes.copied().chain(discovery.into_iter().flatten()).collect();
+        if !udp.is_empty() {
             rules.push(format!("\t\tudp dport {} accept", set(&udp)));
         }
         rules.extend(["\t\tdrop".to_owned(), "\t}".to_owned()]);
@@ -88,6 +92,7 @@ table inet meshstream {
 ";
 
 const INGEST: &str = "ingest";
+const IPFS: &str = "ipfs";
 
 fn services(config: &Config) -> anyhow::Result<[Service<'_>; 4]> {
     let tcp = |section, address: SocketAddr, devices| -> anyhow::Result<Service<'_>> {
@@ -106,7 +111,7 @@ fn services(config: &Config) -> anyhow::Result<[Service<'_>; 4]> {
     Ok([
         tcp(INGEST, config.ingest.listen, &config.ingest.devices)?,
         tcp("ssb", config.ssb.listen, &config.ssb.devices)?,
-        Service { section: "ipfs", ports: ipfs, devices: &config.ipfs.devices },
+        Service { section: IPFS, ports: ipfs, devices: &config.ipfs.devices },
         tcp("web", config.web.listen, &config.web.devices)?,
     ])
 }

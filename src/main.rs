@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod firewall;
 mod host_lock;
+mod links;
 mod node;
 mod output;
 mod overlays;

@@ -9,10 +9,13 @@ use node_router::{NodeRouter, OwnRecords, overlay_of};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
-    IpfsInfo, Listen, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, SsbInfo, WebInfo,
+    IpfsInfo, LinkReport, Listen, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, SsbInfo,
+    WebInfo,
 };
 use streamer::PublishingReporter;
 use tokio_util::sync::CancellationToken;
+
+use crate::links;
 
 /// The community of nodes without a secret.
 pub(crate) const OPEN_COMMUNITY: &str = "open";
@@ -101,7 +104,9 @@ impl NodeStatus for Status {
     }
 
     fn metrics(&self) -> String {
-        self.metrics.render()
+        let mut text = self.metrics.render();
+        links::write_metrics(&mut text, &self.all_peers());
+        text
     }
 
     fn health(&self) -> Result<(), String> {
@@ -143,6 +148,7 @@ fn merge(mut peers: Vec<PeerReport>, connections: Vec<Connection>) -> Vec<PeerRe
                 state: if ssb { PeerState::Partial } else { PeerState::Connecting },
                 rtt_ms: None,
                 last_error: connection.last_error,
+                link: LinkReport { last_seen_s: ssb.then_some(0), ..LinkReport::default() },
             }),
         }
     }

@@ -18,6 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
 
 use crate::fetch::{BlockExchange, Session};
+use crate::links::Exchanged;
 use crate::mesh::{Swarm, Table};
 use crate::storage::{BlockError, Blocks};
 
@@ -149,6 +150,18 @@ impl Swarm for Embedded {
     async fn dial(&self, peer: &PeerId, addresses: &[SocketAddr]) -> Result<(), String> {
         let peer = to_libp2p(peer).ok_or_else(|| format!("{peer} is not a libp2p peer"))?;
         self.node.dial(peer, multiaddrs(addresses)).await.map_err(|error| error.to_string())
+    }
+
+    async fn disconnect_from(&self, peer: &PeerId, address: IpAddr) {
+        if let Some(peer) = to_libp2p(peer) {
+            self.node.disconnect_from(peer, address).await;
+        }
+    }
+
+    fn exchanged(&self) -> HashMap<PeerId, Exchanged> {
+        let traffic = self.node.exchange().traffic();
+        let ours = |counts: node_router_exchange::Exchanged| Exchanged { received: counts.received, sent: counts.sent };
+        traffic.into_iter().filter_map(|(peer, counts)| Some((from_libp2p(&peer)?, ours(counts)))).collect()
     }
 
     fn connected(&self) -> HashMap<PeerId, Option<Duration>> {

@@ -8,6 +8,7 @@
 pub mod community;
 mod embedded;
 mod fetch;
+mod links;
 mod mesh;
 mod overlay;
 mod storage;
@@ -32,6 +33,7 @@ pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, Yggd
 
 use embedded::Embedded;
 use fetch::Fetcher;
+use links::Sockets;
 use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Table};
 use storage::{Limits, Storage};
 
@@ -121,6 +123,8 @@ pub struct NodeRouter {
     met: Mutex<Option<mpsc::Receiver<Met>>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
+    /// Whether it listens for this machine alone.
+    on_loopback: bool,
 }
 
 impl NodeRouter {
@@ -134,6 +138,8 @@ impl NodeRouter {
             .ipfs_listen
             .iter()
             .map(|text| text.parse::<Multiaddr>().map_err(|_| StartError::Listen(text.clone())));
+        let is_loopback = |text: &String| text.starts_with("/ip4/127.") || text.starts_with("/ip6/::1/");
+        let on_loopback = config.ipfs_listen.iter().all(is_loopback);
         let ipfs = node_router_ipfs::Config {
             repo: repo.clone(),
             key_file: config.data_dir.join("identity").join("libp2p.key"),
@@ -165,7 +171,7 @@ impl NodeRouter {
             embedded::from_libp2p(&node.peer_id()).expect("our own key is ed25519, whose peer id is an identity");
         let (meetings, met) = mesh::meetings();
         let met = Mutex::new(Some(met));
-        Ok(Self { node, embedded, peer, storage, fetcher, table, meetings, met, tasks, cancel })
+        Ok(Self { node, embedded, peer, storage, fetcher, table, meetings, met, tasks, cancel, on_loopback })
     }
 
     /// Looks for the configured peers, those that are met and those that overlays list, keeps them connected and tells
@@ -191,7 +197,10 @@ impl NodeRouter {
         let own = Own { peer: self.peer.clone(), feed: config.feed, community: config.community };
         let others = Others { swarm: Arc::new(self.embedded.clone()), book, neighbours, table: self.table.clone() };
         let sightings = overlay::watch(config.overlays, &self.tasks, &self.cancel);
-        let mesh = Mesh::new(config.peers, own, others, met, sightings);
+        let sockets = self.ipfs_port().map_or_else(Sockets::none, |port| Sockets::open(port, self.on_loopback));
+        let (links, probes) = links::start(sockets);
+        self.tasks.spawn(probes.run(self.cancel.clone()));
+        let mesh = Mesh::new(config.peers, own, others, met, sightings, links);
         self.tasks.spawn(mesh.run(self.cancel.clone()));
         Ok(())
     }

@@ -61,6 +61,8 @@ fn connected_nodes(peers: &[PeerReport]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use stream_model::LinkReport;
+
     use super::*;
     use stream_model::{FeedId, PeerId};
 
@@ -75,6 +77,7 @@ mod tests {
             state,
             rtt_ms: None,
             last_error: None,
+            link: LinkReport::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use stream_model::{MediaSequence, NodeReport, PeerReport, PeerState, WallTime};
 use super::Output;
 use crate::config::Config;
 use crate::control::Client;
+use crate::links;
 use crate::output::print;
 
 /// The part of `/api/v1/broadcasts` that is shown.
@@ -96,6 +97,7 @@ fn write_peer(out: &mut dyn Write, peer: &PeerReport) -> io::Result<()> {
         (state, ..) => format!("{state:?}").to_lowercase(),
     };
     let error = peer.last_error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();
+    let link = links::in_words(peer);
     let name = match (&*peer.name, peer.feed, &peer.peer) {
         ("", Some(feed), _) => feed.to_string(),
         ("", None, Some(peer)) => peer.to_string(),
@@ -105,7 +107,7 @@ fn write_peer(out: &mut dyn Write, peer: &PeerReport) -> io::Result<()> {
         [] => String::new(),
         addresses => format!(" at {}", printable(&addresses.join(" "))),
     };
-    writeln!(out, "Peer: {name}{place} ({state}{error})")
+    writeln!(out, "Peer: {name}{place} ({state}{link}{error})")
 }
 
 fn write_streams(out: &mut dyn Write, broadcasts: &[Broadcast]) -> io::Result<()> {
@@ -146,7 +148,7 @@ pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use stream_model::{FeedId, PeerId};
+    use stream_model::{FeedId, LinkReport, PeerId};
 
     use super::*;
 
@@ -168,6 +170,7 @@ mod tests {
             state: PeerState::Partial,
             rtt_ms: None,
             last_error: None,
+            link: LinkReport::default(),
         };
         assert_eq!(shown(&over_ssb), format!("Peer: {feed} at 10.0.0.2:8008 (connected over SSB only)\n"));
         let id = PeerId::from_multihash([vec![0x12, 32], vec![7; 32]].concat()).unwrap();

@@ -28,9 +28,9 @@ pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamNam
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};
 pub use report::{
-    IpfsInfo, KnownNode, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity, NodeInfo, NodeRecord,
-    NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState, Publishing, SsbInfo, SsbPeer,
-    StorageReport, WebInfo,
+    IpfsInfo, KnownNode, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity, NodeInfo,
+    NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState, Publishing,
+    SsbInfo, SsbPeer, StorageReport, WebInfo,
 };
 pub use stream_key::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys};
 pub use timeline::{

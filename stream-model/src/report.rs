@@ -1,7 +1,7 @@
 //! What a node says of itself: the JSON of `/nodeinfo.json`, `status --json` and `/api/v1`. Field names are an
 //! outside interface: more may be added, none renamed.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -203,6 +203,23 @@ pub struct PeerReport {
     pub rtt_ms: Option<u64>,
     /// Why the last try failed.
     pub last_error: Option<String>,
+    /// How the link is.
+    #[serde(flatten)]
+    pub link: LinkReport,
+}
+
+/// What was measured of the link to a peer: fields of its [`PeerReport`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinkReport {
+    /// Probes that were not answered, of the last 50; `None` for a peer that answers none.
+    pub loss_percent: Option<u8>,
+    /// Blocks received from it, kilobits a second over the last 15 s.
+    pub received_kbps: u64,
+    /// Blocks sent to it, likewise.
+    pub sent_kbps: u64,
+    /// Seconds since it was last heard; `None` where it never was.
+    pub last_seen_s: Option<u64>,
 }
 
 /// What this node says of itself (implemented by the program).
@@ -248,6 +265,11 @@ pub trait PeerBook: Send + Sync {
     /// now.
     fn answers_again(&self, feed: FeedId) {
         let _offered_is_enough = feed;
+    }
+
+    /// The link to this peer at this address is dead: a connection there is closed, and the peer dialled again.
+    fn lost(&self, feed: FeedId, address: IpAddr) {
+        let _found_by_the_connection_itself = (feed, address);
     }
 
     /// Replicate the node feed of somebody that a peer knows, through whoever has it.

@@ -1,6 +1,7 @@
 //! Links and nodes that go and come back. A link that is cut says nothing: it loses everything.
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 use testkit::events::Events;
 use testkit::netns::Network;
 use testkit::node::Node;
@@ -26,6 +27,19 @@ async fn what_was_missed_in_a_partition_arrives_when_it_heals() -> Result<()> {
     network.heal("a", "b")?;
     at_b.segment(missed + 1).await?;
     ensure_whole(&a, &b, &mut at_b, &slug, missed).await
+}
+
+#[tokio::test]
+async fn an_idle_link_that_is_cut_is_known_to_be_dead_and_used_again_when_it_heals() -> Result<()> {
+    let Some(network) = Network::line(&["a", "b"], RADIO).await? else { return Ok(()) };
+    let (a, _b) = tokio::try_join!(node(&network, "a"), node(&network, "b"))?;
+    let mut events = Events::of(&a).await?;
+    let peers = |wanted: u64| move |event: &Value| (event["peers"].as_u64() == Some(wanted)).then_some(());
+    events.until("a neighbour", peers(1)).await?;
+    network.cut("a", "b")?;
+    events.until("the end of the link", peers(0)).await?;
+    network.heal("a", "b")?;
+    events.until("the neighbour again", peers(1)).await
 }
 
 #[tokio::test]

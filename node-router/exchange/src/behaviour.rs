@@ -74,6 +74,7 @@ impl Behaviour {
         connections.push(connection);
         if connections.len() == 1 {
             self.mailbox.set_connected(peer, true);
+            self.shared.traffic.connect(peer);
             self.engine(Event::PeerUp(peer));
         }
     }
@@ -86,6 +87,7 @@ impl Behaviour {
         if connections.is_empty() {
             self.connections.remove(&peer);
             self.mailbox.set_connected(peer, false);
+            self.shared.traffic.disconnect(&peer);
             self.engine(Event::PeerDown(peer));
         } else if first {
             self.engine(Event::StreamReset(peer));
@@ -200,6 +202,8 @@ impl NetworkBehaviour for Behaviour {
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: HandlerEvent) {
         match event {
             HandlerEvent::Received(received) => {
+                let bytes = received.blocks.iter().map(|(_, data)| data.len() as u64).sum();
+                self.shared.traffic.receive(&peer, bytes);
                 self.engine(Event::Message { peer, blocks: received.blocks, presences: received.presences });
             }
             HandlerEvent::Progress => self.engine(Event::Progress(peer)),

@@ -1,6 +1,6 @@
 //! The handle through which blocks are asked for, and the mailbox that takes its commands to the behaviour.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::behaviour::Behaviour;
 use crate::engine::SessionId;
+use crate::traffic::{Exchanged, Traffic};
 use crate::{BlockSource, UploadLimits, handler};
 
 /// Wants of all sessions at a time; further ones wait for their turn. A segment has about 16 blocks.
@@ -56,6 +57,7 @@ pub struct Exchange {
     mailbox: Arc<Mailbox>,
     arrivals: broadcast::Sender<Cid>,
     asked: broadcast::Sender<Asked>,
+    traffic: Traffic,
 }
 
 impl Exchange {
@@ -65,7 +67,8 @@ impl Exchange {
         let mailbox = Arc::new(Mailbox::default());
         let asked = broadcast::channel(ASKED).0;
         let shared = handler::Shared::new(source, arrivals.clone(), asked.clone(), limits);
-        (Self { mailbox: mailbox.clone(), arrivals, asked }, Behaviour::new(shared, mailbox))
+        let traffic = shared.traffic.clone();
+        (Self { mailbox: mailbox.clone(), arrivals, asked, traffic }, Behaviour::new(shared, mailbox))
     }
 
     /// Begins to ask for blocks that the same peers are likely to hold, such as those of one file. `providers` are asked
@@ -88,6 +91,11 @@ impl Exchange {
     /// What peers ask for from now on, the first few wants of each of their messages.
     pub fn asked(&self) -> broadcast::Receiver<Asked> {
         self.asked.subscribe()
+    }
+
+    /// Bytes of blocks exchanged with each connected peer.
+    pub fn traffic(&self) -> HashMap<PeerId, Exchanged> {
+        self.traffic.all()
     }
 
     /// Waits until the swarm is gone.

@@ -27,6 +27,7 @@ use crate::exchange::Asked;
 use crate::inbound::{ConnectionBudget, ReadError, Reader, TotalBudget};
 use crate::lane::{Lane, LaneEvent};
 use crate::ledger::Ledger;
+use crate::traffic::Traffic;
 use crate::wire::{Entry, Message, Presence};
 use crate::{BlockSource, UploadLimits};
 
@@ -154,6 +155,7 @@ pub(crate) struct Shared {
     asked: broadcast::Sender<Asked>,
     budget: TotalBudget,
     pub(crate) limits: UploadLimits,
+    pub(crate) traffic: Traffic,
 }
 
 impl fmt::Debug for Shared {
@@ -169,7 +171,7 @@ impl Shared {
         asked: broadcast::Sender<Asked>,
         limits: UploadLimits,
     ) -> Self {
-        Self { source, arrivals, asked, budget: TotalBudget::default(), limits }
+        Self { source, arrivals, asked, budget: TotalBudget::default(), limits, traffic: Traffic::default() }
     }
 }
 
@@ -186,6 +188,7 @@ pub struct Handler {
     pieces: Arc<AtomicU64>,
     told_pieces: u64,
     told_at: Instant,
+    traffic: Traffic,
     events: VecDeque<HandlerEvent>,
     readers: FuturesUnordered<Reading>,
     /// Streams that are not read while too much waits to be sent or taken.
@@ -222,6 +225,7 @@ impl Handler {
             pieces: Arc::default(),
             told_pieces: 0,
             told_at: Instant::now(),
+            traffic: shared.traffic.clone(),
             events: VecDeque::new(),
             readers: FuturesUnordered::new(),
             held: Vec::new(),
@@ -353,6 +357,7 @@ impl Handler {
                 self.sending = blocks.iter().map(|(cid, _)| *cid).collect();
                 metrics::counter!("meshstream_exchange_blocks_sent_total").increment(blocks.len() as u64);
                 metrics::counter!("meshstream_exchange_bytes_sent_total").increment(bytes as u64);
+                self.traffic.send(&self.peer, bytes as u64);
                 self.responses.push(Message { blocks, ..Message::default() });
             }
             if self.loading.is_none() && self.ledger.has_blocks() {

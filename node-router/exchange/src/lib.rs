@@ -15,6 +15,7 @@ mod inbound;
 mod lane;
 mod ledger;
 mod pace;
+mod traffic;
 mod wire;
 
 use async_trait::async_trait;
@@ -25,6 +26,7 @@ pub use behaviour::Behaviour;
 pub use exchange::{Asked, Block, Exchange, ExchangeClosed, Session};
 pub use libp2p_identity::PeerId;
 pub use pace::UploadLimits;
+pub use traffic::Exchanged;
 
 /// The blocks that are held here and served to peers.
 #[async_trait]

@@ -11,6 +11,7 @@ mod listening;
 mod neighbours;
 mod ports;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -274,6 +275,13 @@ impl EmbeddedNode {
     pub async fn disconnect(&self, peer: PeerId) {
         // Fails where there is none.
         let _ = self.ipfs.disconnect(peer).await;
+    }
+
+    /// Closes the connections to a peer, where all of them are at this address.
+    pub async fn disconnect_from(&self, peer: PeerId, address: IpAddr) {
+        if self.neighbours.is_only_at(&peer, address) {
+            self.disconnect(peer).await;
+        }
     }
 
     /// Whether there is a connection.

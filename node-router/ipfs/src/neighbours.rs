@@ -134,6 +134,14 @@ impl Neighbours {
         self.lock().connections.values().any(|connection| connection.peer == *peer)
     }
 
+    /// Whether there are connections to a peer, all of them at this address.
+    pub(crate) fn is_only_at(&self, peer: &PeerId, address: IpAddr) -> bool {
+        let state = self.lock();
+        let mut hosts = state.connections.values().filter(|connection| connection.peer == *peer);
+        let mut hosts = hosts.by_ref().map(|connection| host(&connection.address)).peekable();
+        hosts.peek().is_some() && hosts.all(|host| host == Some(address))
+    }
+
     pub(crate) fn list(&self) -> Vec<Neighbour> {
         let state = self.lock();
         let mut neighbours: HashMap<PeerId, Neighbour> = HashMap::new();

@@ -115,6 +115,13 @@ impl Entry {
         }
     }
 
+    /// Where it answers probes: UDP at the number of the port of IPFS.
+    pub(super) fn probed_at(&self) -> Option<SocketAddr> {
+        let mut place = self.found_at?;
+        place.set_port(self.peer.info()?.ipfs.port);
+        Some(place)
+    }
+
     /// Its address, where it is one of this overlay.
     fn within(&self, overlay: Overlay) -> Option<Ipv6Addr> {
         match self.address.ip() {
@@ -162,6 +169,19 @@ impl Entries {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
+    }
+
+    /// Where nodes answer probes, each place once and in the same order each time.
+    pub(super) fn places(&self) -> Vec<SocketAddr> {
+        let mut places: Vec<_> = self.iter().filter_map(Entry::probed_at).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// Those that answer probes at a place.
+    pub(super) fn at(&mut self, place: SocketAddr) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut().filter(move |entry| entry.probed_at() == Some(place))
     }
 
     /// Addresses of neighbours whose SSB side may be told of this node: configured ones first, then direct links.

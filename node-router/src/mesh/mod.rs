@@ -16,7 +16,7 @@ mod table;
 mod tests;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::links::{Event, Exchanged, Links, Rates};
 use crate::overlay::Sighting;
 pub use address::{AddressError, PeerAddress};
 use entries::{Entries, Entry, EntryId, Origin};
@@ -52,6 +53,12 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) trait Swarm: Send + Sync + 'static {
     /// Connects to a peer at one of the addresses, within a bounded time.
     async fn dial(&self, peer: &PeerId, addresses: &[SocketAddr]) -> Result<(), String>;
+
+    /// Closes the connections to a peer, where all of them are at this address.
+    async fn disconnect_from(&self, peer: &PeerId, address: IpAddr);
+
+    /// Bytes of blocks exchanged with each connected peer since it connected.
+    fn exchanged(&self) -> HashMap<PeerId, Exchanged>;
 
     /// The peers that are connected now, with the last round trip where there was one.
     fn connected(&self) -> HashMap<PeerId, Option<Duration>>;
@@ -89,6 +96,7 @@ impl Meetings for MeetingRoom {
 enum Done {
     Asked(EntryId, Result<Box<Answer>, nodeinfo::NodeInfoError>),
     Dialled(EntryId, PeerId, Result<(), String>),
+    Disconnected,
 }
 
 /// Whom the mesh works with.
@@ -109,6 +117,8 @@ pub(crate) struct Mesh {
     others: Others,
     met: mpsc::Receiver<Met>,
     sightings: mpsc::Receiver<Sighting>,
+    links: Links,
+    rates: Rates,
     /// At most one question and one dial for each entry, and those of entries that are no more.
     work: JoinSet<Done>,
     far_asked: Arc<Semaphore>,
@@ -121,11 +131,14 @@ impl Mesh {
         others: Others,
         met: mpsc::Receiver<Met>,
         sightings: mpsc::Receiver<Sighting>,
+        links: Links,
     ) -> Self {
         let entries = Entries::new(own.clone(), addresses, Instant::now());
         let known = Known::new(own.clone());
         let far_asked = Arc::new(Semaphore::new(MAX_FAR_ASKED));
-        Self { entries, known, own, others, met, sightings, work: JoinSet::new(), far_asked }
+        let rates = Rates::default();
+        let work = JoinSet::new();
+        Self { entries, known, own, others, met, sightings, links, rates, work, far_asked }
     }
 
     /// Runs until cancelled. Questions and dials in flight are dropped then.
@@ -135,7 +148,9 @@ impl Mesh {
             let connected = self.others.swarm.connected();
             self.act(&connected);
             let now = Instant::now();
-            self.others.table.set(self.rows(), self.known.to_tell(now), connected);
+            self.rates.look(now, || self.others.swarm.exchanged());
+            self.others.table.set(self.rows(), self.known.to_tell(now), connected, self.rates.all());
+            self.links.probe(self.entries.places());
             let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
             tokio::select! {
@@ -150,7 +165,36 @@ impl Mesh {
                     self.entries.list(sighting.overlay, sighting.view.as_ref(), Instant::now());
                     self.announce();
                 }
+                Some(event) = self.links.events.recv() => self.handle_link(event),
                 () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Connections over a dead link are closed, so that they are made anew over whatever way there is, and where one comes back
+    /// nothing waits.
+    fn handle_link(&mut self, event: Event) {
+        let (now, jitter) = (Instant::now(), rand::random());
+        let (Event::Up(place) | Event::Down(place)) = event;
+        let dead = event == Event::Down(place);
+        if dead {
+            counter!("meshstream_mesh_links_lost_total").increment(1);
+        }
+        for entry in self.entries.at(place) {
+            let Some(info) = entry.peer.info() else { continue };
+            let (feed, peer, up) = (info.ssb.feed, info.ipfs.peer.clone(), !dead);
+            tracing::info!(name = info.name, %feed, up, "the link to a node has changed");
+            if dead {
+                entry.peer.handle_lost(now);
+                self.others.book.lost(feed, place.ip());
+                let swarm = self.others.swarm.clone();
+                self.work.spawn(async move {
+                    swarm.disconnect_from(&peer, place.ip()).await;
+                    Done::Disconnected
+                });
+            } else {
+                entry.peer.hurry(now, jitter);
+                self.others.book.answers_again(feed);
             }
         }
     }
@@ -223,6 +267,7 @@ impl Mesh {
     fn handle(&mut self, done: Done) {
         let (now, jitter) = (Instant::now(), rand::random());
         match done {
+            Done::Disconnected => {}
             Done::Asked(id, answer) => {
                 let Some(entry) = self.entries.get_mut(id) else { return };
                 if let Err(error) = &answer {
@@ -260,6 +305,7 @@ impl Mesh {
             ipfs_addresses: entry.ipfs_addresses(),
             state: entry.peer.state(),
             rtt: entry.peer.rtt(),
+            link: entry.probed_at().and_then(|place| self.links.measured.at(place)),
             last_error: entry.peer.last_error().map(str::to_owned),
         };
         // Whom SSB met and who did not answer yet is shown by its SSB connection alone. What an overlay lists may be

@@ -160,6 +160,14 @@ impl Peer {
         }
     }
 
+    /// The link to it is dead: it is asked at once, so that it is known again as soon as it answers.
+    pub(super) fn handle_lost(&mut self, now: Instant) {
+        self.answers = 0;
+        if self.ask.due.is_some() {
+            self.ask.due = Some(now);
+        }
+    }
+
     /// Round trip when it was asked last.
     pub(super) fn rtt(&self) -> Option<Duration> {
         self.rtt

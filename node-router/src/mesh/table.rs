@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stream_model::{KnownNode, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState};
+use stream_model::{KnownNode, LinkReport, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState};
 
 use super::nodeinfo::MAX_NODES;
+use crate::links::{Exchanged, Quality};
 use crate::overlay::{Overlay, View};
 
 /// A peer as it is now.
@@ -20,6 +21,8 @@ pub(super) struct Row {
     pub(super) ipfs_addresses: Vec<SocketAddr>,
     pub(super) state: PeerState,
     pub(super) rtt: Option<Duration>,
+    /// What probes tell of the link.
+    pub(super) link: Option<Quality>,
     pub(super) last_error: Option<String>,
 }
 
@@ -29,6 +32,7 @@ struct State {
     /// What nodes said of themselves, directly or passed on, whose word is freshest first.
     told: Vec<KnownNode>,
     connected: HashMap<PeerId, Option<Duration>>,
+    rates: HashMap<PeerId, Exchanged>,
 }
 
 /// A snapshot that the mesh's task replaces and anyone reads.
@@ -58,8 +62,14 @@ impl Table {
         self.overlays.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    pub(super) fn set(&self, rows: Vec<Row>, told: Vec<KnownNode>, connected: HashMap<PeerId, Option<Duration>>) {
-        *self.state() = State { rows, told, connected };
+    pub(super) fn set(
+        &self,
+        rows: Vec<Row>,
+        told: Vec<KnownNode>,
+        connected: HashMap<PeerId, Option<Duration>>,
+        rates: HashMap<PeerId, Exchanged>,
+    ) {
+        *self.state() = State { rows, told, connected, rates };
     }
 
     /// Where to dial a peer that was met.
@@ -80,9 +90,15 @@ impl Table {
             addresses: vec![row.address.clone()],
             overlay: row.overlay.into(),
             state: row.state,
-            // The swarm's pings are fresher than the last question.
-            rtt_ms: row.info.as_ref().and_then(|info| *state.connected.get(&info.ipfs.peer)?).or(row.rtt).map(millis),
+            // Probes wait behind no segment, as the swarm's pings do; both are fresher than the last question.
+            rtt_ms: row
+                .link
+                .map(|link| link.rtt)
+                .or_else(|| row.info.as_ref().and_then(|info| *state.connected.get(&info.ipfs.peer)?))
+                .or(row.rtt)
+                .map(millis),
             last_error: row.last_error.clone(),
+            link: state.link(row.info.as_ref().map(|info| &info.ipfs.peer), row.link),
         });
         let met: HashSet<_> =
             state.rows.iter().filter_map(|row| row.info.as_ref()).map(|info| &info.ipfs.peer).collect();
@@ -95,6 +111,7 @@ impl Table {
             state: PeerState::Connected,
             rtt_ms: rtt.map(millis),
             last_error: None,
+            link: state.link(Some(peer), None),
         });
         configured.chain(inbound).collect()
     }
@@ -116,6 +133,19 @@ impl Table {
         });
         let all = connected.chain(state.told.iter().cloned());
         all.filter(|node| seen.insert(node.identity.feed)).take(MAX_NODES).collect()
+    }
+}
+
+impl State {
+    fn link(&self, peer: Option<&PeerId>, probed: Option<Quality>) -> LinkReport {
+        let rates = peer.and_then(|peer| self.rates.get(peer)).copied().unwrap_or_default();
+        let connected = peer.is_some_and(|peer| self.connected.contains_key(peer));
+        LinkReport {
+            loss_percent: probed.map(|link| link.loss_percent),
+            received_kbps: rates.received / 125,
+            sent_kbps: rates.sent / 125,
+            last_seen_s: probed.map(|link| link.heard.elapsed().as_secs()).or(connected.then_some(0)),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::links::{self, Exchanged, Sockets};
 use crate::overlay::{Overlay, Sighting, View};
 
 use super::{MeetingRoom, Mesh, Met, Others, Own, Swarm, Table, meetings};
@@ -62,6 +63,8 @@ enum Seen {
     OfferedMet(SsbPeer),
     Introduced(FeedId, FeedId),
     Dialled(PeerId, Vec<SocketAddr>),
+    Lost(FeedId, IpAddr),
+    Disconnected(PeerId, IpAddr),
 }
 
 /// A swarm and a peer book that tell what they were asked for.
@@ -85,6 +88,15 @@ impl Swarm for Recorder {
         Ok(())
     }
 
+    async fn disconnect_from(&self, peer: &PeerId, address: IpAddr) {
+        self.connected.lock().unwrap().remove(peer);
+        self.seen.send(Seen::Disconnected(peer.clone(), address)).await.unwrap();
+    }
+
+    fn exchanged(&self) -> HashMap<PeerId, Exchanged> {
+        HashMap::new()
+    }
+
     fn connected(&self) -> HashMap<PeerId, Option<Duration>> {
         self.connected.lock().unwrap().iter().map(|peer| (peer.clone(), None)).collect()
     }
@@ -97,6 +109,10 @@ impl PeerBook for Recorder {
 
     fn offer_met(&self, peer: SsbPeer) {
         self.seen.try_send(Seen::OfferedMet(peer)).unwrap();
+    }
+
+    fn lost(&self, feed: FeedId, address: IpAddr) {
+        self.seen.try_send(Seen::Lost(feed, address)).unwrap();
     }
 
     fn replicate(&self, feed: FeedId) {
@@ -123,6 +139,10 @@ fn others(recorder: &Arc<Recorder>, table: &Arc<Table>) -> Others {
 
 impl Fixture {
     fn start(addresses: &[SocketAddr]) -> Self {
+        Self::start_with(addresses, Sockets::none())
+    }
+
+    fn start_with(addresses: &[SocketAddr], sockets: Sockets) -> Self {
         let (sender, seen) = mpsc::channel(64);
         let recorder = Arc::new(Recorder { seen: sender, connected: Mutex::default(), announced: Mutex::default() });
         let (table, cancel) = (Arc::<Table>::default(), CancellationToken::new());
@@ -131,7 +151,9 @@ impl Fixture {
         let (meetings, met) = meetings();
         let others = others(&recorder, &table);
         let (sightings, seen_overlays) = mpsc::channel(1);
-        let mesh = Mesh::new(addresses, own, others, met, seen_overlays);
+        let (links, probes) = links::start(sockets);
+        tokio::spawn(probes.run(cancel.clone()));
+        let mesh = Mesh::new(addresses, own, others, met, seen_overlays, links);
         tokio::spawn(mesh.run(cancel.clone()));
         Self { recorder, seen, table, meetings, sightings, cancel }
     }
@@ -202,7 +224,9 @@ fn a_peer_met_at_a_link_local_address_is_looked_after_at_another_one_too_and_sho
     let seen = mpsc::channel(8).0;
     let recorder = Arc::new(Recorder { seen, connected: Mutex::default(), announced: Mutex::default() });
     let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
-    let mut mesh = Mesh::new(Vec::new(), own, others(&recorder, &Arc::default()), meetings().1, mpsc::channel(1).1);
+    let (links, _probes) = links::start(Sockets::none());
+    let mut mesh =
+        Mesh::new(Vec::new(), own, others(&recorder, &Arc::default()), meetings().1, mpsc::channel(1).1, links);
     let now = std::time::Instant::now();
     let met = |address: &str| Met { feed: FeedId([2; 32]), address: address.parse().unwrap() };
     let answer = |mesh: &mut Mesh, entry: u64| {
@@ -294,4 +318,32 @@ async fn a_peer_that_is_not_there_is_reported_with_the_reason() {
     };
     assert_eq!(report.state, PeerState::Unreachable);
     assert!(report.last_error.unwrap().contains("cannot reach it"));
+}
+
+#[tokio::test]
+async fn connections_over_a_dead_link_are_closed_and_made_anew() {
+    // The node answers probes where it listens for IPFS.
+    let (neighbour, probed) = Sockets::on_loopback();
+    let mut node = info(2);
+    node.ipfs.port = probed.port();
+    let address = serve(Arc::new(Mutex::new(node))).await;
+    let answering = CancellationToken::new();
+    let (_kept, task) = links::start(neighbour);
+    let task = tokio::spawn(task.run(answering.clone()));
+    let mut fixture = Fixture::start_with(&[address], Sockets::on_loopback().0);
+    let dialled = Seen::Dialled(peer_id(2), vec![probed]);
+    while fixture.next().await != dialled {}
+    let link = async |fixture: &Fixture| loop {
+        match fixture.table.reports().pop() {
+            Some(report) if report.link.loss_percent.is_some() => break report,
+            _ => tokio::task::yield_now().await,
+        }
+    };
+    let report = link(&fixture).await;
+    assert_eq!((report.link.loss_percent, report.state), (Some(0), PeerState::Connected));
+    answering.cancel();
+    task.await.unwrap();
+    assert_eq!(fixture.next().await, Seen::Lost(FeedId([2; 32]), address.ip()));
+    while fixture.next().await != Seen::Disconnected(peer_id(2), address.ip()) {}
+    while fixture.next().await != dialled {}
 }

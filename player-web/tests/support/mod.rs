@@ -460,6 +460,7 @@ impl NodeStatus for FakeNode {
             state: PeerState::Connecting,
             rtt_ms: None,
             last_error: Some("no route".to_owned()),
+            link: stream_model::LinkReport::default(),
         }]
     }
 

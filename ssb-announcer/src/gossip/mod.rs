@@ -25,7 +25,7 @@ use stream_model::{FeedId, Meetings, PeerBook, SsbPeer};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 pub use self::exercise::exercise;
 use self::serving::PlaceGuard;
@@ -220,6 +220,14 @@ impl PeerBook for Gossip {
     fn answers_again(&self, feed: FeedId) {
         if self.shared.state().peers.handle_answers_again(feed, Instant::now()) {
             self.shared.changed.notify_one();
+        }
+    }
+
+    fn lost(&self, feed: FeedId, address: IpAddr) {
+        let state = self.shared.state();
+        if let Some(cancel) = state.peers.connection_at(&feed, address).and_then(|id| state.cancels.get(&id)) {
+            debug!(%feed, "the link to an SSB peer is dead");
+            cancel.cancel();
         }
     }
 

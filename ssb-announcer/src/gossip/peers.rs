@@ -334,6 +334,12 @@ impl Peers {
         self.known.get(feed).is_some_and(|known| !known.heard.is_empty())
     }
 
+    /// The connection to a peer, if it is at this address.
+    pub fn connection_at(&self, feed: &FeedId, address: IpAddr) -> Option<ConnectionId> {
+        let id = self.current.get(feed).copied()?;
+        self.live.get(&id).filter(|live| live.address.ip() == address).map(|_| id)
+    }
+
     /// Where a connected peer is heard to be besides, if its connection is at a link-local address of IPv6, which other
     /// protocols than SSB cannot name.
     pub fn other_place(&self, feed: &FeedId) -> Option<SocketAddr> {
