@@ -39,7 +39,7 @@ check: deps web ## formatting, lints of every language, and that the lock file i
 
 .PHONY: bench
 bench: deps web ## benchmarks of the hot paths (docs/benchmarks.md keeps the figures)
-	@scripts/need.sh "the benchmarks" $(demo_packages)
+	@scripts/need.sh "the benchmarks" $(demo_packages) iproute2 iperf3
 	@scripts/npm-ci.sh tests/js
 	@scripts/npm-ci.sh ssb-announcer/benches/javascript
 	cargo bench --workspace --locked --bench '*' -- $(BENCH)

@@ -230,7 +230,7 @@ impl Node {
             },
             web_port: web_address.port(),
             router: router.clone(),
-            records: OwnRecords::new(ssb.signer()),
+            records: OwnRecords::new(ssb.signer(), config.web.listen.ip()),
             ssb: ssb.clone(),
             publishing: streamer.reporter(),
             stopping: stop_streamer.clone(),

@@ -72,6 +72,8 @@ pub(super) fn is_dialable(address: IpAddr) -> bool {
 /// Makes this node's own record.
 pub struct OwnRecords {
     signer: Arc<dyn NodeSigner>,
+    /// Where the HTTP listener listens: all addresses where it is unspecified.
+    listen: IpAddr,
     last: Mutex<Option<Last>>,
 }
 
@@ -88,9 +90,9 @@ impl fmt::Debug for OwnRecords {
 }
 
 impl OwnRecords {
-    /// Signed by this node.
-    pub fn new(signer: Arc<dyn NodeSigner>) -> Self {
-        Self { signer, last: Mutex::default() }
+    /// Signed by this node, whose HTTP server listens at this address; the unspecified one stands for all.
+    pub fn new(signer: Arc<dyn NodeSigner>, listen: IpAddr) -> Self {
+        Self { signer, listen, last: Mutex::default() }
     }
 
     /// The record of what this node says of itself, with the addresses that the machine has now.
@@ -115,7 +117,7 @@ impl OwnRecords {
             peer: info.ipfs.peer.clone(),
             community: info.community.clone(),
             sequence: before.map_or(0, |(statement, _)| statement.sequence),
-            addresses: addresses().into_iter().filter(|address| is_dialable(*address)).take(MAX_ADDRESSES).collect(),
+            addresses: addresses().into_iter().filter(|address| self.serves(*address)).take(MAX_ADDRESSES).collect(),
             web: info.web.port,
         };
         let unchanged = before.filter(|(before, _)| **before == statement).map(|(_, record)| record.clone());
@@ -126,6 +128,12 @@ impl OwnRecords {
         });
         *last = Some(Last { at: now, statement, record: record.clone() });
         record
+    }
+
+    fn serves(&self, address: IpAddr) -> bool {
+        // A listener on `::` takes IPv4 too.
+        let of_any = self.listen.is_unspecified() && (self.listen.is_ipv6() || address.is_ipv4());
+        is_dialable(address) && (of_any || self.listen == address)
     }
 
     fn sign(&self, statement: &Statement) -> NodeRecord {
@@ -154,6 +162,8 @@ pub(super) mod tests {
     use stream_model::{IpfsInfo, SsbInfo, WebInfo};
 
     use super::*;
+
+    const ANY: IpAddr = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
 
     pub(in crate::mesh) struct TestSigner(SigningKey);
 
@@ -192,7 +202,7 @@ pub(super) mod tests {
 
     /// A record of a node with these addresses.
     pub(in crate::mesh) fn record(seed: u8, sequence: u64, addresses: &[&str]) -> NodeRecord {
-        let records = OwnRecords::new(Arc::new(TestSigner::new(seed)));
+        let records = OwnRecords::new(Arc::new(TestSigner::new(seed)), ANY);
         let addresses = || addresses.iter().map(|text| text.parse().unwrap()).collect();
         records.record_at(&info(seed), addresses, WallTime(sequence), Instant::now())
     }
@@ -233,8 +243,20 @@ pub(super) mod tests {
             addresses: all.iter().map(|text| text.parse().unwrap()).collect(),
             ..verify(&record(1, 1, &[])).unwrap()
         };
-        let believed = verify(&OwnRecords::new(Arc::new(TestSigner::new(1))).sign(&hostile)).unwrap();
+        let believed = verify(&OwnRecords::new(Arc::new(TestSigner::new(1)), ANY).sign(&hostile)).unwrap();
         assert_eq!(believed.addresses.len(), mesh.len());
+    }
+
+    #[test]
+    fn only_where_it_listens_is_told() {
+        let told = |listen: &str| {
+            let records = OwnRecords::new(Arc::new(TestSigner::new(1)), listen.parse().unwrap());
+            let addresses = || ["10.0.0.1", "fc12::1"].map(|text| text.parse().unwrap()).to_vec();
+            verify(&records.record_at(&info(1), addresses, WallTime(1), Instant::now())).unwrap().addresses
+        };
+        assert_eq!(told("127.0.0.1"), [] as [IpAddr; 0]);
+        assert_eq!(told("fc12::1"), ["fc12::1".parse::<IpAddr>().unwrap()]);
+        assert_eq!((told("0.0.0.0").len(), told("::").len()), (1, 2));
     }
 
     #[test]
@@ -254,7 +276,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_record_changes_with_the_addresses_and_its_number_never_falls() {
-        let records = OwnRecords::new(Arc::new(TestSigner::new(1)));
+        let records = OwnRecords::new(Arc::new(TestSigner::new(1)), ANY);
         let start = Instant::now();
         let at = |seconds, wall, address: &str| {
             let addresses = || vec![address.parse().unwrap()];
