@@ -54,6 +54,11 @@ pub(crate) fn secret_file(data_dir: &Path) -> PathBuf {
     data_dir.join("identity/secret")
 }
 
+/// The secret of the private community of the node that uses a data directory; none for a node in the open one.
+pub(crate) fn community_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("identity/community")
+}
+
 /// The feeds of the node that uses a data directory.
 pub(crate) fn feed_database(data_dir: &Path) -> PathBuf {
     data_dir.join("ssb.sqlite3")

@@ -2,6 +2,7 @@
 
 mod admin_token;
 mod cli;
+mod community;
 mod config;
 mod control;
 mod data_dir;

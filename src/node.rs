@@ -12,7 +12,6 @@ use listener::Listener;
 use node_router::{MeshConfig, NodeRouter, OwnRecords, PeerAddress, UploadLimits};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
-use ssb_announcer::handshake::NetworkKey;
 use ssb_announcer::identity::Machine;
 use stream_model::{Directory, FeedId, Listen, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys};
 use streamer::broadcast::SystemClock;
@@ -24,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::admin_token;
+use crate::community::Community;
 use crate::config::{Config, Mirror, Rate};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ use crate::host_lock::HostLock;
 use crate::output;
 use crate::overlays::overlays;
 use crate::picture;
-use crate::status::{OPEN_COMMUNITY, Parts, Status};
+use crate::status::{Parts, Status};
 use crate::web_address::web_addresses;
 
 /// A node ends within five seconds of being asked to; what does not, is left behind.
@@ -98,6 +98,7 @@ pub(crate) fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<()> {
 /// Tells the person at the terminal, and whoever supervises it, that the node serves.
 fn write_ready(report: &NodeReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "meshstream {}, node {}", report.node.version, report.node.name)?;
+    writeln!(out, "  member   of {}", output::community(&report.community))?;
     for address in &report.listen.rtmp {
         let url = format!("rtmp://{}/live/NAME?key=KEY", reachable(address));
         writeln!(out, "  publish  {url}  ('meshstream key add NAME' makes a key)")?;
@@ -146,9 +147,9 @@ fn mesh_peers(config: &Config) -> anyhow::Result<Vec<PeerAddress>> {
     config.mesh.peers.iter().map(parse).collect()
 }
 
-fn mesh_config(config: &Config, feed: FeedId) -> anyhow::Result<MeshConfig> {
+fn mesh_config(config: &Config, community: &Community, feed: FeedId) -> anyhow::Result<MeshConfig> {
     let (peers, overlays) = (mesh_peers(config)?, overlays(&config.mesh)?);
-    Ok(MeshConfig { peers, feed, community: OPEN_COMMUNITY.to_owned(), overlays })
+    Ok(MeshConfig { peers, feed, community: community.name(), overlays })
 }
 
 pub(crate) fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
@@ -186,10 +187,11 @@ impl Node {
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
         let data_dir = DataDir::lock(&config.node.data_dir)?;
         let path = data_dir.path().to_owned();
+        let community = Community::load(&path)?;
         let token_file = config.web.admin_token_file.clone().unwrap_or_else(|| admin_token_file(&path));
         let admin_token = admin_token::load_or_create(&token_file)?;
         let host_lock = HostLock::of_secret(&secret_file(&path))?;
-        let router = Arc::new(NodeRouter::start(router_config(config, &path)).await?);
+        let router = Arc::new(NodeRouter::start(router_config(config, &community, &path)).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
         let listener = Listener::bind(config.web.listen, &config.web.devices).map_err(|error| {
             let address = config.web.listen;
@@ -198,7 +200,7 @@ impl Node {
             )
         })?;
         let web_address = listener.local_addr();
-        let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &path, web_address)?).await?);
+        let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &community, &path, web_address)?).await?);
         let host_lock = match host_lock {
             Some(lock) => lock,
             // The identity is new.
@@ -222,6 +224,7 @@ impl Node {
 
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
+            community: community.name(),
             listen: Listen {
                 rtmp: vec![streamer.rtmp_addr().to_string()],
                 ssb: vec![ssb.local_address().to_string()],
@@ -264,7 +267,7 @@ impl Node {
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 
-        router.run_mesh(mesh_config(config, ssb.id())?, ssb.peer_book(), ssb.neighbours())?;
+        router.run_mesh(mesh_config(config, &community, ssb.id())?, ssb.peer_book(), ssb.neighbours())?;
         ssb.tell_of_meetings(router.meetings());
         Ok(Self {
             status,
@@ -340,7 +343,7 @@ fn flatten(joined: Result<Result<(), StreamerError>, tokio::task::JoinError>) ->
     Ok(joined.context("the streamer failed")??)
 }
 
-fn router_config(config: &Config, path: &Path) -> node_router::Config {
+fn router_config(config: &Config, community: &Community, path: &Path) -> node_router::Config {
     node_router::Config {
         data_dir: path.to_owned(),
         ipfs_listen: config.ipfs.listen.clone(),
@@ -351,29 +354,25 @@ fn router_config(config: &Config, path: &Path) -> node_router::Config {
             total: config.mesh.max_upload.map(Rate::bytes_per_second),
             per_peer: config.mesh.max_upload_per_peer.map(Rate::bytes_per_second),
         },
-        swarm_key: None,
+        swarm_key: community.swarm_key(),
     }
 }
 
 /// Finds SSB peers as a running node does, for commands that run in its place.
 pub(crate) async fn find_peers(
     config: &Config,
+    community: &Community,
     data_dir: &DataDir,
     feed: FeedId,
     book: Arc<dyn PeerBook>,
 ) -> anyhow::Result<NodeRouter> {
-    let router = NodeRouter::start(router_config(config, data_dir.path())).await?;
-    router.run_mesh(mesh_config(config, feed)?, book, None)?;
+    let router = NodeRouter::start(router_config(config, community, data_dir.path())).await?;
+    router.run_mesh(mesh_config(config, community, feed)?, book, None)?;
     Ok(router)
 }
 
-/// The key of the SSB network of this node's community.
-pub(crate) fn network_key() -> NetworkKey {
-    NetworkKey::MAIN
-}
-
 /// How SSB peers are found on a LAN; `None` where they are not to be.
-pub(crate) fn lan_discovery(config: &Config) -> Option<ssb_announcer::discovery::Config> {
+pub(crate) fn lan_discovery(config: &Config, community: &Community) -> Option<ssb_announcer::discovery::Config> {
     let confined = || config.ssb.devices.iter().map(ToString::to_string);
     // Peers that are found on other devices could not connect back.
     let interfaces: Vec<String> = match config.mesh.interfaces.as_slice() {
@@ -382,7 +381,9 @@ pub(crate) fn lan_discovery(config: &Config) -> Option<ssb_announcer::discovery:
         named => confined().filter(|device| named.contains(device)).collect(),
     };
     let nowhere = interfaces.is_empty() && !config.ssb.devices.is_empty();
-    let discovery = ssb_announcer::discovery::Config { interfaces, ..ssb_announcer::discovery::Config::default() };
+    // What is said in the clear is for everybody, as the open community is.
+    let plain = *community == Community::Open;
+    let discovery = ssb_announcer::discovery::Config { interfaces, plain, ..Default::default() };
     (config.mesh.lan_discovery && !nowhere).then_some(discovery)
 }
 
@@ -390,7 +391,12 @@ pub(crate) fn lan_discovery(config: &Config) -> Option<ssb_announcer::discovery:
 /// tell what there is long after there is no room for segments.
 const FEEDS_OF_RESERVE: u64 = 8;
 
-fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<ssb_announcer::Config> {
+fn ssb_config(
+    config: &Config,
+    community: &Community,
+    path: &Path,
+    web: SocketAddr,
+) -> anyhow::Result<ssb_announcer::Config> {
     Ok(ssb_announcer::Config {
         secret: secret_file(path),
         machine: Machine::this(),
@@ -398,10 +404,10 @@ fn ssb_config(config: &Config, path: &Path, web: SocketAddr) -> anyhow::Result<s
         gossip: ssb_announcer::gossip::Config {
             listen: config.ssb.listen,
             devices: config.ssb.devices.clone(),
-            network_key: network_key(),
+            network_key: community.network_key(),
             ..ssb_announcer::gossip::Config::default()
         },
-        discovery: lan_discovery(config),
+        discovery: lan_discovery(config, community),
         keep_free: config.storage.reserve.as_u64() / FEEDS_OF_RESERVE,
         peers: ssb_peers(config)?,
         hops: config.ssb.hops,

@@ -9,6 +9,16 @@ pub(crate) fn print(answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> an
     print_to(&mut io::stdout().lock(), answer)
 }
 
+/// A community, by what names it in public, for people: who compares two needs no more of a hash.
+pub(crate) fn community(name: &str) -> String {
+    match name.get(..COMMUNITY_DIGITS) {
+        Some(digits) => format!("the private community {digits}…"),
+        None => format!("the {name} community"),
+    }
+}
+
+const COMMUNITY_DIGITS: usize = 8;
+
 /// A reader that has seen enough, such as `head`, is no failure.
 fn print_to(output: &mut dyn Write, answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     match answer(output).and_then(|()| output.flush()) {

@@ -17,12 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::links;
 
-/// The community of nodes without a secret.
-pub(crate) const OPEN_COMMUNITY: &str = "open";
-
 /// What the status is gathered from.
 pub(crate) struct Parts {
     pub(crate) name: String,
+    pub(crate) community: String,
     pub(crate) listen: Listen,
     pub(crate) web_port: u16,
     pub(crate) router: Arc<NodeRouter>,
@@ -78,7 +76,7 @@ impl NodeStatus for Status {
         let info = NodeInfo {
             name,
             version,
-            community: OPEN_COMMUNITY.to_owned(),
+            community: self.parts.community.clone(),
             ssb: SsbInfo { feed, port: self.parts.ssb.local_address().port() },
             ipfs: IpfsInfo { peer, port: self.parts.router.ipfs_port().unwrap_or(0) },
             web: WebInfo { port: self.parts.web_port },
@@ -91,6 +89,7 @@ impl NodeStatus for Status {
     async fn report(&self) -> NodeReport {
         NodeReport {
             node: self.identity(),
+            community: self.parts.community.clone(),
             listen: self.parts.listen.clone(),
             storage: self.parts.router.storage_report(),
             publishing: self.parts.publishing.publishing(),

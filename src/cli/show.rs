@@ -12,7 +12,7 @@ use super::Output;
 use crate::config::Config;
 use crate::control::Client;
 use crate::links;
-use crate::output::print;
+use crate::output::{self, print};
 
 /// The part of `/api/v1/broadcasts` that is shown.
 #[derive(Debug, Deserialize)]
@@ -46,6 +46,7 @@ pub(crate) async fn streams(config: &Config, output: Output) -> anyhow::Result<(
 
 fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) -> io::Result<()> {
     writeln!(out, "{}, meshstream {}", printable(&report.node.name), report.node.version)?;
+    writeln!(out, "  member    of {}", output::community(&report.community))?;
     writeln!(out, "  feed      {}", report.node.feed)?;
     writeln!(out, "  peer      {}", report.node.peer)?;
     for (what, addresses) in [

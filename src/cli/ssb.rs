@@ -9,12 +9,14 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::json;
 use ssb_announcer::discovery;
+use ssb_announcer::handshake::NetworkKey;
 use ssb_announcer::identity::{Identity, IdentityError, Machine, Place};
 use ssb_announcer::recovery::{self, Answer, Found, Offers, Patience, Recovered};
 use stream_model::NodeReport;
 use tokio_util::sync::CancellationToken;
 
 use super::{Output, show};
+use crate::community::Community;
 use crate::config::Config;
 use crate::control::{Client, Connection};
 use crate::data_dir::{DataDir, feed_database, secret_file};
@@ -148,10 +150,13 @@ async fn look(
 ) -> anyhow::Result<Found> {
     let (offers, found) = recovery::offers();
     node::ssb_peers(config)?.iter().for_each(|peer| offers.offer_configured(peer));
-    let router = node::find_peers(config, data_dir, identity.id(), Arc::new(offers.clone())).await?;
+    let community = Community::load(data_dir.path())?;
+    let network = community.network_key();
+    let router = node::find_peers(config, &community, data_dir, identity.id(), Arc::new(offers.clone())).await?;
     let stop = CancellationToken::new();
-    let lan = node::lan_discovery(config).map(|lan| hear(lan, identity.clone(), offers, stop.clone()));
-    let looked = recovery::look(node::network_key(), identity.clone(), found, patience, |answer| {
+    let lan = node::lan_discovery(config, &community)
+        .map(|lan| hear(lan, identity.clone(), network.clone(), offers, stop.clone()));
+    let looked = recovery::look(network, identity.clone(), found, patience, |answer| {
         if !output.json {
             // What cannot be printed is no reason to stop looking.
             let _not_printed = print_answer(answer);
@@ -169,11 +174,12 @@ async fn look(
 fn hear(
     lan: ssb_announcer::discovery::Config,
     identity: Identity,
+    network: NetworkKey,
     offers: Offers,
     stop: CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
-        if let Err(error) = recovery::hear(lan, identity, node::network_key(), offers, stop).await {
+        if let Err(error) = recovery::hear(lan, identity, network, offers, stop).await {
             tracing::warn!(%error, "cannot look for peers on the LAN");
         }
     })

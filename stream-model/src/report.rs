@@ -107,6 +107,9 @@ pub struct NodeIdentity {
 pub struct NodeReport {
     /// Who this is.
     pub node: NodeIdentity,
+    /// Its community, as in [`NodeInfo`].
+    #[serde(default)]
+    pub community: String,
     /// Where it listens, with real port numbers.
     pub listen: Listen,
     /// Its storage.

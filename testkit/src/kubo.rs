@@ -18,18 +18,19 @@ pub struct Kubo {
 }
 
 impl Kubo {
-    /// Starts it with a fresh repository.
+    /// Starts it with a fresh repository, and in a private network with the 64 hexadecimal digits of a swarm key.
     ///
     /// # Errors
     /// Where it is not installed.
-    pub async fn start() -> Result<Self> {
+    pub async fn start(swarm_key: Option<&str>) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let python = repository().join(".tools/kubo/bin/python");
         let mut command = Command::new(&python);
         command
             .arg(repository().join("tests/kubo/kubo_node.py"))
             .arg(home.path().join("repo"))
-            .arg("/ip4/127.0.0.1/tcp/0");
+            .arg("/ip4/127.0.0.1/tcp/0")
+            .args(swarm_key);
         let mut driver = JsonChild::spawn("Kubo", command, &python)?;
         driver.until("its start", |line| line["peer"].as_str().map(drop)).await?;
         Ok(Self { driver, next: 0, _home: home })

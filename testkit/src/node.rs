@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, Command};
 use tokio_tungstenite::WebSocketStream;
@@ -37,6 +37,10 @@ pub struct Settings {
     pub allow: Vec<String>,
     /// `mesh.peers`.
     pub peers: Vec<String>,
+    /// `ssb.peers`.
+    pub ssb_peers: Vec<String>,
+    /// The invite to the private community that it joins before its first start.
+    pub community: Option<String>,
     /// `mesh.mirror = "all"`.
     pub mirror_all: bool,
     /// Where it runs; among the tests themselves where `None`.
@@ -74,6 +78,10 @@ impl Node {
         let home = tempfile::tempdir()?;
         let mut node =
             Self { binary: binary.into(), settings, ports: Ports::default(), home, child: None, status: Value::Null };
+        if let Some(invite) = node.settings.community.clone() {
+            std::fs::write(node.config_path(), node.config()?)?;
+            node.cli_with(&["community", "join", "-"], &invite).await?;
+        }
         node.spawn().await?;
         Ok(node)
     }
@@ -124,8 +132,19 @@ impl Node {
     }
 
     fn config(&self) -> Result<String> {
-        let Settings { name, image, target_duration, grace, allow, peers, mirror_all, namespace, yggdrasil_admin } =
-            &self.settings;
+        let Settings {
+            name,
+            image,
+            target_duration,
+            grace,
+            allow,
+            peers,
+            ssb_peers,
+            mirror_all,
+            namespace,
+            yggdrasil_admin,
+            community: _,
+        } = &self.settings;
         let Ports { rtmp, web, ssb, ipfs } = self.ports;
         let among_others = namespace.is_none();
         let mirror = if *mirror_all { "all" } else { "watched" };
@@ -141,9 +160,10 @@ impl Node {
         writeln!(text, "[mesh]\ncjdns_admin = \"\"\nyggdrasil_admin = {yggdrasil:?}")?;
         writeln!(text, "peers = {peers:?}\nmirror = {mirror:?}")?;
         writeln!(text, "lan_discovery = {}", !among_others && yggdrasil_admin.is_none())?;
+        writeln!(text, "[ssb]\npeers = {ssb_peers:?}")?;
         if among_others {
+            writeln!(text, "listen = \"127.0.0.1:{ssb}\"")?;
             writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
-            writeln!(text, "[ssb]\nlisten = \"127.0.0.1:{ssb}\"")?;
             writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
         }
         writeln!(text, "[ingest]\nallow = {allow:?}")?;
@@ -179,7 +199,19 @@ impl Node {
     /// # Errors
     /// Where the command fails; its standard error is in the error.
     pub async fn cli(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command().args(arguments).stdin(Stdio::null()).output().await?;
+        self.cli_with(arguments, "").await
+    }
+
+    /// The same, with a text on its standard input.
+    async fn cli_with(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut stdin = child.stdin.take().context("no standard input")?;
+        // A command that reads nothing may have ended.
+        let _unread = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let output = child.wait_with_output().await?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
     }

@@ -20,7 +20,7 @@ async fn a_kubo_reads_a_live_manifest_by_its_cid() -> Result<()> {
     let listing = a.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
     let manifest = listing["manifest"].as_str().context("no manifest is announced")?;
 
-    let mut kubo = Kubo::start().await?;
+    let mut kubo = Kubo::start(None).await?;
     kubo.connect(&a.ipfs_multiaddr()).await?;
     let folder = tempfile::tempdir()?;
     let whole = folder.path().join("manifest");

@@ -481,6 +481,7 @@ fn report() -> NodeReport {
             peer: "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse().unwrap(),
             version: "0.1.0".to_owned(),
         },
+        community: "open".to_owned(),
         listen: Listen::default(),
         storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1, disk_full: false },
         publishing: vec![Publishing { name: "hall".parse().unwrap(), broadcast: None, kbps: 3000 }],

@@ -11,6 +11,7 @@ pub(crate) mod crypto;
 pub mod state;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use base64::Engine;
@@ -67,6 +68,9 @@ pub enum HandshakeError {
     /// The peer's hello does not carry our network key's authenticator.
     #[error("the peer is in another network: compare the network keys")]
     WrongNetwork,
+    /// The peer closed the connection at our hello, as a server of another network does.
+    #[error("the peer hung up on this node's first word: it is of another community, or has no place for this node")]
+    HungUp,
     /// A key of the peer is of low order, so that a shared secret would be known to anyone.
     #[error("the peer sent a key of low order")]
     WeakKey,
@@ -98,7 +102,8 @@ where
     in_time(async {
         let (hello, state) = AwaitingServerHello::new(network, identity, server, StaticSecret::random_from_rng(OsRng))?;
         send(stream, &hello).await?;
-        let (authenticate, state) = state.handle_server_hello(&receive::<HELLO, _>(stream).await?)?;
+        let answer = receive::<HELLO, _>(stream).await.map_err(hung_up)?;
+        let (authenticate, state) = state.handle_server_hello(&answer)?;
         send(stream, &authenticate).await?;
         state.handle_server_accept(&receive::<SERVER_ACCEPT, _>(stream).await?)
     })
@@ -147,4 +152,32 @@ async fn receive<const N: usize, S: AsyncRead + Unpin>(stream: &mut S) -> Result
     let mut message = [0; N];
     stream.read_exact(&mut message).await?;
     Ok(message)
+}
+
+fn hung_up(error: HandshakeError) -> HandshakeError {
+    match error {
+        HandshakeError::Io(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+            HandshakeError::HungUp
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+
+    #[tokio::test]
+    async fn a_client_of_another_network_is_hung_up_on_and_both_know_why() {
+        let (client, server) = (Identity::generate(), Identity::generate());
+        let (mut here, mut there) = tokio::io::duplex(1024);
+        let private = NetworkKey::new([7; 32]);
+        let (dialled, accepted) =
+            tokio::join!(authenticate_client(&mut here, &private, client.signing_key(), server.id()), async move {
+                authenticate_server(&mut there, &NetworkKey::MAIN, server.signing_key()).await
+            });
+        assert!(matches!(dialled, Err(HandshakeError::HungUp)));
+        assert!(matches!(accepted, Err(HandshakeError::WrongNetwork)));
+    }
 }
