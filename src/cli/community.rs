@@ -132,7 +132,7 @@ impl Change {
             return show::print_json(&document);
         }
         print(|out| {
-            writeln!(out, "This node is of {}, {}.", output::community(&name), self.from_when())?;
+            writeln!(out, "This node is of {}, {}.", output::community(&name), self.when())?;
             if let Some(invite) = invite {
                 writeln!(out)?;
                 writeln!(out, "  {invite}")?;
@@ -150,7 +150,7 @@ impl Change {
         })
     }
 
-    fn from_when(self) -> &'static str {
+    fn when(self) -> &'static str {
         if self.running { "once the node that runs here is restarted" } else { "from its next start on" }
     }
 }
