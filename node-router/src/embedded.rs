@@ -152,9 +152,11 @@ impl Swarm for Embedded {
         self.node.dial(peer, multiaddrs(addresses)).await.map_err(|error| error.to_string())
     }
 
-    async fn disconnect_from(&self, peer: &PeerId, address: IpAddr) {
-        if let Some(peer) = to_libp2p(peer) {
-            self.node.disconnect_from(peer, address).await;
+    async fn disconnect(&self, peer: &PeerId, address: Option<IpAddr>) {
+        let Some(peer) = to_libp2p(peer) else { return };
+        match address {
+            Some(address) => self.node.disconnect_from(peer, address).await,
+            None => self.node.disconnect(peer).await,
         }
     }
 

@@ -270,8 +270,9 @@ pub trait PeerBook: Send + Sync {
         let _offered_is_enough = feed;
     }
 
-    /// The link to this peer at this address is dead: a connection there is closed, and the peer dialled again.
-    fn lost(&self, feed: FeedId, address: IpAddr) {
+    /// The link to this peer at this address is dead, or all links to it: a connection there is closed, and the peer dialled
+    /// again.
+    fn lost(&self, feed: FeedId, address: Option<IpAddr>) {
         let _found_by_the_connection_itself = (feed, address);
     }
 

@@ -15,7 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,8 +54,8 @@ pub(crate) trait Swarm: Send + Sync + 'static {
     /// Connects to a peer at one of the addresses, within a bounded time.
     async fn dial(&self, peer: &PeerId, addresses: &[SocketAddr]) -> Result<(), String>;
 
-    /// Closes the connections to a peer, where all of them are at this address.
-    async fn disconnect_from(&self, peer: &PeerId, address: IpAddr);
+    /// Closes the connections to a peer, where all of them are at this address, or wherever they are.
+    async fn disconnect(&self, peer: &PeerId, address: Option<IpAddr>);
 
     /// Bytes of blocks exchanged with each connected peer since it connected.
     fn exchanged(&self) -> HashMap<PeerId, Exchanged>;
@@ -180,16 +180,21 @@ impl Mesh {
         if dead {
             counter!("meshstream_mesh_links_lost_total").increment(1);
         }
+        let feeds: Vec<FeedId> = self.entries.at(place).filter_map(|entry| entry.feed()).collect();
+        // Where nothing else answers of it, connections at addresses that cannot be probed are dead too.
+        let elsewhere: HashSet<FeedId> =
+            feeds.into_iter().filter(|feed| self.answers_elsewhere(*feed, place)).collect();
         for entry in self.entries.at(place) {
             let Some(info) = entry.peer.info() else { continue };
             let (feed, peer, up) = (info.ssb.feed, info.ipfs.peer.clone(), !dead);
             tracing::info!(name = info.name, %feed, up, "the link to a node has changed");
             if dead {
                 entry.peer.handle_lost(now);
-                self.others.book.lost(feed, place.ip());
+                let at = elsewhere.contains(&feed).then_some(place.ip());
+                self.others.book.lost(feed, at);
                 let swarm = self.others.swarm.clone();
                 self.work.spawn(async move {
-                    swarm.disconnect_from(&peer, place.ip()).await;
+                    swarm.disconnect(&peer, at).await;
                     Done::Disconnected
                 });
             } else {
@@ -197,6 +202,13 @@ impl Mesh {
                 self.others.book.answers_again(feed);
             }
         }
+    }
+
+    /// Whether a node answers probes at another place than this.
+    fn answers_elsewhere(&self, feed: FeedId, place: SocketAddr) -> bool {
+        let others = self.entries.iter().filter(|entry| entry.is_of(feed)).filter_map(Entry::probed_at);
+        let mut others = others.filter(|other| *other != place);
+        others.any(|other| self.links.measured.at(other).is_some_and(|quality| !quality.down))
     }
 
     fn announce(&self) {

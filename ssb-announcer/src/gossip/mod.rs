@@ -223,7 +223,7 @@ impl PeerBook for Gossip {
         }
     }
 
-    fn lost(&self, feed: FeedId, address: IpAddr) {
+    fn lost(&self, feed: FeedId, address: Option<IpAddr>) {
         let state = self.shared.state();
         if let Some(cancel) = state.peers.connection_at(&feed, address).and_then(|id| state.cancels.get(&id)) {
             debug!(%feed, "the link to an SSB peer is dead");

@@ -334,10 +334,11 @@ impl Peers {
         self.known.get(feed).is_some_and(|known| !known.heard.is_empty())
     }
 
-    /// The connection to a peer, if it is at this address.
-    pub fn connection_at(&self, feed: &FeedId, address: IpAddr) -> Option<ConnectionId> {
+    /// The connection to a peer, if it is at this address, or at any.
+    pub fn connection_at(&self, feed: &FeedId, address: Option<IpAddr>) -> Option<ConnectionId> {
         let id = self.current.get(feed).copied()?;
-        self.live.get(&id).filter(|live| live.address.ip() == address).map(|_| id)
+        let live = self.live.get(&id)?;
+        address.is_none_or(|address| live.address.ip() == address).then_some(id)
     }
 
     /// Where a connected peer is heard to be besides, if its connection is at a link-local address of IPv6, which other
