@@ -146,6 +146,20 @@ pub trait ContentFetcher: Send + Sync {
     /// Fetches, verifies, stores and claims the DAG below a root; returns at once where it is held already. May be
     /// cancelled: what arrived stays for the next try.
     async fn fetch(&self, request: FetchRequest) -> Result<StoredContent, FetchError>;
+
+    /// How far the fetch of a root is; `None` where none runs, or nothing of it is here yet.
+    fn progress(&self, root: &Cid) -> Option<FetchProgress>;
+}
+
+/// How far a fetch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchProgress {
+    /// Bytes of blocks that are here.
+    pub bytes: u64,
+    /// How many there will be, as the root declares it.
+    pub total_bytes: u64,
+    /// How long ago the last of them came.
+    pub quiet_for: Duration,
 }
 
 /// A connected peer asks this node for a block, held here or not. Untrusted: anybody can ask for anything.

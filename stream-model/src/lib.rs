@@ -19,8 +19,8 @@ mod timeline;
 pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
 pub use blob::{BlobError, BlobStore};
 pub use content::{
-    Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchRequest,
-    NeighbourWant, NeighbourWants, Node, StoreError, StoredContent,
+    Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchProgress,
+    FetchRequest, NeighbourWant, NeighbourWants, Node, StoreError, StoredContent,
 };
 pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};

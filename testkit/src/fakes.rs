@@ -16,8 +16,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use stream_model::{
     AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Claim, ContentFetcher,
-    ContentReader, ContentStore, Directory, DirectoryChange, DirectoryEntry, FeedId, FetchError, FetchRequest, Listing,
-    MediaSegment, MediaSequence, MessageKey, Node, PeerId, StoreError, StoredContent,
+    ContentReader, ContentStore, Directory, DirectoryChange, DirectoryEntry, FeedId, FetchError, FetchProgress,
+    FetchRequest, Listing, MediaSegment, MediaSequence, MessageKey, Node, PeerId, StoreError, StoredContent,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -334,6 +334,10 @@ impl ContentFetcher for MemoryFetcher {
         self.here.claim(request.claim, request.root);
         let bytes = lock(&self.here.contents).bytes_of(&request.root).unwrap_or_default();
         Ok(StoredContent { cid: request.root, bytes })
+    }
+
+    fn progress(&self, _: &Cid) -> Option<FetchProgress> {
+        None
     }
 }
 

@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,10 +18,12 @@ use cid::Cid;
 use futures::future::BoxFuture;
 use metrics::counter;
 use stream_model::{
-    Claim, ContentFetcher, ContentLookup, FetchError, FetchRequest, Node, PeerId, StoreError, StoredContent,
+    Claim, ContentFetcher, ContentLookup, FetchError, FetchProgress, FetchRequest, Node, PeerId, StoreError,
+    StoredContent,
 };
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::storage::{InUse, Origin, Storage};
 use crate::unixfs;
@@ -50,8 +52,30 @@ pub(crate) trait Session: Send + Sync {
 pub(crate) struct Fetcher {
     storage: Storage,
     exchange: Arc<dyn BlockExchange>,
-    /// One lock for each root being fetched, so that a second request waits for the first one's work.
-    running: Mutex<HashMap<Cid, Weak<AsyncMutex<()>>>>,
+    /// One for each root being fetched.
+    running: Mutex<HashMap<Cid, Weak<Turn>>>,
+}
+
+/// A root that is being fetched.
+#[derive(Debug, Default)]
+struct Turn {
+    /// So that a second request waits for the first one's work.
+    lock: AsyncMutex<()>,
+    progress: Mutex<Option<Arrived>>,
+}
+
+/// What of a fetch is here.
+#[derive(Debug, Clone, Copy)]
+struct Arrived {
+    bytes: u64,
+    total_bytes: u64,
+    at: Instant,
+}
+
+impl Turn {
+    fn progress(&self) -> MutexGuard<'_, Option<Arrived>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Fetcher {
@@ -65,23 +89,23 @@ impl Fetcher {
         Self { storage, exchange, running: Mutex::default() }
     }
 
-    fn turn(&self, root: Cid) -> Arc<AsyncMutex<()>> {
+    fn turn(&self, root: Cid) -> Arc<Turn> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, turn| turn.strong_count() > 0);
         if let Some(turn) = running.get(&root).and_then(Weak::upgrade) {
             return turn;
         }
-        let turn = Arc::new(AsyncMutex::new(()));
+        let turn = Arc::new(Turn::default());
         running.insert(root, Arc::downgrade(&turn));
         turn
     }
 
     async fn fetch_in_turn(&self, request: &FetchRequest) -> Result<StoredContent, FetchError> {
         let turn = self.turn(request.root);
-        let _turn = turn.lock().await;
+        let _alone = turn.lock.lock().await;
         let mut tries = 1;
         loop {
-            match self.try_fetch(request).await {
+            match self.try_fetch(request, &turn).await {
                 Err(FetchError::Store(StoreError::NotFound(_))) if tries < TRIES => tries += 1,
                 done => return done,
             }
@@ -100,7 +124,7 @@ impl Fetcher {
         Ok(parsed.into())
     }
 
-    async fn try_fetch(&self, request: &FetchRequest) -> Result<StoredContent, FetchError> {
+    async fn try_fetch(&self, request: &FetchRequest, turn: &Turn) -> Result<StoredContent, FetchError> {
         let root = request.root;
         if let Some(held) = self.storage.child(root).await? {
             let in_use = self.storage.rely();
@@ -108,7 +132,8 @@ impl Fetcher {
             return Ok(StoredContent { cid: root, bytes: held.content_bytes });
         }
         let session = self.exchange.open(&request.providers);
-        let walk = Walk { storage: &self.storage, session, request, in_use: self.storage.rely(), total_bytes: 0 };
+        let in_use = self.storage.rely();
+        let walk = Walk { storage: &self.storage, session, request, turn, in_use, total_bytes: 0 };
         let (dag, in_use) = walk.run().await?;
         let (content, records) = dag.into_records(root).map_err(|error| FetchError::Malformed(error.to_string()))?;
         if content.content_bytes > request.max_bytes {
@@ -136,6 +161,13 @@ impl ContentFetcher for Fetcher {
         };
         counter!("meshstream_fetches_total", "outcome" => outcome).increment(1);
         result
+    }
+
+    fn progress(&self, root: &Cid) -> Option<FetchProgress> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = running.get(root).and_then(Weak::upgrade)?;
+        let Arrived { bytes, total_bytes, at } = (*turn.progress())?;
+        Some(FetchProgress { bytes, total_bytes, quiet_for: at.elapsed() })
     }
 }
 
@@ -176,6 +208,7 @@ struct Walk<'a> {
     storage: &'a Storage,
     session: Arc<dyn Session>,
     request: &'a FetchRequest,
+    turn: &'a Turn,
     in_use: InUse,
     total_bytes: u64,
 }
@@ -205,6 +238,12 @@ impl Walk<'_> {
                 }
             };
             self.count(&seen)?;
+            let bytes = self.total_bytes;
+            let mut arrived = self.turn.progress();
+            // The root comes first.
+            let total_bytes = arrived.map_or(seen.declared_bytes(), |arrived| arrived.total_bytes);
+            *arrived = Some(Arrived { bytes, total_bytes, at: Instant::now() });
+            drop(arrived);
             queue.extend(seen.missing().filter(|child| known.insert(*child)));
             if known.len() > MAX_BLOCKS {
                 return Err(FetchError::Malformed(format!("more than {MAX_BLOCKS} blocks")));

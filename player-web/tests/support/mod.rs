@@ -411,6 +411,10 @@ impl ContentFetcher for FakeNode {
             None => std::future::pending().await,
         }
     }
+
+    fn progress(&self, _: &Cid) -> Option<FetchProgress> {
+        None
+    }
 }
 
 #[async_trait]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
-    BroadcastId, BroadcastState, Claim, FetchError, Listing, MediaSegment, MediaSequence, PlaylistChange, WallTime,
+    BroadcastId, BroadcastState, Cid, Claim, FetchError, Listing, MediaSegment, MediaSequence, PlaylistChange, WallTime,
 };
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -18,8 +18,6 @@ use crate::manifest::{Head, LivePlaylist, LivePlaylistConfig, MediaPlaylist};
 
 /// Announced segments with which a playlist begins: hls.js starts two segments behind the edge.
 const JOIN_SEGMENTS: u64 = 2;
-/// Fetches of one broadcast at once: the newest, and what is late.
-const SLOTS: usize = 3;
 /// Target durations that a segment may be late before it is listed as a gap: about what a player has buffered.
 const PATIENCE_TARGETS: u32 = 2;
 /// At least this long: over a mesh even a short segment takes some round trips and a retry.
@@ -55,7 +53,7 @@ pub(super) struct Follower {
     next_unread: MediaSequence,
     wants: Wants,
     fetches: JoinSet<Fetched>,
-    running: HashMap<MediaSequence, AbortHandle>,
+    running: HashMap<MediaSequence, (Cid, AbortHandle)>,
     /// The playlist has changed since it was persisted and shown.
     unsaved: bool,
     save_at: Instant,
@@ -185,11 +183,16 @@ impl Follower {
         if let Some(playlist) = &mut self.playlist {
             self.unsaved |= playlist.handle_announced(&segment, held, self.shared.epoch.elapsed());
         }
-        if !held && let Some(given_up) = self.wants.insert(segment) {
+        let deadline = self.shared.epoch.elapsed() + self.playlist_config(listing).patience;
+        if !held && let Some(given_up) = self.wants.insert(segment, deadline) {
             metrics::counter!("meshstream_segments_given_up_total").increment(1);
-            if let Some(task) = self.running.remove(&given_up) {
-                task.abort();
-            }
+            self.abort(given_up);
+        }
+    }
+
+    fn abort(&mut self, sequence: MediaSequence) {
+        if let Some((_, task)) = self.running.remove(&sequence) {
+            task.abort();
         }
     }
 
@@ -216,13 +219,20 @@ impl Follower {
 
     fn order_fetches(&mut self, listing: &Listing) {
         let now = self.shared.epoch.elapsed();
-        while let Some(order) = self.wants.poll_order(SLOTS, now) {
+        if let Some(playlist) = &self.playlist {
+            self.wants.handle_listed(playlist.head().next);
+        }
+        for (sequence, (root, _)) in &self.running {
+            if let Some(progress) = self.shared.ports.fetcher.progress(root) {
+                self.wants.handle_progress(*sequence, progress, now);
+            }
+        }
+        while let Some(order) = self.wants.poll_order(now) {
             match order {
                 Order::Fetch(segment) => self.start_fetch(listing, *segment),
                 Order::Abandon(sequence) => {
-                    if let Some(task) = self.running.remove(&sequence) {
-                        task.abort();
-                    }
+                    metrics::counter!("meshstream_fetches_abandoned_total").increment(1);
+                    self.abort(sequence);
                 }
             }
         }
@@ -230,20 +240,20 @@ impl Follower {
 
     fn start_fetch(&mut self, listing: &Listing, segment: MediaSegment) {
         let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
-        let sequence = segment.media_sequence;
+        let (sequence, root) = (segment.media_sequence, segment.segment);
         let interest = self.interest();
         let task = self.fetches.spawn(async move {
             let _permit = shared.fetch_permit(interest).await;
             Fetched::Segment(sequence, shared.fetch(id, &peer, &segment).await)
         });
-        self.running.insert(sequence, task);
+        self.running.insert(sequence, (root, task));
     }
 
     async fn handle_fetched(&mut self, fetched: Result<Fetched, JoinError>) {
         match fetched {
             Ok(Fetched::Segment(sequence, Ok(()))) => {
                 self.running.remove(&sequence);
-                self.wants.handle_held(sequence);
+                self.wants.handle_held(sequence, self.shared.epoch.elapsed());
                 if let Some(playlist) = &mut self.playlist {
                     self.unsaved |= playlist.handle_arrived(sequence, self.shared.epoch.elapsed());
                 }
@@ -256,7 +266,7 @@ impl Follower {
             Ok(Fetched::Manifest(newest, fetched)) => self.handle_manifest(newest, fetched).await,
             Err(error) => {
                 // Abandoned, or failed in itself: then it counts as a try.
-                let found = self.running.iter().find(|(_, task)| task.id() == error.id());
+                let found = self.running.iter().find(|(_, (_, task))| task.id() == error.id());
                 if let Some(sequence) = found.map(|(sequence, _)| *sequence) {
                     self.handle_failed(sequence, true);
                 }

@@ -1,9 +1,14 @@
-//! Which announced segments of a broadcast are still to be fetched, and in which order: newest first. Pure.
+//! Which announced segments of a broadcast are still to be fetched, and when: a scheduler for one link. Pure.
+//!
+//! The newest comes first, as long as it can be there before the playlist goes on without it; what is too late for that
+//! fills what the link has to spare. On a link that carries less than the broadcast, fetches side by side would all be
+//! late: there is one at a time, which is finished before the next newest is begun, so that whole segments arrive.
+//! What gets no bytes is in nobody's way.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stream_model::{MediaSegment, MediaSequence};
+use stream_model::{FetchProgress, MediaSegment, MediaSequence};
 
 /// Segments wanted at once of one broadcast. After an outage the oldest beyond it are left to the archive and to
 /// viewers who ask for them.
@@ -12,13 +17,38 @@ const MOST: usize = 64;
 const TRIES: u32 = 3;
 /// Wait before a segment that did not come is tried again; it may have reached a nearer peer meanwhile.
 const PAUSE: Duration = Duration::from_secs(10);
+/// Fetches at once where the link is not what limits them: round trips and slow peers are waited for side by side.
+pub(super) const SLOTS: usize = 3;
+/// How many times as fast as the media the link must be for that.
+const AMPLE: f64 = 3.0;
+/// A fetch of which nothing has come for this long does not use the link: several round trips of a bad one.
+const FIRST_BYTES: Duration = Duration::from_secs(1);
+/// Likewise where something came, but no whole block since. At least, where the pace of the link does not say more.
+const STALLED: Duration = Duration::from_secs(2);
+/// At most.
+const LONGEST_STALL: Duration = Duration::from_secs(10);
+/// While no pace is known: a block over a link of 500 kbit/s.
+const FIRST_STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Want {
     segment: MediaSegment,
+    /// When the playlist goes on without it.
+    deadline: Duration,
     tries: u32,
     not_before: Duration,
-    running: bool,
+    running: Option<Running>,
+    /// Some of it may be here from an earlier try.
+    begun: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    since: Duration,
+    /// When bytes came last.
+    moved_at: Option<Duration>,
+    /// Most of it is here: it costs less to finish it than to begin anew.
+    nearly_done: bool,
 }
 
 /// What a follower should do next.
@@ -34,13 +64,50 @@ pub(super) enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     wants: BTreeMap<MediaSequence, Want>,
+    /// The number that the playlist lists next: what comes before it is too late.
+    next: MediaSequence,
+    pace: Pace,
+}
+
+/// How long the link takes for media.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Seconds for each second of media, while there is something to fetch.
+    seconds: Option<f64>,
+    finished_at: Duration,
+}
+
+impl Pace {
+    fn handle_finished(&mut self, began: Duration, media: Duration, now: Duration) {
+        let took = now.saturating_sub(began.max(self.finished_at)).as_secs_f64();
+        self.finished_at = now;
+        if !media.is_zero() {
+            let seconds = took / media.as_secs_f64();
+            self.seconds = Some(self.seconds.map_or(seconds, |known| (known + seconds) / 2.0));
+        }
+    }
+
+    /// How long media takes; nothing where that is not known.
+    fn expected(&self, media: Duration) -> Duration {
+        media.mul_f64(self.seconds.unwrap_or_default())
+    }
+
+    /// How long no whole block may come of media that arrives.
+    fn longest_pause(&self, media: Duration) -> Duration {
+        self.seconds.map_or(FIRST_STALL, |seconds| media.mul_f64(seconds).clamp(STALLED, LONGEST_STALL))
+    }
+
+    fn is_ample(&self) -> bool {
+        self.seconds.is_some_and(|seconds| seconds * AMPLE <= 1.0)
+    }
 }
 
 impl Wants {
-    /// A segment was announced and is not here. Returns one that is given up to make room.
-    pub(super) fn insert(&mut self, segment: MediaSegment) -> Option<MediaSequence> {
+    /// A segment was announced and is not here; the playlist waits for it until `deadline`. Returns one that is given up
+    /// to make room.
+    pub(super) fn insert(&mut self, segment: MediaSegment, deadline: Duration) -> Option<MediaSequence> {
         let sequence = segment.media_sequence;
-        let want = Want { segment, tries: 0, not_before: Duration::ZERO, running: false };
+        let want = Want { segment, deadline, tries: 0, not_before: Duration::ZERO, running: None, begun: false };
         self.wants.entry(sequence).or_insert(want);
         if self.wants.len() <= MOST {
             return None;
@@ -48,27 +115,78 @@ impl Wants {
         self.wants.pop_first().map(|(oldest, _)| oldest)
     }
 
-    /// What to do with `slots` places for fetches.
-    pub(super) fn poll_order(&mut self, slots: usize, now: Duration) -> Option<Order> {
-        let running = self.wants.values().filter(|want| want.running).count();
-        let newest = self.wants.values_mut().rev().find(|want| !want.running && want.not_before <= now)?;
-        if running < slots {
-            newest.running = true;
-            return Some(Order::Fetch(Box::new(newest.segment.clone())));
+    /// The playlist has gone on to `next`.
+    pub(super) fn handle_listed(&mut self, next: MediaSequence) {
+        self.next = next;
+    }
+
+    /// How far a running fetch is.
+    pub(super) fn handle_progress(&mut self, sequence: MediaSequence, progress: FetchProgress, now: Duration) {
+        if let Some(running) = self.wants.get_mut(&sequence).and_then(|want| want.running.as_mut()) {
+            running.moved_at = Some(now.saturating_sub(progress.quiet_for).max(running.since));
+            running.nearly_done = progress.bytes >= progress.total_bytes / 4 * 3;
         }
-        let newest = newest.segment.media_sequence;
-        let (oldest, want) = self.wants.iter_mut().find(|(_, want)| want.running)?;
-        if *oldest > newest {
+    }
+
+    /// What to do now; again until there is nothing.
+    pub(super) fn poll_order(&mut self, now: Duration) -> Option<Order> {
+        let (sequence, in_time) = self.candidate(now)?;
+        let running = || self.wants.values().filter_map(|want| Some((want, want.running?)));
+        let moving = running().filter(|(want, running)| !self.is_stalled(want, *running, now)).count();
+        let at_once = if self.pace.is_ample() { SLOTS } else { 1 };
+        if running().count() < SLOTS && moving < at_once {
+            let want = self.wants.get_mut(&sequence)?;
+            want.running = Some(Running { since: now, moved_at: None, nearly_done: false });
+            return Some(Order::Fetch(Box::new(want.segment.clone())));
+        }
+        if !in_time {
             return None;
         }
-        want.running = false;
-        Some(Order::Abandon(*oldest))
+        let full = running().count() >= SLOTS;
+        let gives_way = |(want, running): &(&Want, Running)| {
+            let late = !self.is_awaited(want, now) && !running.nearly_done;
+            let stuck = full && want.segment.media_sequence < sequence && self.is_stalled(want, *running, now);
+            late || stuck
+        };
+        let oldest = running().find(gives_way)?.0.segment.media_sequence;
+        self.stop(oldest);
+        Some(Order::Abandon(oldest))
+    }
+
+    /// The newest that can be here in time, else the newest; and which of both it is.
+    fn candidate(&self, now: Duration) -> Option<(MediaSequence, bool)> {
+        let idle = || self.wants.iter().rev().filter(|(_, want)| want.running.is_none() && want.not_before <= now);
+        let in_time = idle().find(|(_, want)| self.is_awaited(want, now + self.pace.expected(want.segment.duration)));
+        let found = in_time.or_else(|| idle().next())?;
+        Some((*found.0, in_time.is_some()))
+    }
+
+    /// Whether the playlist would still wait for it.
+    fn is_awaited(&self, want: &Want, at: Duration) -> bool {
+        want.segment.media_sequence >= self.next && at < want.deadline
+    }
+
+    fn is_stalled(&self, want: &Want, running: Running, now: Duration) -> bool {
+        now >= self.stalls_at(want, running)
+    }
+
+    fn stalls_at(&self, want: &Want, running: Running) -> Duration {
+        match running.moved_at {
+            None => running.since + FIRST_BYTES,
+            Some(at) => at + self.pace.longest_pause(want.segment.duration),
+        }
+    }
+
+    fn stop(&mut self, sequence: MediaSequence) {
+        if let Some(want) = self.wants.get_mut(&sequence) {
+            want.begun |= want.running.take().is_some();
+        }
     }
 
     /// A fetch did not deliver; `hopeless` where another try would not either. False where it is given up.
     pub(super) fn handle_failed(&mut self, sequence: MediaSequence, hopeless: bool, now: Duration) -> bool {
+        self.stop(sequence);
         let Some(want) = self.wants.get_mut(&sequence) else { return false };
-        want.running = false;
         want.tries += 1;
         want.not_before = now + PAUSE;
         let again = !hopeless && want.tries < TRIES;
@@ -79,13 +197,20 @@ impl Wants {
     }
 
     /// It is here.
-    pub(super) fn handle_held(&mut self, sequence: MediaSequence) {
-        self.wants.remove(&sequence);
+    pub(super) fn handle_held(&mut self, sequence: MediaSequence, now: Duration) {
+        let Some(want) = self.wants.remove(&sequence) else { return };
+        if let Some(running) = want.running.filter(|_| !want.begun) {
+            self.pace.handle_finished(running.since, want.segment.duration, now);
+        }
     }
 
-    /// When a pause ends, if that is what is waited for.
+    /// When [`Self::poll_order`] may have something to do although nothing happens.
     pub(super) fn next_timeout(&self, now: Duration) -> Option<Duration> {
-        self.wants.values().filter(|want| !want.running && want.not_before > now).map(|want| want.not_before).min()
+        let pauses = self.wants.values().filter(|want| want.running.is_none()).map(|want| want.not_before);
+        let waits = self.candidate(now).is_some();
+        let running = self.wants.values().filter(|_| waits).filter_map(|want| Some((want, want.running?)));
+        let changes = running.flat_map(|(want, running)| [self.stalls_at(want, running), want.deadline]);
+        pauses.chain(changes).filter(|at| *at > now).min()
     }
 
     /// Whether nothing is wanted.
@@ -95,84 +220,5 @@ impl Wants {
 }
 
 #[cfg(test)]
-mod tests {
-    use stream_model::{Cid, DiscontinuitySequence};
-
-    use super::*;
-
-    fn segment(number: u64) -> MediaSegment {
-        MediaSegment {
-            media_sequence: MediaSequence(number),
-            discontinuity_sequence: DiscontinuitySequence(0),
-            duration: Duration::from_secs(2),
-            program_date_time: None,
-            independent: true,
-            segment: Cid::default(),
-            init: Cid::default(),
-        }
-    }
-
-    fn wanted(numbers: impl IntoIterator<Item = u64>) -> Wants {
-        let mut wants = Wants::default();
-        for number in numbers {
-            wants.insert(segment(number));
-        }
-        wants
-    }
-
-    fn fetched(wants: &mut Wants, slots: usize, now: Duration) -> Vec<u64> {
-        let orders = std::iter::from_fn(|| wants.poll_order(slots, now));
-        orders
-            .map(|order| match order {
-                Order::Fetch(segment) => segment.media_sequence.0,
-                Order::Abandon(sequence) => panic!("abandons {sequence}"),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn the_newest_is_fetched_first_within_the_slots() {
-        let mut wants = wanted([1, 3, 2]);
-        assert_eq!(fetched(&mut wants, 2, Duration::ZERO), [3, 2]);
-        wants.handle_held(MediaSequence(3));
-        assert_eq!(fetched(&mut wants, 2, Duration::ZERO), [1]);
-    }
-
-    #[test]
-    fn a_newer_segment_takes_the_place_of_the_oldest() {
-        let mut wants = wanted([1, 2]);
-        fetched(&mut wants, 2, Duration::ZERO);
-        wants.insert(segment(3));
-        assert_eq!(wants.poll_order(2, Duration::ZERO), Some(Order::Abandon(MediaSequence(1))));
-        assert_eq!(fetched(&mut wants, 2, Duration::ZERO), [3], "and the abandoned one waits for a free place");
-    }
-
-    #[test]
-    fn failures_pause_and_then_give_up() {
-        let mut wants = wanted([1]);
-        let mut now = Duration::ZERO;
-        for _ in 1..TRIES {
-            assert_eq!(fetched(&mut wants, 1, now), [1]);
-            assert!(wants.handle_failed(MediaSequence(1), false, now));
-            assert_eq!(fetched(&mut wants, 1, now), [] as [u64; 0], "pauses");
-            now = wants.next_timeout(now).unwrap();
-        }
-        assert_eq!(fetched(&mut wants, 1, now), [1]);
-        assert!(!wants.handle_failed(MediaSequence(1), false, now));
-        assert!(wants.is_empty());
-    }
-
-    #[test]
-    fn a_hopeless_one_is_not_tried_again() {
-        let mut wants = wanted([1]);
-        fetched(&mut wants, 1, Duration::ZERO);
-        assert!(!wants.handle_failed(MediaSequence(1), true, Duration::ZERO));
-    }
-
-    #[test]
-    fn a_flood_of_announcements_is_bounded() {
-        let wants = wanted(0..10_000);
-        assert_eq!(wants.wants.len(), MOST);
-        assert!(wants.wants.contains_key(&MediaSequence(9_999)), "the newest stay");
-    }
-}
+#[path = "wants_tests.rs"]
+mod tests;
