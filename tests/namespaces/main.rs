@@ -3,6 +3,7 @@
 
 mod hops;
 mod lan;
+mod narrow;
 mod outages;
 mod overlay;
 

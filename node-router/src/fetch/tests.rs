@@ -181,6 +181,31 @@ async fn a_second_try_asks_only_for_what_did_not_arrive() {
 }
 
 #[tokio::test]
+async fn how_far_a_fetch_is_can_be_seen_while_it_runs() {
+    let mut peers = Peers::default();
+    let (here, lost) = ([1; 400], [2; 300]);
+    peers.lost = Mutex::new(HashSet::from([peers.leaf(&lost).cid]));
+    let root = peers.file(&[&here, &lost]);
+    let root_bytes = peers.blocks[&root.cid].len() as u64;
+    let fixture = Fixture::new(peers).await;
+    assert_eq!(fixture.fetcher.progress(&root.cid), None);
+    let arrived = async {
+        let mut last = None;
+        while last.is_none_or(|progress: FetchProgress| progress.bytes < root_bytes + 400) {
+            tokio::task::yield_now().await;
+            last = fixture.fetcher.progress(&root.cid);
+        }
+        last
+    };
+    let progress = tokio::select! {
+        result = fixture.fetch(root.cid) => panic!("ended: {result:?}"),
+        progress = arrived => progress.unwrap(),
+    };
+    assert_eq!((progress.bytes, progress.total_bytes), (root_bytes + 400, 700));
+    assert_eq!(fixture.fetcher.progress(&root.cid), None, "it is cancelled");
+}
+
+#[tokio::test]
 async fn two_fetches_of_one_root_ask_once_and_claim_twice() {
     let mut peers = Peers::default();
     let root = peers.file(&[b"one", b"two"]);
