@@ -7,8 +7,8 @@ use cid::Cid;
 use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use stream_model::{
-    BroadcastId, Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, FetchError, FetchRequest,
-    MediaSequence, MessageKey, Node, PeerId, StoreError,
+    BroadcastId, Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, FetchError, FetchProgress,
+    FetchRequest, MediaSequence, MessageKey, Node, PeerId, StoreError,
 };
 use tempfile::TempDir;
 
