@@ -20,6 +20,8 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Nor sooner than this while its peer's bytes come: a block of 340 KB over 300 kbit/s. What is known of the peer may be
 /// a guess.
 const SHORTEST_WHILE_SENDING: Duration = Duration::from_secs(10);
+/// Another peer is not asked as well sooner than this while bytes come: a block of 340 KB over 1 Mbit/s.
+const SHORTEST_PATIENCE_WHILE_SENDING: Duration = Duration::from_secs(3);
 /// A peer that sends nothing for this long is replaced, whatever was expected of it, if another can take over. With
 /// [`TICK`](super::TICK) it is within 2 s.
 const LONGEST_SILENCE: Duration = Duration::from_millis(1500);
@@ -41,6 +43,8 @@ pub(super) struct Peer {
     round_trip: f64,
     /// Seconds between blocks while the peer has more to do.
     service_time: f64,
+    /// The longest of them, which is slowly forgotten: a small block between large ones says little of the next.
+    longest_service_time: f64,
     last_progress: Instant,
     /// When the last bytes came, or it was asked after it had nothing to do.
     last_sign: Instant,
@@ -60,6 +64,7 @@ impl Peer {
             window: FIRST_WINDOW,
             round_trip: FIRST_ROUND_TRIP.as_secs_f64(),
             service_time: FIRST_SERVICE_TIME.as_secs_f64(),
+            longest_service_time: FIRST_SERVICE_TIME.as_secs_f64(),
             last_progress: now,
             last_sign: now,
             last_bytes: None,
@@ -104,6 +109,7 @@ impl Peer {
             let busy_since = self.last_progress.max(asked);
             let service = now.saturating_duration_since(busy_since).as_secs_f64();
             self.service_time = self.service_time * 0.8 + service * 0.2;
+            self.longest_service_time = service.max(self.longest_service_time * 0.95);
             let queued = took - self.round_trip;
             if queued < QUEUE_GOAL.as_secs_f64() {
                 self.window = (self.window + 1.0).min(LARGEST_WINDOW);
@@ -137,8 +143,11 @@ impl Peer {
     /// How long it has for a block before another peer that has nothing else to do may be asked as well: short while
     /// nothing comes. While it does, what is asked twice mostly comes twice.
     pub(super) fn patience(&self, now: Instant) -> Duration {
-        let expected = Duration::from_secs_f64(self.finish(0));
-        if self.is_sending(now) { SHORTEST_TIMEOUT + 2 * expected } else { HEDGE_AFTER + expected }
+        if self.is_sending(now) {
+            let longest = self.round_trip + self.longest_service_time * (self.in_flight.len() + 1) as f64;
+            return Duration::from_secs_f64(2.0 * longest).max(SHORTEST_PATIENCE_WHILE_SENDING);
+        }
+        HEDGE_AFTER + Duration::from_secs_f64(self.finish(0))
     }
 
     /// Whether it has blocks to send and sends nothing.
@@ -207,6 +216,19 @@ mod tests {
         assert!(peer.timeout(start + Duration::from_secs(2)) > before);
         peer.delivered(None, start + Duration::from_secs(3));
         assert!(!peer.is_suspect());
+    }
+
+    #[test]
+    fn small_blocks_do_not_shorten_the_patience_with_a_peer_that_sends_large_ones() {
+        let start = Instant::now();
+        let mut peer = Peer::new(start);
+        let (first, small) = (start + Duration::from_secs(4), start + Duration::from_millis(4050));
+        peer.delivered(Some(start), first);
+        for _ in 0..5 {
+            peer.delivered(Some(first), small);
+        }
+        assert!(peer.patience(small) > Duration::from_secs(5));
+        assert!(peer.patience(small + Duration::from_secs(1)) < Duration::from_secs(2), "it sends nothing any more");
     }
 
     #[test]
