@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub(super) const SLOTS: usize = 3;
 /// How many times as fast as the media the link must be for that.
 const AMPLE: f64 = 3.0;
+/// The share of a segment from which on it costs less to finish it than to begin anew, however late it is.
+const NEARLY_DONE: f64 = 0.75;
 /// A fetch of which nothing has come for this long does not use the link: several round trips of a bad one.
 const FIRST_BYTES: Duration = Duration::from_secs(1);
 /// Likewise where something came, but no whole block since. At least, where the pace of the link does not say more.
@@ -47,8 +49,8 @@ struct Running {
     since: Duration,
     /// When bytes came last.
     moved_at: Option<Duration>,
-    /// Most of it is here: it costs less to finish it than to begin anew.
-    nearly_done: bool,
+    /// How much of it is here.
+    share: f64,
 }
 
 /// What a follower should do next.
@@ -124,7 +126,7 @@ impl Wants {
     pub(super) fn handle_progress(&mut self, sequence: MediaSequence, progress: FetchProgress, now: Duration) {
         if let Some(running) = self.wants.get_mut(&sequence).and_then(|want| want.running.as_mut()) {
             running.moved_at = Some(now.saturating_sub(progress.quiet_for).max(running.since));
-            running.nearly_done = progress.bytes >= progress.total_bytes / 4 * 3;
+            running.share = (progress.bytes as f64 / progress.total_bytes.max(1) as f64).min(1.0);
         }
     }
 
@@ -136,7 +138,7 @@ impl Wants {
         let at_once = if self.pace.is_ample() { SLOTS } else { 1 };
         if running().count() < SLOTS && moving < at_once {
             let want = self.wants.get_mut(&sequence)?;
-            want.running = Some(Running { since: now, moved_at: None, nearly_done: false });
+            want.running = Some(Running { since: now, moved_at: None, share: 0.0 });
             return Some(Order::Fetch(Box::new(want.segment.clone())));
         }
         if !in_time {
@@ -144,7 +146,9 @@ impl Wants {
         }
         let full = running().count() >= SLOTS;
         let gives_way = |(want, running): &(&Want, Running)| {
-            let late = !self.is_awaited(want, now) && !running.nearly_done;
+            let late = !self.is_awaited(want, now)
+                && running.share < NEARLY_DONE
+                && !self.has_time_for(sequence, want, running, now);
             let stuck = full && want.segment.media_sequence < sequence && self.is_stalled(want, *running, now);
             late || stuck
         };
@@ -159,6 +163,14 @@ impl Wants {
         let in_time = idle().find(|(_, want)| self.is_awaited(want, now + self.pace.expected(want.segment.duration)));
         let found = in_time.or_else(|| idle().next())?;
         Some((*found.0, in_time.is_some()))
+    }
+
+    /// Whether one that waits is here in time after what runs is finished. What is on its way of that comes in any case.
+    fn has_time_for(&self, sequence: MediaSequence, want: &Want, running: &Running, now: Duration) -> bool {
+        let Some(waits) = self.wants.get(&sequence) else { return true };
+        let rest = self.pace.expected(want.segment.duration).mul_f64(1.0 - running.share);
+        !self.is_stalled(want, *running, now)
+            && self.is_awaited(waits, now + rest + self.pace.expected(waits.segment.duration))
     }
 
     /// Whether the playlist would still wait for it.
@@ -207,10 +219,13 @@ impl Wants {
     /// When [`Self::poll_order`] may have something to do although nothing happens.
     pub(super) fn next_timeout(&self, now: Duration) -> Option<Duration> {
         let pauses = self.wants.values().filter(|want| want.running.is_none()).map(|want| want.not_before);
-        let waits = self.candidate(now).is_some();
+        let candidate = self.candidate(now).and_then(|(sequence, _)| self.wants.get(&sequence));
+        let waits = candidate.is_some();
+        // From then on it may not have time for another first.
+        let hurries = candidate.map(|want| want.deadline.saturating_sub(2 * self.pace.expected(want.segment.duration)));
         let running = self.wants.values().filter(|_| waits).filter_map(|want| Some((want, want.running?)));
         let changes = running.flat_map(|(want, running)| [self.stalls_at(want, running), want.deadline]);
-        pauses.chain(changes).filter(|at| *at > now).min()
+        pauses.chain(changes).chain(hurries).filter(|at| *at > now).min()
     }
 
     /// Whether nothing is wanted.

@@ -82,7 +82,7 @@ fn on_a_slow_link_what_moves_is_finished_before_the_newest_is_begun() {
 fn what_gets_no_bytes_is_in_nobodys_way() {
     let mut wants = paced([1], 1.3);
     assert_eq!(fetched(&mut wants, Duration::ZERO), [1]);
-    wants.insert(segment(2), PATIENCE);
+    wants.insert(segment(2), 2 * PATIENCE);
     assert_eq!(wants.next_timeout(Duration::ZERO), Some(FIRST_BYTES));
     assert_eq!(fetched(&mut wants, FIRST_BYTES), [2], "beside it");
     moves(&mut wants, 2, 40, FIRST_BYTES);
@@ -102,10 +102,14 @@ fn what_is_too_late_for_the_playlist_waits_for_what_is_not_and_gives_way_to_it()
     assert_eq!(fetched(&mut wants, Duration::ZERO), [2]);
     moves(&mut wants, 2, 40, Duration::ZERO);
     wants.insert(segment(3), PATIENCE);
-    assert_eq!(wants.poll_order(Duration::ZERO), Some(Order::Abandon(MediaSequence(2))));
-    assert_eq!(fetched(&mut wants, Duration::ZERO), [3]);
-    moves(&mut wants, 3, 1, Duration::ZERO);
-    assert_eq!(fetched(&mut wants, Duration::ZERO), [] as [u64; 0], "the others wait");
+    assert_eq!(fetched(&mut wants, Duration::ZERO), [] as [u64; 0], "there is time for both");
+    let hurries = PATIENCE - 2 * MEDIA.mul_f64(1.3);
+    assert_eq!(wants.next_timeout(Duration::ZERO), Some(hurries));
+    moves(&mut wants, 2, 40, seconds(2));
+    assert_eq!(wants.poll_order(seconds(2)), Some(Order::Abandon(MediaSequence(2))));
+    assert_eq!(fetched(&mut wants, seconds(2)), [3]);
+    moves(&mut wants, 3, 1, seconds(2));
+    assert_eq!(fetched(&mut wants, seconds(2)), [] as [u64; 0], "the others wait");
 }
 
 #[test]
