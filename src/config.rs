@@ -16,6 +16,7 @@ use listener::{Device, MAX_DEVICES};
 use node_router::YggdrasilAdmin;
 use player_web::GatewayReach;
 use serde::{Deserialize, Deserializer, de};
+use streamer::playback::Mirror;
 use toml::{Table, Value};
 
 pub(crate) use rate::Rate;
@@ -141,20 +142,6 @@ pub(crate) struct Mesh {
     pub(crate) max_upload: Option<Rate>,
     /// Blocks sent to each peer.
     pub(crate) max_upload_per_peer: Option<Rate>,
-}
-
-/// Which broadcasts of others a node fetches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Mirror {
-    /// Those that are watched on it or asked for by neighbours, for as long as they are.
-    None,
-    /// The same, and what was fetched is kept.
-    Watched,
-    /// Those of whom it follows too.
-    Followed,
-    /// All that are live.
-    All,
 }
 
 impl Default for Node {

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use futures::StreamExt as _;
 use stream_model::{DirectoryChange, MediaSequence, PlaylistChange, StreamName};
+use streamer::playback::Mirror;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Mirror};
+use crate::config::Config;
 use crate::node::{self, Node};
 use crate::output;
 

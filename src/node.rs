@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::admin_token;
 use crate::community::Community;
-use crate::config::{Config, Mirror, Rate};
+use crate::config::{Config, Rate};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
@@ -432,11 +432,6 @@ fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {
         },
         live_window: config.segment.live_window,
         grace: config.ingest.grace,
-        mirror: match config.mesh.mirror {
-            Mirror::None => streamer::playback::Mirror::None,
-            Mirror::Watched => streamer::playback::Mirror::Watched,
-            Mirror::Followed => streamer::playback::Mirror::Followed,
-            Mirror::All => streamer::playback::Mirror::All,
-        },
+        mirror: config.mesh.mirror,
     })
 }

@@ -137,8 +137,8 @@ impl Neighbours {
     /// Whether there are connections to a peer, all of them at this address.
     pub(crate) fn is_only_at(&self, peer: &PeerId, address: IpAddr) -> bool {
         let state = self.lock();
-        let mut hosts = state.connections.values().filter(|connection| connection.peer == *peer);
-        let mut hosts = hosts.by_ref().map(|connection| host(&connection.address)).peekable();
+        let connections = state.connections.values().filter(|connection| connection.peer == *peer);
+        let mut hosts = connections.map(|connection| host(&connection.address)).peekable();
         hosts.peek().is_some() && hosts.all(|host| host == Some(address))
     }
 

@@ -1,7 +1,8 @@
 //! The peers that are looked after: who has a place, and who gets one where none is free. Time is an argument.
 //!
-//! Configured peers keep theirs. Strangers (met by SSB on the LAN, listed by the daemon of an overlay, or told of by other nodes) have a bounded
-//! number of places by origin; where all are taken, a newcomer gets that of the one that has been of no use longest.
+//! Configured peers keep theirs. Strangers (met by SSB on the LAN, listed by the daemon of an overlay, or told of by other
+//! nodes) have a bounded number of places by origin; where all are taken, a newcomer gets that of the one that has been of
+//! no use longest.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -289,12 +289,11 @@ impl Mesh {
                 if let Ok(answer) = &answer {
                     entry.found_at = Some(answer.address);
                 }
-                let told = answer.as_ref().ok().map(|answer| answer.info.clone());
                 let answer = answer.map(|answer| (answer.info, answer.rtt)).map_err(|error| error.to_string());
                 if entry.peer.handle_answer(answer, now, jitter)
-                    && let Some(info) = told
+                    && let Some(info) = entry.peer.info()
                 {
-                    self.known.handle_answer(&info, now);
+                    self.known.handle_answer(info, now);
                     self.entries.tell(self.known.told(), now);
                 }
             }

@@ -19,8 +19,8 @@ use super::message::Message;
 
 const VERSION: i64 = 4;
 
-/// `bytes` is the text of all messages of a feed. `arrival` numbers messages in the order in which they were stored here: what was concluded from them in that order
-/// can be concluded again.
+/// `bytes` is the text of all messages of a feed. `arrival` numbers messages in the order in which they were stored here:
+/// what was concluded from them in that order can be concluded again.
 const TABLES: &str = "
     CREATE TABLE feeds (
         id INTEGER PRIMARY KEY,

@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use serde::Deserialize;
 use stream_model::{
     Audience, BroadcastId, BroadcastState, Cid, ContentFetcher, ContentStore, Directory, DiscontinuitySequence, FeedId,
     FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants, PlaylistChange, PlaylistError, Playlists,
@@ -68,7 +69,8 @@ const WHOLE: usize = 20_000;
 
 /// Which broadcasts of others a node fetches besides those that are watched on it or asked for by its neighbours, and
 /// what it keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mirror {
     /// No others; and what nobody watches or asks for any more is given up.
     None,

@@ -42,22 +42,29 @@ struct Loan {
 pub(super) struct Relay {
     waiting: VecDeque<Waiting>,
     loans: HashMap<BroadcastId, Loan>,
+    /// Since the last look something came that may match.
+    due: bool,
     looked_at: Option<Instant>,
 }
 
 impl Relay {
     /// A neighbour asks for a block.
     pub(super) fn handle_want(&mut self, want: NeighbourWant, now: Instant) {
+        while self.waiting.pop_front_if(|waiting| waiting.since + PATIENCE <= now).is_some() {}
         if self.waiting.len() < MOST_WAITING && self.waiting.iter().all(|waiting| waiting.want != want) {
             self.waiting.push_back(Waiting { want, since: now });
+            self.due = true;
         }
     }
 
+    /// Something was announced.
+    pub(super) fn handle_announced(&mut self) {
+        self.due |= !self.waiting.is_empty();
+    }
+
     /// When [`poll`](Self::poll) has something to do.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
-        let newest = self.waiting.back()?.since;
-        let again = self.looked_at.map(|looked_at| looked_at + LOOK);
-        Some(again.map_or(newest, |again| again.max(newest)))
+    pub(super) fn next_timeout(&self, now: Instant) -> Option<Instant> {
+        self.due.then(|| self.looked_at.map_or(now, |looked_at| now.max(looked_at + LOOK)))
     }
 
     /// The broadcasts to follow now because neighbours ask for them, of those that are live, each with its newest roots.
@@ -66,7 +73,7 @@ impl Relay {
         live: impl IntoIterator<Item = (BroadcastId, Vec<Cid>)>,
         now: Instant,
     ) -> Vec<BroadcastId> {
-        self.looked_at = Some(now);
+        (self.due, self.looked_at) = (false, Some(now));
         self.loans.retain(|_, loan| loan.until > now);
         let mut wanted: HashMap<Cid, PeerId> = HashMap::new();
         for waiting in &self.waiting {

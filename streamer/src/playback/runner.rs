@@ -67,7 +67,7 @@ impl Runner {
         let mut tell_interest = tokio::time::interval(TELL_INTEREST);
         let mut wants = self.shared.ports.neighbours.neighbour_wants().fuse();
         loop {
-            let relay_at = self.relay.next_timeout();
+            let relay_at = self.relay.next_timeout(Instant::now());
             tokio::select! {
                 () = stop.cancelled() => break,
                 change = changes.next() => match change {
@@ -97,6 +97,7 @@ impl Runner {
     }
 
     fn handle_change(&mut self, change: DirectoryChange) {
+        self.relay.handle_announced();
         match change {
             DirectoryChange::Segment(broadcast, _) => {
                 if !self.wake(&broadcast) {

@@ -115,7 +115,7 @@ impl Inner {
         let mut heads: HashMap<FeedId, Head> = HashMap::new();
         // What is wanted may have changed since the messages were admitted, and its feeds been dropped.
         let wanted = self.wanted.borrow().clone();
-        let now = Instant::now().into_std();
+        let (mut room, now) = (self.room(), Instant::now().into_std());
         let mut index = 0;
         while index < answers.len() {
             let run = run_length(&answers[index..]);
@@ -137,9 +137,10 @@ impl Inner {
                 continue;
             }
             let previous = self.last_message(&transaction, &stored, author, head)?;
-            let afforded = self.afford(&wanted, author, answers[index..index + run].iter().flatten(), now);
+            let messages = answers[index..index + run].iter().flatten();
+            let afforded = self.afford(&wanted, author, messages, &mut room, now);
             if afforded == 0 {
-                let full = self.disk.is_full();
+                let full = room.disk_is_full;
                 answers[index] = Err(if full { Rejected::DiskFull(author) } else { Rejected::OverQuota(author) });
                 index += 1;
                 continue;

@@ -71,7 +71,18 @@ impl FeedStore {
     }
 }
 
+/// What there is room for while a batch of messages is stored: looked up once for all of it.
+pub(super) struct Room {
+    pub(super) disk_is_full: bool,
+    /// Bytes of feeds that nobody vouches for, once one has come.
+    of_strangers: Option<u64>,
+}
+
 impl Inner {
+    pub(super) fn room(&self) -> Room {
+        Room { disk_is_full: self.disk.is_full(), of_strangers: None }
+    }
+
     fn quotas(&self) -> MutexGuard<'_, Quotas> {
         self.quotas.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,19 +103,27 @@ impl Inner {
         wanted: &WantedFeeds,
         author: FeedId,
         mut run: impl Iterator<Item = &'a Message>,
+        room: &mut Room,
         now: Instant,
     ) -> usize {
         let Some(payers) = payers(wanted, &author) else { return run.count() };
-        let full = self.disk.is_full();
-        let mut room = if wanted.is_vouched_for(&author) { u64::MAX } else { self.room_for_strangers(wanted) };
+        let disk_is_full = room.disk_is_full;
+        let mut of_anybody = u64::MAX;
+        let bytes_left = if wanted.is_vouched_for(&author) {
+            &mut of_anybody
+        } else {
+            room.of_strangers.get_or_insert_with(|| self.room_for_strangers(wanted))
+        };
         let mut quotas = self.quotas();
         let mut afforded = 0;
         let exceeded = run.any(|message| {
             let bytes = message.value_json.len() as u64;
-            let fits = !full && bytes <= room;
+            let fits = !disk_is_full && bytes <= *bytes_left;
             let has_room = fits && payers.iter().any(|accounts| quotas.take(accounts, bytes, now));
-            room = room.saturating_sub(bytes);
-            afforded += usize::from(has_room);
+            if has_room {
+                *bytes_left -= bytes;
+                afforded += 1;
+            }
             !has_room
         });
         drop(quotas);
