@@ -29,8 +29,12 @@ const RADIO: link::Settings = link::Settings {
 const LARGE_KBPS: u32 = 2_600;
 /// Segments over which figures are taken.
 const SEGMENTS: u64 = 3;
-/// Viewer nodes of a star.
+/// Broadcasts that begin while their way is timed.
+const BEGINNINGS: usize = 5;
+/// Viewer nodes of a star, and of a chain.
 const AUDIENCES: [usize; 4] = [1, 4, 8, 16];
+/// Segments over which an upload is counted.
+const COUNTED: u64 = 15;
 /// How long idle traffic is counted.
 const IDLE: Duration = Duration::from_secs(30);
 /// Pause between two looks at the state of a node: no figure is finer.
@@ -55,7 +59,7 @@ async fn hops(settings: link::Settings) -> Result<()> {
     let loss = settings.loss * 100.0;
     row(&format!("iperf3, 20 Mbit/s, 40 ms, {loss} % loss"), &format!("{best:.1} Mbit/s"));
     let nodes = try_join_all(names.map(|name| start(&network, name, "15s"))).await?;
-    let _publisher = publish(&nodes[0], LARGE_KBPS).await?;
+    let publisher = publish(&nodes[0], LARGE_KBPS).await?;
     let mut at = Vec::new();
     for node in &nodes {
         at.push(watch(node).await?);
@@ -90,39 +94,87 @@ async fn hops(settings: link::Settings) -> Result<()> {
             ),
         );
     }
+    drop(publisher);
+    beginnings(&nodes, loss).await
+}
+
+/// How soon a new broadcast is listed at the other end of a line: media has not been fetched then. After the first one, so
+/// that the nodes know each other's feeds.
+async fn beginnings(nodes: &[Node], loss: f64) -> Result<()> {
+    let [(mut near, _), (mut far, slug)] = [watch(&nodes[0]).await?, watch(&nodes[nodes.len() - 1]).await?];
+    let mut known = vec![slug];
+    let mut delays = Vec::new();
+    for number in 0..BEGINNINGS {
+        let _publisher = publish_as(&nodes[0], &format!("new-{number}"), LARGE_KBPS).await?;
+        let ((slug, at_home), (_, far_away)) = tokio::try_join!(begun(&mut near, &known), begun(&mut far, &known))?;
+        delays.push(far_away.saturating_duration_since(at_home));
+        known.push(slug);
+    }
+    delays.sort();
+    row(
+        &format!("a new broadcast, from listed at its node to listed three hops away, {loss} % loss"),
+        &format!(
+            "median {:.2} s, worst {:.2} s",
+            delays[BEGINNINGS / 2].as_secs_f64(),
+            delays[BEGINNINGS - 1].as_secs_f64()
+        ),
+    );
     Ok(())
 }
 
-/// What the publisher sends where more and more nodes watch behind one link to a hub.
+/// Waits until a broadcast is live that is not known yet.
+async fn begun(events: &mut Events, known: &[String]) -> Result<(String, Instant)> {
+    let slug = events.until("a new broadcast", |event| {
+        let broadcasts = event["broadcasts"].as_array()?;
+        let live = broadcasts.iter().filter(|broadcast| broadcast["state"] == "live");
+        let mut slugs = live.filter_map(|broadcast| broadcast["slug"].as_str());
+        slugs.find(|slug| !known.iter().any(|one| one == slug)).map(str::to_owned)
+    });
+    Ok((slug.await?, Instant::now()))
+}
+
+/// What the publisher sends where more and more nodes watch: behind one link to a hub, and in a chain, and where only
+/// the last node of a line of four watches.
 async fn audiences() -> Result<()> {
     for audience in AUDIENCES {
-        let names: Vec<String> =
-            ["hub".into(), "a".into()].into_iter().chain((0..audience).map(|n| format!("v{n}"))).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let Some(network) = Network::star(&names, RADIO).await? else { return Ok(()) };
-        let nodes = try_join_all(names.iter().map(|name| start(&network, name, "2s"))).await?;
-        let _publisher = publish(&nodes[1], 500).await?;
-        let mut watched = Vec::new();
-        for viewer in &nodes[2..] {
-            watched.push(watch(viewer).await?);
-        }
-        let (mut at_a, slug) = watch(&nodes[1]).await?;
-        let first = at_a.segment(5).await?;
-        let before = network.sent("a", "hub")?.bytes;
-        let last = at_a.segment(first + 15).await?;
-        for (events, _) in &mut watched {
-            events.segment(last).await?;
-        }
-        let sent = network.sent("a", "hub")?.bytes - before;
-        let mut media = 0;
-        for segment in first + 1..=last {
-            media += nodes[1].get_bytes(&format!("/hls/{slug}/{segment}.m4s")).await?.len() as u64;
-        }
-        row(
-            &format!("publisher's upload with {audience} viewer nodes behind one hub"),
-            &format!("{:.2} of the media", sent as f64 / media as f64),
-        );
+        let viewers: Vec<String> = (0..audience).map(|n| format!("v{n}")).collect();
+        let viewers: Vec<&str> = viewers.iter().map(String::as_str).collect();
+        let star = [&["hub", "a"], &viewers[..]].concat();
+        let Some(network) = Network::star(&star, RADIO).await? else { return Ok(()) };
+        let hub = start(&network, "hub", "2s").await?;
+        upload(&network, &viewers, "hub", &format!("{audience} viewer nodes behind one hub")).await?;
+        drop((hub, network));
+        let chain = [&["a"], &viewers[..]].concat();
+        let Some(network) = Network::line(&chain, RADIO).await? else { return Ok(()) };
+        upload(&network, &viewers, "v0", &format!("{audience} viewer nodes in a chain")).await?;
     }
+    let Some(network) = Network::line(&["a", "b", "c", "d"], RADIO).await? else { return Ok(()) };
+    let _between = tokio::try_join!(start(&network, "b", "2s"), start(&network, "c", "2s"))?;
+    upload(&network, &["d"], "b", "a viewer node three hops away alone").await
+}
+
+/// What node `a` sends to its neighbour, beside the media that it publishes, while these watch.
+async fn upload(network: &Network, viewers: &[&str], neighbour: &str, audience: &str) -> Result<()> {
+    let publisher = start(network, "a", "2s").await?;
+    let viewers = try_join_all(viewers.iter().map(|name| start(network, name, "2s"))).await?;
+    let _ffmpeg = publish(&publisher, 500).await?;
+    let mut watched = Vec::new();
+    for viewer in &viewers {
+        watched.push(watch(viewer).await?);
+    }
+    let (mut at_home, slug) = watch(&publisher).await?;
+    let first = at_home.segment(5).await?;
+    let before = network.sent("a", neighbour)?.bytes;
+    let last = at_home.segment(first + COUNTED).await?;
+    for (events, _) in &mut watched {
+        events.segment(last).await?;
+    }
+    let sent = network.sent("a", neighbour)?.bytes - before;
+    let mut media = 0;
+    for segment in first + 1..=last {
+        media += publisher.get_bytes(&format!("/hls/{slug}/{segment}.m4s")).await?.len() as u64;
+    }
+    row(&format!("publisher's upload with {audience}"), &format!("{:.2} of the media", sent as f64 / media as f64));
     Ok(())
 }
 
@@ -187,9 +239,13 @@ async fn start(network: &Network, name: &str, target_duration: &str) -> Result<N
 }
 
 async fn publish(node: &Node, kbps: u32) -> Result<Ffmpeg> {
-    let key = node.add_key("demo").await?;
+    publish_as(node, "demo", kbps).await
+}
+
+async fn publish_as(node: &Node, name: &str, kbps: u32) -> Result<Ffmpeg> {
+    let key = node.add_key(name).await?;
     let picture = Picture { kbps, size: (640, 360), ..Picture::default() };
-    Ffmpeg::publish_from(node.namespace().context("not in a namespace")?, &node.rtmp("demo", &key), &picture)
+    Ffmpeg::publish_from(node.namespace().context("not in a namespace")?, &node.rtmp(name, &key), &picture)
 }
 
 async fn watch(node: &Node) -> Result<(Events, String)> {

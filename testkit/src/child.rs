@@ -19,6 +19,8 @@ pub(crate) struct JsonChild {
     _child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+    /// Lines that were read while waiting for others.
+    seen: Vec<Value>,
 }
 
 impl JsonChild {
@@ -34,7 +36,7 @@ impl JsonChild {
             .with_context(|| format!("cannot start {name}: run 'make test-deps' first"))?;
         let input = child.stdin.take().context("no standard input")?;
         let output = BufReader::new(child.stdout.take().context("no standard output")?).lines();
-        Ok(Self { name, _child: child, input, output })
+        Ok(Self { name, _child: child, input, output, seen: Vec::new() })
     }
 
     /// Sends a line.
@@ -44,21 +46,30 @@ impl JsonChild {
         Ok(self.input.flush().await?)
     }
 
-    /// Waits for a line from which `wanted` makes something.
+    /// The first line, read before or still to come, from which `wanted` makes something.
     pub(crate) async fn until<T>(&mut self, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
-        let mut last = Value::Null;
+        let seen = self.seen.iter().enumerate().find_map(|(at, line)| Some((at, wanted(line)?)));
+        if let Some((at, found)) = seen {
+            self.seen.remove(at);
+            return Ok(found);
+        }
         let search = async {
             while let Some(line) = self.output.next_line().await? {
-                last = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
-                if let Some(found) = wanted(&last) {
+                // Libraries print warnings among the lines.
+                let Ok(line) = serde_json::from_str(&line) else { continue };
+                if let Some(found) = wanted(&line) {
                     return Ok(found);
                 }
+                self.seen.push(line);
             }
             bail!("{} ended", self.name)
         };
         match tokio::time::timeout(GUARD, search).await {
             Ok(result) => result.with_context(|| format!("{}: waiting for {what}", self.name)),
-            Err(_) => bail!("{}: {what} did not come; the last line was {last}", self.name),
+            Err(_) => {
+                let last = &self.seen[self.seen.len().saturating_sub(5)..];
+                bail!("{}: {what} did not come; the last lines were {last:?}", self.name)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -13,6 +13,7 @@ use crate::child::{JsonChild, repository};
 #[derive(Debug)]
 pub struct Kubo {
     driver: JsonChild,
+    multiaddr: String,
     next: u64,
     _home: TempDir,
 }
@@ -32,8 +33,26 @@ impl Kubo {
             .arg("/ip4/127.0.0.1/tcp/0")
             .args(swarm_key);
         let mut driver = JsonChild::spawn("Kubo", command, &python)?;
-        driver.until("its start", |line| line["peer"].as_str().map(drop)).await?;
-        Ok(Self { driver, next: 0, _home: home })
+        let multiaddr = driver
+            .until("its start", |line| {
+                Some(format!("{}/p2p/{}", line["addresses"][0].as_str()?, line["peer"].as_str()?))
+            })
+            .await?;
+        Ok(Self { driver, multiaddr, next: 0, _home: home })
+    }
+
+    /// Where it listens, with its identity, as other IPFS nodes dial it.
+    pub fn multiaddr(&self) -> &str {
+        &self.multiaddr
+    }
+
+    /// Adds a file and returns its CID.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub async fn add(&mut self, file: &Path) -> Result<String> {
+        let cid = self.ask("add", &[file.to_str().unwrap_or_default()]).await?;
+        Ok(cid.as_str().context("no CID")?.to_owned())
     }
 
     /// Connects to another node's multiaddr, which ends in `/p2p/PEER`.

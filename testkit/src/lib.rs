@@ -2,6 +2,7 @@
 
 pub mod browser;
 mod child;
+pub mod cjdns;
 pub mod encoder;
 pub mod events;
 pub mod fakes;
@@ -12,4 +13,5 @@ pub mod neighbourhood;
 pub mod netns;
 pub mod node;
 pub mod rtmp_hostile;
+pub mod ssb_peer;
 pub mod yggdrasil;

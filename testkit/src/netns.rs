@@ -19,6 +19,9 @@ use crate::link::{Counters, Link, Settings};
 /// What the names of all our namespaces begin with. Nothing else on the machine may begin so.
 const PREFIX: &str = "meshstream-test-";
 
+/// The name of the switch that the nodes of a LAN are linked with. It is none of them.
+pub const SWITCH: &str = "switch";
+
 /// The first of the seeds of the links' randomness: a link loses the same frames in each run, as far as the same frames
 /// are offered to it.
 const SEED: u64 = 0x6d65_7368;
@@ -124,6 +127,36 @@ impl Network {
     pub async fn star(nodes: &[&str], settings: Settings) -> Result<Option<Self>> {
         let pairs = nodes.iter().skip(1).map(|leaf| (nodes[0], *leaf)).collect::<Vec<_>>();
         Self::of(nodes, &pairs, settings).await
+    }
+
+    /// Nodes at one switch: a LAN of all of them, `10.78.0.0/24`. Whom a node is linked with is [`SWITCH`]. Its device is
+    /// `eth0`, by whose name JavaScript's ssb-lan picks it.
+    ///
+    /// # Errors
+    /// As for [`Network::new`] and [`Network::join`].
+    pub async fn lan(nodes: &[&str], settings: Settings) -> Result<Option<Self>> {
+        let Some(mut network) = Self::new().await? else { return Ok(None) };
+        network.add(SWITCH)?;
+        let switch = network.namespace(SWITCH)?.clone();
+        switch.ip(&["link", "add", "lan", "type", "bridge"])?;
+        switch.ip(&["link", "set", "dev", "lan", "up"])?;
+        for (number, node) in nodes.iter().enumerate() {
+            network.add(node)?;
+            network.join(node, SWITCH, settings)?;
+            let device = format!("link{number}");
+            switch.ip(&["address", "flush", "dev", &device])?;
+            switch.ip(&["link", "set", "dev", &device, "master", "lan"])?;
+            let host = u8::try_from(number + 1).context("more nodes than addresses")?;
+            let address = Ipv4Addr::new(10, 78, 0, host);
+            let namespace = network.namespace(node)?;
+            namespace.ip(&["address", "flush", "dev", &device])?;
+            namespace.ip(&["link", "set", "dev", &device, "down"])?;
+            namespace.ip(&["link", "set", "dev", &device, "name", "eth0"])?;
+            namespace.ip(&["address", "add", &format!("{address}/24"), "broadcast", "+", "dev", "eth0"])?;
+            namespace.ip(&["link", "set", "dev", "eth0", "up"])?;
+            network.joints[number].ends[0].address = address;
+        }
+        Ok(Some(network))
     }
 
     async fn of(nodes: &[&str], pairs: &[(&str, &str)], settings: Settings) -> Result<Option<Self>> {

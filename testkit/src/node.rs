@@ -43,10 +43,14 @@ pub struct Settings {
     pub community: Option<String>,
     /// `mesh.mirror = "all"`.
     pub mirror_all: bool,
+    /// `ssb.devices`, `ipfs.devices` and `web.devices`, of a node in a namespace of its own.
+    pub devices: Vec<String>,
     /// Where it runs; among the tests themselves where `None`.
     pub namespace: Option<Namespace>,
     /// `mesh.yggdrasil_admin`. It is the only way to find others then: nothing is looked for on the LAN.
     pub yggdrasil_admin: Option<String>,
+    /// `mesh.cjdns_admin`; likewise.
+    pub cjdns_admin: Option<String>,
 }
 
 /// A running node. Killed when dropped; where a test fails, the end of its log is printed then.
@@ -126,7 +130,8 @@ impl Node {
             rtmp: self.port("rtmp")?,
             web: self.port("web")?,
             ssb: self.port("ssb")?,
-            ipfs: self.multiaddr_port()?,
+            // While its devices are missing it listens nowhere.
+            ipfs: if self.settings.devices.is_empty() { self.multiaddr_port()? } else { 0 },
         };
         Ok(())
     }
@@ -141,8 +146,10 @@ impl Node {
             peers,
             ssb_peers,
             mirror_all,
+            devices,
             namespace,
             yggdrasil_admin,
+            cjdns_admin,
             community: _,
         } = &self.settings;
         let Ports { rtmp, web, ssb, ipfs } = self.ports;
@@ -156,15 +163,19 @@ impl Node {
         writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
         writeln!(text, "[storage]\nreserve = \"1MiB\"")?;
         // The daemons of the machine that the tests run on are not theirs.
-        let yggdrasil = yggdrasil_admin.as_deref().unwrap_or_default();
-        writeln!(text, "[mesh]\ncjdns_admin = \"\"\nyggdrasil_admin = {yggdrasil:?}")?;
+        let daemon = |admin: &Option<String>| admin.clone().unwrap_or_default();
+        let (cjdns, yggdrasil) = (daemon(cjdns_admin), daemon(yggdrasil_admin));
+        writeln!(text, "[mesh]\ncjdns_admin = {cjdns:?}\nyggdrasil_admin = {yggdrasil:?}")?;
         writeln!(text, "peers = {peers:?}\nmirror = {mirror:?}")?;
-        writeln!(text, "lan_discovery = {}", !among_others && yggdrasil_admin.is_none())?;
+        let lan_discovery = !among_others && yggdrasil.is_empty() && cjdns.is_empty();
+        writeln!(text, "lan_discovery = {lan_discovery}")?;
         writeln!(text, "[ssb]\npeers = {ssb_peers:?}")?;
         if among_others {
             writeln!(text, "listen = \"127.0.0.1:{ssb}\"")?;
             writeln!(text, "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/{ipfs}\"]")?;
             writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
+        } else {
+            writeln!(text, "devices = {devices:?}\n[ipfs]\ndevices = {devices:?}\n[web]\ndevices = {devices:?}")?;
         }
         writeln!(text, "[ingest]\nallow = {allow:?}")?;
         if among_others {

@@ -1,6 +1,7 @@
 //! Nodes on a mesh of emulated links, each in a network namespace of its own: what a community has that switches on
 //! some boxes and sets nothing. Skipped, with a word, where namespaces are not permitted, but never in CI.
 
+mod community;
 mod hops;
 mod lan;
 mod narrow;

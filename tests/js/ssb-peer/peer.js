@@ -3,7 +3,7 @@
 //   node peer.js DIRECTORY NETWORK_KEY_BASE64 [OPTIONS]
 //
 // OPTIONS is JSON: "host" to listen on ("::1"), "ebt" (true; without it, the peer knows createHistoryStream only),
-// "blobs" (true). Reads one JSON request a line, {"id", "do", …}, and answers {"id", "result"} or {"id", "error"};
+// "blobs" (true), "lan" (false; announces itself by broadcasts). Reads one JSON request a line, {"id", "do", …}, and answers {"id", "result"} or {"id", "error"};
 // tells events as {"event", …}: ready, connected, disconnected, message. Ends when its standard input does.
 'use strict'
 
@@ -55,6 +55,7 @@ function start (port) {
       .use(require('ssb-replication-scheduler'))
   }
   if (options.blobs) stack.use(require('ssb-blobs'))
+  if (options.lan) stack.use(require('ssb-lan'))
   return stack({
     ...common,
     global: { ...common, timeout: 0 },
@@ -169,6 +170,7 @@ async function main () {
   })
   lines.on('close', () => process.exit(0))
 
+  if (options.lan) peer.lan.start()
   say({ event: 'ready', feed: peer.id, port })
 }
 
