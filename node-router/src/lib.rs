@@ -6,6 +6,7 @@
 //! Knows nothing of broadcasts beyond the names of claims.
 
 pub mod community;
+mod devices;
 mod embedded;
 mod fetch;
 mod links;
@@ -34,7 +35,7 @@ pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, Yggd
 use embedded::Embedded;
 use fetch::Fetcher;
 use links::Sockets;
-use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Table};
+use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Sources, Table};
 use storage::{Limits, Storage};
 
 /// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
@@ -196,11 +197,12 @@ impl NodeRouter {
         let met = met.expect("the mesh is started once");
         let own = Own { peer: self.peer.clone(), feed: config.feed, community: config.community };
         let others = Others { swarm: Arc::new(self.embedded.clone()), book, neighbours, table: self.table.clone() };
-        let sightings = overlay::watch(config.overlays, &self.tasks, &self.cancel);
+        let overlays = overlay::watch(config.overlays, &self.tasks, &self.cancel);
+        let devices = devices::watch(&self.tasks, &self.cancel);
         let sockets = self.ipfs_port().map_or_else(Sockets::none, |port| Sockets::open(port, self.on_loopback));
         let (links, probes) = links::start(sockets);
         self.tasks.spawn(probes.run(self.cancel.clone()));
-        let mesh = Mesh::new(config.peers, own, others, met, sightings, links);
+        let mesh = Mesh::new(config.peers, own, others, Sources { met, overlays, links, devices });
         self.tasks.spawn(mesh.run(self.cancel.clone()));
         Ok(())
     }

@@ -276,6 +276,9 @@ pub trait PeerBook: Send + Sync {
         let _found_by_the_connection_itself = (feed, address);
     }
 
+    /// A link of this machine has come up: whoever waits because it could not be reached is tried now.
+    fn link_came_up(&self) {}
+
     /// Replicate the node feed of somebody that a peer knows, through whoever has it.
     fn replicate(&self, feed: FeedId);
 
@@ -292,6 +295,9 @@ pub trait Neighbours: Send + Sync {
     /// Tells these neighbours from time to time, by UDP, where this node's SSB listener is. They replace those given
     /// before; what is beyond a bound is left out. Port 0 stands for the ports on which discovery listens everywhere.
     fn announce_to(&self, neighbours: Vec<SocketAddr>);
+
+    /// Links of this machine have come or gone: who is on them now is told of this node, and heard.
+    fn links_changed(&self);
 }
 
 /// Takes word of SSB peers that are connected (implemented by `node-router`, called by `ssb-announcer`): a node that only

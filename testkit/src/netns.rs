@@ -241,6 +241,28 @@ impl Network {
         Ok(())
     }
 
+    /// Pulls the plug of node `a` on its link to `b`: its device is down, and what it had of IPv6 addresses is gone.
+    ///
+    /// # Errors
+    /// Where they are not linked.
+    pub fn unplug(&self, a: &str, b: &str) -> Result<()> {
+        self.set_device(a, b, "down")
+    }
+
+    /// Plugs it in again.
+    ///
+    /// # Errors
+    /// Where they are not linked.
+    pub fn plug(&self, a: &str, b: &str) -> Result<()> {
+        self.set_device(a, b, "up")
+    }
+
+    fn set_device(&self, a: &str, b: &str, state: &str) -> Result<()> {
+        let address = self.address(a, b)?;
+        let device = format!("link{}", address.octets()[2]);
+        self.namespace(a)?.ip(&["link", "set", "dev", &device, state]).map(drop)
+    }
+
     /// Changes the link between two nodes, in both directions.
     ///
     /// # Errors

@@ -51,6 +51,25 @@ async fn an_idle_link_that_is_cut_is_known_to_be_dead_and_used_again_when_it_hea
 }
 
 #[tokio::test]
+async fn a_node_that_is_unplugged_knows_it_and_is_connected_again_when_it_is_plugged_in() -> Result<()> {
+    let Some(network) = Network::line(&["a", "b"], RADIO).await? else { return Ok(()) };
+    let (a, b) = tokio::try_join!(node(&network, "a"), node(&network, "b"))?;
+    let (mut at_a, mut at_b) = (Events::of(&a).await?, Events::of(&b).await?);
+    let peers = |wanted: u64| move |event: &Value| (event["peers"].as_u64() == Some(wanted)).then_some(());
+    at_a.until("a neighbour", peers(1)).await?;
+    at_b.until("a neighbour", peers(1)).await?;
+    for _ in 0..2 {
+        network.unplug("a", "b")?;
+        at_a.until("the end of its link", peers(0)).await?;
+        at_b.until("the end of the link", peers(0)).await?;
+        network.plug("a", "b")?;
+        at_a.until("the neighbour again", peers(1)).await?;
+        at_b.until("the neighbour again", peers(1)).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_node_that_was_switched_off_passes_on_again_when_it_is_back() -> Result<()> {
     let Some(network) = Network::line(&["a", "b", "c"], RADIO).await? else { return Ok(()) };
     let (a, mut b, c) = tokio::try_join!(node(&network, "a"), node(&network, "b"), node(&network, "c"))?;

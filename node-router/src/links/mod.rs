@@ -28,6 +28,8 @@ use wire::Datagram;
 
 /// Links that die or come back, waiting for the mesh's task.
 const MAX_EVENTS_WAITING: usize = 64;
+/// Changes of the machine's own links that wait for the task of the probes.
+const MAX_CHANGES_WAITING: usize = 4;
 /// Answers to probes of others, a second: thrice what 256 neighbours send whose links are bad.
 const MAX_ANSWERS: u32 = 1536;
 /// Datagrams read at one go before probes have their turn.
@@ -52,6 +54,7 @@ impl Measured {
 #[derive(Debug)]
 pub(crate) struct Links {
     places: watch::Sender<Vec<SocketAddr>>,
+    cut_off: mpsc::Sender<Vec<SocketAddr>>,
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) measured: Measured,
 }
@@ -64,6 +67,13 @@ impl Links {
             *current = places;
             changed
         });
+    }
+
+    /// Links of this machine are gone, and with them the way to these places, which counts as dead without an [`Event`]; the
+    /// others are probed at once.
+    pub(crate) fn cut_off(&self, places: Vec<SocketAddr>) {
+        // Where changes come so quickly, probes find the rest.
+        let _ = self.cut_off.try_send(places);
     }
 }
 
@@ -160,9 +170,10 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 pub(crate) fn start(sockets: Sockets) -> (Links, Task) {
     let (places, wanted) = watch::channel(Vec::new());
     let (sender, events) = mpsc::channel(MAX_EVENTS_WAITING);
+    let (cut_off, gone) = mpsc::channel(MAX_CHANGES_WAITING);
     let measured = Measured::default();
-    let task = Task { sockets, wanted, events: sender, measured: measured.clone() };
-    (Links { places, events, measured }, task)
+    let task = Task { sockets, wanted, gone, events: sender, measured: measured.clone() };
+    (Links { places, cut_off, events, measured }, task)
 }
 
 /// To be run.
@@ -170,6 +181,7 @@ pub(crate) fn start(sockets: Sockets) -> (Links, Task) {
 pub(crate) struct Task {
     sockets: Sockets,
     wanted: watch::Receiver<Vec<SocketAddr>>,
+    gone: mpsc::Receiver<Vec<SocketAddr>>,
     events: mpsc::Sender<Event>,
     measured: Measured,
 }
@@ -177,7 +189,7 @@ pub(crate) struct Task {
 impl Task {
     /// Probes and answers until cancelled, or until nobody wants to know any more.
     pub(crate) async fn run(self, cancel: CancellationToken) {
-        let Self { sockets, mut wanted, events, measured } = self;
+        let Self { sockets, mut wanted, mut gone, events, measured } = self;
         let mut probing = Probing::default();
         let (mut answers, mut second) = (0, Instant::now());
         loop {
@@ -197,6 +209,10 @@ impl Task {
                         return;
                     }
                     probing.set_places(&wanted.borrow_and_update(), Instant::now());
+                    None
+                }
+                Some(places) = gone.recv() => {
+                    probing.handle_cut_off(&places, Instant::now());
                     None
                 }
                 received = sockets.receive() => Some(received),

@@ -185,6 +185,14 @@ impl Probing {
         }
     }
 
+    /// Links of this machine are gone: these places are dead, and whoever tells this knows it. The others are probed now.
+    pub(super) fn handle_cut_off(&mut self, places: &[SocketAddr], now: Instant) {
+        for (place, link) in &mut self.links {
+            link.down |= link.answered.is_some() && places.contains(place);
+            link.next = link.next.min(now);
+        }
+    }
+
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -203,6 +211,29 @@ impl Probing {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_link_that_this_machine_lost_is_dead_without_a_word_and_back_with_the_first_answer() {
+        let now = Instant::now();
+        let [gone, other]: [SocketAddr; 2] = ["10.0.0.2:1", "10.0.1.2:1"].map(|text| text.parse().unwrap());
+        let mut probing = Probing::default();
+        probing.set_places(&[gone, other], now);
+        for nonce in 0..2 {
+            let (nonce, _) = probing.poll_probe(now, nonce).unwrap();
+            probing.handle_answer(nonce, now);
+            assert!(matches!(probing.poll_event(), Some(Event::Up(_))));
+        }
+        assert_eq!(probing.poll_probe(now, 9), None, "all are well");
+        probing.handle_cut_off(&[gone], now);
+        assert_eq!(probing.measured().values().filter(|quality| quality.down).count(), 1);
+        assert!(probing.measured()[&gone].down);
+        let probed: Vec<_> = (2..4).map(|nonce| probing.poll_probe(now, nonce).unwrap()).collect();
+        assert_eq!(probing.poll_event(), None);
+        for (nonce, _) in probed {
+            probing.handle_answer(nonce, now);
+        }
+        assert_eq!((probing.poll_event(), probing.poll_event()), (Some(Event::Up(gone)), None));
+    }
 
     /// A neighbour, and its clock.
     struct Machine {

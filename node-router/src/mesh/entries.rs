@@ -185,6 +185,11 @@ impl Entries {
         self.entries.values_mut().filter(move |entry| entry.probed_at() == Some(place))
     }
 
+    /// Links of this machine have come up: what waits is tried now.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.entries.values_mut().for_each(|entry| entry.peer.hurry(now, rand::random()));
+    }
+
     /// Addresses of neighbours whose SSB side may be told of this node: configured ones first, then direct links.
     pub(super) fn to_announce_to(&self) -> Vec<SocketAddr> {
         let configured = self.iter().filter(|entry| entry.origin == Origin::Configured && !entry.address.has_zone());

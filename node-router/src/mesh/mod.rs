@@ -27,8 +27,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::devices::Change;
 use crate::links::{Event, Exchanged, Links, Rates};
-use crate::overlay::Sighting;
+use crate::overlay::Overlays;
 pub use address::{AddressError, PeerAddress};
 use entries::{Entries, Entry, EntryId, Origin};
 use known::Known;
@@ -109,15 +110,21 @@ pub(crate) struct Others {
     pub(crate) table: Arc<Table>,
 }
 
+/// What the mesh hears from.
+pub(crate) struct Sources {
+    pub(crate) met: mpsc::Receiver<Met>,
+    pub(crate) overlays: Overlays,
+    pub(crate) links: Links,
+    pub(crate) devices: mpsc::Receiver<Change>,
+}
+
 /// The task that looks after all peers.
 pub(crate) struct Mesh {
     entries: Entries,
     known: Known,
     own: Own,
     others: Others,
-    met: mpsc::Receiver<Met>,
-    sightings: mpsc::Receiver<Sighting>,
-    links: Links,
+    sources: Sources,
     rates: Rates,
     /// At most one question and one dial for each entry, and those of entries that are no more.
     work: JoinSet<Done>,
@@ -125,20 +132,13 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    pub(crate) fn new(
-        addresses: Vec<PeerAddress>,
-        own: Own,
-        others: Others,
-        met: mpsc::Receiver<Met>,
-        sightings: mpsc::Receiver<Sighting>,
-        links: Links,
-    ) -> Self {
+    pub(crate) fn new(addresses: Vec<PeerAddress>, own: Own, others: Others, sources: Sources) -> Self {
         let entries = Entries::new(own.clone(), addresses, Instant::now());
         let known = Known::new(own.clone());
         let far_asked = Arc::new(Semaphore::new(MAX_FAR_ASKED));
         let rates = Rates::default();
         let work = JoinSet::new();
-        Self { entries, known, own, others, met, sightings, links, rates, work, far_asked }
+        Self { entries, known, own, others, sources, rates, work, far_asked }
     }
 
     /// Runs until cancelled. Questions and dials in flight are dropped then.
@@ -150,7 +150,7 @@ impl Mesh {
             let now = Instant::now();
             self.rates.look(now, || self.others.swarm.exchanged());
             self.others.table.set(self.rows(), self.known.to_tell(now), connected, self.rates.all());
-            self.links.probe(self.entries.places());
+            self.sources.links.probe(self.entries.places());
             let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
             tokio::select! {
@@ -159,15 +159,34 @@ impl Mesh {
                     Ok(done) => self.handle(done),
                     Err(error) => tracing::error!(%error, "a task of the mesh failed"),
                 },
-                Some(met) = self.met.recv() => self.entries.meet(met, Instant::now()),
-                Some(sighting) = self.sightings.recv() => {
+                Some(met) = self.sources.met.recv() => self.entries.meet(met, Instant::now()),
+                Some(sighting) = self.sources.overlays.sightings.recv() => {
                     self.others.table.set_overlay(sighting.overlay, sighting.view.as_ref());
                     self.entries.list(sighting.overlay, sighting.view.as_ref(), Instant::now());
                     self.announce();
                 }
-                Some(event) = self.links.events.recv() => self.handle_link(event),
+                Some(event) = self.sources.links.events.recv() => self.handle_link(event),
+                Some(change) = self.sources.devices.recv() => self.handle_change(&change),
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// Who was on a link that went is looked for on other ways; once one has come nothing waits.
+    fn handle_change(&mut self, change: &Change) {
+        if change.went() {
+            let mut places = self.entries.places();
+            places.retain(|place| change.cuts_off(*place));
+            self.sources.links.cut_off(places.clone());
+            places.into_iter().for_each(|place| self.handle_link(Event::Down(place)));
+        }
+        if change.came {
+            self.entries.hurry(Instant::now());
+            self.others.book.link_came_up();
+        }
+        self.sources.overlays.ask_now();
+        if let Some(neighbours) = &self.others.neighbours {
+            neighbours.links_changed();
         }
     }
 
@@ -208,7 +227,7 @@ impl Mesh {
     fn answers_elsewhere(&self, feed: FeedId, place: SocketAddr) -> bool {
         let others = self.entries.iter().filter(|entry| entry.is_of(feed)).filter_map(Entry::probed_at);
         let mut others = others.filter(|other| *other != place);
-        others.any(|other| self.links.measured.at(other).is_some_and(|quality| !quality.down))
+        others.any(|other| self.sources.links.measured.at(other).is_some_and(|quality| !quality.down))
     }
 
     fn announce(&self) {
@@ -316,7 +335,7 @@ impl Mesh {
             ipfs_addresses: entry.ipfs_addresses(),
             state: entry.peer.state(),
             rtt: entry.peer.rtt(),
-            link: entry.probed_at().and_then(|place| self.links.measured.at(place)),
+            link: entry.probed_at().and_then(|place| self.sources.links.measured.at(place)),
             last_error: entry.peer.last_error().map(str::to_owned),
         };
         // Whom SSB met and who did not answer yet is shown by its SSB connection alone. What an overlay lists may be

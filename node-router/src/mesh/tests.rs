@@ -13,10 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::devices::Change;
 use crate::links::{self, Exchanged, Sockets};
-use crate::overlay::{Overlay, Sighting, View};
+use crate::overlay::{Overlay, Overlays, Sighting, View};
 
-use super::{MeetingRoom, Mesh, Met, Others, Own, Swarm, Table, meetings};
+use super::{MeetingRoom, Mesh, Met, Others, Own, Sources, Swarm, Table, meetings};
 
 fn peer_id(byte: u8) -> PeerId {
     PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
@@ -65,6 +66,8 @@ enum Seen {
     Dialled(PeerId, Vec<SocketAddr>),
     Lost(FeedId, Option<IpAddr>),
     Disconnected(PeerId, Option<IpAddr>),
+    CameUp,
+    LinksChanged,
 }
 
 /// A swarm and a peer book that tell what they were asked for.
@@ -77,6 +80,10 @@ struct Recorder {
 impl Neighbours for Recorder {
     fn announce_to(&self, neighbours: Vec<SocketAddr>) {
         *self.announced.lock().unwrap() = neighbours;
+    }
+
+    fn links_changed(&self) {
+        self.seen.try_send(Seen::LinksChanged).unwrap();
     }
 }
 
@@ -115,6 +122,10 @@ impl PeerBook for Recorder {
         self.seen.try_send(Seen::Lost(feed, address)).unwrap();
     }
 
+    fn link_came_up(&self) {
+        self.seen.try_send(Seen::CameUp).unwrap();
+    }
+
     fn replicate(&self, feed: FeedId) {
         panic!("{feed} is wanted on nobody's word");
     }
@@ -130,6 +141,7 @@ struct Fixture {
     table: Arc<Table>,
     meetings: MeetingRoom,
     sightings: mpsc::Sender<Sighting>,
+    devices: mpsc::Sender<Change>,
     cancel: CancellationToken,
 }
 
@@ -151,11 +163,17 @@ impl Fixture {
         let (meetings, met) = meetings();
         let others = others(&recorder, &table);
         let (sightings, seen_overlays) = mpsc::channel(1);
+        let (devices, changes) = mpsc::channel(1);
         let (links, probes) = links::start(sockets);
         tokio::spawn(probes.run(cancel.clone()));
-        let mesh = Mesh::new(addresses, own, others, met, seen_overlays, links);
+        let mesh = Mesh::new(
+            addresses,
+            own,
+            others,
+            Sources { met, overlays: Overlays::of(seen_overlays), links, devices: changes },
+        );
         tokio::spawn(mesh.run(cancel.clone()));
-        Self { recorder, seen, table, meetings, sightings, cancel }
+        Self { recorder, seen, table, meetings, sightings, devices, cancel }
     }
 
     async fn next(&mut self) -> Seen {
@@ -225,8 +243,9 @@ fn a_peer_met_at_a_link_local_address_is_looked_after_at_another_one_too_and_sho
     let recorder = Arc::new(Recorder { seen, connected: Mutex::default(), announced: Mutex::default() });
     let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
     let (links, _probes) = links::start(Sockets::none());
-    let mut mesh =
-        Mesh::new(Vec::new(), own, others(&recorder, &Arc::default()), meetings().1, mpsc::channel(1).1, links);
+    let overlays = Overlays::of(mpsc::channel(1).1);
+    let sources = Sources { met: meetings().1, overlays, links, devices: mpsc::channel(1).1 };
+    let mut mesh = Mesh::new(Vec::new(), own, others(&recorder, &Arc::default()), sources);
     let now = std::time::Instant::now();
     let met = |address: &str| Met { feed: FeedId([2; 32]), address: address.parse().unwrap() };
     let answer = |mesh: &mut Mesh, entry: u64| {
@@ -346,4 +365,26 @@ async fn connections_over_a_dead_link_are_closed_and_made_anew() {
     assert_eq!(fixture.next().await, Seen::Lost(FeedId([2; 32]), None), "it answers nowhere else");
     while fixture.next().await != Seen::Disconnected(peer_id(2), None) {}
     while fixture.next().await != dialled {}
+}
+
+#[tokio::test]
+async fn a_link_that_went_ends_connections_over_it_and_one_that_came_has_everybody_tried() {
+    let (neighbour, probed) = Sockets::on_loopback();
+    let mut node = info(2);
+    node.ipfs.port = probed.port();
+    let address = serve(Arc::new(Mutex::new(node))).await;
+    let (_kept, task) = links::start(neighbour);
+    tokio::spawn(task.run(CancellationToken::new()));
+    let mut fixture = Fixture::start_with(&[address], Sockets::on_loopback().0);
+    let dialled = Seen::Dialled(peer_id(2), vec![probed]);
+    while fixture.next().await != dialled {}
+
+    fixture.devices.send(Change::without("10.0.0.1".parse().unwrap(), 8)).await.unwrap();
+    assert_eq!(fixture.next().await, Seen::LinksChanged, "it was on another one");
+    fixture.devices.send(Change::without("127.0.0.1".parse().unwrap(), 8)).await.unwrap();
+    assert_eq!(fixture.next().await, Seen::Lost(FeedId([2; 32]), None));
+    while fixture.next().await != Seen::Disconnected(peer_id(2), None) {}
+    fixture.devices.send(Change::of_more()).await.unwrap();
+    while fixture.next().await != Seen::CameUp {}
+    assert_eq!(fixture.next().await, Seen::LinksChanged);
 }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -160,20 +160,37 @@ pub(crate) struct Sighting {
     pub(crate) view: Option<View>,
 }
 
+/// Hears of what daemons say, and has them asked.
+#[derive(Debug)]
+pub(crate) struct Overlays {
+    pub(crate) sightings: mpsc::Receiver<Sighting>,
+    hurry: watch::Sender<()>,
+}
+
+impl Overlays {
+    /// All daemons are asked now, whatever the pause.
+    pub(crate) fn ask_now(&self) {
+        self.hurry.send_replace(());
+    }
+
+    /// Without daemons.
+    #[cfg(test)]
+    pub(crate) fn of(sightings: mpsc::Receiver<Sighting>) -> Self {
+        Self { sightings, hurry: watch::Sender::new(()) }
+    }
+}
+
 /// Asks the configured daemons until cancelled.
-pub(crate) fn watch(
-    config: OverlayConfig,
-    tasks: &TaskTracker,
-    cancel: &CancellationToken,
-) -> mpsc::Receiver<Sighting> {
+pub(crate) fn watch(config: OverlayConfig, tasks: &TaskTracker, cancel: &CancellationToken) -> Overlays {
     let (sender, sightings) = mpsc::channel(MAX_SIGHTINGS_WAITING);
+    let hurry = watch::Sender::new(());
     if let Some(admin) = config.cjdns {
-        tasks.spawn(poll::run(cjdns::Client::new(admin), sender.clone(), cancel.clone()));
+        tasks.spawn(poll::run(cjdns::Client::new(admin), sender.clone(), hurry.subscribe(), cancel.clone()));
     }
     if let Some(admin) = config.yggdrasil {
-        tasks.spawn(poll::run(yggdrasil::Client::new(admin), sender, cancel.clone()));
+        tasks.spawn(poll::run(yggdrasil::Client::new(admin), sender, hurry.subscribe(), cancel.clone()));
     }
-    sightings
+    Overlays { sightings, hurry }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metrics::counter;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Overlay, Sighting, View};
@@ -84,8 +84,13 @@ impl Pace {
     }
 }
 
-/// Asks until cancelled, or until nobody listens.
-pub(super) async fn run(mut daemon: impl Daemon, sightings: mpsc::Sender<Sighting>, cancel: CancellationToken) {
+/// Asks until cancelled, or until nobody listens; without pause when `hurry` changes.
+pub(super) async fn run(
+    mut daemon: impl Daemon,
+    sightings: mpsc::Sender<Sighting>,
+    mut hurry: watch::Receiver<()>,
+    cancel: CancellationToken,
+) {
     let overlay = daemon.overlay();
     let mut pace = Pace::default();
     loop {
@@ -118,6 +123,7 @@ pub(super) async fn run(mut daemon: impl Daemon, sightings: mpsc::Sender<Sightin
         }
         tokio::select! {
             () = cancel.cancelled() => return,
+            Ok(()) = hurry.changed() => {}
             () = tokio::time::sleep(pace.pause()) => {}
         }
     }
@@ -193,7 +199,8 @@ mod tests {
         script.extend([Err(absent()), Err(absent()), Err(absent()), Err(absent())]);
         let (sender, mut sightings) = mpsc::channel(1);
         let cancel = CancellationToken::new();
-        let task = tokio::spawn(run(Scripted(script), sender, cancel.clone()));
+        let hurry = watch::Sender::new(());
+        let task = tokio::spawn(run(Scripted(script), sender, hurry.subscribe(), cancel.clone()));
         let start = Instant::now();
         for expected in [Some(&view), Some(&view), None] {
             assert_eq!(sightings.recv().await.unwrap().view.as_ref(), expected);
@@ -202,5 +209,19 @@ mod tests {
         cancel.cancel();
         task.await.unwrap();
         assert!(sightings.recv().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_is_asked_at_once_where_somebody_says_that_there_is_news() {
+        let views = || vec![Ok(View::default()), Ok(View::default())];
+        let (sender, mut sightings) = mpsc::channel(1);
+        let hurry = watch::Sender::new(());
+        let asking = tokio::spawn(run(Scripted(views()), sender, hurry.subscribe(), CancellationToken::new()));
+        sightings.recv().await.unwrap();
+        let told = Instant::now();
+        hurry.send_replace(());
+        sightings.recv().await.unwrap();
+        assert_eq!(told.elapsed(), Duration::ZERO);
+        asking.abort();
     }
 }

@@ -44,7 +44,7 @@ use schedule::Schedule;
 pub const PLAIN_PORT: u16 = 8008;
 /// The usual UDP port of the sealed form.
 pub const SEALED_PORT: u16 = 26830;
-/// How often the interfaces are looked at: a cable that is plugged in is noticed within this.
+/// How often the interfaces are looked at without being told that they changed ([`Neighbours::links_changed`]).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Datagrams read at one go before the others have their turn.
 const BATCH: usize = 32;
@@ -75,6 +75,7 @@ impl Default for Config {
 #[derive(Debug, Clone)]
 pub struct Discovery {
     neighbours: Arc<watch::Sender<Vec<SocketAddr>>>,
+    links: Arc<watch::Sender<()>>,
     plain_port: Option<u16>,
     sealed_port: Option<u16>,
 }
@@ -99,6 +100,10 @@ impl Neighbours for Discovery {
             *current = neighbours;
             changed
         });
+    }
+
+    fn links_changed(&self) {
+        self.links.send_replace(());
     }
 }
 
@@ -137,9 +142,14 @@ pub fn bind(config: Config, identity: Identity, network: NetworkKey, gossip: Gos
 
     let ports = Ports { plain: port_of(&plain), sealed: sealed_port };
     let (sender, neighbours) = watch::channel(Vec::new());
+    let (links, changes) = watch::channel(());
     let open = sealed.is_some() || multicast.is_some();
-    let handle =
-        Discovery { neighbours: Arc::new(sender), plain_port: ports.plain, sealed_port: open.then_some(ports.sealed) };
+    let handle = Discovery {
+        neighbours: Arc::new(sender),
+        links: Arc::new(links),
+        plain_port: ports.plain,
+        sealed_port: open.then_some(ports.sealed),
+    };
     let now = Instant::now();
     let listener = Listener {
         names: config.interfaces,
@@ -151,6 +161,7 @@ pub fn bind(config: Config, identity: Identity, network: NetworkKey, gossip: Gos
         multicast,
         ports,
         neighbours,
+        links: changes,
         interfaces: Interfaces::default(),
         joined: BTreeSet::new(),
         budget: Budget::new(now),
@@ -171,6 +182,7 @@ pub struct Listener {
     multicast: Option<UdpSocket>,
     ports: Ports,
     neighbours: watch::Receiver<Vec<SocketAddr>>,
+    links: watch::Receiver<()>,
     interfaces: Interfaces,
     /// Interfaces on which the group is joined.
     joined: BTreeSet<u32>,
@@ -206,6 +218,11 @@ impl Listener {
                     handles = changed.is_ok();
                     self.schedule.handle_news(Instant::now(), 0.0);
                 }
+                Ok(()) = self.links.changed() => {
+                    // Although the interfaces may look as before: what was sent while they were down is lost.
+                    self.schedule.handle_news(Instant::now(), 0.0);
+                    look_at = Instant::now();
+                }
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
             if look_at <= Instant::now() {
@@ -237,6 +254,8 @@ impl Listener {
             self.interfaces.used().filter(|link| !link.point_to_point).map(|link| link.index).collect();
         self.joined.retain(|index| used.contains(index));
         for index in used.difference(&self.joined.clone()) {
+            // Of an interface that went and came back the socket may still think that it is a member.
+            let _none_of_it = socket::leave(socket, GROUP, *index);
             match socket::join(socket, GROUP, *index) {
                 Ok(()) => {
                     self.joined.insert(*index);

@@ -25,6 +25,11 @@ pub(super) fn join(socket: &UdpSocket, group: Ipv6Addr, interface: u32) -> io::R
     SockRef::from(socket).join_multicast_v6(&group, interface)
 }
 
+/// Hears nothing of that any more.
+pub(super) fn leave(socket: &UdpSocket, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+    SockRef::from(socket).leave_multicast_v6(&group, interface)
+}
+
 fn bind(socket: Socket, address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

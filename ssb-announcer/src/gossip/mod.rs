@@ -223,6 +223,12 @@ impl PeerBook for Gossip {
         }
     }
 
+    fn link_came_up(&self) {
+        if self.shared.state().peers.handle_link_came_up(Instant::now()) {
+            self.shared.changed.notify_one();
+        }
+    }
+
     fn lost(&self, feed: FeedId, address: Option<IpAddr>) {
         let state = self.shared.state();
         if let Some(cancel) = state.peers.connection_at(&feed, address).and_then(|id| state.cancels.get(&id)) {

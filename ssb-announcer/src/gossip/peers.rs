@@ -214,6 +214,17 @@ impl Peers {
         }
     }
 
+    /// A link of this machine has come up: who waits because dials failed is dialled at once, and soon again where that is too
+    /// early, but not who misbehaved. `false` where nobody waits.
+    pub fn handle_link_came_up(&mut self, now: Instant) -> bool {
+        let waits = |known: &&mut Known| matches!(known.dial, Dial::At(at) if at > now) && !known.misbehaved;
+        let waiting = self.known.values_mut().filter(waits).map(|known| {
+            known.failures = 0;
+            known.dial = Dial::At(now);
+        });
+        waiting.count() > 0
+    }
+
     /// A peer is heard on the LAN, at these addresses. It takes no place of a peer that is known already, and where it
     /// has failed without ever authenticating itself, another address does not shorten its pause. `false` where there
     /// is no room.

@@ -6,6 +6,7 @@ use super::*;
 
 const LOW: FeedId = FeedId([1; 32]);
 const HIGH: FeedId = FeedId([2; 32]);
+const OTHER: FeedId = FeedId([3; 32]);
 
 fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port))
@@ -91,6 +92,28 @@ fn a_peer_that_answers_again_is_dialled_at_once_unless_it_misbehaved() {
     assert_eq!(peers.poll_dial(now), None);
     admitted(peers.handle_authenticated(HIGH, address(1), Direction::Inbound, now));
     assert!(!peers.handle_answers_again(HIGH, now));
+}
+
+#[test]
+fn all_who_wait_are_dialled_at_once_when_a_link_comes_up_and_soon_again_but_not_who_misbehaved() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    assert!(!peers.handle_link_came_up(now));
+    peers.handle_met(offer(HIGH, 1), now);
+    peers.handle_met(offer(OTHER, 2), now);
+    for _ in 0..6 {
+        let due = peers.next_timeout().unwrap().max(now);
+        while let Some(peer) = peers.poll_dial(due) {
+            let ending = if peer.feed == HIGH { failed() } else { Ending::Misbehaved("lied".to_owned()) };
+            peers.handle_dial_ended(peer.feed, ending, now, 0.5);
+        }
+    }
+    assert_eq!(peers.poll_dial(now), None);
+    assert!(peers.handle_link_came_up(now));
+    assert_eq!(peers.poll_dial(now), Some(offer(HIGH, 1)));
+    assert_eq!(peers.poll_dial(now), None);
+    peers.handle_dial_ended(HIGH, failed(), now, 0.5);
+    assert!(peers.next_timeout().unwrap() - now < Duration::from_secs(2), "as after a first failure");
 }
 
 #[test]
