@@ -103,11 +103,16 @@ impl Contents {
 pub struct MemoryStore {
     contents: Arc<Mutex<Contents>>,
     mood: watch::Sender<StoreMood>,
+    releases_held: watch::Sender<bool>,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { contents: Arc::default(), mood: watch::Sender::new(StoreMood::Willing) }
+        Self {
+            contents: Arc::default(),
+            mood: watch::Sender::new(StoreMood::Willing),
+            releases_held: watch::Sender::new(false),
+        }
     }
 }
 
@@ -115,6 +120,11 @@ impl MemoryStore {
     /// Changes what happens to additions from now on, and to those that wait.
     pub fn set_mood(&self, mood: StoreMood) {
         self.mood.send_replace(mood);
+    }
+
+    /// Whether releases wait from now on, until this is called anew.
+    pub fn hold_releases(&self, held: bool) {
+        self.releases_held.send_replace(held);
     }
 
     /// The claims on all content, in the order of their texts.
@@ -183,6 +193,8 @@ impl ContentStore for MemoryStore {
     }
 
     async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+        // Never closed: the sender is in here.
+        let _ = self.releases_held.subscribe().wait_for(|held| !held).await;
         let mut contents = lock(&self.contents);
         contents.claims.remove(&claim);
         contents.collect();

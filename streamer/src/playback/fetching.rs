@@ -1,5 +1,6 @@
 //! Segments with their initialization sections from peers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
@@ -9,6 +10,7 @@ use stream_model::{
 
 use tokio::sync::SemaphorePermit;
 
+use super::held::SequenceSet;
 use super::{Interest, SEGMENT_RETRY, Shared, lock};
 use crate::catalog::CatalogError;
 
@@ -45,6 +47,7 @@ impl Shared {
 
     /// Fetches a segment and what it needs, and notes that it is held.
     pub(super) async fn fetch(&self, id: BroadcastId, peer: &PeerId, segment: &MediaSegment) -> Result<(), FetchError> {
+        self.until_forgotten(id).await;
         let sequence = segment.media_sequence;
         let (init, media) = (Claim::Init(id, sequence), Claim::Segment(id, sequence));
         self.fetch_root(segment.init, init, peer, INIT_BYTES).await?;
@@ -60,6 +63,7 @@ impl Shared {
         newest: MediaSequence,
         manifest: Cid,
     ) -> Result<(), FetchError> {
+        self.until_forgotten(id).await;
         self.fetch_root(manifest, Claim::LiveManifest(id, newest), peer, MANIFEST_BYTES).await
     }
 
@@ -100,22 +104,15 @@ impl Shared {
         }
     }
 
+    /// Waits while a broadcast is being given up: what is fetched for it meanwhile would go with the rest.
+    async fn until_forgotten(&self, id: BroadcastId) {
+        // Never closed: the sender is in here.
+        let _ = self.forgetting.subscribe().wait_for(|broadcasts| !broadcasts.contains(&id)).await;
+    }
+
     async fn fetch_root(&self, root: Cid, claim: Claim, peer: &PeerId, max_bytes: u64) -> Result<(), FetchError> {
         let request = FetchRequest { root, claim, providers: vec![peer.clone()], timeout: TIMEOUT, max_bytes };
         self.ports.fetcher.fetch(request).await.map(|_| ())
-    }
-
-    /// Gives up all segments of somebody else's broadcast.
-    pub(super) async fn forget(&self, id: BroadcastId) -> Result<(), ForgetError> {
-        let held = lock(&self.held).remove(&id).unwrap_or_default();
-        for sequence in held.numbers() {
-            for claim in [Claim::Segment(id, sequence), Claim::Init(id, sequence), Claim::LiveManifest(id, sequence)] {
-                self.ports.store.release(claim).await?;
-            }
-        }
-        self.catalog.forget_fetched(id).await?;
-        tracing::info!(broadcast = %id, segments = held.len(), "given up: nobody asks for it any more");
-        Ok(())
     }
 
     async fn handle_fetched(&self, id: BroadcastId, sequence: MediaSequence) {
@@ -127,5 +124,44 @@ impl Shared {
         if let Err(error) = self.catalog.note_fetched(id, sequence).await {
             tracing::warn!(broadcast = %id, %error, "cannot note that a segment is held");
         }
+    }
+}
+
+/// Somebody else's broadcast that is being given up. Until this is dropped, nothing of it is fetched.
+pub(super) struct Forgetting {
+    shared: Arc<Shared>,
+    id: BroadcastId,
+    held: SequenceSet,
+}
+
+impl Forgetting {
+    /// From here on its segments count as not held.
+    pub(super) fn begin(shared: &Arc<Shared>, id: BroadcastId) -> Self {
+        shared.forgetting.send_modify(|broadcasts| {
+            broadcasts.insert(id);
+        });
+        let held = lock(&shared.held).remove(&id).unwrap_or_default();
+        Self { shared: Arc::clone(shared), id, held }
+    }
+
+    /// Gives up all its segments.
+    pub(super) async fn run(self) -> Result<(), ForgetError> {
+        let id = self.id;
+        for sequence in self.held.numbers() {
+            for claim in [Claim::Segment(id, sequence), Claim::Init(id, sequence), Claim::LiveManifest(id, sequence)] {
+                self.shared.ports.store.release(claim).await?;
+            }
+        }
+        self.shared.catalog.forget_fetched(id).await?;
+        tracing::info!(broadcast = %id, segments = self.held.len(), "given up: nobody asks for it any more");
+        Ok(())
+    }
+}
+
+impl Drop for Forgetting {
+    fn drop(&mut self) {
+        self.shared.forgetting.send_modify(|broadcasts| {
+            broadcasts.remove(&self.id);
+        });
     }
 }

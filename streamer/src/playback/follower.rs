@@ -11,6 +11,7 @@ use stream_model::{
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::fetching::Forgetting;
 use super::held::SequenceSet;
 use super::wants::{Order, Wants};
 use super::{Followed, Interest, MOST_MIRRORED, Mirror, NATIVE_TARGETS, Shared, Snapshot, lock};
@@ -39,6 +40,16 @@ struct ManifestMirror {
     /// The newest that was asked for.
     newest: Option<MediaSequence>,
     held: VecDeque<MediaSequence>,
+}
+
+/// What becomes of a follower.
+enum Leave {
+    /// Somebody is interested.
+    Stay,
+    /// It ends; what is held stays until its room is needed.
+    Keep,
+    /// It ends, and so does what is held.
+    Forget(Forgetting),
 }
 
 /// One followed broadcast.
@@ -98,8 +109,10 @@ impl Follower {
             self.order_fetches(&listing);
             self.mirror_manifest(&listing);
             self.show(&listing).await;
-            if self.leave(&listing) {
-                return self.forget(&listing).await;
+            match self.leave(&listing) {
+                Leave::Stay => {}
+                Leave::Keep => return,
+                Leave::Forget(forgetting) => return self.forget(forgetting).await,
             }
             let wake_at = self.next_timeout();
             tokio::select! {
@@ -357,11 +370,12 @@ impl Follower {
         }
     }
 
-    /// Whether nobody is interested any more; then it is not followed from here on.
-    fn leave(&self, listing: &Listing) -> bool {
+    /// Whether nobody is interested any more; then it is not followed from here on. What is to be given up counts as not
+    /// held at the same moment, so that whoever follows it next begins with nothing.
+    fn leave(&self, listing: &Listing) -> Leave {
         let mut followed = lock(&self.shared.followed);
         if self.interest() != Interest::Mirrored {
-            return false;
+            return Leave::Stay;
         }
         let mirrored = self.shared.mirrors(listing) && followed.len() <= MOST_MIRRORED;
         let unfinished = self.playlist.as_ref().is_some_and(|playlist| !playlist.head().ended) || self.unsaved;
@@ -371,18 +385,20 @@ impl Follower {
                 (listing.own && unfinished) || (mirrored && (unfinished || !self.wants.is_empty()))
             }
         };
-        if !stays {
-            followed.remove(&self.id);
+        if stays {
+            return Leave::Stay;
         }
-        !stays
+        followed.remove(&self.id);
+        if listing.own || self.shared.config.mirror != Mirror::None {
+            return Leave::Keep;
+        }
+        Leave::Forget(Forgetting::begin(&self.shared, self.id))
     }
 
-    /// What is to be kept by nobody's wish is given up once nobody asks for it.
-    async fn forget(&self, listing: &Listing) {
-        if listing.own || self.shared.config.mirror != Mirror::None {
-            return;
-        }
-        if let Err(error) = self.shared.forget(self.id).await {
+    /// What is kept by nobody's wish is given up.
+    async fn forget(mut self, forgetting: Forgetting) {
+        self.fetches.shutdown().await;
+        if let Err(error) = forgetting.run().await {
             tracing::warn!(broadcast = %self.id, %error, "cannot give up what nobody asks for: it stays until its room is needed");
         }
     }

@@ -157,6 +157,8 @@ struct Shared {
     /// To the runner, which starts followers.
     starts: mpsc::Sender<Arc<Followed>>,
     held: Mutex<HashMap<BroadcastId, SequenceSet>>,
+    /// Broadcasts that are being given up.
+    forgetting: watch::Sender<BTreeSet<BroadcastId>>,
     /// Whom this node follows, where it mirrors them.
     mirrored_authors: Mutex<BTreeSet<FeedId>>,
     changes: broadcast::Sender<PlaylistChange>,
@@ -184,6 +186,7 @@ impl Playback {
             followed: Mutex::default(),
             starts,
             held: Mutex::default(),
+            forgetting: watch::Sender::default(),
             mirrored_authors: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             watched_fetches: Semaphore::new(WATCHED_FETCHES),

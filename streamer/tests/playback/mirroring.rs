@@ -95,3 +95,28 @@ async fn what_is_mirrored_by_nobodys_wish_is_given_up_when_nobody_asks_any_more(
     assert_eq!(node.playback.held_segments(&SHOW), 0, "after a restart either");
     assert_eq!(newest(&node.lists(2).await), Some(2), "it comes back when it is watched again");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_watched_again_while_it_is_given_up_is_not_given_up_with_it() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start_as(VIEWER, Mirror::None);
+    node.lists(1).await;
+    node.holds(SHOW, 2).await;
+    world.here.hold_releases(true);
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(node.playback.held_segments(&SHOW), 0, "it is being given up");
+
+    world.announce(2..3).await;
+    tokio::join!(node.holds(SHOW, 1), async {
+        node.playback.live(&SHOW, Audience::MediaSource).await.unwrap();
+        tokio::time::sleep(TARGET).await;
+        world.here.hold_releases(false);
+    });
+    assert!(world.here.holds(&world.cid_of(2).await).await);
+    // What follows what is given up.
+    tokio::time::sleep(TARGET).await;
+    node.kill().await;
+    let node = world.start_as(VIEWER, Mirror::None);
+    node.holds(SHOW, 1).await;
+}
