@@ -47,6 +47,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a dial may take with all its addresses.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long the end of a connection is waited for.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long the swarm may take to end; what is on disk does not depend on it.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -257,8 +260,9 @@ impl EmbeddedNode {
         }
         // From a port of its own: from the listening port, two nodes that dial each other at the same moment would open
         // one TCP connection simultaneously, on which each takes itself for the dialler, and the handshake fails.
+        let closing = self.neighbours.is_closing(&peer);
         let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::Disconnected)
+            .condition(if closing { PeerCondition::Always } else { PeerCondition::Disconnected })
             .addresses(addresses)
             .allocate_new_port()
             .build();
@@ -271,10 +275,12 @@ impl EmbeddedNode {
         if self.is_connected(&peer) { Ok(()) } else { Err(DialError { peer, reason }) }
     }
 
-    /// Closes all connections to a peer.
+    /// Closes all connections to a peer, which count as gone at once. Waits until they are closed, but not long: where
+    /// the link is dead and much waits to be sent, that takes until TCP gives up.
     pub async fn disconnect(&self, peer: PeerId) {
+        self.neighbours.close(&peer);
         // Fails where there is none.
-        let _ = self.ipfs.disconnect(peer).await;
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, self.ipfs.disconnect(peer)).await;
     }
 
     /// Closes the connections to a peer, where all of them are at this address.

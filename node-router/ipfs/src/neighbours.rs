@@ -36,6 +36,9 @@ struct Connection {
     inbound: bool,
     rtt: Option<Duration>,
     missed_pings: u32,
+    /// It is of no use any more. A swarm says so only once all that waits to be sent is out, which on a dead link takes TCP a
+    /// quarter of an hour.
+    closing: bool,
 }
 
 /// Connections and listeners. Their number is bounded by the swarm's limits.
@@ -49,6 +52,12 @@ pub(crate) struct Neighbours {
 struct State {
     connections: HashMap<ConnectionId, Connection>,
     listening: BTreeSet<Multiaddr>,
+}
+
+impl State {
+    fn open(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.values().filter(|connection| !connection.closing)
+    }
 }
 
 impl Default for Neighbours {
@@ -86,7 +95,13 @@ impl Neighbours {
                 self.lock().listening.remove(address);
                 None
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => {
+                let dead = self.pinged(event);
+                if dead.is_some() {
+                    self.changed.send_modify(|version| *version += 1);
+                }
+                dead
+            }
             _ => None,
         }
     }
@@ -100,7 +115,9 @@ impl Neighbours {
         let host = host(&address);
         let same = |other: &&Connection| other.inbound && self::host(&other.address) == host;
         let crowded = inbound && state.connections.values().filter(same).count() >= MAX_INBOUND_PER_ADDRESS;
-        state.connections.insert(id, Connection { peer, address, inbound, rtt: None, missed_pings: 0 });
+        state
+            .connections
+            .insert(id, Connection { peer, address, inbound, rtt: None, missed_pings: 0, closing: crowded });
         if crowded {
             metrics::counter!("meshstream_ipfs_connections_refused_total").increment(1);
         }
@@ -124,20 +141,34 @@ impl Neighbours {
                     return None;
                 }
                 metrics::counter!("meshstream_ipfs_connections_dead_total").increment(1);
+                connection.closing = true;
                 tracing::debug!(peer = %connection.peer, "closing a connection that does not answer pings");
                 Some(event.connection)
             }
         }
     }
 
+    /// The connections to a peer count as gone from here on.
+    pub(crate) fn close(&self, peer: &PeerId) {
+        for connection in self.lock().connections.values_mut().filter(|connection| connection.peer == *peer) {
+            connection.closing = true;
+        }
+        self.changed.send_modify(|version| *version += 1);
+    }
+
     pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
-        self.lock().connections.values().any(|connection| connection.peer == *peer)
+        self.lock().open().any(|connection| connection.peer == *peer)
+    }
+
+    /// Whether a connection to the peer is gone for this node, and not yet for the swarm.
+    pub(crate) fn is_closing(&self, peer: &PeerId) -> bool {
+        self.lock().connections.values().any(|connection| connection.peer == *peer && connection.closing)
     }
 
     /// Whether there are connections to a peer, all of them at this address.
     pub(crate) fn is_only_at(&self, peer: &PeerId, address: IpAddr) -> bool {
         let state = self.lock();
-        let connections = state.connections.values().filter(|connection| connection.peer == *peer);
+        let connections = state.open().filter(|connection| connection.peer == *peer);
         let mut hosts = connections.map(|connection| host(&connection.address)).peekable();
         hosts.peek().is_some() && hosts.all(|host| host == Some(address))
     }
@@ -145,7 +176,7 @@ impl Neighbours {
     pub(crate) fn list(&self) -> Vec<Neighbour> {
         let state = self.lock();
         let mut neighbours: HashMap<PeerId, Neighbour> = HashMap::new();
-        for connection in state.connections.values() {
+        for connection in state.open() {
             let neighbour = neighbours.entry(connection.peer).or_insert_with(|| Neighbour {
                 peer: connection.peer,
                 addresses: Vec::new(),

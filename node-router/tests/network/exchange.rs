@@ -1,5 +1,6 @@
 //! Two embedded nodes.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -7,6 +8,9 @@ use cid::Cid;
 use futures::TryStreamExt;
 use multihash_codetable::{Code, MultihashDigest};
 use node_router_ipfs::{Config, EmbeddedNode, Multiaddr, StartError, UploadLimits};
+use socket2::SockRef;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 
 use crate::guarded;
 
@@ -92,6 +96,59 @@ async fn segments_are_fetched_both_ways_over_ten_reconnects() {
         }
         a.shutdown().await;
         b.shutdown().await;
+    })
+    .await;
+}
+
+/// Largest TCP segment, and receive buffer, of a narrow link: what waits to be sent fills the sender's socket.
+const NARROW: u32 = 536;
+const NARROW_BUFFER: u32 = 4 << 10;
+
+/// Passes a connection on to an address over a narrow link that dies without a word: then it neither reads nor closes.
+async fn narrow_link_to(address: &Multiaddr, dead: watch::Receiver<bool>) -> Multiaddr {
+    let port = address.to_string().rsplit('/').next().unwrap().parse::<u16>().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(NARROW_BUFFER).unwrap();
+    SockRef::from(&socket).set_tcp_mss(NARROW).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let here = format!("/ip4/127.0.0.1/tcp/{}", socket.local_addr().unwrap().port());
+    let listener = socket.listen(1).unwrap();
+    tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let mut dead = dead;
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+            _ = dead.wait_for(|dead| *dead) => {}
+        }
+        std::future::pending::<()>().await;
+    });
+    here.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_dies_with_much_to_send_is_given_up_and_does_not_stand_in_the_way_of_another() {
+    guarded(async {
+        let (home_a, home_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (a, b) = (start(home_a.path(), None).await, start(home_b.path(), None).await);
+        let (kill, dead) = watch::channel(false);
+        let at_b = b.listening().into_iter().find(|address| address.to_string().starts_with("/ip4")).unwrap();
+        a.dial(b.peer_id(), vec![narrow_link_to(&at_b, dead).await]).await.unwrap();
+        until_connected(&b, &a, true).await;
+        let cids = store(&a, &segment(1)).await;
+        let session = b.exchange().session(&[a.peer_id()]);
+        let mut blocks = Box::pin(session.wants(cids.clone()));
+        blocks.try_next().await.unwrap();
+        kill.send_replace(true);
+        // Pings notice.
+        until_connected(&a, &b, false).await;
+        until_connected(&b, &a, false).await;
+
+        b.dial(a.peer_id(), a.listening()).await.unwrap();
+        until_connected(&a, &b, true).await;
+        let rest: Vec<_> = blocks.try_collect().await.unwrap();
+        assert_eq!(rest.len(), cids.len() - 1);
+        assert_eq!((a.neighbours().len(), b.neighbours().len()), (1, 1));
     })
     .await;
 }
