@@ -114,6 +114,21 @@ impl BlockExchange for Embedded {
         }
         Arc::new(Wants(self.node.exchange().session(&peers)))
     }
+
+    fn strays(&self) -> BoxStream<'static, (Cid, Bytes)> {
+        stream::unfold(self.node.exchange().strays(), |mut strays| async move {
+            loop {
+                match strays.recv().await {
+                    Ok(block) => return Some(((block.cid, block.data), strays)),
+                    Err(RecvError::Lagged(lost)) => {
+                        metrics::counter!("meshstream_fetched_strays_lost_total").increment(lost);
+                    }
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        })
+        .boxed()
+    }
 }
 
 impl NeighbourWants for Embedded {

@@ -168,6 +168,10 @@ impl NodeRouter {
         };
         tasks.spawn(storage.clone().run(cancel.clone()));
         let fetcher = Arc::new(Fetcher::new(storage.clone(), Arc::new(embedded.clone())));
+        tasks.spawn({
+            let (fetcher, cancel) = (fetcher.clone(), cancel.clone());
+            async move { cancel.run_until_cancelled(fetcher.keep_strays()).await }
+        });
         let peer =
             embedded::from_libp2p(&node.peer_id()).expect("our own key is ed25519, whose peer id is an identity");
         let (meetings, met) = mesh::meetings();

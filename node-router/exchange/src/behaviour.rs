@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use cid::Cid;
@@ -15,13 +16,14 @@ use libp2p_swarm::behaviour::{ConnectionClosed, ConnectionEstablished, FromSwarm
 use libp2p_swarm::{
     CloseConnection, ConnectionDenied, ConnectionId, NetworkBehaviour, NotifyHandler, THandlerInEvent, ToSwarm,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::engine::{Engine, Event, Output, SessionId};
-use crate::exchange::{Block, Command, Mailbox};
-use crate::handler::{Handler, HandlerEvent, Instruction, Shared, Wantlist};
+use crate::exchange::{Block, Command, Held, Mailbox};
+use crate::handler::{Handler, Shared};
 use crate::pace::Pace;
+use crate::protocol::{HandlerEvent, Instruction, Wantlist};
 
 /// Part of a swarm; works for the [`Exchange`](crate::Exchange) that it was made with. It gives no events.
 #[derive(Debug)]
@@ -32,8 +34,10 @@ pub struct Behaviour {
     /// Connections that can be used, by peer; the first one carries our wants.
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     waiters: HashMap<Cid, Vec<Waiter>>,
+    strays: broadcast::Sender<Block>,
     /// Who may send blocks; without limits nobody asks.
     pace: Pace,
+    held: Held,
     actions: VecDeque<ToSwarm<Infallible, Instruction>>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -52,7 +56,7 @@ impl Drop for Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(shared: Shared, mailbox: Arc<Mailbox>) -> Self {
+    pub(crate) fn new(shared: Shared, mailbox: Arc<Mailbox>, strays: broadcast::Sender<Block>) -> Self {
         Self {
             pace: Pace::new(shared.limits, Instant::now().into_std()),
             shared,
@@ -60,6 +64,8 @@ impl Behaviour {
             engine: Engine::default(),
             connections: HashMap::new(),
             waiters: HashMap::new(),
+            strays,
+            held: Held::default(),
             actions: VecDeque::new(),
             timer: None,
         }
@@ -135,6 +141,19 @@ impl Behaviour {
         }
     }
 
+    /// Shows what is held, where that has changed.
+    fn show_held(&mut self) {
+        let (sessions, wants) = self.engine.held();
+        let waiters = self.waiters.values().map(Vec::len).sum();
+        let held = Held { sessions, wants, waiters, peer_wants: self.shared.peer_wants.load(Ordering::Relaxed) };
+        if self.held != held {
+            self.held = held;
+            self.mailbox.set_held(held);
+            metrics::gauge!("meshstream_exchange_wants").set(wants as f64);
+            metrics::gauge!("meshstream_exchange_peer_wants").set(held.peer_wants as f64);
+        }
+    }
+
     fn output(&mut self, output: Output) {
         match output {
             Output::Send { peer, full, entries } => {
@@ -153,6 +172,10 @@ impl Behaviour {
                     // Whoever gave up in between does not need it.
                     let _ = waiter.reply.send(Block { cid, data: data.clone(), from });
                 }
+            }
+            Output::Stray { cid, data, from } => {
+                // Nobody may have use for it.
+                let _ = self.strays.send(Block { cid, data, from });
             }
             Output::Disconnect(peer_id) => {
                 self.actions.push_back(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::All });
@@ -213,6 +236,10 @@ impl NetworkBehaviour for Behaviour {
                 }
             }
             HandlerEvent::Unsupported => self.disconnected(peer, connection),
+            HandlerEvent::Closing => {
+                self.pace.closed(connection);
+                self.disconnected(peer, connection);
+            }
             HandlerEvent::AsksToSend(bytes) => self.pace.ask(connection, peer, bytes, Instant::now().into_std()),
             HandlerEvent::Sends(bytes) => self.pace.settle(connection, bytes),
         }
@@ -231,6 +258,7 @@ impl NetworkBehaviour for Behaviour {
                 self.output(output);
             }
             self.give_turns();
+            self.show_held();
             if !self.actions.is_empty() {
                 continue;
             }

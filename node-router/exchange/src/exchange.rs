@@ -1,7 +1,7 @@
 //! The handle through which blocks are asked for, and the mailbox that takes its commands to the behaviour.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
@@ -26,6 +26,9 @@ const ARRIVALS: usize = 4096;
 /// Wants of peers that a reader of [`Exchange::asked`] may lag behind; it loses the oldest.
 const ASKED: usize = 1024;
 
+/// Blocks that a reader of [`Exchange::strays`] may lag behind; it loses the oldest. They are held in memory, 1 MiB each.
+const STRAYS: usize = 16;
+
 /// A peer asks for a block, whether that is held here or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
@@ -46,6 +49,19 @@ pub struct Block {
     pub from: PeerId,
 }
 
+/// What an exchange keeps in memory at the moment. All of it is bounded, and goes when nobody asks any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Sessions that are open.
+    pub sessions: usize,
+    /// Blocks that are wanted of peers.
+    pub wants: usize,
+    /// Futures that wait for them.
+    pub waiters: usize,
+    /// Wants of connected peers that are remembered here.
+    pub peer_wants: usize,
+}
+
 /// The swarm that the exchange belongs to is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the exchange is closed")]
@@ -57,7 +73,9 @@ pub struct Exchange {
     mailbox: Arc<Mailbox>,
     arrivals: broadcast::Sender<Cid>,
     asked: broadcast::Sender<Asked>,
+    strays: broadcast::Sender<Block>,
     traffic: Traffic,
+    peer_wants: Arc<AtomicUsize>,
 }
 
 impl Exchange {
@@ -66,9 +84,11 @@ impl Exchange {
         let arrivals = broadcast::channel(ARRIVALS).0;
         let mailbox = Arc::new(Mailbox::default());
         let asked = broadcast::channel(ASKED).0;
+        let strays = broadcast::channel(STRAYS).0;
         let shared = handler::Shared::new(source, arrivals.clone(), asked.clone(), limits);
-        let traffic = shared.traffic.clone();
-        (Self { mailbox: mailbox.clone(), arrivals, asked, traffic }, Behaviour::new(shared, mailbox))
+        let (traffic, peer_wants) = (shared.traffic.clone(), shared.peer_wants.clone());
+        let exchange = Self { mailbox: mailbox.clone(), arrivals, asked, strays: strays.clone(), traffic, peer_wants };
+        (exchange, Behaviour::new(shared, mailbox, strays))
     }
 
     /// Begins to ask for blocks that the same peers are likely to hold, such as those of one file. `providers` are asked
@@ -93,9 +113,20 @@ impl Exchange {
         self.asked.subscribe()
     }
 
+    /// Blocks that come from now on although their wants were withdrawn a moment ago, verified, and each from a peer that
+    /// was asked for it. They were on their way when the cancel was.
+    pub fn strays(&self) -> broadcast::Receiver<Block> {
+        self.strays.subscribe()
+    }
+
     /// Bytes of blocks exchanged with each connected peer.
     pub fn traffic(&self) -> HashMap<PeerId, Exchanged> {
         self.traffic.all()
+    }
+
+    /// What is kept in memory.
+    pub fn held(&self) -> Held {
+        Held { peer_wants: self.peer_wants.load(Ordering::Relaxed), ..self.mailbox.lock().held }
     }
 
     /// Waits until the swarm is gone.
@@ -191,6 +222,7 @@ pub(crate) struct Mailbox {
 struct MailboxState {
     commands: VecDeque<Command>,
     peers: BTreeSet<PeerId>,
+    held: Held,
     closed: bool,
 }
 
@@ -236,6 +268,10 @@ impl Mailbox {
         };
     }
 
+    pub(crate) fn set_held(&self, held: Held) {
+        self.lock().held = held;
+    }
+
     /// Nobody reads the mailbox any more.
     pub(crate) fn close(&self) {
         self.wants.close();
@@ -243,6 +279,7 @@ impl Mailbox {
         state.closed = true;
         state.commands.clear();
         state.peers.clear();
+        state.held = Held::default();
         drop(state);
         self.closed.send_replace(true);
     }

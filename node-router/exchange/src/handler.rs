@@ -1,24 +1,22 @@
 //! One connection: reads the peer's messages, sends our wants, and serves the peer out of the source.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
-use futures::future::{BoxFuture, Ready, ready};
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use libp2p_core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
 use libp2p_identity::PeerId;
 use libp2p_swarm::handler::{
     ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound, StreamUpgradeError,
 };
-use libp2p_swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol};
+use libp2p_swarm::{ConnectionHandler, ConnectionHandlerEvent, SubstreamProtocol};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
@@ -27,12 +25,10 @@ use crate::exchange::Asked;
 use crate::inbound::{ConnectionBudget, ReadError, Reader, TotalBudget};
 use crate::lane::{Lane, LaneEvent};
 use crate::ledger::Ledger;
+use crate::protocol::{HandlerEvent, Instruction, LaneId, Protocol, Received, Wantlist};
 use crate::traffic::Traffic;
-use crate::wire::{Entry, Message, Presence};
+use crate::wire::{Entry, Message};
 use crate::{BlockSource, UploadLimits};
-
-const BITSWAP_1_2: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
-const BITSWAP_1_1: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.1.0");
 
 /// Inbound streams at a time. Kubo opens one for each message it answers with, a few at a time.
 const MAX_INBOUND_STREAMS: usize = 32;
@@ -50,65 +46,6 @@ const PROGRESS: Duration = Duration::from_millis(250);
 /// Arrivals taken in one go before other work has its turn.
 const ARRIVALS_A_TURN: usize = 256;
 
-/// Bitswap 1.2, or 1.1 without presences: the messages are the same, unknown fields are skipped by the older.
-#[derive(Debug, Clone, Copy)]
-pub struct Protocol;
-
-impl UpgradeInfo for Protocol {
-    type Info = StreamProtocol;
-    type InfoIter = std::array::IntoIter<StreamProtocol, 2>;
-
-    fn protocol_info(&self) -> Self::InfoIter {
-        [BITSWAP_1_2, BITSWAP_1_1].into_iter()
-    }
-}
-
-impl InboundUpgrade<Stream> for Protocol {
-    type Output = Stream;
-    type Error = Infallible;
-    type Future = Ready<Result<Stream, Infallible>>;
-
-    fn upgrade_inbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
-        ready(Ok(stream))
-    }
-}
-
-impl OutboundUpgrade<Stream> for Protocol {
-    type Output = Stream;
-    type Error = Infallible;
-    type Future = Ready<Result<Stream, Infallible>>;
-
-    fn upgrade_outbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
-        ready(Ok(stream))
-    }
-}
-
-/// Which of the two outbound streams: wants never queue behind blocks that are served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LaneId {
-    /// Our wants.
-    Requests,
-    /// Presences and blocks for the peer.
-    Responses,
-}
-
-/// From the behaviour.
-#[derive(Debug)]
-pub enum Instruction {
-    /// Send wants.
-    #[doc(hidden)]
-    Ask(Wantlist),
-    /// Send the blocks that wait.
-    Send,
-}
-
-/// What is wanted of the peer.
-#[derive(Debug)]
-pub struct Wantlist {
-    pub(crate) full: bool,
-    pub(crate) entries: Vec<Entry>,
-}
-
 /// Whether blocks may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
@@ -122,31 +59,6 @@ enum Turn {
     Given,
 }
 
-/// To the behaviour.
-#[derive(Debug)]
-pub enum HandlerEvent {
-    /// Blocks and presences came.
-    #[doc(hidden)]
-    Received(Received),
-    /// Bytes of a large message come.
-    Progress,
-    /// Wants may have been lost.
-    Reset,
-    /// The peer does not speak Bitswap.
-    Unsupported,
-    /// So many bytes of blocks are to be sent, once [`Instruction::Send`] allows it.
-    AsksToSend(u64),
-    /// So many bytes were sent with that.
-    Sends(u64),
-}
-
-/// What a peer sent.
-#[derive(Debug)]
-pub struct Received {
-    pub(crate) blocks: Vec<(Cid, Bytes)>,
-    pub(crate) presences: Vec<(Cid, Presence)>,
-}
-
 /// What all connections share.
 #[derive(Clone)]
 pub(crate) struct Shared {
@@ -154,6 +66,8 @@ pub(crate) struct Shared {
     arrivals: broadcast::Sender<Cid>,
     asked: broadcast::Sender<Asked>,
     budget: TotalBudget,
+    /// Wants of all connected peers that are remembered.
+    pub(crate) peer_wants: Arc<AtomicUsize>,
     pub(crate) limits: UploadLimits,
     pub(crate) traffic: Traffic,
 }
@@ -171,7 +85,8 @@ impl Shared {
         asked: broadcast::Sender<Asked>,
         limits: UploadLimits,
     ) -> Self {
-        Self { source, arrivals, asked, budget: TotalBudget::default(), limits, traffic: Traffic::default() }
+        let (budget, peer_wants, traffic) = (TotalBudget::default(), Arc::default(), Traffic::default());
+        Self { source, arrivals, asked, budget, peer_wants, limits, traffic }
     }
 }
 
@@ -187,7 +102,10 @@ pub struct Handler {
     /// Pieces of messages that were read, how many of them the behaviour knows of, and since when.
     pieces: Arc<AtomicU64>,
     told_pieces: u64,
-    told_at: Instant,
+    told_at: Option<Instant>,
+    /// Wants in all ledgers, and how many of them are counted there for this one.
+    peer_wants: Arc<AtomicUsize>,
+    counted_wants: usize,
     traffic: Traffic,
     events: VecDeque<HandlerEvent>,
     readers: FuturesUnordered<Reading>,
@@ -202,6 +120,7 @@ pub struct Handler {
     /// Blocks in the message that is being written.
     sending: Vec<Cid>,
     turn: Turn,
+    closing: bool,
     /// Whether wants were dropped, so that the peer must be told everything again.
     requests_dropped: bool,
 }
@@ -215,6 +134,12 @@ impl fmt::Debug for Handler {
     }
 }
 
+impl Drop for Handler {
+    fn drop(&mut self) {
+        self.count_wants(0);
+    }
+}
+
 impl Handler {
     pub(crate) fn new(shared: &Shared, peer: PeerId) -> Self {
         Self {
@@ -224,7 +149,9 @@ impl Handler {
             budget: shared.budget.for_connection(),
             pieces: Arc::default(),
             told_pieces: 0,
-            told_at: Instant::now(),
+            told_at: None,
+            peer_wants: shared.peer_wants.clone(),
+            counted_wants: 0,
             traffic: shared.traffic.clone(),
             events: VecDeque::new(),
             readers: FuturesUnordered::new(),
@@ -237,6 +164,7 @@ impl Handler {
             loaded: Vec::new(),
             sending: Vec::new(),
             turn: if shared.limits.is_limited() { Turn::Unasked } else { Turn::Always },
+            closing: false,
             requests_dropped: false,
         }
     }
@@ -274,11 +202,17 @@ impl Handler {
     /// Tells now and then that bytes come.
     fn tell_progress(&mut self) {
         let pieces = self.pieces.load(Ordering::Relaxed);
-        if pieces != self.told_pieces && self.told_at.elapsed() >= PROGRESS {
+        if pieces != self.told_pieces && self.told_at.is_none_or(|at| at.elapsed() >= PROGRESS) {
             self.told_pieces = pieces;
-            self.told_at = Instant::now();
+            self.told_at = Some(Instant::now());
             self.events.push_back(HandlerEvent::Progress);
         }
+    }
+
+    fn count_wants(&mut self, wants: usize) {
+        self.peer_wants.fetch_add(wants, Ordering::Relaxed);
+        self.peer_wants.fetch_sub(self.counted_wants, Ordering::Relaxed);
+        self.counted_wants = wants;
     }
 
     fn is_congested(&self) -> bool {
@@ -472,12 +406,17 @@ impl ConnectionHandler for Handler {
         }
     }
 
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<Option<HandlerEvent>> {
+        Poll::Ready((!std::mem::replace(&mut self.closing, true)).then_some(HandlerEvent::Closing))
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Protocol, LaneId, HandlerEvent>> {
         loop {
             self.poll_arrivals(context);
             self.poll_readers(context);
             self.tell_progress();
             let paused = self.is_congested();
+            self.count_wants(self.ledger.len());
             if let Some(lane) = self.poll_lanes(context) {
                 let protocol = SubstreamProtocol::new(Protocol, lane);
                 return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });

@@ -24,8 +24,9 @@ const LONGEST_READ: Duration = Duration::from_secs(120);
 const STALLED: Duration = Duration::from_secs(20);
 /// What is allocated for a message before its bytes are there.
 const FIRST_BUFFER: usize = 64 << 10;
-/// Bytes that count as progress with a block. What comes in smaller messages does not.
-const PIECE: usize = 16 << 10;
+/// Bytes that count as progress with a block: what a link of 22 kbit/s brings before its peer counts as silent. What comes
+/// in smaller messages does not count.
+const PIECE: usize = 4 << 10;
 /// Reads small messages at one go.
 const READ_AHEAD: usize = 8 << 10;
 

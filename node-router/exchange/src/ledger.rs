@@ -136,10 +136,14 @@ impl Ledger {
         }
     }
 
-    /// Presences for one message; empty when there is nothing to say.
+    /// Presences for one message; empty when there is nothing to say. A refusal that has waited until the block arrived is
+    /// not sent any more: the peer would ask another for it, and get it twice.
     pub(crate) fn take_presences(&mut self) -> Vec<(Cid, Presence)> {
         let count = self.presences.len().min(PRESENCES_A_MESSAGE);
-        self.presences.drain(..count).collect()
+        let wants = &self.wants;
+        let is_coming = |cid: &Cid| wants.get(cid).is_some_and(|wanted| wanted.state != State::Lacking);
+        let presences = self.presences.drain(..count);
+        presences.filter(|(cid, presence)| *presence == Presence::Have || !is_coming(cid)).collect()
     }
 
     /// The next block to load and send, to be followed by [`sent`](Self::sent), [`lost`](Self::lost) or
@@ -199,6 +203,11 @@ impl Ledger {
         self.presences.len() >= MAX_BACKLOG
     }
 
+    /// Wants that are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.wants.len()
+    }
+
     /// Whether there is a block to load.
     pub(crate) fn has_blocks(&self) -> bool {
         !self.queue.is_empty()
@@ -239,6 +248,15 @@ mod tests {
         ledger.sent(&cid(1));
         assert!(ledger.wants.is_empty());
         assert!(ledger.take_presences().is_empty());
+    }
+
+    #[test]
+    fn a_refusal_that_was_not_sent_before_the_block_arrived_is_not_sent() {
+        let mut ledger = Ledger::default();
+        ledger.receive(false, vec![want_block(1), want_block(2)], |_| false);
+        ledger.arrived(&cid(1));
+        assert_eq!(ledger.take_presences(), vec![(cid(2), Presence::DontHave)]);
+        assert_eq!(blocks(&mut ledger), [cid(1)]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod inbound;
 mod lane;
 mod ledger;
 mod pace;
+mod protocol;
 mod traffic;
 mod wire;
 
@@ -23,7 +24,7 @@ use bytes::Bytes;
 use cid::Cid;
 
 pub use behaviour::Behaviour;
-pub use exchange::{Asked, Block, Exchange, ExchangeClosed, Session};
+pub use exchange::{Asked, Block, Exchange, ExchangeClosed, Held, Session};
 pub use libp2p_identity::PeerId;
 pub use pace::UploadLimits;
 pub use traffic::Exchanged;

@@ -5,6 +5,7 @@
 //! again; their rows come all at once when nothing is missing. Never stores more than the request allows.
 
 mod dag;
+mod strays;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cid::Cid;
+use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use metrics::counter;
 use stream_model::{
     Claim, ContentFetcher, ContentLookup, FetchError, FetchProgress, FetchRequest, Node, PeerId, StoreError,
@@ -28,6 +31,7 @@ use tokio::time::Instant;
 use crate::storage::{InUse, Origin, Storage};
 use crate::unixfs;
 use dag::{Dag, Seen};
+use strays::Withdrawn;
 
 /// Wants in flight for one fetch: several bandwidth-delay products of blocks, and no more than some tens of megabytes.
 const MAX_IN_FLIGHT: usize = 64;
@@ -40,6 +44,10 @@ const TRIES: usize = 3;
 pub(crate) trait BlockExchange: Send + Sync + 'static {
     /// Begins asking for the blocks of one DAG, first of these peers, which are dialled where they are not connected.
     fn open(&self, providers: &[PeerId]) -> Arc<dyn Session>;
+
+    /// Verified blocks that come although their wants were withdrawn, from peers that were asked for them; until the
+    /// exchange ends.
+    fn strays(&self) -> BoxStream<'static, (Cid, Bytes)>;
 }
 
 /// The wants of one fetch; dropping it, and what it returned, withdraws them.
@@ -54,6 +62,7 @@ pub(crate) struct Fetcher {
     exchange: Arc<dyn BlockExchange>,
     /// One for each root being fetched.
     running: Mutex<HashMap<Cid, Weak<Turn>>>,
+    withdrawn: Withdrawn,
 }
 
 /// A root that is being fetched.
@@ -86,7 +95,20 @@ impl fmt::Debug for Fetcher {
 
 impl Fetcher {
     pub(crate) fn new(storage: Storage, exchange: Arc<dyn BlockExchange>) -> Self {
-        Self { storage, exchange, running: Mutex::default() }
+        Self { storage, exchange, running: Mutex::default(), withdrawn: Withdrawn::default() }
+    }
+
+    /// Stores blocks that come after their fetch was cancelled: what was paid for is not asked for again when it is
+    /// fetched anew. Until the exchange ends.
+    pub(crate) async fn keep_strays(&self) {
+        let mut strays = self.exchange.strays();
+        while let Some((cid, block)) = strays.next().await {
+            let Some(claim) = self.withdrawn.take(&cid) else { continue };
+            match store_block(&self.storage, cid, &block, &claim).await {
+                Ok(()) => counter!("meshstream_fetched_strays_total").increment(1),
+                Err(error) => tracing::debug!(%cid, %error, "a stray block is not kept"),
+            }
+        }
     }
 
     fn turn(&self, root: Cid) -> Arc<Turn> {
@@ -112,13 +134,18 @@ impl Fetcher {
         }
     }
 
+    fn blocks(&self, request: &FetchRequest) -> Blocks {
+        let session = self.exchange.open(&request.providers);
+        Blocks { storage: self.storage.clone(), session, withdrawn: self.withdrawn.clone(), claim: request.claim }
+    }
+
     async fn look_up_block(&self, request: &FetchRequest) -> Result<Node, FetchError> {
         let root = request.root;
         let mut in_use = self.storage.rely();
         in_use.extend(&[root]).await;
         let block = match self.storage.present_block(&root).await? {
             Some(block) => block,
-            None => obtain_block(&self.storage, &*self.exchange.open(&request.providers), root, &request.claim).await?,
+            None => self.blocks(request).fetch(root).await?,
         };
         let parsed = unixfs::parse(&root, &block).map_err(|error| FetchError::Malformed(error.to_string()))?;
         Ok(parsed.into())
@@ -131,9 +158,8 @@ impl Fetcher {
             self.storage.commit(Vec::new(), root, request.claim, Origin::Fetched, in_use).await?;
             return Ok(StoredContent { cid: root, bytes: held.content_bytes });
         }
-        let session = self.exchange.open(&request.providers);
         let in_use = self.storage.rely();
-        let walk = Walk { storage: &self.storage, session, request, turn, in_use, total_bytes: 0 };
+        let walk = Walk { blocks: self.blocks(request), request, turn, in_use, total_bytes: 0 };
         let (dag, in_use) = walk.run().await?;
         let (content, records) = dag.into_records(root).map_err(|error| FetchError::Malformed(error.to_string()))?;
         if content.content_bytes > request.max_bytes {
@@ -205,8 +231,7 @@ enum Found {
 }
 
 struct Walk<'a> {
-    storage: &'a Storage,
-    session: Arc<dyn Session>,
+    blocks: Blocks,
     request: &'a FetchRequest,
     turn: &'a Turn,
     in_use: InUse,
@@ -227,7 +252,7 @@ impl Walk<'_> {
             let next: Vec<_> = queue.drain(..free.min(queue.len())).collect();
             self.in_use.extend(&next).await;
             for cid in next {
-                in_flight.spawn(obtain(self.storage.clone(), self.session.clone(), cid, self.request.claim));
+                in_flight.spawn(self.blocks.clone().obtain(cid));
             }
             let Some(found) = in_flight.join_next().await else { return Ok((dag, self.in_use)) };
             let (cid, found) = found.map_err(|error| StoreError::Failed(error.to_string()))??;
@@ -259,34 +284,46 @@ impl Walk<'_> {
     }
 }
 
-async fn obtain(
+/// The blocks of one fetch: those that are here, and those that peers are asked for.
+#[derive(Clone)]
+struct Blocks {
     storage: Storage,
     session: Arc<dyn Session>,
-    cid: Cid,
+    withdrawn: Withdrawn,
     claim: Claim,
-) -> Result<(Cid, Found), FetchError> {
-    if let Some(child) = storage.child(cid).await? {
-        // What kind of node it is, only the block tells; it is small unless it is a leaf.
-        let is_file = cid.codec() == unixfs::RAW || {
-            let block = storage.present_block(&cid).await?.ok_or(StoreError::NotFound(cid))?;
-            Seen::parse(&cid, &block).map_err(|error| FetchError::Malformed(error.to_string()))?.is_file()
-        };
-        return Ok((cid, Found::Held(Seen::held(child, is_file))));
-    }
-    if let Some(block) = storage.present_block(&cid).await? {
-        return Ok((cid, Found::Block(block)));
-    }
-    Ok((cid, Found::Block(obtain_block(&storage, &*session, cid, &claim).await?)))
 }
 
-/// A block from a peer, stored.
-async fn obtain_block(storage: &Storage, session: &dyn Session, cid: Cid, claim: &Claim) -> Result<Bytes, FetchError> {
-    let arrived = session.want(cid).await;
-    let block = arrived.ok_or_else(|| StoreError::Failed("the exchange has ended".into()))?;
+impl Blocks {
+    async fn obtain(self, cid: Cid) -> Result<(Cid, Found), FetchError> {
+        if let Some(child) = self.storage.child(cid).await? {
+            // What kind of node it is, only the block tells; it is small unless it is a leaf.
+            let is_file = cid.codec() == unixfs::RAW || {
+                let block = self.storage.present_block(&cid).await?.ok_or(StoreError::NotFound(cid))?;
+                Seen::parse(&cid, &block).map_err(|error| FetchError::Malformed(error.to_string()))?.is_file()
+            };
+            return Ok((cid, Found::Held(Seen::held(child, is_file))));
+        }
+        if let Some(block) = self.storage.present_block(&cid).await? {
+            return Ok((cid, Found::Block(block)));
+        }
+        Ok((cid, Found::Block(self.fetch(cid).await?)))
+    }
+
+    /// A block from a peer, stored.
+    async fn fetch(&self, cid: Cid) -> Result<Bytes, FetchError> {
+        let awaited = self.withdrawn.guard(cid, self.claim);
+        let arrived = self.session.want(cid).await;
+        awaited.came();
+        let block = arrived.ok_or_else(|| StoreError::Failed("the exchange has ended".into()))?;
+        store_block(&self.storage, cid, &block, &self.claim).await?;
+        Ok(block)
+    }
+}
+
+async fn store_block(storage: &Storage, cid: Cid, block: &Bytes, claim: &Claim) -> Result<(), FetchError> {
     if block.len() > unixfs::MAX_BLOCK {
         return Err(FetchError::Malformed(format!("block {cid} has {} bytes", block.len())));
     }
     counter!("meshstream_fetched_bytes_total").increment(block.len() as u64);
-    storage.put_fetched(cid, block.clone(), claim).await?;
-    Ok(block)
+    Ok(storage.put_fetched(cid, block.clone(), claim).await?)
 }

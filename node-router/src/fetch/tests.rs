@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
-use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use stream_model::{
     BroadcastId, Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, FetchError, FetchProgress,
     FetchRequest, MediaSequence, MessageKey, Node, PeerId, StoreError,
 };
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 use super::{BlockExchange, Fetcher, Session};
 use crate::storage::fake::MemoryBlocks;
@@ -24,6 +25,7 @@ struct Peers {
     /// Wants that are never answered.
     lost: Mutex<HashSet<Cid>>,
     asked: Mutex<Vec<Cid>>,
+    strays: Mutex<Option<mpsc::UnboundedReceiver<(Cid, Bytes)>>>,
 }
 
 #[derive(Clone)]
@@ -32,6 +34,11 @@ struct FakeExchange(Arc<Peers>);
 impl BlockExchange for FakeExchange {
     fn open(&self, _providers: &[PeerId]) -> Arc<dyn Session> {
         Arc::new(self.clone())
+    }
+
+    fn strays(&self) -> BoxStream<'static, (Cid, Bytes)> {
+        let strays = self.0.strays.lock().unwrap().take().unwrap();
+        stream::unfold(strays, |mut strays| async move { Some((strays.recv().await?, strays)) }).boxed()
     }
 }
 
@@ -178,6 +185,31 @@ async fn a_second_try_asks_only_for_what_did_not_arrive() {
     fixture.peers.asked.lock().unwrap().clear();
     assert_eq!(fixture.fetch(root.cid).await.unwrap(), 8);
     assert_eq!(*fixture.peers.asked.lock().unwrap(), [lost]);
+}
+
+#[tokio::test]
+async fn what_comes_after_a_fetch_was_cancelled_is_kept_for_the_next_try_and_nothing_else_is() {
+    let mut peers = Peers::default();
+    let (late, other) = (peers.leaf(b"late"), peers.leaf(b"other"));
+    let root = peers.file(&[b"here", b"late"]);
+    peers.lost = Mutex::new(HashSet::from([late.cid]));
+    let (come, strays) = mpsc::unbounded_channel();
+    peers.strays = Mutex::new(Some(strays));
+    let fixture = Fixture::new(peers).await;
+    fixture.fetch_and_cancel_at(root.cid, 2).await;
+    // The tasks of the fetch end.
+    tokio::task::yield_now().await;
+
+    for stray in [other, late, late] {
+        come.send((stray.cid, fixture.peers.blocks[&stray.cid].clone())).unwrap();
+    }
+    drop(come);
+    fixture.fetcher.keep_strays().await;
+    assert_eq!(fixture.storage.report().files, 3);
+    assert_eq!(fixture.storage.present_block(&other.cid).await.unwrap(), None, "nobody asked for it");
+    fixture.peers.asked.lock().unwrap().clear();
+    assert_eq!(fixture.fetch(root.cid).await.unwrap(), 8);
+    assert!(fixture.peers.asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -339,4 +371,35 @@ async fn the_gateway_fetches_no_file_larger_than_its_part_of_the_quota() {
     let fixture = Fixture::with_quota(peers, 10_000).await;
     let result = fixture.fetcher.fetch(FetchRequest { claim: Claim::Gateway(root.cid), ..request(root.cid) }).await;
     assert!(matches!(result, Err(FetchError::TooLarge(1_000))), "{result:?}");
+}
+
+#[tokio::test]
+async fn fetches_that_end_fail_are_cancelled_or_time_out_leave_nothing_behind() {
+    let mut peers = Peers::default();
+    let whole = peers.file(&[b"one", b"two"]);
+    let lost = peers.leaf(b"lost").cid;
+    let half = peers.file(&[b"here", b"lost"]);
+    let garbage = Bytes::from_static(&[0xff; 40]);
+    let malformed = Cid::new_v1(unixfs::DAG_PB, *unixfs::raw_leaf(&garbage).cid.hash());
+    peers.blocks.insert(malformed, garbage);
+    let nowhere = unixfs::raw_leaf(b"nowhere");
+    peers.lost = Mutex::new(HashSet::from([lost]));
+    let fixture = Fixture::new(peers).await;
+    let base = Arc::strong_count(&fixture.peers);
+    for round in 0..100 {
+        let timed = |root: Child| FetchRequest { timeout: Duration::from_millis(1), ..request(root.cid) };
+        assert_eq!(fixture.fetch(whole.cid).await.unwrap(), 6);
+        is_malformed(fixture.fetch(malformed).await, "");
+        assert!(matches!(fixture.fetcher.fetch(timed(nowhere)).await, Err(FetchError::TimedOut(_))));
+        assert!(matches!(fixture.fetcher.look_up(timed(nowhere)).await, Err(FetchError::TimedOut(_))));
+        fixture.fetch_and_cancel_at(half.cid, 5).await;
+        if round % 2 == 0 {
+            fixture.storage.release(claim(0)).await.unwrap();
+        }
+    }
+    while Arc::strong_count(&fixture.peers) > base {
+        tokio::task::yield_now().await;
+    }
+    assert!(fixture.fetcher.running.lock().unwrap().values().all(|turn| turn.strong_count() == 0));
+    assert!(fixture.fetcher.running.lock().unwrap().len() <= 1, "the last one is forgotten with the next");
 }

@@ -16,6 +16,7 @@ mod schedule;
 mod simulation;
 #[cfg(test)]
 mod tests;
+mod withdrawn;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use libp2p_identity::PeerId;
 use crate::wire::{Entry, Presence, Want as WantKind};
 use outbox::Outbox;
 use peer::Peer;
+use withdrawn::Withdrawn;
 
 /// Identifies a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +73,8 @@ pub(crate) enum Output {
     Send { peer: PeerId, full: bool, entries: Vec<Entry> },
     /// A wanted block is here.
     Deliver { sessions: Vec<SessionId>, cid: Cid, data: Bytes, from: PeerId },
+    /// A block that was asked for came after its last session withdrew it.
+    Stray { cid: Cid, data: Bytes, from: PeerId },
     /// The peer sends what nobody asked for.
     Disconnect(PeerId),
 }
@@ -126,6 +130,7 @@ pub(crate) struct Engine {
     searches: BTreeSet<(Instant, u64, Cid)>,
     outboxes: BTreeMap<PeerId, Outbox>,
     outputs: VecDeque<Output>,
+    withdrawn: Withdrawn,
     sequence: u64,
     next_tick: Option<Instant>,
 }
@@ -152,11 +157,11 @@ impl Engine {
                 self.sessions.remove(&session);
                 let wanted = self.wants.iter().filter(|(_, want)| want.sessions.contains(&session));
                 for cid in wanted.map(|(cid, _)| *cid).collect::<Vec<_>>() {
-                    self.unwant(session, &cid);
+                    self.unwant(session, &cid, now);
                 }
             }
             Event::Want { session, cid } => self.want(session, cid),
-            Event::Unwant { session, cid } => self.unwant(session, &cid),
+            Event::Unwant { session, cid } => self.unwant(session, &cid, now),
         }
     }
 
@@ -178,6 +183,11 @@ impl Engine {
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let search = self.searches.first().map(|(at, _, _)| *at);
         self.next_tick.into_iter().chain(search).min()
+    }
+
+    /// Open sessions, and blocks that are wanted.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.sessions.len(), self.wants.len())
     }
 
     /// Connected peers that speak Bitswap.
@@ -245,11 +255,17 @@ impl Engine {
         self.ready.insert(sequence, cid);
     }
 
-    fn unwant(&mut self, session: SessionId, cid: &Cid) {
+    fn unwant(&mut self, session: SessionId, cid: &Cid, now: Instant) {
         let Some(want) = self.wants.get_mut(cid) else { return };
         want.sessions.retain(|other| *other != session);
-        if want.sessions.is_empty() {
-            self.finish(cid, None);
+        if !want.sessions.is_empty() {
+            return;
+        }
+        let Some(want) = self.finish(cid, None) else { return };
+        let asked = want.asks.into_iter().filter(|(_, ask)| matches!(ask, Ask::Block | Ask::Late));
+        let peers: Vec<PeerId> = asked.map(|(id, _)| id).collect();
+        if !peers.is_empty() {
+            self.withdrawn.insert(*cid, peers, now);
         }
     }
 
@@ -292,9 +308,15 @@ impl Engine {
     fn block(&mut self, id: PeerId, cid: Cid, data: Bytes, now: Instant) {
         let asked = self.peers.get(&id).and_then(|peer| peer.in_flight.get(&cid).copied());
         let Some(want) = self.finish(&cid, Some(id)) else {
-            metrics::counter!("meshstream_exchange_blocks_unwanted_total").increment(1);
+            if self.withdrawn.take(&cid, id, now) {
+                metrics::counter!("meshstream_exchange_blocks_stray_total").increment(1);
+                self.outputs.push_back(Output::Stray { cid, data, from: id });
+            } else {
+                metrics::counter!("meshstream_exchange_blocks_unwanted_total").increment(1);
+            }
             return;
         };
+        self.withdrawn.remove(&cid);
         metrics::counter!("meshstream_exchange_blocks_received_total").increment(1);
         metrics::counter!("meshstream_exchange_bytes_received_total").increment(data.len() as u64);
         if let Some(peer) = self.peers.get_mut(&id) {

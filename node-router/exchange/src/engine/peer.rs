@@ -20,6 +20,8 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Nor sooner than this while its peer's bytes come: a block of 340 KB over 300 kbit/s. What is known of the peer may be
 /// a guess.
 const SHORTEST_WHILE_SENDING: Duration = Duration::from_secs(10);
+/// Nor sooner than this while the first block since it was asked for is on its way: 2 MiB, the largest, over 300 kbit/s.
+const SHORTEST_WHILE_COMING: Duration = Duration::from_secs(60);
 /// Another peer is not asked as well sooner than this while bytes come: a block of 340 KB over 1 Mbit/s.
 const SHORTEST_PATIENCE_WHILE_SENDING: Duration = Duration::from_secs(3);
 /// A peer that sends nothing for this long is replaced, whatever was expected of it, if another can take over. With
@@ -46,6 +48,8 @@ pub(super) struct Peer {
     /// The longest of them, which is slowly forgotten: a small block between large ones says little of the next.
     longest_service_time: f64,
     last_progress: Instant,
+    /// When the last block came.
+    last_delivery: Option<Instant>,
     /// When the last bytes came, or it was asked after it had nothing to do.
     last_sign: Instant,
     /// When the last bytes came.
@@ -66,6 +70,7 @@ impl Peer {
             service_time: FIRST_SERVICE_TIME.as_secs_f64(),
             longest_service_time: FIRST_SERVICE_TIME.as_secs_f64(),
             last_progress: now,
+            last_delivery: None,
             last_sign: now,
             last_bytes: None,
             strikes: 0,
@@ -84,15 +89,24 @@ impl Peer {
         self.round_trip + self.service_time * (self.in_flight.len() + more + 1) as f64
     }
 
+    /// Whether it has nothing to send.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
     /// Whether the last thing it did was to time out.
     pub(super) fn is_suspect(&self) -> bool {
         self.strikes > 0
     }
 
-    /// How long a block may take.
-    pub(super) fn timeout(&self, now: Instant) -> Duration {
+    /// How long a block may take that was asked for then.
+    pub(super) fn timeout(&self, asked: Instant, now: Instant) -> Duration {
         let expected = 4.0 * (self.round_trip + self.service_time * self.window);
-        let shortest = if self.is_sending(now) { SHORTEST_WHILE_SENDING } else { SHORTEST_TIMEOUT };
+        let shortest = match self.is_sending(now) {
+            true if self.last_delivery.is_none_or(|at| at <= asked) => SHORTEST_WHILE_COMING,
+            true => SHORTEST_WHILE_SENDING,
+            false => SHORTEST_TIMEOUT,
+        };
         Duration::from_secs_f64(expected).max(shortest) * (1 << self.strikes.min(MOST_DOUBLINGS))
     }
 
@@ -118,6 +132,7 @@ impl Peer {
             }
         }
         self.last_progress = now;
+        self.last_delivery = Some(now);
         self.progressed(now);
     }
 
@@ -137,7 +152,7 @@ impl Peer {
 
     /// Whether bytes of blocks came lately.
     fn is_sending(&self, now: Instant) -> bool {
-        self.last_bytes.is_some_and(|at| now.saturating_duration_since(at) < SHORTEST_TIMEOUT)
+        self.last_bytes.is_some_and(|at| now.saturating_duration_since(at) <= LONGEST_SILENCE)
     }
 
     /// How long it has for a block before another peer that has nothing else to do may be asked as well: short while
@@ -208,12 +223,12 @@ mod tests {
     fn a_peer_that_times_out_is_suspect_until_it_delivers_and_is_given_longer() {
         let start = Instant::now();
         let mut peer = Peer::new(start);
-        let before = peer.timeout(start + Duration::from_secs(2));
+        let before = peer.timeout(start, start + Duration::from_secs(2));
         peer.timed_out(start + Duration::from_secs(2));
         peer.timed_out(start + Duration::from_secs(2));
         assert!(peer.is_suspect());
         assert_eq!(peer.strikes, 1, "blocks that time out together are one strike");
-        assert!(peer.timeout(start + Duration::from_secs(2)) > before);
+        assert!(peer.timeout(start, start + Duration::from_secs(2)) > before);
         peer.delivered(None, start + Duration::from_secs(3));
         assert!(!peer.is_suspect());
     }
@@ -228,7 +243,7 @@ mod tests {
             peer.delivered(Some(first), small);
         }
         assert!(peer.patience(small) > Duration::from_secs(5));
-        assert!(peer.patience(small + Duration::from_secs(1)) < Duration::from_secs(2), "it sends nothing any more");
+        assert!(peer.patience(small + 2 * LONGEST_SILENCE) < Duration::from_secs(2), "it sends nothing any more");
     }
 
     #[test]

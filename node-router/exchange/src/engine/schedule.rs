@@ -23,6 +23,7 @@ impl Engine {
         self.give_up_late_blocks(now);
         self.replace_silent_peers(now);
         self.repeat_searches(now);
+        self.withdrawn.expire(now);
         self.assign(now);
         if self.ready.is_empty() && self.next_tick.is_some_and(|at| at <= now) {
             self.hedge(now);
@@ -39,9 +40,9 @@ impl Engine {
     fn give_up_late_blocks(&mut self, now: Instant) {
         let mut late = Vec::new();
         for (id, peer) in &mut self.peers {
-            let timeout = peer.timeout(now);
-            let gone = peer.in_flight.iter().filter(|(_, asked)| now.saturating_duration_since(**asked) > timeout);
-            let gone: Vec<Cid> = gone.map(|(cid, _)| *cid).collect();
+            let is_late = |asked: &Instant| now.saturating_duration_since(*asked) > peer.timeout(*asked, now);
+            let gone: Vec<Cid> =
+                peer.in_flight.iter().filter(|(_, asked)| is_late(asked)).map(|(cid, _)| *cid).collect();
             for cid in gone {
                 peer.in_flight.remove(&cid);
                 peer.timed_out(now);
@@ -188,7 +189,8 @@ impl Engine {
         }
     }
 
-    /// With nothing left to hand out: asks a second peer for what one is slow to deliver.
+    /// With nothing left to hand out: asks a second peer that has nothing to send for what one is slow to deliver. Two
+    /// that are slow both would only send each other's blocks too.
     fn hedge(&mut self, now: Instant) {
         let mut slow: Vec<(Instant, Cid)> = Vec::new();
         for peer in self.peers.values() {
@@ -203,7 +205,7 @@ impl Engine {
                 continue;
             }
             let Some(id) = self.best_peer(&cid, &HashMap::new()) else { continue };
-            let Some(peer) = self.peers.get(&id).filter(|peer| peer.has_room() && !peer.is_suspect()) else { continue };
+            let Some(peer) = self.peers.get(&id).filter(|peer| peer.is_idle() && !peer.is_suspect()) else { continue };
             let patience = HEDGE_AFTER + Duration::from_secs_f64(2.0 * peer.finish(0));
             if now.saturating_duration_since(asked) > patience {
                 metrics::counter!("meshstream_exchange_blocks_hedged_total").increment(1);

@@ -29,6 +29,7 @@ struct World {
     /// Want-blocks since the last [`World::asked`], in order.
     asked: Vec<(PeerId, Cid)>,
     delivered: Vec<(Cid, PeerId)>,
+    strays: Vec<(Cid, PeerId)>,
     disconnected: Vec<PeerId>,
 }
 
@@ -40,6 +41,7 @@ impl World {
             ledgers: HashMap::new(),
             asked: Vec::new(),
             delivered: Vec::new(),
+            strays: Vec::new(),
             disconnected: Vec::new(),
         };
         world.happen(Event::SessionOpened { session: SESSION, providers });
@@ -90,6 +92,7 @@ impl World {
                     }
                 }
                 Output::Deliver { cid, from, .. } => self.delivered.push((cid, from)),
+                Output::Stray { cid, from, .. } => self.strays.push((cid, from)),
                 Output::Disconnect(peer) => self.disconnected.push(peer),
             }
         }
@@ -292,6 +295,23 @@ fn a_closed_sessions_wants_are_cancelled_unless_another_wants_them() {
     world.happen(Event::Unwant { session: other, cid: cid(2) });
     assert_eq!(world.standing(peer(1), 2), None);
     assert!(world.engine.wants.is_empty() && world.engine.ready.is_empty() && world.engine.searches.is_empty());
+}
+
+#[test]
+fn a_block_that_was_on_its_way_when_it_was_withdrawn_is_handed_out_but_once_and_not_from_others() {
+    let mut world = World::new(vec![peer(1)]);
+    world.happen(Event::PeerUp(peer(1)));
+    world.happen(Event::PeerUp(peer(2)));
+    world.want([1, 2]);
+    world.happen(Event::Unwant { session: SESSION, cid: cid(1) });
+    world.happen(Event::SessionClosed(SESSION));
+    world.block(peer(2), 2);
+    world.block(peer(1), 3);
+    assert!(world.strays.is_empty(), "nobody asked for these");
+    (0..2).for_each(|_| world.block(peer(1), 1));
+    world.block(peer(1), 2);
+    assert_eq!(world.strays, [(cid(1), peer(1)), (cid(2), peer(1))]);
+    assert!(world.delivered.is_empty());
 }
 
 #[test]

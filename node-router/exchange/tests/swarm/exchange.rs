@@ -196,3 +196,49 @@ async fn wants_end_with_the_swarm() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn many_rounds_of_wants_cancels_stalls_and_disconnects_leave_nothing_behind() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        for round in 0..100u8 {
+            if round % 2 == 0 {
+                a.connect(&b).await
+            } else {
+                b.connect(&a).await
+            }
+            let held: Vec<Cid> = segment(round).into_iter().map(|block| a.put(block)).collect();
+            let stuck = a.put(Bytes::from(vec![round; 3]));
+            a.memory.stuck.lock().unwrap().insert(stuck);
+            let nowhere = Cid::new_v1(0x55, Code::Sha2_256.digest(&[round, 1, 2]));
+            let session = b.exchange.session(&[a.peer]);
+            assert_eq!(fetch(&session, &held).await.len(), 16);
+            let mut never = Box::pin(session.wants([nowhere, stuck]));
+            let also = b.exchange.session(&[]);
+            let mut twice = Box::pin(also.wants([stuck]));
+            let asked = async {
+                while a.exchange.held().peer_wants < 2 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                _ = never.next() => panic!("it came"),
+                _ = twice.next() => panic!("it came"),
+                () = asked => {}
+            }
+            assert_eq!((b.exchange.held().wants, b.exchange.held().waiters), (2, 3));
+            if round % 3 == 0 {
+                b.disconnect(&a).await;
+            }
+            drop((never, twice));
+            drop((session, also));
+            b.until_nothing_is_held().await;
+            a.until_nothing_is_held().await;
+            if round % 3 > 0 {
+                b.disconnect(&a).await;
+            }
+        }
+        assert!(a.exchange.traffic().is_empty() && b.exchange.peers().is_empty());
+    })
+    .await;
+}

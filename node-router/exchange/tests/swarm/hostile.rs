@@ -12,8 +12,9 @@ use node_router_exchange::PeerId;
 const BITSWAP: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
 
 /// A peer that writes bytes of its own choice, and reads nothing.
-struct Hostile {
+pub(crate) struct Hostile {
     control: libp2p_stream::Control,
+    pub(crate) peer: PeerId,
     victim: PeerId,
     swarm: tokio::task::JoinHandle<()>,
 }
@@ -25,12 +26,13 @@ impl Drop for Hostile {
 }
 
 impl Hostile {
-    async fn connect(victim: &Node) -> Self {
+    pub(crate) async fn connect(victim: &Node) -> Self {
         let behaviour = libp2p_stream::Behaviour::new();
         let mut control = behaviour.new_control();
         let mut swarm: Swarm<libp2p_stream::Behaviour> = Swarm::new_ephemeral_tokio(|_| behaviour);
         swarm.dial(victim.address.clone()).unwrap();
         while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {}
+        let peer = *swarm.local_peer_id();
         // Accepts streams for the answers, and leaves them unread.
         let answers = control.accept(BITSWAP).unwrap();
         let swarm = tokio::spawn(async move {
@@ -43,10 +45,10 @@ impl Hostile {
                 }
             }
         });
-        Self { control, victim: victim.peer, swarm }
+        Self { control, peer, victim: victim.peer, swarm }
     }
 
-    async fn open(&mut self) -> Stream {
+    pub(crate) async fn open(&mut self) -> Stream {
         self.control.open_stream(self.victim, BITSWAP).await.unwrap()
     }
 
@@ -79,11 +81,11 @@ fn varint(mut value: usize) -> Vec<u8> {
 }
 
 /// A length-delimited protobuf field.
-fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
     [&[tag << 3 | 2], varint(bytes.len()).as_slice(), bytes].concat()
 }
 
-fn frame(message: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
     [varint(message.len()).as_slice(), message].concat()
 }
 

@@ -4,5 +4,6 @@
 
 mod exchange;
 mod hostile;
+mod progress;
 mod support;
 mod upload;

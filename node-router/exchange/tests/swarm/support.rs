@@ -12,7 +12,7 @@ use libp2p_core::Multiaddr;
 use libp2p_swarm::{Swarm, SwarmEvent};
 use libp2p_swarm_test::SwarmExt;
 use multihash_codetable::{Code, MultihashDigest};
-use node_router_exchange::{Behaviour, BlockSource, Exchange, PeerId, UploadLimits};
+use node_router_exchange::{Behaviour, BlockSource, Exchange, Held, PeerId, UploadLimits};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     blocks: Mutex<HashMap<Cid, Bytes>>,
     /// How often each block was read to be sent.
     pub(crate) reads: Mutex<HashMap<Cid, usize>>,
+    /// Blocks whose reading never ends.
+    pub(crate) stuck: Mutex<HashSet<Cid>>,
 }
 
 #[async_trait]
@@ -38,6 +40,9 @@ impl BlockSource for Memory {
 
     async fn get(&self, cid: &Cid) -> Option<Bytes> {
         *self.reads.lock().unwrap().entry(*cid).or_default() += 1;
+        if self.stuck.lock().unwrap().contains(cid) {
+            std::future::pending::<()>().await;
+        }
         self.blocks.lock().unwrap().get(cid).cloned()
     }
 }
@@ -103,6 +108,13 @@ impl Node {
         self.hang_up.send(other.peer).await.unwrap();
         self.until(other.peer, false).await;
         other.until(self.peer, false).await;
+    }
+
+    /// Waits until nothing is wanted, here or by peers.
+    pub(crate) async fn until_nothing_is_held(&self) {
+        while self.exchange.held() != Held::default() {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) async fn until(&self, peer: PeerId, connected: bool) {
