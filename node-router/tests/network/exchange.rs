@@ -105,7 +105,7 @@ const NARROW: u32 = 536;
 const NARROW_BUFFER: u32 = 4 << 10;
 
 /// Passes a connection on to an address over a narrow link that dies without a word: then it neither reads nor closes.
-async fn narrow_link_to(address: &Multiaddr, dead: watch::Receiver<bool>) -> Multiaddr {
+fn narrow_link_to(address: &Multiaddr, dead: watch::Receiver<bool>) -> Multiaddr {
     let port = address.to_string().rsplit('/').next().unwrap().parse::<u16>().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(NARROW_BUFFER).unwrap();
@@ -133,7 +133,7 @@ async fn a_connection_that_dies_with_much_to_send_is_given_up_and_does_not_stand
         let (a, b) = (start(home_a.path(), None).await, start(home_b.path(), None).await);
         let (kill, dead) = watch::channel(false);
         let at_b = b.listening().into_iter().find(|address| address.to_string().starts_with("/ip4")).unwrap();
-        a.dial(b.peer_id(), vec![narrow_link_to(&at_b, dead).await]).await.unwrap();
+        a.dial(b.peer_id(), vec![narrow_link_to(&at_b, dead)]).await.unwrap();
         until_connected(&b, &a, true).await;
         let cids = store(&a, &segment(1)).await;
         let session = b.exchange().session(&[a.peer_id()]);
