@@ -25,7 +25,7 @@ struct Peers {
     /// Wants that are never answered.
     lost: Mutex<HashSet<Cid>>,
     asked: Mutex<Vec<Cid>>,
-    strays: Mutex<Option<mpsc::UnboundedReceiver<(Cid, Bytes)>>>,
+    strays: Mutex<Option<mpsc::Receiver<(Cid, Bytes)>>>,
 }
 
 #[derive(Clone)]
@@ -193,7 +193,7 @@ async fn what_comes_after_a_fetch_was_cancelled_is_kept_for_the_next_try_and_not
     let (late, other) = (peers.leaf(b"late"), peers.leaf(b"other"));
     let root = peers.file(&[b"here", b"late"]);
     peers.lost = Mutex::new(HashSet::from([late.cid]));
-    let (come, strays) = mpsc::unbounded_channel();
+    let (come, strays) = mpsc::channel(4);
     peers.strays = Mutex::new(Some(strays));
     let fixture = Fixture::new(peers).await;
     fixture.fetch_and_cancel_at(root.cid, 2).await;
@@ -201,7 +201,7 @@ async fn what_comes_after_a_fetch_was_cancelled_is_kept_for_the_next_try_and_not
     tokio::task::yield_now().await;
 
     for stray in [other, late, late] {
-        come.send((stray.cid, fixture.peers.blocks[&stray.cid].clone())).unwrap();
+        come.send((stray.cid, fixture.peers.blocks[&stray.cid].clone())).await.unwrap();
     }
     drop(come);
     fixture.fetcher.keep_strays().await;
