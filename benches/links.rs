@@ -42,13 +42,29 @@ const LOOK: Duration = Duration::from_millis(20);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    // `cargo bench` passes flags for Criterion's benchmarks, which do not concern this one.
+    // Words name what is measured, all without any. The flags that `cargo bench` passes for Criterion's benchmarks do not
+    // concern this one.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
     for loss in [0.0, 0.01] {
-        hops(link::Settings { loss, ..RADIO }).await?;
+        let settings = link::Settings { loss, ..RADIO };
+        if wanted("hops") {
+            hops(settings).await?;
+        }
+        if wanted("beginnings") {
+            beginnings(settings).await?;
+        }
     }
-    audiences().await?;
-    two_narrow_providers().await?;
-    discovery_and_idle().await
+    if wanted("audiences") {
+        audiences().await?;
+    }
+    if wanted("providers") {
+        two_narrow_providers().await?;
+    }
+    if wanted("discovery") {
+        discovery_and_idle().await?;
+    }
+    Ok(())
 }
 
 /// One segment of 5 MB over one, two and three hops, beside `iperf3` over one.
@@ -59,7 +75,7 @@ async fn hops(settings: link::Settings) -> Result<()> {
     let loss = settings.loss * 100.0;
     row(&format!("iperf3, 20 Mbit/s, 40 ms, {loss} % loss"), &format!("{best:.1} Mbit/s"));
     let nodes = try_join_all(names.map(|name| start(&network, name, "15s"))).await?;
-    let publisher = publish(&nodes[0], LARGE_KBPS).await?;
+    let _publisher = publish(&nodes[0], LARGE_KBPS).await?;
     let mut at = Vec::new();
     for node in &nodes {
         at.push(watch(node).await?);
@@ -94,25 +110,32 @@ async fn hops(settings: link::Settings) -> Result<()> {
             ),
         );
     }
-    drop(publisher);
-    beginnings(&nodes, loss).await
+    Ok(())
 }
 
-/// How soon a new broadcast is listed at the other end of a line: media has not been fetched then. After the first one, so
-/// that the nodes know each other's feeds.
-async fn beginnings(nodes: &[Node], loss: f64) -> Result<()> {
-    let [(mut near, _), (mut far, slug)] = [watch(&nodes[0]).await?, watch(&nodes[nodes.len() - 1]).await?];
+/// How soon a new broadcast is listed three hops away: media has not been fetched then. After a first one, so that the
+/// nodes know each other's feeds.
+async fn beginnings(settings: link::Settings) -> Result<()> {
+    let names = ["a", "b", "c", "d"];
+    let Some(network) = Network::line(&names, settings).await? else { return Ok(()) };
+    let nodes = try_join_all(names.map(|name| start(&network, name, "2s"))).await?;
+    let first = publish(&nodes[0], 500).await?;
+    let [(mut near, _), (mut far, slug)] = [watch(&nodes[0]).await?, watch(&nodes[3]).await?];
+    drop(first);
     let mut known = vec![slug];
     let mut delays = Vec::new();
     for number in 0..BEGINNINGS {
-        let _publisher = publish_as(&nodes[0], &format!("new-{number}"), LARGE_KBPS).await?;
+        let _publisher = publish_as(&nodes[0], &format!("new-{number}"), 500).await?;
         let ((slug, at_home), (_, far_away)) = tokio::try_join!(begun(&mut near, &known), begun(&mut far, &known))?;
         delays.push(far_away.saturating_duration_since(at_home));
         known.push(slug);
     }
     delays.sort();
     row(
-        &format!("a new broadcast, from listed at its node to listed three hops away, {loss} % loss"),
+        &format!(
+            "a new broadcast, from listed at its node to listed three hops away, {} % loss",
+            settings.loss * 100.0
+        ),
         &format!(
             "median {:.2} s, worst {:.2} s",
             delays[BEGINNINGS / 2].as_secs_f64(),
