@@ -181,17 +181,14 @@ async fn upload(network: &Network, viewers: &[&str], neighbour: &str, audience: 
     let publisher = start(network, "a", "2s").await?;
     let viewers = try_join_all(viewers.iter().map(|name| start(network, name, "2s"))).await?;
     let _ffmpeg = publish(&publisher, 500).await?;
-    let mut watched = Vec::new();
-    for viewer in &viewers {
-        watched.push(watch(viewer).await?);
-    }
+    // All at once: a WebSocket that nobody looks at for a minute is closed.
+    let mut watched = try_join_all(viewers.iter().map(watch)).await?;
     let (mut at_home, slug) = watch(&publisher).await?;
     let first = at_home.segment(5).await?;
     let before = network.sent("a", neighbour)?.bytes;
-    let last = at_home.segment(first + COUNTED).await?;
-    for (events, _) in &mut watched {
-        events.segment(last).await?;
-    }
+    let last = first + COUNTED;
+    let everywhere = try_join_all(watched.iter_mut().map(|(events, _)| events.segment(last)));
+    tokio::try_join!(at_home.segment(last), everywhere)?;
     let sent = network.sent("a", neighbour)?.bytes - before;
     let mut media = 0;
     for segment in first + 1..=last {
