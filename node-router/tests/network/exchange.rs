@@ -100,7 +100,7 @@ async fn segments_are_fetched_both_ways_over_ten_reconnects() {
     .await;
 }
 
-/// Largest TCP segment, and receive buffer, of a narrow link: what waits to be sent fills the sender's socket.
+/// Largest TCP segment, and receive buffer, of a narrow link: little of what is sent waits outside of the sender.
 const NARROW: u32 = 536;
 const NARROW_BUFFER: u32 = 4 << 10;
 
@@ -127,7 +127,7 @@ fn narrow_link_to(address: &Multiaddr, dead: watch::Receiver<bool>) -> Multiaddr
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_dies_with_much_to_send_is_given_up_and_does_not_stand_in_the_way_of_another() {
+async fn a_connection_that_dies_without_a_word_is_given_up_and_does_not_stand_in_the_way_of_another() {
     guarded(async {
         let (home_a, home_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (a, b) = (start(home_a.path(), None).await, start(home_b.path(), None).await);
