@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use anyhow::bail;
 use listener::Device;
-use node_router::listening_port;
+use node_router::{MDNS_PORT, listening_port};
 use ssb_announcer::discovery;
 
 use crate::config::Config;
@@ -27,6 +27,9 @@ struct Service<'a> {
 pub(crate) fn nftables(config: &Config, closed: &[Device]) -> anyhow::Result<String> {
     let services = services(config)?;
     let publishers = node::allowed(config)?;
+    let is_confined = |service: &Service<'_>| !service.devices.is_empty() && !service.ports.is_empty();
+    let closes_nothing = closed.is_empty() && publishers.is_empty() && !services.iter().any(is_confined);
+    let hint = if closes_nothing { HINT } else { "" };
     let mut rules = vec![
         "\tchain input {".to_owned(),
         "\t\ttype filter hook input priority filter; policy accept;".to_owned(),
@@ -70,21 +73,44 @@ pub(crate) fn nftables(config: &Config, closed: &[Device]) -> anyhow::Result<Str
             format!("\t\ttcp dport {} accept", set(&tcp)),
         ]);
         let probes = services.iter().filter(|service| service.section == IPFS).flat_map(|service| &service.ports);
-        let discovery = config.mesh.lan_discovery.then_some([discovery::PLAIN_PORT, discovery::SEALED_PORT]);
+        let discovery = config.mesh.lan_discovery.then_some([discovery::PLAIN_PORT, discovery::SEALED_PORT, MDNS_PORT]);
         let udp: BTreeSet<u16> = probes.copied().chain(discovery.into_iter().flatten()).collect();
         if !udp.is_empty() {
             rules.push(format!("\t\tudp dport {} accept", set(&udp)));
         }
         rules.extend(["\t\tdrop".to_owned(), "\t}".to_owned()]);
     }
-    Ok(format!("{HEAD}{}\n}}\n", rules.join("\n")))
+    Ok(format!("{HEAD}{hint}{TABLE}{}\n}}\n", rules.join("\n")))
 }
 
 const HEAD: &str = "\
 #!/usr/sbin/nft -f
 # Made by 'meshstream firewall' from the settings of the node. Make it again when they change.
 # It replaces the table of this name, and touches no other.
+";
 
+/// What to do where the settings give no rule.
+const HINT: &str = "\
+#
+# THESE SETTINGS CONFINE NOTHING, so this file closes nothing. Close a device, such as the TUN of an overlay, to all but
+# the node, SSH and ICMP:
+#
+#     meshstream firewall --close tun0
+#
+# or keep listeners to devices in the configuration. For an access point wlan0 and an overlay tun0:
+#
+#     [ingest]
+#     devices = [\"wlan0\"]
+#     allow = [\"10.0.0.0/8\"]
+#     [ssb]
+#     devices = [\"tun0\"]
+#     [ipfs]
+#     devices = [\"tun0\"]
+#     [web]
+#     devices = [\"tun0\", \"wlan0\"]
+";
+
+const TABLE: &str = "
 table inet meshstream
 delete table inet meshstream
 
@@ -169,6 +195,19 @@ mod tests {
     fn the_file_names_the_ports_devices_and_publishers_of_the_settings() {
         let file = nftables(&confined(), &[device("tun0")]).unwrap();
         assert_eq!(file, include_str!("firewall.nft"));
+    }
+
+    #[test]
+    fn settings_that_confine_nothing_give_a_file_that_says_what_to_set() {
+        let file = nftables(&Config::default(), &[]).unwrap();
+        assert!(file.contains("THESE SETTINGS CONFINE NOTHING"), "{file}");
+        let example: Vec<_> = file.lines().skip_while(|line| !line.contains("[ingest]")).collect();
+        let example: Vec<_> = example.iter().map_while(|line| line.strip_prefix("#     ")).collect();
+        let followed: Config = toml::from_str(&example.join("\n")).unwrap();
+        for (config, closed) in [(followed, vec![]), (Config::default(), vec![device("tun0")])] {
+            let file = nftables(&config, &closed).unwrap();
+            assert!(!file.contains("CONFINE NOTHING") && file.contains("drop"), "{file}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
-use listener::Listener;
-use node_router::{MeshConfig, NodeRouter, OwnRecords, PeerAddress, UploadLimits};
+use listener::{Device, Listener};
+use node_router::{MdnsConfig, MeshConfig, NodeRouter, OwnRecords, PeerAddress, UploadLimits};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::identity::Machine;
@@ -147,9 +147,21 @@ fn mesh_peers(config: &Config) -> anyhow::Result<Vec<PeerAddress>> {
     config.mesh.peers.iter().map(parse).collect()
 }
 
-fn mesh_config(config: &Config, community: &Community, feed: FeedId) -> anyhow::Result<MeshConfig> {
+fn mesh_config(
+    config: &Config,
+    community: &Community,
+    feed: FeedId,
+    mdns: Option<MdnsConfig>,
+) -> anyhow::Result<MeshConfig> {
     let (peers, overlays) = (mesh_peers(config)?, overlays(&config.mesh)?);
-    Ok(MeshConfig { peers, feed, community: community.name(), overlays })
+    Ok(MeshConfig { peers, feed, community: community.name(), overlays, mdns })
+}
+
+/// How nodes are found by mDNS; `None` where they are not to be, or where others could not ask this one.
+fn mdns(config: &Config, web: SocketAddr) -> Option<MdnsConfig> {
+    let interfaces = discovery_interfaces(config, &config.web.devices)?;
+    let (name, web_port) = (config.node.name.clone(), web.port());
+    (!web.ip().is_loopback()).then_some(MdnsConfig { interfaces, name, web_port })
 }
 
 pub(crate) fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
@@ -267,7 +279,11 @@ impl Node {
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 
-        router.run_mesh(mesh_config(config, &community, ssb.id())?, ssb.peer_book(), ssb.neighbours())?;
+        router.run_mesh(
+            mesh_config(config, &community, ssb.id(), mdns(config, web_address))?,
+            ssb.peer_book(),
+            ssb.neighbours(),
+        )?;
         ssb.tell_of_meetings(router.meetings());
         Ok(Self {
             status,
@@ -367,24 +383,30 @@ pub(crate) async fn find_peers(
     book: Arc<dyn PeerBook>,
 ) -> anyhow::Result<NodeRouter> {
     let router = NodeRouter::start(router_config(config, community, data_dir.path())).await?;
-    router.run_mesh(mesh_config(config, community, feed)?, book, None)?;
+    router.run_mesh(mesh_config(config, community, feed, None)?, book, None)?;
     Ok(router)
 }
 
 /// How SSB peers are found on a LAN; `None` where they are not to be.
 pub(crate) fn lan_discovery(config: &Config, community: &Community) -> Option<ssb_announcer::discovery::Config> {
-    let confined = || config.ssb.devices.iter().map(ToString::to_string);
+    let interfaces = discovery_interfaces(config, &config.ssb.devices)?;
+    // What is said in the clear is for everybody, as the open community is.
+    let plain = *community == Community::Open;
+    Some(ssb_announcer::discovery::Config { interfaces, plain, ..Default::default() })
+}
+
+/// On which interfaces peers are looked for that connect back to a listener on these devices; empty stands for all, `None` for
+/// nowhere.
+fn discovery_interfaces(config: &Config, devices: &[Device]) -> Option<Vec<String>> {
+    let confined = || devices.iter().map(ToString::to_string);
     // Peers that are found on other devices could not connect back.
     let interfaces: Vec<String> = match config.mesh.interfaces.as_slice() {
         [] => confined().collect(),
-        named if config.ssb.devices.is_empty() => named.to_vec(),
+        named if devices.is_empty() => named.to_vec(),
         named => confined().filter(|device| named.contains(device)).collect(),
     };
-    let nowhere = interfaces.is_empty() && !config.ssb.devices.is_empty();
-    // What is said in the clear is for everybody, as the open community is.
-    let plain = *community == Community::Open;
-    let discovery = ssb_announcer::discovery::Config { interfaces, plain, ..Default::default() };
-    (config.mesh.lan_discovery && !nowhere).then_some(discovery)
+    let nowhere = interfaces.is_empty() && !devices.is_empty();
+    (config.mesh.lan_discovery && !nowhere).then_some(interfaces)
 }
 
 /// What is kept free for this node's own feed, as a part of `storage.reserve`: the rest of that is for feeds of others, which

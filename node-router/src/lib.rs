@@ -10,6 +10,7 @@ mod devices;
 mod embedded;
 mod fetch;
 mod links;
+mod mdns;
 mod mesh;
 mod overlay;
 mod storage;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use mdns::{MDNS_PORT, MdnsConfig};
 pub use mesh::{AddressError, OwnRecords, PeerAddress};
 pub use node_router_ipfs::UploadLimits;
 pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError, overlay_of};
@@ -85,6 +87,8 @@ pub struct MeshConfig {
     pub community: String,
     /// Daemons of overlay networks on this machine.
     pub overlays: OverlayConfig,
+    /// How to find nodes by mDNS; `None` for not at all.
+    pub mdns: Option<MdnsConfig>,
 }
 
 /// Why a [`NodeRouter`] did not start.
@@ -199,6 +203,10 @@ impl NodeRouter {
         }
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).take();
         let met = met.expect("the mesh is started once");
+        if let Some(mdns) = config.mdns {
+            let (room, cancel) = (self.meetings.clone(), self.cancel.clone());
+            self.tasks.spawn(mdns::run(mdns, config.feed, config.community.clone(), room, cancel));
+        }
         let own = Own { peer: self.peer.clone(), feed: config.feed, community: config.community };
         let others = Others { swarm: Arc::new(self.embedded.clone()), book, neighbours, table: self.table.clone() };
         let overlays = overlay::watch(config.overlays, &self.tasks, &self.cancel);

@@ -91,6 +91,7 @@ fn mesh(peer: &str, feed: u8) -> MeshConfig {
         feed: FeedId([feed; 32]),
         community: "open".into(),
         overlays: OverlayConfig::default(),
+        mdns: None,
     }
 }
 

@@ -257,6 +257,34 @@ impl Network {
         self.set_device(a, b, "up")
     }
 
+    /// Leaves the ends of a link nothing but their link-local IPv6 addresses.
+    ///
+    /// # Errors
+    /// Where they are not linked.
+    pub fn remove_ipv4(&self, a: &str, b: &str) -> Result<()> {
+        for (one, other) in [(a, b), (b, a)] {
+            let address = self.address(one, other)?;
+            let device = format!("link{}", address.octets()[2]);
+            self.namespace(one)?.ip(&["-4", "address", "flush", "dev", &device])?;
+        }
+        Ok(())
+    }
+
+    /// Has a node's firewall drop what it sends to these UDP ports.
+    ///
+    /// # Errors
+    /// Where there is no such node, or no nftables.
+    pub fn drop_udp(&self, node: &str, ports: &[u16]) -> Result<()> {
+        let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let rules = format!(
+            "table inet meshstream_test {{ chain out {{ type filter hook output priority 0; udp dport {{ {ports} }} drop; }} }}"
+        );
+        let namespace = self.namespace(node)?;
+        let output = StdCommand::new("ip").args(["netns", "exec", &namespace.0, "nft", &rules]).output()?;
+        ensure!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(())
+    }
+
     fn set_device(&self, a: &str, b: &str, state: &str) -> Result<()> {
         let address = self.address(a, b)?;
         let device = format!("link{}", address.octets()[2]);

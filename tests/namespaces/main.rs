@@ -4,6 +4,7 @@
 mod community;
 mod hops;
 mod lan;
+mod mdns;
 mod narrow;
 mod outages;
 mod overlay;

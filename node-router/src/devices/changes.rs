@@ -28,7 +28,7 @@ pub(super) struct Network {
 
 impl Network {
     /// Whether a place is reached by the device without a router.
-    fn reaches(&self, place: SocketAddr) -> bool {
+    pub(super) fn reaches(&self, place: SocketAddr) -> bool {
         let shared = match (self.ip, place.ip()) {
             (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
             (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),

@@ -8,7 +8,7 @@ mod changes;
 #[cfg(target_os = "linux")]
 mod netlink;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use if_addrs::{IfAddr, IfOperStatus};
@@ -100,8 +100,29 @@ impl Prompts {
     }
 }
 
-/// Of devices that are up and have a carrier.
+/// The links that this machine is on.
+#[derive(Debug)]
+pub(crate) struct Surroundings(Vec<Network>);
+
+impl Surroundings {
+    /// Asks the system for those of the named devices; without names, of all.
+    pub(crate) fn look(names: &[String]) -> Self {
+        Self(networks_of(|name| names.is_empty() || names.iter().any(|wanted| wanted == name)))
+    }
+
+    /// Whether a place is another machine's on one of the links.
+    pub(crate) fn has(&self, place: SocketAddr) -> bool {
+        let own = self.0.iter().any(|network| network.ip == place.ip());
+        !own && self.0.iter().any(|network| network.reaches(place))
+    }
+}
+
 fn networks() -> Vec<Network> {
+    networks_of(|_| true)
+}
+
+/// Of devices that are up and have a carrier.
+fn networks_of(wanted: impl Fn(&str) -> bool) -> Vec<Network> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot list the network interfaces");
         Vec::new()
@@ -112,8 +133,31 @@ fn networks() -> Vec<Network> {
             IfAddr::V6(v6) => (v6.ip.into(), v6.prefixlen),
         };
         // `Unknown` is what the system library says of those that are not running.
-        let usable = interface.oper_status == IfOperStatus::Up && !ip.is_loopback();
+        let usable = interface.oper_status == IfOperStatus::Up && !ip.is_loopback() && wanted(&interface.name);
         usable.then_some(Network { index: interface.index?, ip, prefix })
     };
     interfaces.into_iter().filter_map(network).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_link_are_the_machines_of_its_network_but_not_this_one() {
+        let network = |index, ip: &str, prefix| Network { index, ip: ip.parse().unwrap(), prefix };
+        let links = Surroundings(vec![network(2, "10.0.0.1", 24), network(2, "fe80::1", 64)]);
+        for (place, on_link) in [
+            ("10.0.0.2:80", true),
+            ("10.0.0.1:80", false),
+            ("10.0.1.2:80", false),
+            ("127.0.0.1:80", false),
+            ("8.8.8.8:53", false),
+            ("[fe80::2%2]:80", true),
+            ("[fe80::2%3]:80", false),
+            ("[::1]:80", false),
+        ] {
+            assert_eq!(links.has(place.parse().unwrap()), on_link, "{place}");
+        }
+    }
 }

@@ -41,6 +41,11 @@ impl PeerAddress {
         (port != 0).then_some(Self { ip, zone: None, port: Some(port) })
     }
 
+    /// A node at this IP address and port, on the link of its zone; `None` for port 0.
+    pub(crate) fn at_place(place: SocketAddr) -> Option<Self> {
+        (place.port() != 0).then(|| Self { port: Some(place.port()), ..Self::at(place) })
+    }
+
     /// Its IP address.
     pub(crate) fn ip(&self) -> IpAddr {
         self.ip

@@ -65,7 +65,8 @@ pub(crate) trait Swarm: Send + Sync + 'static {
     fn connected(&self) -> HashMap<PeerId, Option<Duration>>;
 }
 
-/// An SSB peer that is connected, and where.
+/// An SSB peer that is connected, or a node that mDNS tells of, and where.
+#[derive(Debug)]
 pub(crate) struct Met {
     pub(crate) feed: FeedId,
     pub(crate) address: PeerAddress,
@@ -81,15 +82,20 @@ pub(crate) fn meetings() -> (MeetingRoom, mpsc::Receiver<Met>) {
     (MeetingRoom(sender), receiver)
 }
 
+impl MeetingRoom {
+    /// Where many are met at once, some are left out: whoever met them tells of them again.
+    pub(crate) fn offer(&self, met: Met) {
+        if self.0.try_send(met).is_err() {
+            counter!("meshstream_mesh_meetings_refused_total").increment(1);
+        }
+    }
+}
+
 impl Meetings for MeetingRoom {
     fn met(&self, feed: FeedId, address: SocketAddr) {
         // Nodes of one host differ in their ports, which are not known.
-        if address.ip().is_loopback() {
-            return;
-        }
-        // Where many are met at once, those left out are met again when they connect again.
-        if self.0.try_send(Met { feed, address: PeerAddress::at(address) }).is_err() {
-            counter!("meshstream_mesh_meetings_refused_total").increment(1);
+        if !address.ip().is_loopback() {
+            self.offer(Met { feed, address: PeerAddress::at(address) });
         }
     }
 }
