@@ -277,7 +277,7 @@ impl Network {
     pub fn drop_udp(&self, node: &str, ports: &[u16]) -> Result<()> {
         let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let rules = format!(
-            "table inet meshstream_test {{ chain out {{ type filter hook output priority 0; udp dport {{ {ports} }} drop; }} }}"
+            "table inet meshstream_test {{ chain out {{ type filter hook output priority 0; udp dport {{ {ports} }} drop; }}; }}"
         );
         let namespace = self.namespace(node)?;
         let output = StdCommand::new("ip").args(["netns", "exec", &namespace.0, "nft", &rules]).output()?;
