@@ -25,6 +25,8 @@ pub enum Claim {
     LivePlaylist(BroadcastId, MediaSequence),
     /// A file that somebody asked the gateway for: a cache, the first to make room and emptied at a restart.
     Gateway(Cid),
+    /// What the owner brought in a CAR file, below one of its roots.
+    Carried(Cid),
 }
 
 impl Claim {
@@ -36,6 +38,7 @@ impl Claim {
             | Self::LiveManifest(broadcast, _)
             | Self::LivePlaylist(broadcast, _) => Some(*broadcast),
             Self::Gateway(_) => None,
+            Self::Carried(_) => None,
         }
     }
 }
@@ -48,6 +51,7 @@ impl fmt::Display for Claim {
             Self::LiveManifest(broadcast, sequence) => ("live", broadcast, sequence),
             Self::LivePlaylist(broadcast, sequence) => ("playlist", broadcast, sequence),
             Self::Gateway(cid) => return write!(f, "gateway/{cid}"),
+            Self::Carried(root) => return write!(f, "carried/{root}"),
         };
         write!(f, "{}/{kind}/{sequence}", broadcast.slug())
     }
