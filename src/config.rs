@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) node: Node,
     pub(crate) ingest: Ingest,
     pub(crate) segment: Segment,
+    pub(crate) archive: Archive,
     pub(crate) storage: Storage,
     pub(crate) ipfs: Ipfs,
     pub(crate) ssb: Ssb,
@@ -75,6 +76,13 @@ pub(crate) struct Segment {
     pub(crate) part_duration: Duration,
     /// Segments in the live playlist.
     pub(crate) live_window: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Archive {
+    /// Whether this node's broadcasts are kept once they are over.
+    pub(crate) keep: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -159,6 +167,12 @@ impl Default for Ingest {
 impl Default for Segment {
     fn default() -> Self {
         Self { target_duration: Duration::from_secs(15), part_duration: Duration::from_secs(1), live_window: 6 }
+    }
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self { keep: true }
     }
 }
 

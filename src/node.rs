@@ -222,7 +222,8 @@ impl Node {
         let stop_streamer = CancellationToken::new();
         let ports = streamer::Ports {
             store: router.store(),
-            fetcher: router.fetcher(),
+            reader: router.reader(),
+            fetcher: router.lookup(),
             announcements: ssb.announcement_log(),
             directory: ssb.directory(),
             neighbours: router.neighbour_wants(),
@@ -275,8 +276,7 @@ impl Node {
             ..player_web::Config::default()
         };
         let app = player_web::app(ports.clone(), &web_config);
-        let control_app = player_web::control_app(ports, keys.clone(), &web_config)
-            .merge(player_web::content_app(router.carrier(), router.checker()));
+        let control_app = player_web::control_app(ports, keys.clone(), &web_config);
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 
@@ -388,17 +388,6 @@ pub(crate) async fn find_peers(
     Ok(router)
 }
 
-/// The store of a node that does not run: nobody but this machine can reach it.
-pub(crate) async fn storage_alone(
-    config: &Config,
-    community: &Community,
-    data_dir: &DataDir,
-) -> anyhow::Result<NodeRouter> {
-    let ipfs_listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-    let config = router_config(config, community, data_dir.path());
-    Ok(NodeRouter::start(node_router::Config { ipfs_listen, ipfs_devices: Vec::new(), ..config }).await?)
-}
-
 /// How SSB peers are found on a LAN; `None` where they are not to be.
 pub(crate) fn lan_discovery(config: &Config, community: &Community) -> Option<ssb_announcer::discovery::Config> {
     let interfaces = discovery_interfaces(config, &config.ssb.devices)?;
@@ -467,5 +456,6 @@ fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {
         live_window: config.segment.live_window,
         grace: config.ingest.grace,
         mirror: config.mesh.mirror,
+        archive: config.archive.keep,
     })
 }

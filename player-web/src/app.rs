@@ -10,13 +10,12 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
-    BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists,
-    StorageChecker, StreamKeys, Timeline,
+    BlobStore, ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists, StreamKeys, Timeline,
 };
 
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
-use crate::routes::{api, blobs, carry, control, control_feeds, gateway, hls, node, pages, timeline};
+use crate::routes::{api, blobs, control, control_feeds, gateway, hls, node, pages, timeline};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
@@ -73,12 +72,6 @@ pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> 
         .layer(Extension(OnControlSocket))
 }
 
-/// What the owner's programs see besides: content as CAR files, and the check of the store. To be merged with
-/// [`control_app`].
-pub fn content_app(carrier: Arc<dyn ContentCarrier>, checker: Arc<dyn StorageChecker>) -> Router {
-    carry::routes(carrier, checker).layer(middleware::from_fn(count))
-}
-
 fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(pages::home))
@@ -86,6 +79,8 @@ fn routes() -> Router<AppState> {
         .route("/embed/{broadcast}", get(pages::embed))
         .route("/assets/{name}", get(assets::asset))
         .route("/hls/{broadcast}/{file}", get(hls::file).options(hls::preflight))
+        .route("/hls/{broadcast}/hour/{file}", get(hls::hour).options(hls::preflight))
+        .route("/hls/{broadcast}/day/{file}", get(hls::day).options(hls::preflight))
         .route("/ipfs/{cid}", get(gateway::root).options(hls::preflight))
         .route("/ipfs/{cid}/", get(gateway::root).options(hls::preflight))
         .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))

@@ -1,7 +1,10 @@
 //! A broadcast as it is shown: in the JSON of `/api/v1` and `/ws`, and on pages.
 
 use serde::Serialize;
-use stream_model::{BroadcastState, FeedId, Listing, MediaSequence, Playlists, Tracks, WallTime};
+use stream_model::calendar::CivilDate;
+use stream_model::{
+    ArchiveKind, ArchiveManifest, BroadcastState, FeedId, Listing, MediaSequence, Playlists, Tracks, WallTime,
+};
 
 /// Most broadcasts on the home page and in a WebSocket's directory, live ones first. A phone gets about 400 bytes
 /// for each; `/api/v1/broadcasts` has them all.
@@ -21,8 +24,53 @@ pub(crate) struct BroadcastView {
     pub(crate) started_at: WallTime,
     pub(crate) description: String,
     pub(crate) own: bool,
+    pub(crate) archive: bool,
     pub(crate) target_duration_ms: u64,
     pub(crate) tracks: Tracks,
+}
+
+/// The JSON of one broadcast alone.
+#[derive(Debug, Serialize)]
+pub(crate) struct BroadcastDetails {
+    #[serde(flatten)]
+    pub(crate) broadcast: BroadcastView,
+    pub(crate) archives: Vec<ArchiveView>,
+}
+
+/// The JSON of an archive.
+#[derive(Debug, Serialize)]
+pub(crate) struct ArchiveView {
+    kind: ArchiveKind,
+    period: Option<String>,
+    first_media_sequence: MediaSequence,
+    last_media_sequence: MediaSequence,
+    manifest: String,
+    duration_ms: u64,
+    bytes: u64,
+    /// The path of its playlist on this node.
+    playlist: String,
+}
+
+impl From<ArchiveManifest> for ArchiveView {
+    fn from(archive: ArchiveManifest) -> Self {
+        let (slug, first) = (archive.broadcast.slug(), archive.first_media_sequence);
+        let playlist = match (archive.kind, archive.period) {
+            (ArchiveKind::Hour, _) => format!("/hls/{slug}/hour/{first}.m3u8"),
+            (ArchiveKind::Day, Some(day)) => format!("/hls/{slug}/day/{day}.m3u8"),
+            // A day without a date has no address of its own.
+            (ArchiveKind::Day, None) | (ArchiveKind::Broadcast, _) => format!("/hls/{slug}/whole.m3u8"),
+        };
+        Self {
+            kind: archive.kind,
+            period: archive.period.map(|period| period.to_string()),
+            first_media_sequence: first,
+            last_media_sequence: archive.last_media_sequence,
+            manifest: archive.manifest.to_string(),
+            duration_ms: u64::try_from(archive.duration.as_millis()).unwrap_or(u64::MAX),
+            bytes: archive.bytes,
+            playlist,
+        }
+    }
 }
 
 impl BroadcastView {
@@ -39,6 +87,7 @@ impl BroadcastView {
             started_at: listing.started_at,
             description: listing.description,
             own: listing.own,
+            archive: listing.archive,
             target_duration_ms: u64::try_from(listing.target_duration.as_millis()).unwrap_or(u64::MAX),
             tracks: listing.tracks,
         }
@@ -76,19 +125,11 @@ pub(crate) fn shown(listings: Vec<Listing>, playlists: &dyn Playlists, most: usi
     live.into_iter().chain(ended).take(most).map(|listing| BroadcastView::new(listing, playlists)).collect()
 }
 
-/// `2026-11-21 14:03 UTC`. The days-to-date rule is that of the proleptic Gregorian calendar, counted in eras of
-/// 400 years that begin on 1 March.
+/// `2026-11-21 14:03 UTC`; nothing for years of five digits.
 fn utc(time: WallTime) -> String {
     let minutes = time.0 / 60_000;
-    let days = minutes / 1440 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes % 1440 / 60, minutes % 60)
+    CivilDate::of(time)
+        .map_or_else(String::new, |date| format!("{date} {:02}:{:02} UTC", minutes % 1440 / 60, minutes % 60))
 }
 
 #[cfg(test)]
@@ -106,6 +147,6 @@ mod tests {
         ] {
             assert_eq!(utc(WallTime(millis)), text);
         }
-        utc(WallTime(u64::MAX));
+        assert_eq!(utc(WallTime(u64::MAX)), "");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cid::Cid;
 
-use crate::{BroadcastId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
+use crate::{ArchiveManifest, BroadcastId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
 
 /// A broadcast begins: content of `meshstream-broadcast`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,4 +95,8 @@ pub trait AnnouncementLog: Send + Sync {
 
     /// Announces the end on the node's feed. Announcing it twice is harmless.
     async fn end(&self, end: BroadcastEnd) -> Result<(), AnnounceError>;
+
+    /// Announces a stored archive of one of this node's broadcasts, live or ended, on the node's feed. Announcing the same
+    /// again is harmless and appends nothing.
+    async fn archive(&self, archive: ArchiveManifest) -> Result<(), AnnounceError>;
 }

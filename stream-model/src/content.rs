@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::stream::BoxStream;
 
-use crate::{BroadcastId, MediaSequence, PeerId};
+use crate::{ArchiveKind, BroadcastId, MediaSequence, PeerId};
 
 /// Why a file or a directory is kept. Content stays as long as at least one claim on it stays; claiming twice is
 /// the same as claiming once, so a restart may repeat it.
@@ -23,10 +23,13 @@ pub enum Claim {
     LiveManifest(BroadcastId, MediaSequence),
     /// The `index.m3u8` of that live manifest, until the directory that reaches it is stored.
     LivePlaylist(BroadcastId, MediaSequence),
+    /// The archive manifest that begins with a segment, and all that is below it.
+    Archive(ArchiveKind, BroadcastId, MediaSequence),
+    /// The `index.m3u8` of that archive manifest, until the directory that reaches it is stored, or where only that is
+    /// held.
+    ArchivePlaylist(ArchiveKind, BroadcastId, MediaSequence),
     /// A file that somebody asked the gateway for: a cache, the first to make room and emptied at a restart.
     Gateway(Cid),
-    /// What the owner brought in a CAR file, below one of its roots.
-    Carried(Cid),
 }
 
 impl Claim {
@@ -36,9 +39,10 @@ impl Claim {
             Self::Segment(broadcast, _)
             | Self::Init(broadcast, _)
             | Self::LiveManifest(broadcast, _)
-            | Self::LivePlaylist(broadcast, _) => Some(*broadcast),
+            | Self::LivePlaylist(broadcast, _)
+            | Self::Archive(_, broadcast, _)
+            | Self::ArchivePlaylist(_, broadcast, _) => Some(*broadcast),
             Self::Gateway(_) => None,
-            Self::Carried(_) => None,
         }
     }
 }
@@ -50,8 +54,11 @@ impl fmt::Display for Claim {
             Self::Init(broadcast, sequence) => ("init", broadcast, sequence),
             Self::LiveManifest(broadcast, sequence) => ("live", broadcast, sequence),
             Self::LivePlaylist(broadcast, sequence) => ("playlist", broadcast, sequence),
+            Self::Archive(kind, broadcast, first) => return write!(f, "{}/archive/{kind}/{first}", broadcast.slug()),
+            Self::ArchivePlaylist(kind, broadcast, first) => {
+                return write!(f, "{}/archive-playlist/{kind}/{first}", broadcast.slug());
+            }
             Self::Gateway(cid) => return write!(f, "gateway/{cid}"),
-            Self::Carried(root) => return write!(f, "carried/{root}"),
         };
         write!(f, "{}/{kind}/{sequence}", broadcast.slug())
     }
@@ -106,6 +113,9 @@ pub trait ContentStore: Send + Sync {
 
     /// Drops a claim; content without any claim left is removed. Dropping a claim that is not there is harmless.
     async fn release(&self, claim: Claim) -> Result<(), StoreError>;
+
+    /// Drops all claims that belong to a broadcast.
+    async fn release_broadcast(&self, broadcast: BroadcastId) -> Result<(), StoreError>;
 
     /// Whether the whole of the content is held here.
     async fn holds(&self, root: &Cid) -> bool;

@@ -7,7 +7,7 @@ use cid::Cid;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::{BroadcastId, FeedId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
+use crate::{ArchiveManifest, BroadcastId, FeedId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
 
 /// Where a broadcast is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Listing {
     pub target_duration: Duration,
     /// What it carries.
     pub tracks: Tracks,
+    /// Whether others may keep it once it is over.
+    pub archive: bool,
     /// By the publisher's clock.
     pub started_at: WallTime,
     /// Live or ended.
@@ -51,7 +53,7 @@ pub struct Listing {
 /// Something in the directory changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DirectoryChange {
-    /// A broadcast was announced, changed, ended or came back.
+    /// A broadcast was announced, changed, ended, came back, or got an archive.
     Broadcast(BroadcastId),
     /// A segment was announced.
     Segment(BroadcastId, MediaSequence),
@@ -81,6 +83,9 @@ pub trait Directory: Send + Sync {
 
     /// Announced segments with `from <= media sequence`, in order, at most `limit`.
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;
+
+    /// The archives that the author announced, by kind, then in order of their media.
+    fn archives(&self, broadcast: &BroadcastId) -> Vec<ArchiveManifest>;
 
     /// The broadcast that announced a CID: as its newest live manifest, as a segment, or as the initialization section of
     /// one. Looks through all that is known, up to some milliseconds of work.

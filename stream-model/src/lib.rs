@@ -5,8 +5,9 @@
 //! implementations together. This crate does no input or output and knows no runtime.
 
 mod announcement;
+mod archive;
 mod blob;
-mod carry;
+pub mod calendar;
 mod content;
 mod directory;
 mod follow;
@@ -14,13 +15,12 @@ mod id;
 mod media;
 mod playlist;
 mod report;
-mod storage_check;
 mod stream_key;
 mod timeline;
 
 pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
+pub use archive::{ArchiveKind, ArchiveManifest, NotAPeriod, NotAnArchiveKind, Period};
 pub use blob::{BlobError, BlobStore};
-pub use carry::{CarBytes, CarError, CarExport, CarImported, CarProgress, CarVersion, ContentCarrier};
 pub use content::{
     Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchProgress,
     FetchRequest, NeighbourWant, NeighbourWants, Node, StoreError, StoredContent,
@@ -34,9 +34,6 @@ pub use report::{
     IpfsInfo, KnownNode, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity, NodeInfo,
     NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState, Publishing,
     SsbInfo, SsbPeer, StorageReport, WebInfo,
-};
-pub use storage_check::{
-    StorageCheckEvent, StorageCheckProgress, StorageChecker, StorageFault, StorageFaultKind, StorageRepair,
 };
 pub use stream_key::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys};
 pub use timeline::{

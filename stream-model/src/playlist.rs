@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cid::Cid;
 use futures::stream::BoxStream;
 
-use crate::{BroadcastId, DiscontinuitySequence, MediaSequence};
+use crate::{BroadcastId, DiscontinuitySequence, MediaSequence, Period};
 
 /// Who asks for a live playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,16 @@ pub trait Playlists: Send + Sync {
     /// The rolling live playlist. Waits for its first segments, within a bound.
     async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError>;
 
-    /// The playlist of the broadcast from its beginning.
+    /// The playlist of the broadcast from its beginning; of one that is not kept, of what is left. Waits, within a bound, for
+    /// what its archives say.
     async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError>;
+
+    /// The playlist of the hour that begins with a segment. Segment URIs go one folder up. Waits, within a bound, for what
+    /// the archive says of it.
+    async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError>;
+
+    /// The playlist of all hours with the label of a day, likewise.
+    async fn day(&self, broadcast: &BroadcastId, day: Period) -> Result<String, PlaylistError>;
 
     /// The content of one segment; fetched first where it is not held here, within a bound.
     async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError>;

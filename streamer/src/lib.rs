@@ -3,11 +3,14 @@
 //! ```text
 //! RTMP ─► MediaEvent ─► Part, Segment ─► ContentStore ─► Manifest ─► AnnouncementLog
 //!  ingest              segmenter         broadcast (lifecycle)        (ports)
+//!                                     catalog ─► archive ─► ArchiveManifest ─► AnnouncementLog
 //!                      Directory ─► playback ─► MediaPlaylist ─► Playlists (port)
 //! ```
 //!
 //! [`Streamer::start`] puts the parts together.
 
+mod alarm;
+pub mod archive;
 pub mod broadcast;
 pub mod catalog;
 pub mod ingest;
@@ -25,13 +28,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
-    AnnouncementLog, ContentFetcher, ContentStore, Directory, FollowGraph, KeyError, NeighbourWants, PeerId, Playlists,
-    Publishing, StreamKeys,
+    AnnouncementLog, ContentLookup, ContentReader, ContentStore, Directory, FollowGraph, KeyError, NeighbourWants,
+    PeerId, Playlists, Publishing, StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::Archivist;
 use crate::broadcast::{Clock, PublishingStatus};
 use crate::catalog::{Catalog, CatalogError};
 use crate::ingest::Publishers;
@@ -54,6 +58,8 @@ pub struct Config {
     pub grace: Duration,
     /// Which broadcasts are fetched though nobody asks for them (`mesh.mirror`).
     pub mirror: Mirror,
+    /// Whether this node's broadcasts are kept once they are over (`archive.keep`).
+    pub archive: bool,
 }
 
 impl Default for Config {
@@ -64,6 +70,7 @@ impl Default for Config {
             live_window: 6,
             grace: Duration::from_secs(60),
             mirror: Mirror::default(),
+            archive: true,
         }
     }
 }
@@ -73,8 +80,10 @@ impl Default for Config {
 pub struct Ports {
     /// Keeps content.
     pub store: Arc<dyn ContentStore>,
+    /// Reads what is kept.
+    pub reader: Arc<dyn ContentReader>,
     /// Fetches content of others.
-    pub fetcher: Arc<dyn ContentFetcher>,
+    pub fetcher: Arc<dyn ContentLookup>,
     /// Announces this node's broadcasts.
     pub announcements: Arc<dyn AnnouncementLog>,
     /// Knows all broadcasts.
@@ -139,7 +148,7 @@ impl Streamer {
     ) -> Result<Self, StreamerError> {
         let catalog = Catalog::open(database)?;
         let keys = KeyStore::open(database)?;
-        let Ports { store, fetcher, announcements, directory, neighbours, follows, peer, clock } = ports;
+        let Ports { store, reader, fetcher, announcements, directory, neighbours, follows, peer, clock } = ports;
         let live_window = config.live_window.max(1);
 
         let (publications, published) = mpsc::channel(PUBLICATIONS);
@@ -151,6 +160,7 @@ impl Streamer {
         let playback_config = playback::Config { live_window, mirror: config.mirror };
         let playback_ports = playback::Ports {
             store: Arc::clone(&store),
+            reader,
             fetcher,
             directory: Arc::clone(&directory),
             neighbours,
@@ -158,9 +168,16 @@ impl Streamer {
         };
         let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
 
-        let broadcast_config = broadcast::Config { segmenter: config.segmenter, live_window, grace: config.grace };
+        let archive_ports = archive::Ports { store: Arc::clone(&store), announcements: Arc::clone(&announcements) };
+        let broadcast_config = broadcast::Config {
+            segmenter: config.segmenter,
+            live_window,
+            grace: config.grace,
+            archive: config.archive,
+        };
         let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock };
-        let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog);
+        let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog.clone());
+        let archivist = Archivist::new(archive_ports, catalog, publisher.announced());
         let status = publisher.status();
 
         let mut parts = JoinSet::new();
@@ -176,6 +193,11 @@ impl Streamer {
             let _broadcasts_over = broadcasts_over;
             publisher.run(published, broadcasts_stop).await?;
             Ok("broadcasts")
+        });
+        let archive_stop = playback_stop.clone();
+        parts.spawn(async move {
+            archivist.run(archive_stop).await;
+            Ok("archivist")
         });
         parts.spawn(async move {
             runner.run(playback_stop).await?;

@@ -77,6 +77,7 @@ impl Disk {
             segmenter: segmenter::Config { target_duration, ..segmenter::Config::default() },
             live_window: WINDOW,
             grace: GRACE,
+            archive: true,
         };
         let ports = Ports {
             store: Arc::new(self.store.clone()),
@@ -140,6 +141,7 @@ fn describe(appended: &Appended) -> String {
             format!("live {} in {}", segment.media_sequence, segment.discontinuity_sequence)
         }
         Appended::End(end) => format!("end at {}: {}", end.media_sequence, end.reason.as_str()),
+        Appended::Archive(archive) => format!("{} from {}", archive.kind, archive.first_media_sequence),
     }
 }
 
@@ -537,6 +539,7 @@ async fn a_broadcast_that_was_announced_but_not_written_down_is_ended() {
         description: String::new(),
         target_duration: TARGET,
         tracks: AUDIO,
+        archive: true,
         started_at: TODAY,
         state: BroadcastState::Live,
         media_sequence: None,
@@ -674,6 +677,7 @@ async fn the_whole_streamer_listens_reports_and_stops() {
     config.ingest.listen = "127.0.0.1:0".parse().unwrap();
     let ports = streamer::Ports {
         store: Arc::new(disk.store.clone()),
+        reader: Arc::new(disk.store.clone()),
         fetcher: Arc::new(MemoryFetcher::new(disk.store.clone(), MemoryStore::default())),
         announcements: Arc::new(disk.feeds.clone()),
         directory: Arc::new(disk.feeds.clone()),

@@ -4,7 +4,9 @@
 //! not the UnixFS encoding). [`MemoryFetcher`] copies from other stores. [`MemoryFeeds`] is both ends of the
 //! announcements: the log of one author and the directory that readers build from it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod feeds;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,11 +17,12 @@ use cid::multihash::Multihash;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use stream_model::{
-    AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Claim, ContentFetcher,
-    ContentReader, ContentStore, Directory, DirectoryChange, DirectoryEntry, FeedId, FetchError, FetchProgress,
-    FetchRequest, Listing, MediaSegment, MediaSequence, MessageKey, Node, PeerId, StoreError, StoredContent,
+    BroadcastId, Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError,
+    FetchProgress, FetchRequest, Node, PeerId, StoreError, StoredContent,
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
+
+pub use feeds::{Appended, MemoryFeeds};
 
 /// Codec of raw leaves (multicodec table).
 const RAW: u64 = 0x55;
@@ -27,8 +30,6 @@ const RAW: u64 = 0x55;
 const DAG_PB: u64 = 0x70;
 /// SHA2-256 (multicodec table).
 const SHA2_256: u64 = 0x12;
-/// Changes that a subscriber of the directory may be behind.
-const CHANGES: usize = 256;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -201,6 +202,13 @@ impl ContentStore for MemoryStore {
         Ok(())
     }
 
+    async fn release_broadcast(&self, broadcast: BroadcastId) -> Result<(), StoreError> {
+        let mut contents = lock(&self.contents);
+        contents.claims.retain(|claim, _| claim.broadcast() != Some(broadcast));
+        contents.collect();
+        Ok(())
+    }
+
     async fn holds(&self, root: &Cid) -> bool {
         lock(&self.contents).bytes_of(root).is_some()
     }
@@ -353,207 +361,23 @@ impl ContentFetcher for MemoryFetcher {
     }
 }
 
-/// An announcement as it was appended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Appended {
-    /// `meshstream-broadcast`.
-    Start(BroadcastId, BroadcastStart),
-    /// `meshstream-continue`.
-    Resume(BroadcastId, MediaSequence),
-    /// `meshstream-live`.
-    Live(BroadcastId, Box<MediaSegment>, Cid),
-    /// `meshstream-end`.
-    End(BroadcastEnd),
-}
-
-#[derive(Debug, Default)]
-struct Feeds {
-    appended: Vec<Appended>,
-    listings: BTreeMap<BroadcastId, Listing>,
-    segments: HashMap<BroadcastId, BTreeMap<MediaSequence, MediaSegment>>,
-}
-
-/// One author's announcements and the directory built from them. Clones share them.
-#[derive(Debug, Clone)]
-pub struct MemoryFeeds {
-    author: FeedId,
-    reader: FeedId,
-    feeds: Arc<Mutex<Feeds>>,
-    changes: broadcast::Sender<DirectoryChange>,
-    mood: watch::Sender<StoreMood>,
-}
-
-impl MemoryFeeds {
-    /// The feeds of an author, read at the author's node.
-    pub fn new(author: FeedId) -> Self {
-        let changes = broadcast::Sender::new(CHANGES);
-        let mood = watch::Sender::new(StoreMood::Willing);
-        Self { author, reader: author, feeds: Arc::default(), changes, mood }
-    }
-
-    /// The same feeds as another node reads them.
-    #[must_use]
-    pub fn read_by(&self, reader: FeedId) -> Self {
-        Self { reader, ..self.clone() }
-    }
-
-    /// Changes what happens to announcements from now on, and to those that wait.
-    pub fn set_mood(&self, mood: StoreMood) {
-        self.mood.send_replace(mood);
-    }
-
-    /// Everything appended so far, in order.
-    pub fn appended(&self) -> Vec<Appended> {
-        lock(&self.feeds).appended.clone()
-    }
-
-    /// The announced segments, in the order in which they were announced.
-    pub fn announced(&self) -> Vec<(BroadcastId, MediaSegment, Cid)> {
-        let live = |entry: Appended| match entry {
-            Appended::Live(broadcast, segment, manifest) => Some((broadcast, *segment, manifest)),
-            _ => None,
-        };
-        self.appended().into_iter().filter_map(live).collect()
-    }
-
-    /// Lists a broadcast as if its message had been received.
-    pub fn insert(&self, listing: Listing) {
-        let id = listing.id;
-        lock(&self.feeds).listings.insert(id, listing);
-        self.tell(DirectoryChange::Broadcast(id));
-    }
-
-    /// Lists a segment as if its message had been received.
-    pub fn insert_segment(&self, broadcast: BroadcastId, segment: MediaSegment, manifest: Option<Cid>) {
-        let sequence = segment.media_sequence;
-        {
-            let mut feeds = lock(&self.feeds);
-            feeds.segments.entry(broadcast).or_default().insert(sequence, segment);
-            if let Some(listing) = feeds.listings.get_mut(&broadcast)
-                && listing.media_sequence.is_none_or(|newest| newest < sequence)
-            {
-                listing.media_sequence = Some(sequence);
-                listing.manifest = manifest;
-            }
-        }
-        self.tell(DirectoryChange::Segment(broadcast, sequence));
-    }
-
-    /// Marks a broadcast as ended or live, as silence or a message would.
-    pub fn set_state(&self, broadcast: BroadcastId, state: BroadcastState) {
-        if let Some(listing) = lock(&self.feeds).listings.get_mut(&broadcast) {
-            listing.state = state;
-        }
-        self.tell(DirectoryChange::Broadcast(broadcast));
-    }
-
-    fn tell(&self, change: DirectoryChange) {
-        // Nobody listening is fine.
-        let _ = self.changes.send(change);
-    }
-
-    async fn admit(&self) -> Result<(), AnnounceError> {
-        let mut mood = self.mood.subscribe();
-        let settled = mood.wait_for(|mood| *mood != StoreMood::Stuck).await;
-        match settled.map(|mood| *mood) {
-            Ok(StoreMood::Willing) => Ok(()),
-            _ => Err(AnnounceError::Storage("this fake is full".to_owned())),
-        }
-    }
-
-    fn live_listing(&self, broadcast: BroadcastId) -> Result<(), AnnounceError> {
-        let feeds = lock(&self.feeds);
-        let live = feeds.listings.get(&broadcast).is_some_and(|listing| listing.state == BroadcastState::Live);
-        if live { Ok(()) } else { Err(AnnounceError::UnknownBroadcast(broadcast)) }
-    }
-}
-
 #[async_trait]
-impl AnnouncementLog for MemoryFeeds {
-    async fn start(&self, start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
-        self.admit().await?;
-        let id = {
-            let mut feeds = lock(&self.feeds);
-            let digest = Sha256::digest(format!("{:?} {}", self.author, feeds.appended.len()));
-            let id = BroadcastId(MessageKey(digest.into()));
-            feeds.appended.push(Appended::Start(id, start.clone()));
-            id
-        };
-        self.insert(Listing {
-            id,
-            author: self.author,
-            own: true,
-            peer: start.peer,
-            title: start.title,
-            description: start.description,
-            target_duration: start.target_duration,
-            tracks: start.tracks,
-            started_at: start.started_at,
-            state: BroadcastState::Live,
-            media_sequence: None,
-            manifest: None,
-        });
-        Ok(id)
-    }
-
-    async fn resume(&self, broadcast: BroadcastId, next: MediaSequence) -> Result<(), AnnounceError> {
-        self.admit().await?;
-        self.live_listing(broadcast)?;
-        if self.listing(&broadcast).and_then(|listing| listing.media_sequence).is_some_and(|newest| next <= newest) {
-            return Err(AnnounceError::Superseded(broadcast));
+impl ContentLookup for MemoryFetcher {
+    async fn glance(&self, cid: &Cid) -> Result<Option<Node>, StoreError> {
+        match self.here.stat(cid).await {
+            Ok(node) => Ok(Some(node)),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
         }
-        lock(&self.feeds).appended.push(Appended::Resume(broadcast, next));
-        Ok(())
     }
 
-    async fn live(&self, broadcast: BroadcastId, segment: &MediaSegment, manifest: Cid) -> Result<(), AnnounceError> {
-        self.admit().await?;
-        self.live_listing(broadcast)?;
-        lock(&self.feeds).appended.push(Appended::Live(broadcast, Box::new(segment.clone()), manifest));
-        self.insert_segment(broadcast, segment.clone(), Some(manifest));
-        Ok(())
-    }
-
-    async fn end(&self, end: BroadcastEnd) -> Result<(), AnnounceError> {
-        self.admit().await?;
-        lock(&self.feeds).appended.push(Appended::End(end.clone()));
-        self.set_state(end.broadcast, BroadcastState::Ended);
-        Ok(())
-    }
-}
-
-impl Directory for MemoryFeeds {
-    fn listings(&self) -> Vec<Listing> {
-        let feeds = lock(&self.feeds);
-        let mut listings: Vec<Listing> = feeds.listings.values().cloned().collect();
-        listings.sort_by_key(|listing| std::cmp::Reverse((listing.started_at, listing.id)));
-        for listing in &mut listings {
-            listing.own = listing.author == self.reader;
+    async fn look_up(&self, request: FetchRequest) -> Result<Node, FetchError> {
+        if let Some(node) = self.glance(&request.root).await? {
+            return Ok(node);
         }
-        listings
-    }
-
-    fn listing(&self, broadcast: &BroadcastId) -> Option<Listing> {
-        let mut listing = lock(&self.feeds).listings.get(broadcast).cloned()?;
-        listing.own = listing.author == self.reader;
-        Some(listing)
-    }
-
-    fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
-        let feeds = lock(&self.feeds);
-        let segments = feeds.segments.get(broadcast).into_iter();
-        segments.flat_map(|segments| segments.range(from..)).take(limit).map(|(_, segment)| segment.clone()).collect()
-    }
-
-    fn subscribe(&self) -> BoxStream<'static, DirectoryChange> {
-        let receiver = self.changes.subscribe();
-        stream::unfold(receiver, |mut receiver| async move {
-            match receiver.recv().await {
-                Ok(change) => Some((change, receiver)),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some((DirectoryChange::Missed, receiver)),
-                Err(broadcast::error::RecvError::Closed) => None,
-            }
-        })
-        .boxed()
+        if self.available(&request.root).is_none() {
+            return Err(FetchError::TimedOut(request.timeout));
+        }
+        Ok(self.there.stat(&request.root).await?)
     }
 }

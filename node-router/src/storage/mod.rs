@@ -6,17 +6,12 @@
 //! before their rows are committed, and rows are gone before their blocks are removed. What a crash leaves
 //! without a row is swept at the next start.
 
-mod audit;
 mod blocks;
-mod check;
 mod database;
 mod index;
 mod ledger;
 mod reader;
-mod staging;
 
-#[cfg(test)]
-mod check_tests;
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]
@@ -41,9 +36,7 @@ use database::Database;
 use ledger::Ledger;
 
 pub(crate) use blocks::{BlockError, Blocks};
-pub(crate) use check::Checker;
 pub(crate) use index::{Origin, Record};
-pub(crate) use staging::Loan;
 
 /// How long blocks of a fetch that failed wait for the next try.
 const PARTIAL_AGE: Duration = Duration::from_secs(600);
@@ -174,7 +167,6 @@ impl Storage {
             let mut connection = Database::open(&path)
                 .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
             index::prepare(&mut connection)?;
-            staging::forget_loans(&mut connection)?;
             // A cache of what the gateway may serve, by a setting that may be another now. The sweep removes the blocks.
             let cached = index::empty_gateway(&mut connection)?;
             tracing::debug!(blocks = cached, "emptied the gateway's cache");
@@ -218,7 +210,7 @@ impl Storage {
 
     /// Removes blocks on disk that have no row and that nobody is at work on. Blocks being added meanwhile are safe:
     /// they are in use from before they are put until they have their row.
-    pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
+    async fn sweep(&self) -> Result<(), StoreError> {
         let on_disk = self.shared.blocks.list().await.map_err(block_failure)?;
         let strays = on_disk.into_iter().filter(|cid| self.shared.ledger().doom_if_stray(*cid)).count();
         if strays > 0 {
@@ -229,7 +221,7 @@ impl Storage {
     }
 
     /// Removes doomed blocks from disk. In a task of its own, because a removal that began must end.
-    pub(crate) async fn remove_doomed(&self) {
+    async fn remove_doomed(&self) {
         let shared = self.shared.clone();
         let removal = tokio::spawn(async move {
             loop {
@@ -470,9 +462,27 @@ impl ContentStore for Storage {
     }
 
     async fn release(&self, claim: Claim) -> Result<(), StoreError> {
+        self.release_by(move |connection| index::release(connection, &claim)).await
+    }
+
+    async fn release_broadcast(&self, broadcast: BroadcastId) -> Result<(), StoreError> {
+        self.release_by(move |connection| index::release_broadcast(connection, &broadcast.slug())).await
+    }
+
+    async fn holds(&self, root: &Cid) -> bool {
+        self.is_held(root)
+    }
+}
+
+impl Storage {
+    /// Drops claims and removes what nothing keeps any more.
+    async fn release_by(
+        &self,
+        drop_claims: impl FnOnce(&mut rusqlite::Connection) -> Result<Vec<Cid>, StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
         let shared = self.shared.clone();
         let release = move |connection: &mut rusqlite::Connection| {
-            let removed = index::release(connection, &claim)?;
+            let removed = drop_claims(connection)?;
             shared.ledger().drop_held(removed);
             shared.doomed.notify_one();
             Ok(())
@@ -482,12 +492,6 @@ impl ContentStore for Storage {
         Ok(())
     }
 
-    async fn holds(&self, root: &Cid) -> bool {
-        self.is_held(root)
-    }
-}
-
-impl Storage {
     /// [`Self::add`] in a task of its own: an addition that began ends even if the caller is cancelled.
     async fn add_whole(&self, nodes: Vec<(Child, Bytes, Vec<Cid>)>, claim: Claim) -> Result<StoredContent, StoreError> {
         let storage = self.clone();

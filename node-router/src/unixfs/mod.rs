@@ -31,8 +31,9 @@ pub(crate) const MAX_LEAF: usize = 1 << 20;
 pub(crate) const MIN_LEAF: usize = 64 << 10;
 /// Most links of a file node. A segment of 15 s has at most about 60 leaves; a node of this many links is about 60 KB.
 pub(crate) const MAX_FILE_LINKS: usize = 1_000;
-/// Most entries of a directory. A live manifest has about ten, an hour of 2 s segments 1,800.
-pub(crate) const MAX_DIRECTORY_ENTRIES: usize = 2_000;
+/// Most entries of a directory. A live manifest has about ten; an hour has at most 4,000 segments, each perhaps with an
+/// initialization section of its own. A node of this many links is about half a megabyte.
+pub(crate) const MAX_DIRECTORY_ENTRIES: usize = 8_192;
 /// Longest file name, as Linux file systems have it.
 pub(crate) const MAX_NAME: usize = 255;
 

@@ -9,7 +9,7 @@ use stream_model::BroadcastId;
 
 use super::json_error;
 use crate::app::AppState;
-use crate::view::BroadcastView;
+use crate::view::{ArchiveView, BroadcastDetails, BroadcastView};
 
 pub(crate) async fn node(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.report().await)
@@ -35,7 +35,10 @@ pub(crate) async fn broadcast(State(state): State<AppState>, Path(id): Path<Stri
         Err(error) => return json_error(StatusCode::BAD_REQUEST, error),
     };
     match state.ports.directory.listing(&id) {
-        Some(listing) => fresh(BroadcastView::new(listing, &*state.ports.playlists)),
+        Some(listing) => {
+            let archives = state.ports.directory.archives(&id).into_iter().map(ArchiveView::from).collect();
+            fresh(BroadcastDetails { broadcast: BroadcastView::new(listing, &*state.ports.playlists), archives })
+        }
         None => json_error(StatusCode::NOT_FOUND, format!("no broadcast {id} is known here")),
     }
 }

@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cid::Cid;
 use serde::Deserialize;
-use stream_model::{Audience, BroadcastId, DiscontinuitySequence, MediaSequence, Node, PlaylistError, StoreError};
+use stream_model::{
+    Audience, BroadcastId, DiscontinuitySequence, MediaSequence, Node, Period, PlaylistError, StoreError,
+};
 
 use super::{allow_any_origin, text_line};
 use crate::app::{AppState, Ports};
@@ -49,6 +51,28 @@ impl File {
 fn canonical(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
+}
+
+/// A playlist below `/hls/{broadcast}/hour/`.
+pub(crate) async fn hour(State(state): State<AppState>, Path((broadcast, name)): Path<(String, String)>) -> Response {
+    let first = name.strip_suffix(".m3u8").and_then(canonical);
+    let mut response = match (broadcast.parse::<BroadcastId>(), first) {
+        (Ok(broadcast), Some(first)) => playlist(state.ports.playlists.hour(&broadcast, MediaSequence(first)).await),
+        _ => refusal(&PlaylistError::NotFound),
+    };
+    allow_any_origin(response.headers_mut());
+    response
+}
+
+/// A playlist below `/hls/{broadcast}/day/`.
+pub(crate) async fn day(State(state): State<AppState>, Path((broadcast, name)): Path<(String, String)>) -> Response {
+    let day = name.strip_suffix(".m3u8").and_then(|text| text.parse().ok());
+    let mut response = match (broadcast.parse::<BroadcastId>(), day) {
+        (Ok(broadcast), Some(day @ Period::Day(_))) => playlist(state.ports.playlists.day(&broadcast, day).await),
+        _ => refusal(&PlaylistError::NotFound),
+    };
+    allow_any_origin(response.headers_mut());
+    response
 }
 
 pub(crate) async fn file(

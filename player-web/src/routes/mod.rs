@@ -2,7 +2,6 @@
 
 pub(crate) mod api;
 pub(crate) mod blobs;
-pub(crate) mod carry;
 pub(crate) mod control;
 pub(crate) mod control_feeds;
 pub(crate) mod gateway;

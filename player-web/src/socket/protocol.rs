@@ -71,8 +71,8 @@ mod tests {
     use futures::stream::{self, BoxStream};
     use serde_json::Value;
     use stream_model::{
-        Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, MessageKey, TimelineCursor, Tracks,
-        WallTime,
+        ArchiveManifest, Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, MessageKey,
+        TimelineCursor, Tracks, WallTime,
     };
 
     fn broadcast() -> BroadcastId {
@@ -92,6 +92,10 @@ mod tests {
         }
 
         fn segments(&self, _: &BroadcastId, _: MediaSequence, _: usize) -> Vec<MediaSegment> {
+            Vec::new()
+        }
+
+        fn archives(&self, _: &BroadcastId) -> Vec<ArchiveManifest> {
             Vec::new()
         }
 
@@ -144,6 +148,7 @@ mod tests {
             started_at: WallTime(1_795_269_780_000),
             description: "Main hall".to_owned(),
             own: false,
+            archive: true,
             target_duration_ms: 15_000,
             tracks: Tracks { video: true, audio: true },
         };

@@ -35,6 +35,7 @@ pub(crate) struct FakeNode {
     /// Blocks looked up and files fetched, in order.
     pub(crate) fetched: Mutex<Vec<Cid>>,
     pub(crate) announced_segments: Mutex<Vec<(BroadcastId, MediaSegment)>>,
+    pub(crate) archives: Mutex<Vec<ArchiveManifest>>,
     pub(crate) asked: Mutex<Vec<Audience>>,
     pub(crate) problem: Mutex<Option<String>>,
     pub(crate) keys: Mutex<Vec<StreamName>>,
@@ -85,6 +86,7 @@ pub(crate) fn listing(byte: u8, title: &str, state: BroadcastState) -> Listing {
         description: String::new(),
         target_duration: Duration::from_secs(15),
         tracks: Tracks { video: true, audio: true },
+        archive: true,
         started_at: WallTime(1_795_269_780_000),
         state,
         media_sequence: Some(MediaSequence(3)),
@@ -104,6 +106,7 @@ impl FakeNode {
             at_peers: Mutex::default(),
             fetched: Mutex::default(),
             announced_segments: Mutex::default(),
+            archives: Mutex::default(),
             asked: Mutex::default(),
             problem: Mutex::default(),
             keys: Mutex::default(),
@@ -179,6 +182,11 @@ impl Directory for FakeNode {
         let segments = self.announced_segments.lock().unwrap();
         let wanted = segments.iter().filter(|(id, segment)| id == broadcast && segment.media_sequence >= from);
         wanted.take(limit).map(|(_, segment)| segment.clone()).collect()
+    }
+
+    fn archives(&self, broadcast: &BroadcastId) -> Vec<ArchiveManifest> {
+        let archives = self.archives.lock().unwrap();
+        archives.iter().filter(|archive| archive.broadcast == *broadcast).cloned().collect()
     }
 
     fn subscribe(&self) -> BoxStream<'static, DirectoryChange> {
@@ -348,6 +356,15 @@ impl Playlists for FakeNode {
 
     async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
         self.whole.lock().unwrap().get(broadcast).cloned().ok_or(PlaylistError::NotFound)
+    }
+
+    async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {
+        let whole = Self::missing(self.whole.lock().unwrap().get(broadcast).cloned(), first.0)?;
+        Ok(format!("# hour from {first}\n{whole}"))
+    }
+
+    async fn day(&self, broadcast: &BroadcastId, day: Period) -> Result<String, PlaylistError> {
+        Ok(format!("# {day}\n{}", self.whole(broadcast).await?))
     }
 
     async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {

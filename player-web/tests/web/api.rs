@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use stream_model::BroadcastState;
+use stream_model::{ArchiveKind, ArchiveManifest, BroadcastState, MediaSequence};
 
 use crate::support::{FakeNode, broadcast_id, listing};
 use crate::{ask, get};
@@ -36,7 +38,9 @@ async fn broadcasts_have_the_documented_names() {
 
     let key = broadcast_id(7).to_string().replace('%', "%25").replace('/', "%2F");
     for id in [broadcast_id(7).slug(), key] {
-        assert_eq!(get(&node, &format!("/api/v1/broadcasts/{id}")).await.json(), all[1]);
+        let mut alone = get(&node, &format!("/api/v1/broadcasts/{id}")).await.json();
+        assert_eq!(alone.as_object_mut().unwrap().remove("archives"), Some(json!([])));
+        assert_eq!(alone, all[1]);
     }
     let unknown = get(&node, &format!("/api/v1/broadcasts/{}", broadcast_id(9).slug())).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
@@ -86,4 +90,44 @@ async fn other_origins_may_read_media_only() {
         let answer = ask(&node, Method::GET, path, &[("origin", "http://evil.example"), ("host", "evil\"<x>")]).await;
         assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_broadcast_lists_its_archives_with_the_addresses_of_their_playlists() {
+    let node = FakeNode::new();
+    node.listings.lock().unwrap().push(listing(7, "Main hall", BroadcastState::Ended));
+    let manifest = node.add_directory(&[]);
+    let archive = |kind, period: Option<&str>| ArchiveManifest {
+        broadcast: broadcast_id(7),
+        kind,
+        period: period.map(|text| text.parse().unwrap()),
+        first_media_sequence: MediaSequence(240),
+        last_media_sequence: MediaSequence(479),
+        manifest,
+        duration: Duration::from_secs(3600),
+        bytes: 1_234_567,
+    };
+    *node.archives.lock().unwrap() = vec![
+        archive(ArchiveKind::Hour, Some("2026-11-21T14Z")),
+        archive(ArchiveKind::Day, Some("2026-11-21")),
+        archive(ArchiveKind::Broadcast, None),
+    ];
+    let slug = broadcast_id(7).slug();
+    let archives = get(&node, &format!("/api/v1/broadcasts/{slug}")).await.json()["archives"].take();
+    assert_eq!(
+        archives[0],
+        json!({
+            "kind": "hour",
+            "period": "2026-11-21T14Z",
+            "first_media_sequence": 240,
+            "last_media_sequence": 479,
+            "manifest": manifest.to_string(),
+            "duration_ms": 3_600_000,
+            "bytes": 1_234_567,
+            "playlist": format!("/hls/{slug}/hour/240.m3u8"),
+        })
+    );
+    assert_eq!(archives[1]["playlist"], format!("/hls/{slug}/day/2026-11-21.m3u8"));
+    assert_eq!(archives[2]["playlist"], format!("/hls/{slug}/whole.m3u8"));
+    assert_eq!(archives[2]["period"], json!(null));
 }

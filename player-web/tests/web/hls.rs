@@ -153,3 +153,21 @@ async fn failures_of_this_node_are_not_told_to_strangers() {
     node.content.lock().unwrap().remove(&cid);
     assert_eq!(get(&node, &format!("{base}/4.m4s")).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn hours_and_days_have_playlists_of_their_own() {
+    let node = FakeNode::new();
+    let id = broadcast_id(7);
+    node.whole.lock().unwrap().insert(id, "#EXTM3U\n".to_owned());
+    let base = format!("/hls/{}", id.slug());
+    let hour = get(&node, &format!("{base}/hour/240.m3u8")).await;
+    assert_eq!(hour.text(), "# hour from 240\n#EXTM3U\n");
+    assert_eq!(hour.header("content-type"), "application/vnd.apple.mpegurl");
+    assert_eq!(hour.header("access-control-allow-origin"), "*");
+    assert_eq!(get(&node, &format!("{base}/day/2026-11-21.m3u8")).await.text(), "# 2026-11-21\n#EXTM3U\n");
+    for nothing in
+        ["hour/0240.m3u8", "hour/.m3u8", "hour/240", "day/2026-11-21T14Z.m3u8", "day/2026-02-30.m3u8", "day/x"]
+    {
+        assert_eq!(get(&node, &format!("{base}/{nothing}")).await.status, StatusCode::NOT_FOUND, "{nothing}");
+    }
+}

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cid::Cid;
 use stream_model::{
-    AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastId, BroadcastStart, Directory as _, MediaSegment,
-    MediaSequence,
+    AnnounceError, AnnouncementLog, ArchiveManifest, BroadcastEnd, BroadcastId, BroadcastStart, Directory as _,
+    MediaSegment, MediaSequence,
 };
 use tokio::sync::Mutex;
 use tracing::{info, warn};
@@ -158,6 +158,23 @@ impl AnnouncementLog for Announcer {
         self.store.append_own(vec![append]).await.map_err(storage_error)?;
         feeds.remove(&end.broadcast);
         info!(broadcast = %end.broadcast, reason = end.reason.as_str(), "end announced");
+        Ok(())
+    }
+
+    async fn archive(&self, archive: ArchiveManifest) -> Result<(), AnnounceError> {
+        let broadcast = archive.broadcast;
+        if self.own_and_ended(&broadcast).is_none() {
+            return Err(AnnounceError::UnknownBroadcast(broadcast));
+        }
+        // Held over the append: of two calls with the same the second sees the first.
+        let _feeds = self.feeds.lock().await;
+        if self.directory.archives(&broadcast).contains(&archive) {
+            return Ok(());
+        }
+        let (kind, first) = (archive.kind, archive.first_media_sequence);
+        let append = self.on_node_feed(&Announcement::Archive(archive), None)?;
+        self.store.append_own(vec![append]).await.map_err(storage_error)?;
+        info!(%broadcast, %kind, first_media_sequence = %first, "archive announced");
         Ok(())
     }
 }

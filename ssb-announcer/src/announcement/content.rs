@@ -8,8 +8,8 @@ use std::time::Duration;
 use cid::{Cid, Version};
 use serde::{Deserialize, Serialize};
 use stream_model::{
-    BroadcastId, BroadcastStart, DiscontinuitySequence, FeedId, MediaSegment, MediaSequence, MessageKey, PeerId,
-    Tracks, WallTime,
+    ArchiveKind, ArchiveManifest, BroadcastId, BroadcastStart, DiscontinuitySequence, FeedId, MediaSegment,
+    MediaSequence, MessageKey, PeerId, Period, Tracks, WallTime,
 };
 
 use super::text;
@@ -32,7 +32,6 @@ const SHA2_256: u64 = 0x12;
 
 /// What a valid message announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "lives for the handling of one message and is never stored")]
 pub enum Announcement {
     /// `meshstream-broadcast`: a broadcast begins; the message's key is its id.
     Broadcast {
@@ -68,6 +67,8 @@ pub enum Announcement {
         /// In a few words; fit to be shown.
         reason: String,
     },
+    /// `meshstream-archive`: a part of the broadcast is kept for good.
+    Archive(ArchiveManifest),
 }
 
 /// The content of a valid message cannot be used; the feed goes on.
@@ -98,6 +99,8 @@ pub const CONTINUE: &str = "meshstream-continue";
 pub const LIVE: &str = "meshstream-live";
 /// Type of an announcement of an end.
 pub const END: &str = "meshstream-end";
+/// Type of an announcement of an archive.
+pub const ARCHIVE: &str = "meshstream-archive";
 
 impl Announcement {
     /// Reads the content of a message. `kind` is the message's type, `value_json` its whole value. `None` for types
@@ -111,6 +114,7 @@ impl Announcement {
             CONTINUE => read::<ContinueContent>(value_json)?.check()?,
             LIVE => read::<LiveContent>(value_json)?.check()?,
             END => read::<EndContent>(value_json)?.check()?,
+            ARCHIVE => read::<ArchiveContent>(value_json)?.check()?,
             _ => return Ok(None),
         }))
     }
@@ -135,6 +139,7 @@ impl Announcement {
                 media_sequence: *media_sequence,
                 reason: reason.clone(),
             }),
+            Self::Archive(archive) => write(ArchiveContent::new(archive)),
         }
     }
 }
@@ -328,6 +333,71 @@ impl Content for EndContent {
             media_sequence: self.media_sequence,
             reason: text::line(&self.reason),
         })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ArchiveContent {
+    #[serde(rename = "type")]
+    message_type: String,
+    broadcast: MessageKey,
+    kind: ArchiveKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    period: Option<String>,
+    first_media_sequence: MediaSequence,
+    last_media_sequence: MediaSequence,
+    manifest: String,
+    duration_ms: u64,
+    bytes: u64,
+}
+
+impl ArchiveContent {
+    fn new(archive: &ArchiveManifest) -> Self {
+        Self {
+            message_type: ARCHIVE.to_owned(),
+            broadcast: archive.broadcast.0,
+            kind: archive.kind,
+            period: archive.period.map(|period| period.to_string()),
+            first_media_sequence: archive.first_media_sequence,
+            last_media_sequence: archive.last_media_sequence,
+            manifest: archive.manifest.to_string(),
+            duration_ms: millis(archive.duration),
+            bytes: archive.bytes,
+        }
+    }
+}
+
+impl Content for ArchiveContent {
+    fn check(self) -> Result<Announcement, ContentError> {
+        integer("firstMediaSequence", self.first_media_sequence.0)?;
+        integer("lastMediaSequence", self.last_media_sequence.0)?;
+        integer("durationMs", self.duration_ms)?;
+        integer("bytes", self.bytes)?;
+        if self.last_media_sequence < self.first_media_sequence {
+            return Err(ContentError::OutOfRange("lastMediaSequence"));
+        }
+        let period: Option<Period> =
+            self.period.map(|text| text.parse()).transpose().map_err(|_| ContentError::OutOfRange("period"))?;
+        let fits = match (self.kind, period) {
+            (_, None) => true,
+            (ArchiveKind::Hour, Some(period)) => matches!(period, Period::Hour(_)),
+            (ArchiveKind::Day, Some(period)) => matches!(period, Period::Day(_)),
+            (ArchiveKind::Broadcast, Some(_)) => false,
+        };
+        if !fits {
+            return Err(ContentError::OutOfRange("period"));
+        }
+        Ok(Announcement::Archive(ArchiveManifest {
+            broadcast: BroadcastId(self.broadcast),
+            kind: self.kind,
+            period,
+            first_media_sequence: self.first_media_sequence,
+            last_media_sequence: self.last_media_sequence,
+            manifest: content_id("manifest", &self.manifest)?,
+            duration: Duration::from_millis(self.duration_ms),
+            bytes: self.bytes,
+        }))
     }
 }
 

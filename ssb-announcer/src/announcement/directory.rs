@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use metrics::{counter, gauge};
 use stream_model::{
-    BroadcastId, Directory, DirectoryChange, FeedId, FeedSequence, Interest, Listing, MediaSegment, MediaSequence,
+    ArchiveManifest, BroadcastId, Directory, DirectoryChange, FeedId, FeedSequence, Interest, Listing, MediaSegment,
+    MediaSequence,
 };
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::content;
-use super::index::{Index, MAX_BROADCASTS, MAX_SEGMENTS};
+use super::index::{Index, MAX_ARCHIVES, MAX_BROADCASTS, MAX_SEGMENTS};
 use crate::changes::subscription;
 use crate::feed::{FeedKind, FeedObserver, FeedStore, Message, StoreError};
 
@@ -30,13 +31,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// nothing to whoever fetches segments of many seconds.
 const REST: Duration = Duration::from_secs(1);
 
-/// Messages read again at the start: for each broadcast remembered its beginning and its end, and as many changes of
-/// feed as the segments remembered can have.
-const REPLAYED: [(&str, usize); 4] = [
+/// Messages read again at the start: for each broadcast remembered its beginning, its end and its archives, and as many
+/// changes of feed as the segments remembered can have.
+const REPLAYED: [(&str, usize); 5] = [
     (content::BROADCAST, MAX_BROADCASTS),
     (content::CONTINUE, 10 * MAX_BROADCASTS),
     (content::LIVE, MAX_SEGMENTS),
     (content::END, MAX_BROADCASTS),
+    (content::ARCHIVE, MAX_ARCHIVES),
 ];
 
 /// All broadcasts known to this node. Built from what the store holds, then from each message as it is stored.
@@ -237,6 +239,10 @@ impl Directory for BroadcastDirectory {
 
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
         self.read(|index| index.segments(broadcast, from, limit))
+    }
+
+    fn archives(&self, broadcast: &BroadcastId) -> Vec<ArchiveManifest> {
+        self.read(|index| index.archives(broadcast))
     }
 
     fn set_interest(&self, interest: Interest) {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use cid::Cid;
 use stream_model::{
-    BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence, Listing, MediaSegment,
-    MediaSequence,
+    ArchiveKind, ArchiveManifest, BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence,
+    Listing, MediaSegment, MediaSequence,
 };
 
 use super::content::{Announcement, ContentError};
@@ -22,6 +22,10 @@ pub const MAX_BROADCASTS: usize = 1_000;
 pub const MAX_SEGMENTS_PER_BROADCAST: usize = 10_000;
 /// Segments remembered in all, about 350 bytes each: 21 MB.
 pub const MAX_SEGMENTS: usize = 60_000;
+/// Archives remembered of one broadcast: three weeks of hours, with their days and the whole.
+pub const MAX_ARCHIVES_PER_BROADCAST: usize = 512;
+/// Archives remembered in all, about 200 bytes each: 4 MB.
+pub const MAX_ARCHIVES: usize = 20_000;
 /// Broadcast feeds remembered of one broadcast: more than hold [`MAX_SEGMENTS_PER_BROADCAST`] segments.
 pub const MAX_FEEDS_PER_BROADCAST: usize = 64;
 /// Broadcast feeds replicated for one node, newest first: at 500 messages each, more than a day of 15 s segments.
@@ -101,6 +105,8 @@ struct Broadcast {
     spans: Vec<Span>,
     segments: BTreeMap<MediaSequence, MediaSegment>,
     newest: Option<(MediaSequence, Cid)>,
+    /// By kind and first media sequence.
+    archives: BTreeMap<(ArchiveKind, MediaSequence), ArchiveManifest>,
     end: Option<End>,
     last_heard: Instant,
     silent: bool,
@@ -118,13 +124,14 @@ pub struct Index {
     own: FeedId,
     broadcasts: HashMap<BroadcastId, Broadcast>,
     segments: usize,
+    archives: usize,
     next_order: u64,
 }
 
 impl Index {
     /// An empty index of the node whose own feed is `own`.
     pub fn new(own: FeedId) -> Self {
-        Self { own, broadcasts: HashMap::new(), segments: 0, next_order: 0 }
+        Self { own, broadcasts: HashMap::new(), segments: 0, archives: 0, next_order: 0 }
     }
 
     /// Takes in a validated message. Returns what changed.
@@ -146,6 +153,7 @@ impl Index {
             Some(Announcement::End { broadcast, media_sequence, .. }) => {
                 self.handle_end(broadcast, message.author, End { media_sequence, heard: now })
             }
+            Some(Announcement::Archive(archive)) => self.handle_archive(message.author, archive, now),
         }
     }
 
@@ -171,6 +179,7 @@ impl Index {
             spans: vec![Span { feed, start: MediaSequence(0), named_at: message.sequence }],
             segments: BTreeMap::new(),
             newest: None,
+            archives: BTreeMap::new(),
             end: None,
             last_heard: now,
             silent: false,
@@ -249,6 +258,34 @@ impl Index {
             return Err(Ignored::Repeated);
         }
         broadcast.end = Some(end);
+        Ok(vec![DirectoryChange::Broadcast(id)])
+    }
+
+    /// Of one kind and beginning the longest counts: a publisher whose backup was restored may have cut it short.
+    fn handle_archive(
+        &mut self,
+        author: FeedId,
+        archive: ArchiveManifest,
+        now: Instant,
+    ) -> Result<Vec<DirectoryChange>, Ignored> {
+        let id = archive.broadcast;
+        let broadcast = self.broadcasts.get_mut(&id).ok_or(Ignored::UnknownBroadcast)?;
+        if broadcast.author != author {
+            return Err(Ignored::NotAllowed);
+        }
+        let after_end = broadcast.end.is_some_and(|end| archive.last_media_sequence >= end.media_sequence);
+        if after_end {
+            return Err(Ignored::OutOfRange);
+        }
+        let known = (archive.kind, archive.first_media_sequence);
+        if let Some(before) = broadcast.archives.get(&known)
+            && before.last_media_sequence >= archive.last_media_sequence
+        {
+            return Err(if *before == archive { Ignored::Repeated } else { Ignored::Conflicting });
+        }
+        broadcast.hear(now);
+        self.archives += usize::from(broadcast.archives.insert(known, archive).is_none());
+        self.forget_archives(id);
         Ok(vec![DirectoryChange::Broadcast(id)])
     }
 
@@ -339,9 +376,7 @@ impl Index {
         let feeds = feeds_of(self.broadcasts.values().filter(theirs));
         let ids: Vec<BroadcastId> = self.broadcasts.values().filter(theirs).map(|broadcast| broadcast.id).collect();
         for id in &ids {
-            if let Some(forgotten) = self.broadcasts.remove(id) {
-                self.segments -= forgotten.segments.len();
-            }
+            self.forget(id);
         }
         (feeds, ids.into_iter().map(DirectoryChange::Broadcast).collect())
     }
@@ -367,6 +402,11 @@ impl Index {
     pub fn segments(&self, id: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
         let Some(broadcast) = self.broadcasts.get(id) else { return Vec::new() };
         broadcast.segments.range(from..).take(limit).map(|(_, segment)| segment.clone()).collect()
+    }
+
+    /// The archives of a broadcast, by kind, then in order.
+    pub fn archives(&self, id: &BroadcastId) -> Vec<ArchiveManifest> {
+        self.broadcasts.get(id).map_or_else(Vec::new, |broadcast| broadcast.archives.values().cloned().collect())
     }
 
     /// Whether the author has ended the broadcast; silence does not count. `None` where it is not known.
@@ -396,10 +436,31 @@ impl Index {
             (broadcast.author == self.own, std::cmp::Reverse(of_author), broadcast.is_live(), broadcast.order)
         });
         let Some(victim) = victim.map(|broadcast| broadcast.id) else { return Vec::new() };
-        if let Some(forgotten) = self.broadcasts.remove(&victim) {
-            self.segments -= forgotten.segments.len();
-        }
+        self.forget(&victim);
         vec![DirectoryChange::Broadcast(victim)]
+    }
+
+    fn forget(&mut self, id: &BroadcastId) {
+        if let Some(forgotten) = self.broadcasts.remove(id) {
+            self.segments -= forgotten.segments.len();
+            self.archives -= forgotten.archives.len();
+        }
+    }
+
+    /// Keeps the archives of `id`, and all of them, within their bounds. The oldest hours of the broadcast with the most go.
+    fn forget_archives(&mut self, id: BroadcastId) {
+        if let Some(broadcast) = self.broadcasts.get_mut(&id)
+            && broadcast.archives.len() > MAX_ARCHIVES_PER_BROADCAST
+        {
+            broadcast.archives.pop_first();
+            self.archives -= 1;
+        }
+        if self.archives > MAX_ARCHIVES {
+            let largest = self.broadcasts.values_mut().max_by_key(|broadcast| broadcast.archives.len());
+            if largest.and_then(|broadcast| broadcast.archives.pop_first()).is_some() {
+                self.archives -= 1;
+            }
+        }
     }
 
     /// Keeps the segments of `id`, and all of them, within their bounds. The oldest of the broadcast with the most go.
@@ -467,6 +528,7 @@ impl Broadcast {
             description: self.start.description.clone(),
             target_duration: self.start.target_duration,
             tracks: self.start.tracks,
+            archive: self.start.archive,
             started_at: self.start.started_at,
             state: if self.is_live() { BroadcastState::Live } else { BroadcastState::Ended },
             media_sequence: self.newest.map(|(sequence, _)| sequence),

@@ -15,10 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::backoff::Backoff;
 use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
-use crate::manifest::live_manifest;
-
-/// Name of the playlist in a manifest.
-const INDEX: &str = "index.m3u8";
+use crate::manifest::{INDEX, live_manifest};
 
 /// Why a step towards media that is durable and announced failed. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +153,7 @@ impl Announcer {
             );
         }
         self.shared.catalog.mark_announced(record.id, sequence, manifest).await?;
+        self.shared.archive.notify_one();
         self.release_superseded(record.id, sequence).await;
         Ok(())
     }
@@ -164,6 +162,7 @@ impl Announcer {
         let end = BroadcastEnd { broadcast: record.id, media_sequence: record.next_media_sequence, reason };
         self.shared.ports.announcements.end(end).await?;
         self.shared.catalog.set_stage(record.id, BroadcastStage::Ended).await?;
+        self.shared.archive.notify_one();
         metrics::counter!("meshstream_broadcasts_ended_total").increment(1);
         tracing::info!(name: "broadcast.ended", broadcast = %record.id, reason = reason.as_str(), "broadcast.ended");
         Ok(())
@@ -179,6 +178,7 @@ impl Announcer {
         let end = BroadcastEnd { broadcast: record.id, media_sequence, reason: EndReason::PublisherLeft };
         self.shared.ports.announcements.end(end).await?;
         self.shared.catalog.set_stage(record.id, BroadcastStage::Ended).await?;
+        self.shared.archive.notify_one();
         tracing::warn!(
             broadcast = %record.id,
             "the broadcast had gone on before this node was restored: it ends, and another one begins"

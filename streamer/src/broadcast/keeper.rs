@@ -19,6 +19,7 @@ use super::clock::ProgramClock;
 use super::cutter::Presence;
 use super::lifecycle::{Demand, Lifecycle};
 use super::stage::Staged;
+use crate::alarm::sleep_until;
 use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
 
 /// The broadcast that goes on.
@@ -132,7 +133,7 @@ impl Keeper {
             peer: self.shared.ports.peer.clone(),
             target_duration,
             tracks,
-            archive: true,
+            archive: self.shared.config.archive,
             started_at,
         };
         let stop = self.shared.stop_storing.clone();
@@ -147,6 +148,7 @@ impl Keeper {
             stage: BroadcastStage::Live,
             tracks,
             target_duration,
+            archive: self.shared.config.archive,
             started_at,
             next_media_sequence: MediaSequence(0),
             discontinuity_sequence: DiscontinuitySequence(0),
@@ -322,12 +324,5 @@ async fn wait(duration: Duration, stop: &CancellationToken) -> bool {
     tokio::select! {
         () = tokio::time::sleep(duration) => true,
         () = stop.cancelled() => false,
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

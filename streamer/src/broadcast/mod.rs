@@ -65,6 +65,8 @@ pub struct Config {
     pub live_window: usize,
     /// How long a broadcast waits for its publisher to return (`ingest.grace`).
     pub grace: Duration,
+    /// Whether broadcasts are kept once they are over (`archive.keep`); announced.
+    pub archive: bool,
 }
 
 /// What a [`Publisher`] works with.
@@ -97,6 +99,8 @@ struct Shared {
     status: PublishingStatus,
     /// There is something new to announce in the catalog.
     announce: Notify,
+    /// Something was announced that may be archived.
+    archive: Arc<Notify>,
     /// Milliseconds; the newest trusted wall time seen.
     newest_wall: AtomicU64,
     /// The node stops: no more media is taken.
@@ -143,6 +147,7 @@ impl Publisher {
             catalog,
             status: PublishingStatus::default(),
             announce: Notify::new(),
+            archive: Arc::default(),
             newest_wall: AtomicU64::new(0),
             stopping: CancellationToken::new(),
             stop_storing: CancellationToken::new(),
@@ -154,6 +159,11 @@ impl Publisher {
     /// What is published.
     pub fn status(&self) -> PublishingStatus {
         self.shared.status.clone()
+    }
+
+    /// Told when something new was announced: for who archives it.
+    pub fn announced(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.archive)
     }
 
     /// Takes publications until `stop` is cancelled or no more can come. Then closes the last segments, stores and

@@ -56,6 +56,8 @@ pub struct BroadcastRecord {
     pub tracks: Tracks,
     /// As announced, whole seconds.
     pub target_duration: Duration,
+    /// As announced: whether it is kept once it is over.
+    pub archive: bool,
     /// As announced.
     pub started_at: WallTime,
     /// The number of its next segment: never goes back.
@@ -63,6 +65,10 @@ pub struct BroadcastRecord {
     /// That of its newest segment; 0 before the first.
     pub discontinuity_sequence: DiscontinuitySequence,
 }
+
+/// What [`read_record`] reads.
+pub(super) const RECORD_COLUMNS: &str = "id, name, stage, end_reason, video, audio, target_duration_s, started_at_ms,
+    next_media_sequence, discontinuity_sequence, archive";
 
 impl Catalog {
     /// Writes down a broadcast that was just announced; doing it twice is harmless.
@@ -74,7 +80,7 @@ impl Catalog {
             let (stage, reason) = record.stage.columns();
             connection.execute(
                 "INSERT INTO broadcast (id, name, stage, end_reason, video, audio, target_duration_s, started_at_ms,
-                 next_media_sequence, discontinuity_sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 next_media_sequence, discontinuity_sequence, archive) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (id) DO NOTHING",
                 params![
                     broadcast_key(&record.id),
@@ -87,6 +93,7 @@ impl Catalog {
                     record.started_at.0,
                     record.next_media_sequence.0,
                     record.discontinuity_sequence.0,
+                    record.archive,
                 ],
             )?;
             Ok(())
@@ -100,11 +107,9 @@ impl Catalog {
     /// Where the database fails or a row is damaged.
     pub async fn unended_broadcasts(&self) -> Result<Vec<BroadcastRecord>, CatalogError> {
         self.run(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id, name, stage, end_reason, video, audio, target_duration_s, started_at_ms,
-                 next_media_sequence, discontinuity_sequence FROM broadcast WHERE stage <> 'ended'
-                 ORDER BY started_at_ms, id",
-            )?;
+            let query =
+                format!("SELECT {RECORD_COLUMNS} FROM broadcast WHERE stage <> 'ended' ORDER BY started_at_ms, id");
+            let mut statement = connection.prepare_cached(&query)?;
             let mut rows = statement.query([])?;
             let mut records = Vec::new();
             while let Some(row) = rows.next()? {
@@ -261,7 +266,7 @@ impl Catalog {
         .await
     }
 
-    async fn segments(
+    pub(super) async fn segments(
         &self,
         query: &'static str,
         broadcast: BroadcastId,
@@ -328,7 +333,7 @@ fn insert_segment(
     Ok(())
 }
 
-fn read_segment(row: &Row<'_>) -> Result<MediaSegment, CatalogError> {
+pub(super) fn read_segment(row: &Row<'_>) -> Result<MediaSegment, CatalogError> {
     Ok(MediaSegment {
         media_sequence: MediaSequence(row.get(0)?),
         discontinuity_sequence: DiscontinuitySequence(row.get(1)?),
@@ -340,7 +345,7 @@ fn read_segment(row: &Row<'_>) -> Result<MediaSegment, CatalogError> {
     })
 }
 
-fn read_record(row: &Row<'_>) -> Result<BroadcastRecord, CatalogError> {
+pub(super) fn read_record(row: &Row<'_>) -> Result<BroadcastRecord, CatalogError> {
     let name: String = row.get(1)?;
     let stage: String = row.get(2)?;
     let reason: Option<String> = row.get(3)?;
@@ -351,6 +356,7 @@ fn read_record(row: &Row<'_>) -> Result<BroadcastRecord, CatalogError> {
         tracks: Tracks { video: row.get(4)?, audio: row.get(5)? },
         target_duration: Duration::from_secs(row.get(6)?),
         started_at: WallTime(row.get(7)?),
+        archive: row.get(10)?,
         next_media_sequence: MediaSequence(row.get(8)?),
         discontinuity_sequence: DiscontinuitySequence(row.get(9)?),
     })

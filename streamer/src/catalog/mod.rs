@@ -1,11 +1,13 @@
 //! What the streamer must know after a `kill -9`: this node's broadcasts, their stored segments and which of them are
-//! announced, and the heads of the live playlists served here.
+//! announced, their archives, and the heads of the live playlists served here.
 //!
 //! One connection to `streamer.sqlite3`, used by one blocking task at a time. A call that has returned is durable
 //! (`synchronous=FULL`); a call whose future is dropped still happens or fails as a whole. Never holds media.
 
+mod archives;
 mod broadcasts;
 mod heads;
+mod known;
 mod schema;
 
 use std::path::Path;

@@ -11,7 +11,8 @@ use super::CatalogError;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Step N takes the database from `user_version` N to N + 1. A released step is never edited.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE broadcast (
     id BLOB PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
@@ -56,7 +57,47 @@ CREATE TABLE newest_wall_time (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     at_ms INTEGER NOT NULL
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE broadcast ADD COLUMN archive INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE broadcast ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX broadcast_unarchived ON broadcast (started_at_ms, id) WHERE archived = 0;
+
+CREATE TABLE archive (
+    broadcast BLOB NOT NULL REFERENCES broadcast (id),
+    kind TEXT NOT NULL CHECK (kind IN ('hour', 'day', 'broadcast')),
+    first_media_sequence INTEGER NOT NULL,
+    last_media_sequence INTEGER NOT NULL,
+    period TEXT,
+    manifest BLOB NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (broadcast, kind, first_media_sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE known_hour (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    broadcast BLOB NOT NULL,
+    manifest BLOB NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE known_segment (
+    broadcast BLOB NOT NULL,
+    media_sequence INTEGER NOT NULL,
+    hour INTEGER NOT NULL REFERENCES known_hour (id) ON DELETE CASCADE,
+    discontinuity_sequence INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    program_date_time_ms INTEGER,
+    independent INTEGER NOT NULL,
+    segment BLOB NOT NULL,
+    init BLOB NOT NULL,
+    PRIMARY KEY (broadcast, media_sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX known_segment_hour ON known_segment (hour);
+CREATE INDEX known_segment_file ON known_segment (segment);
+CREATE INDEX known_segment_init ON known_segment (init);
+",
+];
 
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), CatalogError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;

@@ -19,6 +19,7 @@ fn record() -> BroadcastRecord {
         stage: BroadcastStage::Live,
         tracks: Tracks { video: true, audio: false },
         target_duration: Duration::from_secs(15),
+        archive: true,
         started_at: WallTime(5),
         next_media_sequence: MediaSequence(0),
         discontinuity_sequence: DiscontinuitySequence(0),

@@ -11,7 +11,9 @@ mod live_tests;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{LiveManifest, live_manifest};
+pub use directory::{
+    INDEX, Manifest, ManifestError, hour_folder, hour_manifest, live_manifest, nested_manifest, read_hour, read_nested,
+};
 pub use live::{Head, LivePlaylist, LivePlaylistConfig};
 pub use parse::{ParseError, parse_media_playlist};
 pub use playlist::{MediaPlaylist, PlaylistEntry, PlaylistKind};

@@ -138,6 +138,11 @@ impl MediaPlaylist {
     /// The text (UTF-8, RFC 8216 §4.1). `EXT-X-PROGRAM-DATE-TIME` stands before each segment that has one, so that the
     /// lines of a segment stay the same while the window moves on.
     pub fn render(&self) -> String {
+        self.render_below(|_| String::new())
+    }
+
+    /// The same for files that are not in the folder of the playlist: `folder` is what their names begin with.
+    pub fn render_below(&self, folder: impl Fn(&PlaylistEntry) -> String) -> String {
         let mut text = String::with_capacity(256 + 128 * self.entries.len());
         // EXT-X-MAP needs 6, EXT-X-GAP 8 (draft-pantos-hls-rfc8216bis §8); a live playlist may get a gap at any time.
         let version = if self.kind == PlaylistKind::Live || self.entries.iter().any(|entry| entry.gap) { 8 } else { 7 };
@@ -163,7 +168,7 @@ impl MediaPlaylist {
             }
             discontinuity = entry.discontinuity_sequence;
             if steps > 0 || index == 0 {
-                line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}\"", entry.init_name()));
+                line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}{}\"", folder(entry), entry.init_name()));
             }
             if let Some(time) = entry.program_date_time.and_then(time::render) {
                 line(&mut text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{time}"));
@@ -173,7 +178,7 @@ impl MediaPlaylist {
             }
             let millis = entry.duration.as_millis();
             line(&mut text, format_args!("#EXTINF:{}.{:03},", millis / 1000, millis % 1000));
-            line(&mut text, format_args!("{}", entry.file_name()));
+            line(&mut text, format_args!("{}{}", folder(entry), entry.file_name()));
         }
         if self.ended {
             line(&mut text, format_args!("#EXT-X-ENDLIST"));

@@ -110,7 +110,13 @@ impl Shared {
         let _ = self.forgetting.subscribe().wait_for(|broadcasts| !broadcasts.contains(&id)).await;
     }
 
-    async fn fetch_root(&self, root: Cid, claim: Claim, peer: &PeerId, max_bytes: u64) -> Result<(), FetchError> {
+    pub(super) async fn fetch_root(
+        &self,
+        root: Cid,
+        claim: Claim,
+        peer: &PeerId,
+        max_bytes: u64,
+    ) -> Result<(), FetchError> {
         let request = FetchRequest { root, claim, providers: vec![peer.clone()], timeout: TIMEOUT, max_bytes };
         self.ports.fetcher.fetch(request).await.map(|_| ())
     }
@@ -147,11 +153,7 @@ impl Forgetting {
     /// Gives up all its segments.
     pub(super) async fn run(self) -> Result<(), ForgetError> {
         let id = self.id;
-        for sequence in self.held.numbers() {
-            for claim in [Claim::Segment(id, sequence), Claim::Init(id, sequence), Claim::LiveManifest(id, sequence)] {
-                self.shared.ports.store.release(claim).await?;
-            }
-        }
+        self.shared.ports.store.release_broadcast(id).await?;
         self.shared.catalog.forget_fetched(id).await?;
         tracing::info!(broadcast = %id, segments = self.held.len(), "given up: nobody asks for it any more");
         Ok(())

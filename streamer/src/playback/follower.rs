@@ -15,6 +15,7 @@ use super::fetching::Forgetting;
 use super::held::SequenceSet;
 use super::wants::{Order, Wants};
 use super::{Followed, Interest, MOST_MIRRORED, Mirror, NATIVE_TARGETS, Shared, Snapshot, lock};
+use crate::alarm::sleep_until;
 use crate::manifest::{Head, LivePlaylist, LivePlaylistConfig, MediaPlaylist};
 
 /// Announced segments with which a playlist begins: hls.js starts two segments behind the edge.
@@ -389,7 +390,8 @@ impl Follower {
             return Leave::Stay;
         }
         followed.remove(&self.id);
-        if listing.own || self.shared.config.mirror != Mirror::None {
+        let may_stay = listing.archive || listing.state == BroadcastState::Live;
+        if listing.own || (may_stay && self.shared.config.mirror != Mirror::None) {
             return Leave::Keep;
         }
         Leave::Forget(Forgetting::begin(&self.shared, self.id))
@@ -421,11 +423,4 @@ fn snapshot(playlist: &MediaPlaylist, listing: &Listing, window: usize) -> Snaps
     let playable = playlist.entries.iter().any(|entry| !entry.gap);
     let enough = listed >= listing.target_duration * NATIVE_TARGETS || playlist.entries.len() >= window;
     Snapshot { text: playlist.render().into(), playable, full: playlist.ended || (playable && enough) }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

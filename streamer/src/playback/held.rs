@@ -36,11 +36,6 @@ impl SequenceSet {
         after > 0 && number <= self.runs[after - 1].1
     }
 
-    /// All numbers in it, in order.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = MediaSequence> {
-        self.runs.iter().flat_map(|(first, last)| (*first..=*last).map(MediaSequence))
-    }
-
     /// How many numbers are in it.
     pub(super) fn len(&self) -> u64 {
         self.runs.iter().map(|(first, last)| (last - first).saturating_add(1)).fold(0, u64::saturating_add)

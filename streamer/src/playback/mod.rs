@@ -8,6 +8,7 @@
 mod fetching;
 mod follower;
 mod held;
+mod library;
 mod relay;
 mod runner;
 mod wants;
@@ -23,14 +24,17 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use serde::Deserialize;
 use stream_model::{
-    Audience, BroadcastId, BroadcastState, Cid, ContentFetcher, ContentStore, Directory, DiscontinuitySequence, FeedId,
-    FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants, PlaylistChange, PlaylistError, Playlists,
+    Audience, BroadcastId, BroadcastState, Cid, ContentLookup, ContentReader, ContentStore, Directory,
+    DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants, Period,
+    PlaylistChange, PlaylistError, Playlists,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
 
 use self::held::SequenceSet;
+use self::library::Hour;
 pub use self::runner::Runner;
+use crate::archive::KEPT_SEGMENTS;
 use crate::catalog::Catalog;
 use crate::manifest::{MediaPlaylist, PlaylistEntry};
 
@@ -64,6 +68,8 @@ const RELAYED_FETCHES: usize = 4;
 const MIRRORED_FETCHES: usize = 4;
 /// Changes that a subscriber may be behind before it loses some.
 const CHANGES: usize = 256;
+/// Where the segments are for a playlist of an hour or a day.
+const FOLDER_ABOVE: &str = "../";
 /// Segments in a playlist of a whole broadcast: more than three days of 15 s segments, a text of a few megabytes.
 const WHOLE: usize = 20_000;
 
@@ -97,8 +103,10 @@ pub struct Config {
 pub struct Ports {
     /// What is held here.
     pub store: Arc<dyn ContentStore>,
+    /// The same, to be read.
+    pub reader: Arc<dyn ContentReader>,
     /// Where the rest comes from.
-    pub fetcher: Arc<dyn ContentFetcher>,
+    pub fetcher: Arc<dyn ContentLookup>,
     /// What is announced.
     pub directory: Arc<dyn Directory>,
     /// What neighbours ask for.
@@ -262,6 +270,7 @@ impl Shared {
     /// Whether a broadcast of somebody else is fetched though nobody asks for it.
     fn mirrors(&self, listing: &Listing) -> bool {
         match self.config.mirror {
+            _ if !listing.archive => false,
             Mirror::None | Mirror::Watched => false,
             Mirror::Followed => lock(&self.mirrored_authors).contains(&listing.author),
             Mirror::All => true,
@@ -294,6 +303,11 @@ impl Shared {
     }
 }
 
+/// The playlist of segments that are kept.
+fn recording(listing: &Listing, segments: &[MediaSegment], ended: bool) -> MediaPlaylist {
+    MediaPlaylist::whole(listing.target_duration, segments.iter().map(PlaylistEntry::from), ended)
+}
+
 #[async_trait]
 impl Playlists for Playback {
     async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError> {
@@ -318,21 +332,45 @@ impl Playlists for Playback {
 
     async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
         let listing = self.shared.listing(broadcast)?;
-        let announced = self.shared.ports.directory.segments(broadcast, MediaSequence(0), WHOLE);
-        if announced.is_empty() {
-            return match listing.state {
-                BroadcastState::Live => Err(PlaylistError::NotYet(listing.target_duration / 2)),
-                BroadcastState::Ended => Err(PlaylistError::NotFound),
-            };
-        }
+        let newest = listing.media_sequence.map_or(0, |newest| newest.0);
+        let first = if listing.archive { 0 } else { newest.saturating_sub(KEPT_SEGMENTS - 1) };
+        let segments = self.shared.recording(&listing, MediaSequence(first)..=MediaSequence(u64::MAX)).await?;
         let ended = listing.state == BroadcastState::Ended;
-        let entries = announced.iter().map(PlaylistEntry::from);
-        Ok(MediaPlaylist::whole(listing.target_duration, entries, ended).render())
+        match (segments.is_empty(), ended) {
+            (true, false) => Err(PlaylistError::NotYet(listing.target_duration / 2)),
+            (true, true) => Err(PlaylistError::NotFound),
+            (false, _) => Ok(recording(&listing, &segments, ended).render()),
+        }
+    }
+
+    async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {
+        let listing = self.shared.listing(broadcast)?;
+        let hours = self.shared.hours(&listing).await?;
+        let hour = hours.into_iter().find(|hour| hour.first == first).ok_or(PlaylistError::NotFound)?;
+        let segments = self.shared.recording(&listing, hour.first..=hour.last).await?;
+        Ok(recording(&listing, &segments, hour.complete).render_below(|_| FOLDER_ABOVE.to_owned()))
+    }
+
+    async fn day(&self, broadcast: &BroadcastId, day: Period) -> Result<String, PlaylistError> {
+        let listing = self.shared.listing(broadcast)?;
+        let hours = self.shared.hours(&listing).await?;
+        let is_of_day = |hour: &Hour| hour.period.map(Period::day) == Some(day);
+        // A running broadcast may get another hour of its last day.
+        let is_last = hours.last().is_some_and(is_of_day);
+        let complete = !is_last || listing.state == BroadcastState::Ended;
+        let mut segments = Vec::new();
+        for hour in hours.iter().filter(|hour| is_of_day(hour)) {
+            segments.extend(self.shared.recording(&listing, hour.first..=hour.last).await?);
+        }
+        if segments.is_empty() {
+            return Err(PlaylistError::NotFound);
+        }
+        Ok(recording(&listing, &segments, complete).render_below(|_| FOLDER_ABOVE.to_owned()))
     }
 
     async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {
         let listing = self.shared.listing(broadcast)?;
-        let segment = self.shared.announced(broadcast, sequence).ok_or(PlaylistError::NotFound)?;
+        let segment = self.shared.recorded(&listing, sequence).await?;
         let shared = &self.shared;
         if !listing.own && !shared.ports.store.holds(&segment.segment).await {
             shared.demand(&listing, segment.clone(), SEGMENT_WAIT).await?;
@@ -342,8 +380,13 @@ impl Playlists for Playback {
 
     async fn init(&self, broadcast: &BroadcastId, sequence: DiscontinuitySequence) -> Result<Cid, PlaylistError> {
         let listing = self.shared.listing(broadcast)?;
-        let segment = self.shared.first_of_timeline(&listing, sequence).ok_or(PlaylistError::NotFound)?;
         let shared = &self.shared;
+        let segment = match shared.first_of_timeline(&listing, sequence) {
+            Some(announced) => Some(announced),
+            // A player that asks for it has a playlist: the archive that names it was read.
+            None => shared.catalog.first_of_timeline(*broadcast, sequence).await.map_err(library::failed)?,
+        };
+        let segment = segment.ok_or(PlaylistError::NotFound)?;
         if !listing.own && !shared.ports.store.holds(&segment.init).await {
             shared.demand_init(&listing, &segment, SEGMENT_WAIT).await?;
         }

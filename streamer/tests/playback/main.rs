@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod mirroring;
+mod recording;
 mod relaying;
 
 use std::sync::Arc;
@@ -81,6 +82,7 @@ impl World {
             description: String::new(),
             target_duration: TARGET,
             tracks: Tracks { video: true, audio: true },
+            archive: true,
             started_at: WallTime(0),
             state: BroadcastState::Live,
             media_sequence: None,
@@ -96,6 +98,7 @@ impl World {
         let fetcher = MemoryFetcher::new(self.here.clone(), self.there.clone());
         let ports = Ports {
             store: Arc::new(self.here.clone()),
+            reader: Arc::new(self.here.clone()),
             fetcher: Arc::new(fetcher.clone()),
             directory: Arc::new(self.feeds.read_by(reader)),
             neighbours: Arc::new(self.neighbours.clone()),

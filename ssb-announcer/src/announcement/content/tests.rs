@@ -63,7 +63,21 @@ fn all() -> Vec<(&'static str, Announcement)> {
                 reason: "publisher left".into(),
             },
         ),
+        (ARCHIVE, Announcement::Archive(archive())),
     ]
+}
+
+fn archive() -> ArchiveManifest {
+    ArchiveManifest {
+        broadcast: broadcast_id(),
+        kind: ArchiveKind::Hour,
+        period: Some("2026-11-21T14Z".parse().unwrap()),
+        first_media_sequence: MediaSequence(0),
+        last_media_sequence: MediaSequence(239),
+        manifest: cid("hour"),
+        duration: Duration::from_secs(3_600),
+        bytes: 1_000_000_000,
+    }
 }
 
 fn parse(kind: &str, content: &Json) -> Result<Option<Announcement>, ContentError> {
@@ -146,7 +160,7 @@ fn fields_of_later_versions_are_passed_over() {
 
 #[test]
 fn other_types_are_nothing_to_us() {
-    assert_eq!(parse("meshstream-archive", &json!({ "type": "meshstream-archive" })), Ok(None));
+    assert_eq!(parse("meshstream-schedule", &json!({ "type": "meshstream-schedule" })), Ok(None));
 }
 
 #[test]
@@ -240,5 +254,26 @@ proptest! {
         let live = Announcement::Live { broadcast: broadcast_id(), manifest: cid("manifest"), segment };
         let content: Json = serde_json::from_str(&live.to_json().unwrap()).unwrap();
         prop_assert_eq!(parse(LIVE, &content), Ok(Some(live)));
+    }
+}
+
+#[test]
+fn an_archive_whose_numbers_or_period_make_no_sense_is_refused() {
+    let good: Json = serde_json::from_str(&Announcement::Archive(archive()).to_json().unwrap()).unwrap();
+    let undated = Announcement::Archive(ArchiveManifest { period: None, ..archive() });
+    assert!(undated.to_json().unwrap().find("period").is_none());
+    for (field, value) in [
+        ("firstMediaSequence", json!(240)),
+        ("lastMediaSequence", json!(1_u64 << 53)),
+        ("period", json!("2026-11-21")),
+        ("period", json!("yesterday")),
+        ("kind", json!("day")),
+        ("kind", json!("broadcast")),
+        ("kind", json!("week")),
+        ("manifest", json!("QmYrxp7vqf8rZCcmHXsZ68Kh5xwWnXBVyuL4FVg5PNxaT4")),
+        ("bytes", json!(-1)),
+        ("durationMs", json!("an hour")),
+    ] {
+        assert!(parse(ARCHIVE, &with(good.clone(), field, value.clone())).is_err(), "{field}: {value}");
     }
 }

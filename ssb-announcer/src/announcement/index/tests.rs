@@ -6,6 +6,8 @@ use stream_model::{DiscontinuitySequence, MessageKey, Tracks, WallTime};
 
 use super::*;
 
+mod archives;
+
 const OWN: FeedId = FeedId([0; 32]);
 const AUTHOR: FeedId = FeedId([1; 32]);
 const STRANGER: FeedId = FeedId([2; 32]);

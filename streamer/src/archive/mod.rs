@@ -1,0 +1,10 @@
+//! Archives of broadcasts: hours, days and the whole, as manifests over segments that are stored already.
+//!
+//! [`Archivist`] makes those of this node's own broadcasts, from what was announced. Never fetches, never writes media.
+
+mod archivist;
+mod stretch;
+
+pub(crate) use archivist::KEPT_SEGMENTS;
+pub use archivist::{Archivist, Ports};
+pub(crate) use stretch::{Item, hours};
