@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub(crate) enum Connection {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
+    /// For what takes as long as it takes.
+    patient: reqwest::Client,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,12 +51,11 @@ impl Client {
                 });
             }
         }
-        let http = reqwest::Client::builder()
-            .unix_socket(socket)
-            .timeout(TIMEOUT)
-            .build()
-            .context("cannot set up an HTTP client")?;
-        Ok(Connection::Running(Self { http }))
+        let builder = || reqwest::Client::builder().unix_socket(socket.clone());
+        let (http, patient) = (builder().timeout(TIMEOUT).build(), builder().build());
+        let (http, patient) =
+            (http.context("cannot set up an HTTP client")?, patient.context("cannot set up an HTTP client")?);
+        Ok(Connection::Running(Self { http, patient }))
     }
 
     /// Like [`Client::connect`], for commands that need a running node.
@@ -77,6 +80,20 @@ impl Client {
 
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.send(self.http.delete(url(path))).await.map(drop)
+    }
+
+    /// An answer that is read as it comes, for as long as it takes.
+    pub(crate) async fn open(&self, path: &str) -> anyhow::Result<reqwest::Response> {
+        self.send(self.patient.get(url(path))).await
+    }
+
+    /// Sends what may be long; the answer comes while it is sent.
+    pub(crate) async fn send_stream(
+        &self,
+        path: &str,
+        body: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> anyhow::Result<reqwest::Response> {
+        self.send(self.patient.post(url(path)).body(reqwest::Body::wrap_stream(body))).await
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {

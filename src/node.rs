@@ -276,7 +276,8 @@ impl Node {
             ..player_web::Config::default()
         };
         let app = player_web::app(ports.clone(), &web_config);
-        let control_app = player_web::control_app(ports, keys.clone(), &web_config);
+        let control_app = player_web::control_app(ports, keys.clone(), &web_config)
+            .merge(player_web::content_app(router.carrier(), router.checker()));
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 
@@ -386,6 +387,17 @@ pub(crate) async fn find_peers(
     let router = NodeRouter::start(router_config(config, community, data_dir.path())).await?;
     router.run_mesh(mesh_config(config, community, feed, None)?, book, None)?;
     Ok(router)
+}
+
+/// The store of a node that does not run: nobody but this machine can reach it.
+pub(crate) async fn storage_alone(
+    config: &Config,
+    community: &Community,
+    data_dir: &DataDir,
+) -> anyhow::Result<NodeRouter> {
+    let ipfs_listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+    let config = router_config(config, community, data_dir.path());
+    Ok(NodeRouter::start(node_router::Config { ipfs_listen, ipfs_devices: Vec::new(), ..config }).await?)
 }
 
 /// How SSB peers are found on a LAN; `None` where they are not to be.

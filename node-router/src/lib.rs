@@ -5,6 +5,7 @@
 //! overlays; once there is somebody to tell of them.
 //! Knows nothing of broadcasts beyond the names of claims.
 
+mod carry;
 pub mod community;
 mod devices;
 mod embedded;
@@ -22,8 +23,8 @@ use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, KnownNode, Meetings, NeighbourWants,
-    Neighbours, OverlayReport, PeerBook, PeerId, PeerReport, StorageReport, StoreError,
+    ContentCarrier, ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, KnownNode, Meetings,
+    NeighbourWants, Neighbours, OverlayReport, PeerBook, PeerId, PeerReport, StorageChecker, StorageReport, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,11 +35,12 @@ pub use mesh::{AddressError, OwnRecords, PeerAddress};
 pub use node_router_ipfs::UploadLimits;
 pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError, overlay_of};
 
+use carry::Carrier;
 use embedded::Embedded;
 use fetch::Fetcher;
 use links::Sockets;
 use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Sources, Table};
-use storage::{Limits, Storage};
+use storage::{Checker, Limits, Storage};
 
 /// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
 const SILENT: Duration = Duration::from_secs(600);
@@ -122,6 +124,8 @@ pub struct NodeRouter {
     peer: PeerId,
     storage: Storage,
     fetcher: Arc<Fetcher>,
+    carrier: Arc<Carrier>,
+    checker: Arc<Checker>,
     table: Arc<Table>,
     meetings: MeetingRoom,
     /// Until the mesh runs.
@@ -171,16 +175,33 @@ impl NodeRouter {
             }
         };
         tasks.spawn(storage.clone().run(cancel.clone()));
+        tasks.spawn(storage.clone().expire_imports(cancel.clone()));
         let fetcher = Arc::new(Fetcher::new(storage.clone(), Arc::new(embedded.clone())));
         tasks.spawn({
             let (fetcher, cancel) = (fetcher.clone(), cancel.clone());
             async move { cancel.run_until_cancelled(fetcher.keep_strays()).await }
         });
+        let carrier = Arc::new(Carrier::new(storage.clone()));
+        let checker = Arc::new(Checker::new(storage.clone(), Arc::new(embedded.clone())));
         let peer =
             embedded::from_libp2p(&node.peer_id()).expect("our own key is ed25519, whose peer id is an identity");
         let (meetings, met) = mesh::meetings();
         let met = Mutex::new(Some(met));
-        Ok(Self { node, embedded, peer, storage, fetcher, table, meetings, met, tasks, cancel, on_loopback })
+        Ok(Self {
+            node,
+            embedded,
+            peer,
+            storage,
+            fetcher,
+            carrier,
+            checker,
+            table,
+            meetings,
+            met,
+            tasks,
+            cancel,
+            on_loopback,
+        })
     }
 
     /// Looks for the configured peers, those that are met and those that overlays list, keeps them connected and tells
@@ -252,6 +273,16 @@ impl NodeRouter {
     /// Fetches from peers.
     pub fn fetcher(&self) -> Arc<dyn ContentFetcher> {
         self.fetcher.clone()
+    }
+
+    /// Writes CAR files and reads them.
+    pub fn carrier(&self) -> Arc<dyn ContentCarrier> {
+        self.carrier.clone()
+    }
+
+    /// Checks all that is stored.
+    pub fn checker(&self) -> Arc<dyn StorageChecker> {
+        self.checker.clone()
     }
 
     /// What neighbours want of this node.

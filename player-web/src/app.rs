@@ -10,12 +10,13 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
-    BlobStore, ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists, StreamKeys, Timeline,
+    BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists,
+    StorageChecker, StreamKeys, Timeline,
 };
 
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
-use crate::routes::{api, blobs, control, control_feeds, gateway, hls, node, pages, timeline};
+use crate::routes::{api, blobs, carry, control, control_feeds, gateway, hls, node, pages, timeline};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
@@ -70,6 +71,12 @@ pub fn app(ports: Ports, config: &Config) -> Router {
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
     finish(routes().merge(control::routes(keys)).merge(control_feeds::routes()), ports, config)
         .layer(Extension(OnControlSocket))
+}
+
+/// What the owner's programs see besides: content as CAR files, and the check of the store. To be merged with
+/// [`control_app`].
+pub fn content_app(carrier: Arc<dyn ContentCarrier>, checker: Arc<dyn StorageChecker>) -> Router {
+    carry::routes(carrier, checker).layer(middleware::from_fn(count))
 }
 
 fn routes() -> Router<AppState> {

@@ -1,12 +1,15 @@
 //! The command line: what can be asked.
 
 mod community;
+mod content;
 mod feed;
 mod firewall;
 mod key;
 mod post;
 mod show;
 mod ssb;
+mod storage;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -53,6 +56,12 @@ enum Command {
     Ssb(ssb::Command),
     /// Write a post as this node, which every node keeps
     Post(post::Post),
+    /// Carry stored content as CAR files
+    #[command(subcommand)]
+    Content(content::Command),
+    /// Check what is stored
+    #[command(subcommand)]
+    Storage(storage::Command),
     /// Show this node, its peers, links and storage
     Status(Output),
     /// Print a file for nftables that keeps the node's ports to the devices of the settings
@@ -85,6 +94,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Feed(command) => runtime.block_on(feed::run(&config, command)).map_err(Failure::from),
         Command::Ssb(command) => runtime.block_on(ssb::run(&config, command)).map_err(Failure::from),
         Command::Post(post) => runtime.block_on(post::run(&config, post)).map_err(Failure::from),
+        Command::Content(command) => runtime.block_on(content::run(&config, command)).map_err(Failure::from),
+        Command::Storage(command) => runtime.block_on(storage::run(&config, command)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
         Command::Firewall(options) => firewall::run(&config, &options).map_err(Failure::Usage),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),

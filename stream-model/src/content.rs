@@ -30,6 +30,8 @@ pub enum Claim {
     ArchivePlaylist(ArchiveKind, BroadcastId, MediaSequence),
     /// A file that somebody asked the gateway for: a cache, the first to make room and emptied at a restart.
     Gateway(Cid),
+    /// What the owner brought in a CAR file, below one of its roots.
+    Carried(Cid),
 }
 
 impl Claim {
@@ -43,6 +45,7 @@ impl Claim {
             | Self::Archive(_, broadcast, _)
             | Self::ArchivePlaylist(_, broadcast, _) => Some(*broadcast),
             Self::Gateway(_) => None,
+            Self::Carried(_) => None,
         }
     }
 }
@@ -59,6 +62,7 @@ impl fmt::Display for Claim {
                 return write!(f, "{}/archive-playlist/{kind}/{first}", broadcast.slug());
             }
             Self::Gateway(cid) => return write!(f, "gateway/{cid}"),
+            Self::Carried(root) => return write!(f, "carried/{root}"),
         };
         write!(f, "{}/{kind}/{sequence}", broadcast.slug())
     }

@@ -8,6 +8,7 @@ mod announcement;
 mod archive;
 mod blob;
 pub mod calendar;
+mod carry;
 mod content;
 mod directory;
 mod follow;
@@ -15,12 +16,14 @@ mod id;
 mod media;
 mod playlist;
 mod report;
+mod storage_check;
 mod stream_key;
 mod timeline;
 
 pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
 pub use archive::{ArchiveKind, ArchiveManifest, NotAPeriod, NotAnArchiveKind, Period};
 pub use blob::{BlobError, BlobStore};
+pub use carry::{CarBytes, CarError, CarExport, CarImported, CarProgress, CarVersion, ContentCarrier};
 pub use content::{
     Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchProgress,
     FetchRequest, NeighbourWant, NeighbourWants, Node, StoreError, StoredContent,
@@ -34,6 +37,9 @@ pub use report::{
     IpfsInfo, KnownNode, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity, NodeInfo,
     NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState, Publishing,
     SsbInfo, SsbPeer, StorageReport, WebInfo,
+};
+pub use storage_check::{
+    StorageCheckEvent, StorageCheckProgress, StorageChecker, StorageFault, StorageFaultKind, StorageRepair,
 };
 pub use stream_key::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys};
 pub use timeline::{

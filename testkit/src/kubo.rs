@@ -72,6 +72,15 @@ impl Kubo {
         self.ask("get", &[path, into]).await.map(drop)
     }
 
+    /// Puts the blocks of a CAR file into its block store.
+    ///
+    /// # Errors
+    /// Where the file is none, or a block of it is not the one that its CID names.
+    pub async fn import(&mut self, car: &Path) -> Result<u64> {
+        let blocks = self.ask("import", &[car.to_str().unwrap_or_default()]).await?;
+        blocks.as_u64().context("Kubo tells no number of blocks")
+    }
+
     async fn ask(&mut self, command: &str, arguments: &[&str]) -> Result<Value> {
         self.next += 1;
         let id = self.next;

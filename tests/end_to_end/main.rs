@@ -1,6 +1,7 @@
 //! The program as its users meet it: real nodes as processes, real encoders, a real browser, a real Kubo.
 
 mod broadcast;
+mod carry;
 mod community;
 mod exchange;
 mod gateway;

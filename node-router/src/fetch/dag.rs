@@ -10,11 +10,11 @@ use crate::storage::Record;
 use crate::unixfs::{self, Child, Malformed, Parsed};
 
 /// Deepest DAG: directories of days, hours and broadcasts over a file of some levels.
-const MAX_DEPTH: usize = 8;
+pub(crate) const MAX_DEPTH: usize = 8;
 
 /// Why blocks that are each fine do not make a file or a directory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DagError {
+pub(crate) enum DagError {
     #[error("deeper than {MAX_DEPTH} levels")]
     TooDeep,
     #[error("{0} has not the size that its parent declares")]
@@ -29,7 +29,7 @@ pub(super) enum DagError {
 
 /// A block of the DAG.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     is_file: bool,
     /// Bytes of the file as the block declares them; of a directory that is held, of all its files.
     content_bytes: u64,
@@ -41,7 +41,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn parse(cid: &Cid, block: &Bytes) -> Result<Self, Malformed> {
+    pub(crate) fn parse(cid: &Cid, block: &Bytes) -> Result<Self, Malformed> {
         let parsed = unixfs::parse(cid, block)?;
         let (is_file, content_bytes, children) = match parsed {
             Parsed::File(file) => {
@@ -52,43 +52,43 @@ impl Seen {
         Ok(Self { is_file, content_bytes, block_bytes: block.len() as u64, children, held: None })
     }
 
-    pub(super) fn held(child: Child, is_file: bool) -> Self {
+    pub(crate) fn held(child: Child, is_file: bool) -> Self {
         let Child { content_bytes, dag_bytes, .. } = child;
         Self { is_file, content_bytes, block_bytes: content_bytes, children: Vec::new(), held: Some(dag_bytes) }
     }
 
-    pub(super) fn is_file(&self) -> bool {
+    pub(crate) fn is_file(&self) -> bool {
         self.is_file
     }
 
     /// Children that are to be looked at.
-    pub(super) fn missing(&self) -> impl Iterator<Item = Cid> {
+    pub(crate) fn missing(&self) -> impl Iterator<Item = Cid> {
         self.children.iter().map(|(cid, _)| *cid)
     }
 
     /// What counts towards the limit of a request: the block, or all that is held below it.
-    pub(super) fn own_bytes(&self) -> u64 {
+    pub(crate) fn own_bytes(&self) -> u64 {
         self.block_bytes
     }
 
-    pub(super) fn declared_bytes(&self) -> u64 {
+    pub(crate) fn declared_bytes(&self) -> u64 {
         self.content_bytes
     }
 }
 
 /// All blocks seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Dag {
+pub(crate) struct Dag {
     seen: HashMap<Cid, Seen>,
 }
 
 impl Dag {
-    pub(super) fn insert(&mut self, cid: Cid, seen: Seen) {
+    pub(crate) fn insert(&mut self, cid: Cid, seen: Seen) {
         self.seen.insert(cid, seen);
     }
 
     /// The root, and the records of the blocks that were not held before, children first.
-    pub(super) fn into_records(self, root: Cid) -> Result<(Child, Vec<Record>), DagError> {
+    pub(crate) fn into_records(self, root: Cid) -> Result<(Child, Vec<Record>), DagError> {
         let mut build = Build { dag: &self, done: HashMap::new(), records: Vec::new() };
         let root = build.node(root, 0)?;
         Ok((root, build.records))

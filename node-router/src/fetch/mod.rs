@@ -4,7 +4,7 @@
 //! storage. Blocks are stored as they arrive, so that they can be served on and a second try does not ask for them
 //! again; their rows come all at once when nothing is missing. Never stores more than the request allows.
 
-mod dag;
+pub(crate) mod dag;
 mod strays;
 #[cfg(test)]
 mod tests;

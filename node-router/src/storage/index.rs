@@ -14,6 +14,8 @@ use crate::unixfs::Child;
 
 /// What stands in the column `broadcast` for content that the gateway fetched; a slug is longer.
 const GATEWAY: &str = "gateway";
+/// The same for what the owner carried here.
+const CARRIED: &str = "carried";
 /// Files that the gateway keeps at most, so that small ones do not make the index large.
 const GATEWAY_FILES: u32 = 4_096;
 
@@ -65,7 +67,7 @@ pub(crate) enum Origin {
     Fetched,
 }
 
-fn failed(error: rusqlite::Error) -> StoreError {
+pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     StoreError::Failed(format!("router.sqlite3: {error}"))
 }
 
@@ -131,16 +133,7 @@ pub(super) fn commit(
             committed.added.push((record.node.cid, record.size));
         }
     }
-    let id = block_id(&transaction, root)?;
-    let claimed = transaction
-        .execute(
-            "INSERT INTO claims (claim, block, broadcast, own) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            params![claim.to_string(), id, kept_for(claim), origin == Origin::Own],
-        )
-        .map_err(failed)?;
-    if claimed == 1 {
-        count_up(&transaction, id)?;
-    }
+    self::claim(&transaction, root, (&claim.to_string(), &kept_for(claim)), origin == Origin::Own)?;
     if matches!(claim, Claim::Gateway(_)) {
         committed.removed = trim_gateway(&transaction, gateway_bytes)?;
     }
@@ -148,9 +141,29 @@ pub(super) fn commit(
     Ok(committed)
 }
 
+/// Claims a block that has a row, under a name and with what stands in the column `broadcast`.
+pub(super) fn claim(
+    transaction: &Transaction<'_>,
+    root: &Cid,
+    (name, kept_for): (&str, &str),
+    own: bool,
+) -> Result<(), StoreError> {
+    let id = block_id(transaction, root)?;
+    let claimed = transaction
+        .prepare_cached(
+            "INSERT INTO claims (claim, block, broadcast, own) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )
+        .and_then(|mut insert| insert.execute(params![name, id, kept_for, own]))
+        .map_err(failed)?;
+    if claimed == 1 { count_up(transaction, id) } else { Ok(()) }
+}
+
 /// The value of the column `broadcast`.
 fn kept_for(claim: &Claim) -> String {
-    claim.broadcast().map_or_else(|| GATEWAY.to_owned(), |broadcast| broadcast.slug())
+    match claim {
+        Claim::Carried(_) => CARRIED.to_owned(),
+        claim => claim.broadcast().map_or_else(|| GATEWAY.to_owned(), |broadcast| broadcast.slug()),
+    }
 }
 
 /// Drops the gateway's oldest claims beyond its bounds; the newest stays.
@@ -180,7 +193,8 @@ pub(super) fn evict_gateway(connection: &mut Connection, limit: u32) -> Result<E
     evict(connection, GATEWAY, limit)
 }
 
-fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, StoreError> {
+/// Records a block whose children have rows; `false` where it has one already.
+pub(super) fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, StoreError> {
     let Record { node, size, children } = record;
     let inserted = transaction
         .prepare_cached(
@@ -204,7 +218,7 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, StoreE
     Ok(true)
 }
 
-fn block_id(transaction: &Transaction<'_>, cid: &Cid) -> Result<i64, StoreError> {
+pub(super) fn block_id(transaction: &Transaction<'_>, cid: &Cid) -> Result<i64, StoreError> {
     transaction
         .prepare_cached("SELECT id FROM blocks WHERE cid = ?1")
         .and_then(|mut select| select.query_row([cid.to_bytes()], |row| row.get(0)).optional())
@@ -212,7 +226,7 @@ fn block_id(transaction: &Transaction<'_>, cid: &Cid) -> Result<i64, StoreError>
         .ok_or(StoreError::NotFound(*cid))
 }
 
-fn count_up(transaction: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
+pub(super) fn count_up(transaction: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
     transaction
         .prepare_cached("UPDATE blocks SET refs = refs + 1 WHERE id = ?1")
         .and_then(|mut update| update.execute([id]))
@@ -222,12 +236,7 @@ fn count_up(transaction: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
 
 /// Drops a claim on all its roots. Returns the blocks that nothing keeps any more; their rows are gone.
 pub(super) fn release(connection: &mut Connection, claim: &Claim) -> Result<Vec<Cid>, StoreError> {
-    let text = claim.to_string();
-    let transaction = connection.transaction().map_err(failed)?;
-    let roots = ids(&transaction, "DELETE FROM claims WHERE claim = ?1 RETURNING block", params![text])?;
-    let removed = count_down(&transaction, roots)?;
-    transaction.commit().map_err(failed)?;
-    Ok(removed)
+    Ok(release_some(connection, &claim.to_string(), u32::MAX)?.removed)
 }
 
 /// Drops all claims of a broadcast (its slug). Returns the blocks that nothing keeps any more; their rows are gone.
@@ -239,7 +248,21 @@ pub(super) fn release_broadcast(connection: &mut Connection, broadcast: &str) ->
     Ok(removed)
 }
 
-/// What an eviction did.
+/// Drops a claim on at most `limit` of its roots, by its name.
+pub(super) fn release_some(connection: &mut Connection, claim: &str, limit: u32) -> Result<Evicted, StoreError> {
+    let transaction = connection.transaction().map_err(failed)?;
+    let roots = ids(
+        &transaction,
+        "DELETE FROM claims WHERE sequence IN (SELECT sequence FROM claims WHERE claim = ?1 LIMIT ?2) RETURNING block",
+        params![claim, limit],
+    )?;
+    let claims = roots.len();
+    let removed = count_down(&transaction, roots)?;
+    transaction.commit().map_err(failed)?;
+    Ok(Evicted { claims, removed })
+}
+
+/// What an eviction or a release did.
 #[derive(Debug)]
 pub(super) struct Evicted {
     /// Claims that were dropped.
@@ -275,14 +298,18 @@ pub(super) fn fetched_broadcasts(connection: &Connection) -> Result<Vec<String>,
         .map_err(failed)
 }
 
-fn ids(transaction: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Vec<i64>, StoreError> {
+pub(super) fn ids(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<i64>, StoreError> {
     transaction
         .prepare_cached(sql)
         .and_then(|mut statement| statement.query_map(params, |row| row.get(0))?.collect())
         .map_err(failed)
 }
 
-fn count_down(transaction: &Transaction<'_>, mut ids_to_count: Vec<i64>) -> Result<Vec<Cid>, StoreError> {
+pub(super) fn count_down(transaction: &Transaction<'_>, mut ids_to_count: Vec<i64>) -> Result<Vec<Cid>, StoreError> {
     let mut removed = Vec::new();
     while let Some(id) = ids_to_count.pop() {
         let refs: i64 = transaction
@@ -302,6 +329,6 @@ fn count_down(transaction: &Transaction<'_>, mut ids_to_count: Vec<i64>) -> Resu
     Ok(removed)
 }
 
-fn read_cid(bytes: &[u8]) -> Result<Cid, StoreError> {
+pub(super) fn read_cid(bytes: &[u8]) -> Result<Cid, StoreError> {
     Cid::try_from(bytes).map_err(|error| StoreError::Failed(format!("router.sqlite3 holds a bad cid: {error}")))
 }

@@ -102,6 +102,16 @@ impl Ledger {
         }
     }
 
+    /// Dooms blocks that were stored and will not become part of anything.
+    pub(super) fn abandon(&mut self, cids: &[Cid]) {
+        for cid in cids {
+            if self.partial.contains_key(cid) {
+                self.forget_partial(cid);
+                self.doomed.push_back(*cid);
+            }
+        }
+    }
+
     fn forget_partial(&mut self, cid: &Cid) {
         self.partial_bytes -= self.partial.remove(cid).map_or(0, |partial| partial.size);
     }
@@ -149,11 +159,16 @@ impl Ledger {
 
     /// A block was found on disk for which there may be no reason to be there.
     pub(super) fn doom_if_stray(&mut self, cid: Cid) -> bool {
-        let stray = !self.is_wanted(&cid);
+        let stray = self.is_stray(&cid);
         if stray {
             self.doomed.push_back(cid);
         }
         stray
+    }
+
+    /// Whether nobody needs a block that is on disk, and nobody is removing it.
+    pub(super) fn is_stray(&self, cid: &Cid) -> bool {
+        !self.is_wanted(cid) && !self.removing.contains(cid)
     }
 
     fn is_wanted(&self, cid: &Cid) -> bool {

@@ -6,12 +6,17 @@
 //! before their rows are committed, and rows are gone before their blocks are removed. What a crash leaves
 //! without a row is swept at the next start.
 
+mod audit;
 mod blocks;
+mod check;
 mod database;
 mod index;
 mod ledger;
 mod reader;
+mod staging;
 
+#[cfg(test)]
+mod check_tests;
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]
@@ -36,7 +41,9 @@ use database::Database;
 use ledger::Ledger;
 
 pub(crate) use blocks::{BlockError, Blocks};
+pub(crate) use check::Checker;
 pub(crate) use index::{Origin, Record};
+pub(crate) use staging::Loan;
 
 /// How long blocks of a fetch that failed wait for the next try.
 const PARTIAL_AGE: Duration = Duration::from_secs(600);
@@ -167,6 +174,7 @@ impl Storage {
             let mut connection = Database::open(&path)
                 .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
             index::prepare(&mut connection)?;
+            staging::forget_loans(&mut connection)?;
             // A cache of what the gateway may serve, by a setting that may be another now. The sweep removes the blocks.
             let cached = index::empty_gateway(&mut connection)?;
             tracing::debug!(blocks = cached, "emptied the gateway's cache");
@@ -210,7 +218,7 @@ impl Storage {
 
     /// Removes blocks on disk that have no row and that nobody is at work on. Blocks being added meanwhile are safe:
     /// they are in use from before they are put until they have their row.
-    async fn sweep(&self) -> Result<(), StoreError> {
+    pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
         let on_disk = self.shared.blocks.list().await.map_err(block_failure)?;
         let strays = on_disk.into_iter().filter(|cid| self.shared.ledger().doom_if_stray(*cid)).count();
         if strays > 0 {
@@ -221,7 +229,7 @@ impl Storage {
     }
 
     /// Removes doomed blocks from disk. In a task of its own, because a removal that began must end.
-    async fn remove_doomed(&self) {
+    pub(crate) async fn remove_doomed(&self) {
         let shared = self.shared.clone();
         let removal = tokio::spawn(async move {
             loop {

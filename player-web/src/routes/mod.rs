@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod blobs;
+pub(crate) mod carry;
 pub(crate) mod control;
 pub(crate) mod control_feeds;
 pub(crate) mod gateway;
