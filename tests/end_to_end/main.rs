@@ -1,5 +1,6 @@
 //! The program as its users meet it: real nodes as processes, real encoders, a real browser, a real Kubo.
 
+mod archive;
 mod broadcast;
 mod carry;
 mod community;

@@ -212,3 +212,79 @@ proptest! {
         prop_assert!(parse_media_playlist(&text).is_err() || text.starts_with("#EXTM3U"));
     }
 }
+
+fn hour(numbers: impl IntoIterator<Item = u64>) -> Vec<MediaSegment> {
+    numbers.into_iter().map(|number| segment(number, 0)).collect()
+}
+
+#[test]
+fn an_hour_lists_its_segments_with_the_missing_as_gaps_and_reads_back() {
+    let segments = hour([240, 241, 243]);
+    let manifest = hour_manifest(TARGET, &segments);
+    let expected = "#EXTM3U
+#EXT-X-VERSION:8
+#EXT-X-TARGETDURATION:15
+#EXT-X-MEDIA-SEQUENCE:240
+#EXT-X-DISCONTINUITY-SEQUENCE:0
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MAP:URI=\"init-0.mp4\"
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T14:56:00.000Z
+#EXTINF:14.000,
+240.m4s
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T14:56:14.000Z
+#EXTINF:14.000,
+241.m4s
+#EXT-X-GAP
+#EXTINF:15.000,
+242.m4s
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T14:56:42.000Z
+#EXTINF:14.000,
+243.m4s
+#EXT-X-ENDLIST
+";
+    assert_eq!(manifest.index, expected);
+    assert_accepted_by_others(expected);
+    let names: Vec<_> = manifest.entries.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["240.m4s", "241.m4s", "243.m4s", "init-0.mp4"]);
+    assert_eq!(read_hour(&manifest.index, &manifest.entries).unwrap(), segments);
+}
+
+#[test]
+fn what_is_not_an_hour_is_refused() {
+    let segments = hour(0..3);
+    let manifest = hour_manifest(TARGET, &segments);
+    let live = live_manifest(TARGET, &segments, true);
+    assert_eq!(read_hour(&live.index, &live.entries), Err(ManifestError::NotFinal));
+    assert_eq!(
+        read_hour(&manifest.index, &manifest.entries[1..]),
+        Err(ManifestError::Missing("0.m4s".to_owned())),
+        "listed and not there"
+    );
+    assert!(matches!(read_hour("#EXTM3U\n", &manifest.entries), Err(ManifestError::Playlist(_))));
+}
+
+#[test]
+fn a_day_is_one_playlist_over_the_folders_of_its_hours() {
+    let all = hour(0..5);
+    let cid = |text: &str| Cid::new_v1(0x70, Code::Sha2_256.digest(text.as_bytes()));
+    let hours = [(MediaSequence(0), cid("first")), (MediaSequence(3), cid("second"))];
+    let manifest = nested_manifest(TARGET, &hours, &all);
+    assert_accepted_by_others(&manifest.index);
+    let files: Vec<_> = manifest.index.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(files, ["0/0.m4s", "0/1.m4s", "0/2.m4s", "3/3.m4s", "3/4.m4s"]);
+    assert!(manifest.index.contains("#EXT-X-MAP:URI=\"0/init-0.mp4\"\n"));
+    assert_eq!(read_nested(&manifest.entries), hours);
+    let mut with_others = manifest.entries;
+    with_others.push(stream_model::DirectoryEntry { name: "007".to_owned(), cid: cid("odd") });
+    assert_eq!(read_nested(&with_others), hours, "only as they are written");
+}
+
+proptest! {
+    #[test]
+    fn an_hour_reads_back_whatever_is_missing(numbers in prop::collection::btree_set(0_u64..300, 1..40)) {
+        let segments = hour(numbers);
+        let manifest = hour_manifest(TARGET, &segments);
+        prop_assert_eq!(read_hour(&manifest.index, &manifest.entries).unwrap(), segments);
+    }
+}
