@@ -157,8 +157,8 @@ impl Report {
             }
             (_, true, true) => writeln!(
                 out,
-                "What no peer had is no longer held; all else of it is. It is fetched when it is played, or by another repair, \
-                 once somebody who has it is connected; or import it from a CAR file."
+                "What no peer had is no longer held; all else of it is. It is fetched when it is played and somebody who has it \
+                 is connected; or import it from a CAR file."
             ),
         }
     }
