@@ -171,6 +171,9 @@ fn in_words(claim: &str) -> String {
         [slug, "segment", number] => format!("segment {number} of broadcast {slug}"),
         [slug, "init", number] => format!("the initialization section of segment {number} of broadcast {slug}"),
         [slug, "live" | "playlist", number] => format!("the live manifest at segment {number} of broadcast {slug}"),
+        [slug, "archive" | "archive-playlist", kind, first] => {
+            format!("the {kind} archive from segment {first} of broadcast {slug}")
+        }
         ["gateway", cid] => format!("{cid}, which the gateway fetched"),
         ["carried", cid] => format!("{cid}, which was imported"),
         ["staged", cid] => format!("an import of {cid} that was interrupted"),
@@ -206,7 +209,7 @@ mod tests {
         let mut out = Vec::new();
         report.write(&mut out).unwrap();
         let expected = "3 blocks, 2.0 KiB, were checked.\n\
-            bafy is damaged: other bytes\n  part of segment 7 of broadcast SLUG\n  part of SLUG/archive/hour/3\n\
+            bafy is damaged: other bytes\n  part of segment 7 of broadcast SLUG\n  part of the hour archive from segment 3 of broadcast SLUG\n\
             'meshstream storage check --repair' while the node runs mends what peers still have.\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
         assert_eq!(report.unrepaired, 1);
