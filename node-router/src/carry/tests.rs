@@ -42,10 +42,17 @@ impl Node {
         Self { folder, blocks, storage, carrier }
     }
 
-    /// Ends and starts anew with what is on disk.
+    /// Ends, once all that is under way has ended, and starts anew with what is on disk.
     async fn restart(self) -> Self {
         let Self { folder, blocks, storage, carrier } = self;
         drop((storage, carrier));
+        while Arc::strong_count(&blocks) > 1 {
+            tokio::task::yield_now().await;
+        }
+        Self::start(folder, blocks).await
+    }
+
+    async fn start(folder: TempDir, blocks: Arc<MemoryBlocks>) -> Self {
         let storage = open(&folder, &blocks, 1 << 30).await;
         storage.sweep().await.unwrap();
         let carrier = Carrier::new(storage.clone());
@@ -344,7 +351,7 @@ async fn what_an_export_of_an_earlier_run_held_goes_at_the_start() {
     std::mem::forget(node.carrier.export(stored.cid, CarVersion::V1).await.unwrap());
     node.storage.release(segment(0)).await.unwrap();
     assert!(node.storage.holds(&stored.cid).await);
-    node.restart().await.assert_empty().await;
+    Node::start(node.folder, node.blocks).await.assert_empty().await;
 }
 
 #[tokio::test]
