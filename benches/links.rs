@@ -31,10 +31,8 @@ const LARGE_KBPS: u32 = 2_600;
 const SEGMENTS: u64 = 3;
 /// Broadcasts that begin while their way is timed.
 const BEGINNINGS: usize = 5;
-/// Viewer nodes of a star.
+/// Viewer nodes of a star, and of a chain.
 const AUDIENCES: [usize; 4] = [1, 4, 8, 16];
-/// Viewer nodes of a chain: in one of sixteen the last do not find the broadcast within two minutes.
-const CHAINS: [usize; 3] = [1, 4, 8];
 /// Segments over which an upload is counted.
 const COUNTED: u64 = 15;
 /// How long idle traffic is counted.
@@ -169,7 +167,7 @@ async fn audiences() -> Result<()> {
         let _hub = start(&network, "hub", "2s").await?;
         upload(&network, &viewers, "hub", &format!("{audience} viewer nodes behind one hub")).await?;
     }
-    for audience in CHAINS {
+    for audience in AUDIENCES {
         let viewers = viewers(audience);
         let viewers: Vec<&str> = viewers.iter().map(String::as_str).collect();
         let chain = [&["a"], &viewers[..]].concat();

@@ -1,6 +1,6 @@
 //! Several hops: nodes that know only their neighbours, found on the LAN that each link is.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use testkit::netns::Network;
 
@@ -16,6 +16,21 @@ async fn a_broadcast_at_one_end_of_a_line_of_four_plays_at_the_other() -> Result
     at_d.segment(3).await?;
     ensure_plays(&d, &slug).await?;
     ensure!(!knows(&d, &a).await?, "the ends are connected");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broadcast_at_one_end_of_a_line_of_ten_is_seen_at_the_other() -> Result<()> {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let Some(network) = Network::line(&names, RADIO).await? else { return Ok(()) };
+    let nodes = try_join_all(names.iter().map(|name| node(&network, name))).await?;
+    let _publisher = publish(&nodes[0]).await?;
+    let last = nodes.last().context("a line has an end")?;
+    let (mut at_last, _) = watch(last).await?;
+    at_last.segment(2).await?;
+    for other in &nodes[..nodes.len() - 2] {
+        ensure!(!knows(last, other).await?, "it is connected with more than its neighbour");
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! How the links to neighbours are: probes over UDP, beside the connections (`docs/protocol/probes.md`).
 //!
-//! Comes in: where to probe, datagrams. Goes out: probes, answers to those of others, [`Event`]s where a link dies or comes
-//! back, and what was measured. A probe shares no queue with segments, so that it is answered in time while those fill the
+//! Comes in: where to probe, which nodes are known here, datagrams. Goes out: probes, answers to those of others, [`Event`]s where
+//! a link dies or comes back or its node has news, and what was measured. A probe shares no queue with segments, so that it is answered in time while those fill the
 //! link, and what is lost of it is not sent again by the kernel, so that loss can be seen.
 
 mod probing;
@@ -11,6 +11,7 @@ mod wire;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,14 +24,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use probing::{Event, Quality};
 pub(crate) use rates::{Exchanged, Rates};
 
-use probing::Probing;
+use probing::{Probe, Probing};
 use wire::Datagram;
 
 /// Links that die or come back, waiting for the mesh's task.
 const MAX_EVENTS_WAITING: usize = 64;
 /// Changes of the machine's own links that wait for the task of the probes.
 const MAX_CHANGES_WAITING: usize = 4;
-/// Answers to probes of others, a second: thrice what 256 neighbours send whose links are bad.
+/// Answers to probes of others, a second: what 256 neighbours send whose links are bad, in both forms, and some more.
 const MAX_ANSWERS: u32 = 1536;
 /// Datagrams read at one go before probes have their turn.
 const BATCH: usize = 64;
@@ -45,7 +46,7 @@ impl Measured {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied()
     }
 
-    fn set(&self, measured: HashMap<SocketAddr, Quality>) {
+    pub(crate) fn set(&self, measured: HashMap<SocketAddr, Quality>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = measured;
     }
 }
@@ -57,6 +58,8 @@ pub(crate) struct Links {
     cut_off: mpsc::Sender<Vec<SocketAddr>>,
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) measured: Measured,
+    /// Which nodes are known here, for who asks.
+    tag: Arc<AtomicU64>,
 }
 
 impl Links {
@@ -67,6 +70,11 @@ impl Links {
             *current = places;
             changed
         });
+    }
+
+    /// Tells neighbours from now on that these nodes are known here: what they read of them has to be there before.
+    pub(crate) fn tell(&self, tag: u64) {
+        self.tag.store(tag, Ordering::Release);
     }
 
     /// Links of this machine are gone, and with them the way to these places, which counts as dead without an [`Event`]; the
@@ -172,8 +180,9 @@ pub(crate) fn start(sockets: Sockets) -> (Links, Task) {
     let (sender, events) = mpsc::channel(MAX_EVENTS_WAITING);
     let (cut_off, gone) = mpsc::channel(MAX_CHANGES_WAITING);
     let measured = Measured::default();
-    let task = Task { sockets, wanted, gone, events: sender, measured: measured.clone() };
-    (Links { places, cut_off, events, measured }, task)
+    let tag = Arc::new(AtomicU64::new(0));
+    let task = Task { sockets, wanted, gone, events: sender, measured: measured.clone(), tag: tag.clone() };
+    (Links { places, cut_off, events, measured, tag }, task)
 }
 
 /// To be run.
@@ -184,23 +193,29 @@ pub(crate) struct Task {
     gone: mpsc::Receiver<Vec<SocketAddr>>,
     events: mpsc::Sender<Event>,
     measured: Measured,
+    tag: Arc<AtomicU64>,
 }
 
 impl Task {
     /// Probes and answers until cancelled, or until nobody wants to know any more.
     pub(crate) async fn run(self, cancel: CancellationToken) {
-        let Self { sockets, mut wanted, mut gone, events, measured } = self;
+        let Self { sockets, mut wanted, mut gone, events, measured, tag } = self;
         let mut probing = Probing::default();
         let (mut answers, mut second) = (0, Instant::now());
         loop {
             let now = Instant::now();
-            while let Some((nonce, to)) = probing.poll_probe(now, rand::random()) {
-                sockets.send(Datagram::Probe(nonce), to).await;
+            while let Some(Probe { nonce, to, also_plain }) = probing.poll_probe(now, rand::random()) {
+                // The answer to this one comes first, as a rule, and is the one that counts then.
+                sockets.send(Datagram::Question(nonce), to).await;
+                if also_plain {
+                    sockets.send(Datagram::Probe(nonce), to).await;
+                }
             }
+            // Whoever hears of an event finds what was measured.
+            measured.set(probing.measured());
             while let Some(event) = probing.poll_event() {
                 let _ = events.send(event).await;
             }
-            measured.set(probing.measured());
             let wait = probing.next_timeout().map_or(Duration::MAX, |at| at.saturating_duration_since(now));
             let first = tokio::select! {
                 () = cancel.cancelled() => return,
@@ -221,19 +236,26 @@ impl Task {
             // Whatever has come is read before anything counts as unanswered: this task may have waited for its turn.
             let more = std::iter::from_fn(|| sockets.try_receive()).take(BATCH);
             for (datagram, from) in first.into_iter().chain(more).collect::<Vec<_>>() {
-                match datagram {
-                    Datagram::Answer(nonce) => probing.handle_answer(nonce, Instant::now()),
-                    Datagram::Probe(nonce) => {
-                        if second.elapsed() >= Duration::from_secs(1) {
-                            (answers, second) = (0, Instant::now());
-                        }
-                        answers += 1;
-                        if answers <= MAX_ANSWERS {
-                            sockets.send(Datagram::Answer(nonce), from).await;
-                        } else {
-                            counter!("meshstream_mesh_probes_refused_total").increment(1);
-                        }
+                let answer = match datagram {
+                    Datagram::Answer(nonce) => {
+                        probing.handle_answer(nonce, None, Instant::now());
+                        continue;
                     }
+                    Datagram::Told(nonce, tag) => {
+                        probing.handle_answer(nonce, Some(tag), Instant::now());
+                        continue;
+                    }
+                    Datagram::Probe(nonce) => Datagram::Answer(nonce),
+                    Datagram::Question(nonce) => Datagram::Told(nonce, tag.load(Ordering::Acquire)),
+                };
+                if second.elapsed() >= Duration::from_secs(1) {
+                    (answers, second) = (0, Instant::now());
+                }
+                answers += 1;
+                if answers <= MAX_ANSWERS {
+                    sockets.send(answer, from).await;
+                } else {
+                    counter!("meshstream_mesh_probes_refused_total").increment(1);
                 }
             }
             probing.handle_time(Instant::now());
@@ -259,10 +281,15 @@ mod tests {
             let cancel = CancellationToken::new();
             (unused, cancel.clone(), tokio::spawn(task.run(cancel)))
         };
-        let (_kept, stop, neighbour) = answering(theirs);
+        let (kept, stop, neighbour) = answering(theirs);
         let heard = async |links: &mut Links| tokio::time::timeout(GUARD, links.events.recv()).await.unwrap().unwrap();
         assert_eq!(heard(&mut links).await, Event::Up(place));
-        assert_eq!(links.measured.at(place).unwrap().loss_percent, 0);
+        assert_eq!(heard(&mut links).await, Event::News(place));
+        let quality = links.measured.at(place).unwrap();
+        assert_eq!((quality.loss_percent, quality.tag), (0, Some(0)));
+        kept.tell(7);
+        assert_eq!(heard(&mut links).await, Event::News(place));
+        assert_eq!(links.measured.at(place).unwrap().tag, Some(7));
 
         stop.cancel();
         neighbour.await.unwrap();
@@ -282,7 +309,8 @@ mod tests {
         let stranger = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let probe = Datagram::Probe(7).to_bytes();
         let longer = [&probe[..], b"x"].concat();
-        for datagram in [&b""[..], b"hello", &probe[1..], &longer, &Datagram::Answer(7).to_bytes(), &probe] {
+        let told = Datagram::Told(7, 1).to_bytes();
+        for datagram in [&b""[..], b"hello", &probe[1..], &longer, &Datagram::Answer(7).to_bytes(), &told, &probe] {
             stranger.send_to(datagram, place).await.unwrap();
         }
         let mut buffer = [0; 64];

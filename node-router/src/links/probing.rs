@@ -35,6 +35,18 @@ pub(crate) enum Event {
     Up(SocketAddr),
     /// It answered, and does not any more.
     Down(SocketAddr),
+    /// Its node knows other nodes than it did: the tag in [`Quality`] is another one.
+    News(SocketAddr),
+}
+
+/// One probe to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// Of all its forms.
+    pub(super) nonce: u64,
+    pub(super) to: SocketAddr,
+    /// Whether it goes without the question for the tag too: its node may not understand that one.
+    pub(super) also_plain: bool,
 }
 
 /// How a link is.
@@ -48,6 +60,8 @@ pub(crate) struct Quality {
     pub(crate) heard: Instant,
     /// Whether it is dead.
     pub(crate) down: bool,
+    /// Which nodes its node knows, where the last answer said so: it changes with them.
+    pub(crate) tag: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -61,6 +75,8 @@ struct Link {
     /// Smoothed round trip, and when the last answer came.
     answered: Option<(Duration, Instant)>,
     down: bool,
+    /// In the last answer.
+    tag: Option<u64>,
     /// Whether each of the last probes was answered, the newest last.
     outcomes: VecDeque<bool>,
 }
@@ -68,10 +84,12 @@ struct Link {
 impl Link {
     fn new(now: Instant) -> Self {
         let (awaited, outcomes) = (VecDeque::new(), VecDeque::new());
-        Self { next: now, awaited, silent_since: None, in_vain: 0, answered: None, down: false, outcomes }
+        Self { next: now, awaited, silent_since: None, in_vain: 0, answered: None, down: false, tag: None, outcomes }
     }
 
-    fn send(&mut self, nonce: u64, now: Instant) {
+    /// Returns whether the probe goes in its plain form too.
+    fn send(&mut self, nonce: u64, now: Instant) -> bool {
+        let also_plain = self.tag.is_none() || self.in_vain > 0;
         if self.awaited.len() == MAX_AWAITED {
             self.awaited.pop_front();
             self.count(false);
@@ -80,6 +98,7 @@ impl Link {
         self.silent_since.get_or_insert(now);
         self.in_vain = self.in_vain.saturating_add(1);
         self.next = now + self.pause();
+        also_plain
     }
 
     fn pause(&self) -> Duration {
@@ -134,7 +153,8 @@ impl Link {
         let (rtt, heard) = self.answered?;
         let lost = self.outcomes.iter().filter(|answered| !**answered).count();
         let percent = lost * 100 / self.outcomes.len().max(1);
-        Some(Quality { rtt, loss_percent: u8::try_from(percent).unwrap_or(100), heard, down: self.down })
+        let loss_percent = u8::try_from(percent).unwrap_or(100);
+        Some(Quality { rtt, loss_percent, heard, down: self.down, tag: self.tag })
     }
 }
 
@@ -155,14 +175,14 @@ impl Probing {
     }
 
     /// The next probe to send now, with this number.
-    pub(super) fn poll_probe(&mut self, now: Instant, nonce: u64) -> Option<(u64, SocketAddr)> {
+    pub(super) fn poll_probe(&mut self, now: Instant, nonce: u64) -> Option<Probe> {
         let (place, link) = self.links.iter_mut().find(|(_, link)| link.next <= now)?;
-        link.send(nonce, now);
-        Some((nonce, *place))
+        let also_plain = link.send(nonce, now);
+        Some(Probe { nonce, to: *place, also_plain })
     }
 
-    /// An answer came, from wherever: its number tells whose it is.
-    pub(super) fn handle_answer(&mut self, nonce: u64, now: Instant) {
+    /// An answer came, from wherever: its number tells whose it is. That to another form of the same probe counts for nothing.
+    pub(super) fn handle_answer(&mut self, nonce: u64, tag: Option<u64>, now: Instant) {
         for (place, link) in &mut self.links {
             let Some(index) = link.awaited.iter().position(|(awaited, _)| *awaited == nonce) else { continue };
             let Some((_, sent)) = link.awaited.remove(index) else { continue };
@@ -171,6 +191,10 @@ impl Probing {
             if !was_up {
                 self.events.push_back(Event::Up(*place));
             }
+            if tag.is_some() && tag != link.tag {
+                self.events.push_back(Event::News(*place));
+            }
+            link.tag = tag;
             return;
         }
     }
@@ -219,8 +243,8 @@ mod tests {
         let mut probing = Probing::default();
         probing.set_places(&[gone, other], now);
         for nonce in 0..2 {
-            let (nonce, _) = probing.poll_probe(now, nonce).unwrap();
-            probing.handle_answer(nonce, now);
+            let nonce = probing.poll_probe(now, nonce).unwrap().nonce;
+            probing.handle_answer(nonce, None, now);
             assert!(matches!(probing.poll_event(), Some(Event::Up(_))));
         }
         assert_eq!(probing.poll_probe(now, 9), None, "all are well");
@@ -229,8 +253,8 @@ mod tests {
         assert!(probing.measured()[&gone].down);
         let probed: Vec<_> = (2..4).map(|nonce| probing.poll_probe(now, nonce).unwrap()).collect();
         assert_eq!(probing.poll_event(), None);
-        for (nonce, _) in probed {
-            probing.handle_answer(nonce, now);
+        for probe in probed {
+            probing.handle_answer(probe.nonce, None, now);
         }
         assert_eq!((probing.poll_event(), probing.poll_event()), (Some(Event::Up(gone)), None));
     }
@@ -257,11 +281,11 @@ mod tests {
             let (end, mut events) = (self.now + time, Vec::new());
             let rtt = Duration::from_millis(40);
             loop {
-                while let Some((nonce, place)) = self.probing.poll_probe(self.now, u64::from(self.sent)) {
-                    assert_eq!(place, self.place);
+                while let Some(Probe { nonce, to, .. }) = self.probing.poll_probe(self.now, u64::from(self.sent)) {
+                    assert_eq!(to, self.place);
                     self.sent += 1;
                     if answered(self.sent) {
-                        self.probing.handle_answer(nonce, self.now + rtt);
+                        self.probing.handle_answer(nonce, None, self.now + rtt);
                     }
                 }
                 self.probing.handle_time(self.now);
@@ -339,12 +363,40 @@ mod tests {
     #[test]
     fn an_answer_counts_once_and_a_made_up_one_never() {
         let mut machine = Machine::new();
-        let (nonce, _) = machine.probing.poll_probe(machine.now, 5).unwrap();
-        machine.probing.handle_answer(nonce + 1, machine.now);
+        let nonce = machine.probing.poll_probe(machine.now, 5).unwrap().nonce;
+        machine.probing.handle_answer(nonce + 1, None, machine.now);
         assert!(machine.probing.measured().is_empty());
-        machine.probing.handle_answer(nonce, machine.now + Duration::from_millis(8));
-        machine.probing.handle_answer(nonce, machine.now + Duration::from_secs(2));
+        machine.probing.handle_answer(nonce, None, machine.now + Duration::from_millis(8));
+        machine.probing.handle_answer(nonce, None, machine.now + Duration::from_secs(2));
         assert_eq!(machine.quality().rtt, Duration::from_millis(8));
+    }
+
+    #[test]
+    fn who_tells_a_tag_is_asked_for_it_alone_and_only_another_one_is_news() {
+        let mut machine = Machine::new();
+        // Sends a probe when it is due; returns whether it went in its plain form too, and the news after the answer.
+        let mut probe = |answer: Option<Option<u64>>| {
+            machine.now = machine.probing.next_timeout().unwrap().max(machine.now);
+            let nonce = u64::from(machine.sent);
+            machine.sent += 1;
+            let probe = machine.probing.poll_probe(machine.now, nonce).unwrap();
+            if let Some(tag) = answer {
+                machine.probing.handle_answer(nonce, tag, machine.now);
+                // That to the plain form comes after it.
+                machine.probing.handle_answer(nonce, None, machine.now);
+            }
+            let events: Vec<_> = std::iter::from_fn(|| machine.probing.poll_event()).collect();
+            (probe.also_plain, events.contains(&Event::News(machine.place)))
+        };
+        assert_eq!(probe(Some(Some(7))), (true, true));
+        assert_eq!(probe(Some(Some(7))), (false, false));
+        assert_eq!(probe(Some(Some(8))), (false, true));
+        assert_eq!(probe(None), (false, false));
+        assert_eq!(probe(Some(Some(8))), (true, false), "it may be an older node by now");
+        assert_eq!(probe(None), (false, false));
+        assert_eq!(probe(Some(None)), (true, false), "it is");
+        assert_eq!(probe(Some(None)), (true, false));
+        assert_eq!(machine.quality().tag, None);
     }
 
     proptest! {

@@ -123,6 +123,14 @@ impl Known {
         told.collect()
     }
 
+    /// Names the set of nodes of which is told, this one among them, for answers to probes (`docs/protocol/probes.md`): who knows
+    /// the same nodes has the same tag.
+    pub(super) fn tag(&self) -> u64 {
+        // Keys are as good as random.
+        let part = |feed: &FeedId| feed.0.first_chunk().map_or(0, |part| u64::from_be_bytes(*part));
+        self.nodes.keys().chain([&self.own.feed]).fold(0, |tag, feed| tag ^ part(feed))
+    }
+
     /// Where nodes are that somebody else told of, for dialling.
     pub(super) fn told(&self) -> impl Iterator<Item = &Statement> {
         self.nodes.iter().filter(|(feed, node)| node.told_by != **feed).map(|(_, node)| &node.statement)
@@ -171,6 +179,21 @@ mod tests {
         assert_eq!(told(&d, at(13 * 60)).len(), 3);
         d.handle_answer(&answer(3, vec![]), at(16 * 60));
         assert_eq!(told(&d, at(16 * 60)), [("node 3".into(), 0)], "what nobody repeats is forgotten");
+    }
+
+    #[test]
+    fn nodes_that_know_the_same_nodes_have_the_same_tag_whoever_told_them_and_whenever() {
+        let of = |seed| Known::new(Own { feed: TestSigner::new(seed).feed(), ..own() });
+        let (mut a, mut b, start) = (of(1), of(2), Instant::now());
+        let later = start + Duration::from_secs(20);
+        assert_ne!(a.tag(), b.tag());
+        a.handle_answer(&answer(2, vec![passed_on(3, 1, 0)]), start);
+        b.handle_answer(&answer(1, vec![]), start);
+        assert_ne!(a.tag(), b.tag());
+        b.handle_answer(&answer(3, vec![passed_on(1, 1, 9)]), later);
+        assert_eq!(a.tag(), b.tag());
+        a.handle_answer(&answer(2, vec![]), start + MAX_AGE + Duration::from_secs(1));
+        assert_ne!(a.tag(), b.tag(), "it has forgotten one");
     }
 
     #[test]

@@ -8,6 +8,9 @@
 mod address;
 mod entries;
 mod known;
+#[cfg(test)]
+mod line_tests;
+mod news;
 mod nodeinfo;
 mod peer;
 mod record;
@@ -44,6 +47,9 @@ pub(crate) use table::Table;
 pub(crate) const MAX_PEERS: usize = 256;
 /// Strangers of an overlay beyond the direct neighbours that are asked at once: each question keeps sockets open for seconds.
 const MAX_FAR_ASKED: usize = 8;
+/// Nodes that are read at once because they know other nodes than this one: what one says most often makes the others' word no news,
+/// and one that does not answer takes a place for seconds.
+const MAX_NEWS_READ: usize = 4;
 /// Meetings that wait for the mesh's task.
 const MAX_MEETINGS_WAITING: usize = 64;
 /// How often the swarm's connections are looked at: a dropped one is noticed within this.
@@ -156,6 +162,7 @@ impl Mesh {
             let now = Instant::now();
             self.rates.look(now, || self.others.swarm.exchanged());
             self.others.table.set(self.rows(), self.known.to_tell(now), connected, self.rates.all());
+            self.sources.links.tell(self.known.tag());
             self.sources.links.probe(self.entries.places());
             let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
@@ -200,7 +207,8 @@ impl Mesh {
     /// nothing waits.
     fn handle_link(&mut self, event: Event) {
         let (now, jitter) = (Instant::now(), rand::random());
-        let (Event::Up(place) | Event::Down(place)) = event;
+        // What is new is read before this task waits again.
+        let (Event::Up(place) | Event::Down(place)) = event else { return };
         let dead = event == Event::Down(place);
         if dead {
             counter!("meshstream_mesh_links_lost_total").increment(1);
@@ -245,9 +253,25 @@ impl Mesh {
     fn act(&mut self, connected: &HashMap<PeerId, Option<Duration>>) {
         let now = Instant::now();
         self.entries.handle_connected(connected, now);
+        self.look_for_news(now);
         for id in self.entries.ids() {
             while let Some(action) = self.entries.get_mut(id).and_then(|entry| entry.peer.poll_action(now)) {
                 self.take(id, action);
+            }
+        }
+    }
+
+    /// Asks those again that know other nodes than this one, so that the word of a node crosses the mesh in seconds.
+    fn look_for_news(&mut self, now: Instant) {
+        let reading = self.entries.iter().filter(|entry| entry.peer.is_reading_news()).count();
+        let (mut places, ours) = (MAX_NEWS_READ.saturating_sub(reading), self.known.tag());
+        for id in self.entries.ids() {
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            let link = entry.probed_at().and_then(|place| self.sources.links.measured.at(place));
+            entry.peer.handle_tag(link.and_then(|link| link.tag));
+            if places > 0 && entry.peer.read_news(ours, now) {
+                places -= 1;
+                counter!("meshstream_mesh_news_read_total").increment(1);
             }
         }
     }

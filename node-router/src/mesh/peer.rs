@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use stream_model::{FeedId, NodeInfo, PeerId, PeerState};
 
+use super::news::News;
+
 /// How often a peer that answers is asked again: it may have a new identity, or know new nodes.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// How soon it is asked again after its first answer, doubled by each that follows: nodes that start together, as after a
@@ -66,6 +68,10 @@ impl Retry {
         ready
     }
 
+    fn waits_after_success(&self) -> bool {
+        self.due.is_some() && self.failures == 0
+    }
+
     fn fail(&mut self, now: Instant, longest: Duration, jitter: f64) {
         let delay = BACKOFF.saturating_mul(1 << self.failures.min(16)).min(longest);
         self.failures = self.failures.saturating_add(1);
@@ -75,7 +81,7 @@ impl Retry {
 }
 
 /// Between half of the delay and all of it.
-fn spread(delay: Duration, jitter: f64) -> Duration {
+pub(super) fn spread(delay: Duration, jitter: f64) -> Duration {
     delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
@@ -101,6 +107,7 @@ pub(super) struct Peer {
     ask: Retry,
     /// Answers since it was first asked, or since it failed to answer.
     answers: u32,
+    news: News,
     dial: Retry,
     connected: bool,
     introduce: bool,
@@ -117,6 +124,7 @@ impl Peer {
             info: None,
             ask: Retry { due: Some(now), in_flight: false, failures },
             answers: 0,
+            news: News::default(),
             dial: Retry { due: None, in_flight: false, failures: 0 },
             connected: false,
             introduce: false,
@@ -160,6 +168,26 @@ impl Peer {
         }
     }
 
+    /// The tag in its last answer to a probe, if there was one.
+    pub(super) fn handle_tag(&mut self, tag: Option<u64>) {
+        self.news.handle_tag(tag);
+    }
+
+    /// Asks it now where its tag says that it knows other nodes than it said, and than this one knows, whose tag is `ours`.
+    /// Returns whether it does.
+    pub(super) fn read_news(&mut self, ours: u64, now: Instant) -> bool {
+        let reads = self.info.is_some() && self.ask.waits_after_success() && self.news.take(ours, now);
+        if reads {
+            self.ask.due = Some(now);
+        }
+        reads
+    }
+
+    /// Whether it is asked because of its tag.
+    pub(super) fn is_reading_news(&self) -> bool {
+        self.news.is_reading()
+    }
+
     /// The link to it is dead: it is asked at once, so that it is known again as soon as it answers.
     pub(super) fn handle_lost(&mut self, now: Instant) {
         self.answers = 0;
@@ -197,6 +225,7 @@ impl Peer {
         jitter: f64,
     ) -> bool {
         let checked = answer.and_then(|(info, rtt)| self.check(&info).map(|()| (info, rtt)));
+        self.news.handle_answer(checked.is_ok(), now, jitter);
         let (info, rtt) = match checked {
             Ok(answer) => answer,
             Err(error) => {
@@ -283,6 +312,7 @@ impl Peer {
             return Some(Action::Introduce);
         }
         if self.ask.take(now) {
+            self.news.handle_asked();
             return Some(Action::Ask);
         }
         let peer = self.info.as_ref().map(|info| info.ipfs.peer.clone())?;

@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::devices::Change;
-use crate::links::{self, Exchanged, Sockets};
+use crate::links::{self, Exchanged, Quality, Sockets};
 use crate::overlay::{Overlay, Overlays, Sighting, View};
 
-use super::{MeetingRoom, Mesh, Met, Others, Own, Sources, Swarm, Table, meetings};
+use super::{Entry, MeetingRoom, Mesh, Met, Others, Own, PeerAddress, Sources, Swarm, Table, meetings};
 
 fn peer_id(byte: u8) -> PeerId {
     PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
@@ -237,15 +237,43 @@ async fn a_peer_that_ssb_met_is_asked_for_the_rest_and_dialled() {
     assert_eq!((report.overlay.as_str(), report.feed), ("lan", Some(FeedId([2; 32]))));
 }
 
-#[test]
-fn a_peer_met_at_a_link_local_address_is_looked_after_at_another_one_too_and_shown_once() {
+/// One that does not run.
+fn mesh() -> Mesh {
     let seen = mpsc::channel(8).0;
     let recorder = Arc::new(Recorder { seen, connected: Mutex::default(), announced: Mutex::default() });
     let own = Own { peer: peer_id(1), feed: FeedId([1; 32]), community: "open".into() };
     let (links, _probes) = links::start(Sockets::none());
     let overlays = Overlays::of(mpsc::channel(1).1);
     let sources = Sources { met: meetings().1, overlays, links, devices: mpsc::channel(1).1 };
-    let mut mesh = Mesh::new(Vec::new(), own, others(&recorder, &Arc::default()), sources);
+    Mesh::new(Vec::new(), own, others(&recorder, &Arc::default()), sources)
+}
+
+#[test]
+fn neighbours_that_know_other_nodes_are_asked_ahead_of_time_a_few_at_once() {
+    let (mut mesh, now) = (mesh(), std::time::Instant::now());
+    let mut measured = HashMap::new();
+    for byte in 2..10 {
+        let address = SocketAddr::new([10, 0, 0, byte].into(), 8080);
+        mesh.entries.meet(Met { feed: FeedId([byte; 32]), address: PeerAddress::at(address) }, now);
+        let entry = mesh.entries.iter().count() as u64 - 1;
+        let entry = mesh.entries.get_mut(entry).unwrap();
+        entry.peer.handle_answer(Ok((info(byte), Duration::ZERO)), now, 0.5);
+        entry.found_at = Some(address);
+        // The first knows what is known here.
+        let tag = Some(if byte == 2 { mesh.known.tag() } else { u64::from(byte) });
+        let quality = Quality { rtt: Duration::ZERO, loss_percent: 0, heard: now, down: false, tag };
+        measured.insert(SocketAddr::new(address.ip(), 4001), quality);
+    }
+    mesh.sources.links.measured.set(measured);
+    mesh.look_for_news(now + Duration::from_secs(2));
+    let read: Vec<_> =
+        mesh.entries.iter().filter(|entry| entry.peer.is_reading_news()).filter_map(Entry::feed).collect();
+    assert_eq!(read, [3, 4, 5, 6].map(|byte| FeedId([byte; 32])));
+}
+
+#[test]
+fn a_peer_met_at_a_link_local_address_is_looked_after_at_another_one_too_and_shown_once() {
+    let mut mesh = mesh();
     let now = std::time::Instant::now();
     let met = |address: &str| Met { feed: FeedId([2; 32]), address: address.parse().unwrap() };
     let answer = |mesh: &mut Mesh, entry: u64| {
