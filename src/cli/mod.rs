@@ -1,5 +1,6 @@
 //! The command line: what can be asked.
 
+mod archive;
 mod community;
 mod content;
 mod feed;
@@ -45,6 +46,9 @@ enum Command {
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
+    /// Show what is kept of broadcasts
+    #[command(subcommand)]
+    Archive(archive::Command),
     /// Make, join, show and leave a private community of nodes
     #[command(subcommand)]
     Community(community::Command),
@@ -90,6 +94,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run => runtime.block_on(node::run(config)),
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
+        Command::Archive(command) => runtime.block_on(archive::run(&config, command)).map_err(Failure::from),
         Command::Community(command) => runtime.block_on(community::run(&config, command)),
         Command::Feed(command) => runtime.block_on(feed::run(&config, command)).map_err(Failure::from),
         Command::Ssb(command) => runtime.block_on(ssb::run(&config, command)).map_err(Failure::from),

@@ -133,7 +133,7 @@ fn write_streams(out: &mut dyn Write, broadcasts: &[Broadcast]) -> io::Result<()
 }
 
 /// Other nodes choose these texts; control characters could rewrite the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }
 

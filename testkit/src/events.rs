@@ -91,4 +91,21 @@ impl Events {
         })
         .await
     }
+
+    /// Waits until the node knows that the whole of a broadcast is archived, and returns all its archives as `/api/v1` tells
+    /// them.
+    ///
+    /// # Errors
+    /// As for [`Events::until`].
+    pub async fn archived(&mut self, node: &Node, slug: &str) -> Result<Vec<Value>> {
+        loop {
+            let broadcast = node.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
+            let archives = broadcast["archives"].as_array().context("no list of archives")?;
+            if archives.iter().any(|archive| archive["kind"] == "broadcast") {
+                return Ok(archives.clone());
+            }
+            let is_of_a_broadcast = |event: &Value| event["type"] == "directory" || event["type"] == "broadcast";
+            self.until("another archive", |event| is_of_a_broadcast(event).then_some(())).await?;
+        }
+    }
 }

@@ -3,10 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 use testkit::events::Events;
 use testkit::kubo::Kubo;
-use testkit::node::Node;
 
 use crate::{node, publish, viewer_of};
 
@@ -24,7 +22,7 @@ async fn an_ended_broadcast_is_an_archive_that_plays_here_there_and_from_a_folde
     ensure!(a.terminate().await?.success(), "the publisher's node did not end cleanly");
     a.restart().await?;
 
-    let whole = whole_archive(&b, &mut at_b, &slug).await?;
+    let whole = at_b.archived(&b, &slug).await?;
     let kinds = |kind: &str| whole.iter().filter(|archive| archive["kind"] == kind).count();
     ensure!(kinds("hour") >= 1 && kinds("day") >= 1 && kinds("broadcast") == 1, "{whole:#?}");
 
@@ -51,22 +49,6 @@ async fn an_ended_broadcast_is_an_archive_that_plays_here_there_and_from_a_folde
     let copy = folder.path().join("broadcast");
     kubo.get(manifest.as_str().context("no manifest")?, &copy).await?;
     plays(&copy.join("index.m3u8")).await
-}
-
-/// Waits until a node knows that the whole of a broadcast is archived.
-async fn whole_archive(node: &Node, events: &mut Events, slug: &str) -> Result<Vec<Value>> {
-    loop {
-        let broadcast = node.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
-        let archives = broadcast["archives"].as_array().context("no list of archives")?.clone();
-        if archives.iter().any(|archive| archive["kind"] == "broadcast") {
-            return Ok(archives);
-        }
-        events
-            .until("another archive", |event| {
-                (event["type"] == "directory" || event["type"] == "broadcast").then_some(())
-            })
-            .await?;
-    }
 }
 
 /// ffmpeg decodes all of it without a complaint.

@@ -2,7 +2,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
+use testkit::events::Events;
 use testkit::netns::Network;
+use testkit::node::Node;
 
 use crate::{RADIO, ensure_plays, knows, node, publish, watch};
 
@@ -64,4 +66,42 @@ async fn all_of_a_star_of_eight_play_what_its_hub_passes_on() -> Result<()> {
         events.segment(2).await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn what_is_past_comes_through_a_node_that_never_had_it() -> Result<()> {
+    let Some(network) = Network::line(&["a", "b", "c"], RADIO).await? else { return Ok(()) };
+    let (mut a, b, c) = tokio::try_join!(node(&network, "a"), node(&network, "b"), node(&network, "c"))?;
+    let _publisher = publish(&a).await?;
+    let mut at_a = Events::of(&a).await?;
+    let slug = at_a.live_broadcast().await?;
+    at_a.subscribe(&slug).await?;
+    at_a.segment(11).await?;
+    ensure!(a.terminate().await?.success(), "the publisher's node did not end cleanly");
+    a.restart().await?;
+
+    Events::of(&c).await?.archived(&c, &slug).await?;
+    let playlist = asked_again(&c, &format!("/hls/{slug}/whole.m3u8")).await?;
+    let playlist = String::from_utf8(playlist)?;
+    let files: Vec<&str> = playlist.lines().filter(|line| line.ends_with(".m4s")).collect();
+    ensure!(files.len() > 11, "it begins late or ends early: {playlist}");
+    for file in files {
+        let path = format!("/hls/{slug}/{file}");
+        ensure!(asked_again(&c, &path).await? == a.get_bytes(&path).await?, "{file} is another one");
+    }
+    let held = b.get_json(&format!("/api/v1/broadcasts/{slug}")).await?["held_segments"].take();
+    ensure!(held == 0, "the node in the middle keeps {held} segments");
+    Ok(())
+}
+
+/// As a player asks, which is told to come back for what is on its way.
+async fn asked_again(node: &Node, path: &str) -> Result<Vec<u8>> {
+    let mut answer = node.get_bytes(path).await;
+    for _ in 0..5 {
+        if answer.is_ok() {
+            break;
+        }
+        answer = node.get_bytes(path).await;
+    }
+    answer
 }

@@ -15,7 +15,7 @@ const OUTAGE: u64 = 30;
 #[tokio::test]
 async fn what_was_missed_in_a_partition_arrives_when_it_heals() -> Result<()> {
     let Some(network) = Network::line(&["a", "b"], RADIO).await? else { return Ok(()) };
-    let (a, b) = tokio::try_join!(node(&network, "a"), mirror(&network, "b"))?;
+    let (mut a, b) = tokio::try_join!(node(&network, "a"), mirror(&network, "b"))?;
     let _publisher = publish(&a).await?;
     let (mut at_b, slug) = watch(&b).await?;
     let (mut at_a, _) = watch(&a).await?;
@@ -34,7 +34,21 @@ async fn what_was_missed_in_a_partition_arrives_when_it_heals() -> Result<()> {
     // A WebSocket that nobody looks at for so long is closed.
     let (mut at_b, _) = watch(&b).await?;
     at_b.segment(missed + 1).await?;
-    ensure_whole(&a, &b, &mut at_b, &slug, missed).await
+    ensure_whole(&a, &b, &mut at_b, &slug, missed).await?;
+
+    ensure!(a.terminate().await?.success(), "the publisher's node did not end cleanly");
+    a.restart().await?;
+    Events::of(&b).await?.archived(&b, &slug).await?;
+    let archive = format!("/hls/{slug}/whole.m3u8");
+    ensure!(b.get_text(&archive).await? == a.get_text(&archive).await?, "another archive than the publisher's");
+    // Its last segments may have come too late for the live playlist, and are asked for now.
+    let playlist = b.get_text(&archive).await?;
+    let files: Vec<&str> = playlist.lines().filter(|line| line.ends_with(".m4s")).collect();
+    ensure!(files.len() as u64 > missed && !playlist.contains("#EXT-X-GAP"), "it is not whole: {playlist}");
+    for file in files {
+        b.get_bytes(&format!("/hls/{slug}/{file}")).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -18,9 +18,9 @@ use crate::catalog::CatalogError;
 /// What arrived is kept for the next try.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest segment that a publisher's node makes, with its boxes and a last keyframe.
-const SEGMENT_BYTES: u64 = 80 << 20;
+pub(super) const SEGMENT_BYTES: u64 = 80 << 20;
 /// Initialization sections are about 1 KiB.
-const INIT_BYTES: u64 = 64 << 10;
+pub(super) const INIT_BYTES: u64 = 64 << 10;
 /// A live manifest reaches its window of segments; more is not fetched for its sake.
 const MANIFEST_BYTES: u64 = 512 << 20;
 

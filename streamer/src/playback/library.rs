@@ -152,42 +152,43 @@ impl Shared {
         let hours = match archive.kind {
             ArchiveKind::Hour => vec![(archive.first_media_sequence, archive.manifest)],
             ArchiveKind::Day | ArchiveKind::Broadcast => {
-                let mut hours = read_nested(&self.look_up(listing, archive.kind, archive).await?);
+                let mut hours = read_nested(&self.look_up(listing, archive).await?);
                 hours.truncate(MOST_HOURS);
                 hours
             }
         };
         for (first, manifest) in hours {
             if !self.catalog.knows_hour(manifest).await? {
-                let hour = ArchiveManifest { first_media_sequence: first, manifest, ..archive.clone() };
+                let kind = ArchiveKind::Hour;
+                let hour = ArchiveManifest { kind, first_media_sequence: first, manifest, ..archive.clone() };
                 self.read_hour(listing, &hour).await?;
             }
         }
         Ok(())
     }
 
-    async fn read_hour(&self, listing: &Listing, hour: &ArchiveManifest) -> Result<(), ReadError> {
-        let entries = self.look_up(listing, ArchiveKind::Hour, hour).await?;
+    /// The manifest of an hour and its playlist, fetched where they are not here, whether they were read before or not.
+    pub(super) async fn read_hour(&self, listing: &Listing, hour: &ArchiveManifest) -> Result<(), ReadError> {
+        let entries = self.look_up(listing, hour).await?;
         let index = entries.iter().find(|entry| entry.name == INDEX).ok_or(ReadError::NotAManifest)?.cid;
         let claim = Claim::ArchivePlaylist(ArchiveKind::Hour, listing.id, hour.first_media_sequence);
         self.fetch_root(index, claim, &listing.peer, INDEX_BYTES).await?;
         let text = self.text(&index).await?;
         let segments = read_hour(&text, &entries)?;
         self.catalog.note_hour(listing.id, hour.manifest, segments).await?;
-        // Neighbours may ask for it for as long as its room is not needed.
         metrics::counter!("meshstream_archive_hours_read_total").increment(1);
         Ok(())
     }
 
-    async fn look_up(
+    /// The entries of a manifest. Its block stays for some minutes.
+    pub(super) async fn look_up(
         &self,
         listing: &Listing,
-        kind: ArchiveKind,
         archive: &ArchiveManifest,
     ) -> Result<Vec<DirectoryEntry>, ReadError> {
         let request = FetchRequest {
             root: archive.manifest,
-            claim: Claim::Archive(kind, listing.id, archive.first_media_sequence),
+            claim: Claim::Archive(archive.kind, listing.id, archive.first_media_sequence),
             providers: vec![listing.peer.clone()],
             timeout: TIMEOUT,
             max_bytes: INDEX_BYTES,

@@ -5,6 +5,7 @@
 //! persists its head before anybody sees it. What is not followed is still served: from what is held, or fetched when
 //! asked for. Never writes media, never announces.
 
+mod errand;
 mod fetching;
 mod follower;
 mod held;

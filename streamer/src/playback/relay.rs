@@ -1,8 +1,8 @@
 //! Which broadcasts are fetched because neighbours ask for them, though nobody here watches: so that a chain of nodes
 //! works in whose middle nobody does. Pure.
 //!
-//! Neighbours ask for blocks. Those that are the newest of a live broadcast tell what is watched elsewhere; anything else
-//! is not fetched for anybody.
+//! Neighbours ask for blocks. Those that are the newest of a live broadcast tell what is watched elsewhere, and that is followed.
+//! All others are looked up one by one: what they are for is [`errand`](super::errand)'s to say.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -25,10 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks, so that a flood of wants costs no more than this.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Of the wants that are looked up together, those of one neighbour: they are for a few files of one player, each of which
+/// asks again as its blocks come.
+const MOST_LOOKED_UP_FOR_ONE: usize = 32;
+
 #[derive(Debug)]
 struct Waiting {
     want: NeighbourWant,
     since: Instant,
+    /// It was asked what else it may be for.
+    looked_up: bool,
 }
 
 #[derive(Debug)]
@@ -52,7 +58,7 @@ impl Relay {
     pub(super) fn handle_want(&mut self, want: NeighbourWant, now: Instant) {
         while self.waiting.pop_front_if(|waiting| waiting.since + PATIENCE <= now).is_some() {}
         if self.waiting.len() < MOST_WAITING && self.waiting.iter().all(|waiting| waiting.want != want) {
-            self.waiting.push_back(Waiting { want, since: now });
+            self.waiting.push_back(Waiting { want, since: now, looked_up: false });
             self.due = true;
         }
     }
@@ -92,6 +98,25 @@ impl Relay {
         }
         self.waiting.retain(|waiting| !found.contains(&waiting.want.cid) && now < waiting.since + PATIENCE);
         broadcasts
+    }
+
+    /// Wants that are not for the newest of a live broadcast, each once; at most `most`, and no more of one neighbour than its
+    /// share.
+    pub(super) fn take_others(&mut self, most: usize) -> Vec<NeighbourWant> {
+        let mut taken: Vec<NeighbourWant> = Vec::new();
+        for waiting in self.waiting.iter_mut().filter(|waiting| !waiting.looked_up) {
+            let of_this_one = taken.iter().filter(|want| want.peer == waiting.want.peer).count();
+            if taken.len() < most && of_this_one < MOST_LOOKED_UP_FOR_ONE {
+                waiting.looked_up = true;
+                taken.push(waiting.want.clone());
+            }
+        }
+        taken
+    }
+
+    /// Whether something waits to be looked up.
+    pub(super) fn has_others(&self) -> bool {
+        self.waiting.iter().any(|waiting| !waiting.looked_up)
     }
 
     fn lend(&mut self, broadcast: BroadcastId, peer: &PeerId, now: Instant) -> bool {

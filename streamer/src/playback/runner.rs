@@ -26,6 +26,12 @@ const SURVEY: Duration = Duration::from_secs(1);
 /// fetched for single requests. Against the hour after which announcements are dropped this is soon enough.
 const TELL_INTEREST: Duration = Duration::from_secs(60);
 
+/// Pause between two looks at what neighbours ask for of the past: a look goes through all that was announced.
+const ERRANDS: Duration = Duration::from_millis(500);
+
+/// Fetches for neighbours of what is past, waiting or at work.
+const MOST_ERRANDS: usize = 64;
+
 /// Keeps the playlists up.
 #[derive(Debug)]
 pub struct Runner {
@@ -38,6 +44,10 @@ pub struct Runner {
     /// What the directory was told.
     told: Option<DirectoryInterest>,
     relay: Relay,
+    /// Fetches for neighbours, besides what is followed for them.
+    errands: JoinSet<()>,
+    /// When what neighbours ask for may be looked up again.
+    errands_at: Instant,
 }
 
 impl Runner {
@@ -50,6 +60,8 @@ impl Runner {
             survey_at: Some(Instant::now()),
             told: None,
             relay: Relay::default(),
+            errands: JoinSet::new(),
+            errands_at: Instant::now(),
         }
     }
 
@@ -87,11 +99,16 @@ impl Runner {
                     self.plan_survey();
                 }
                 Some(want) = wants.next() => self.relay.handle_want(want, Instant::now()),
+                Some(_) = self.errands.join_next() => {}
+                () = tokio::time::sleep_until(self.errands_at),
+                    if relay_at.is_none() && self.relay.has_others() && self.errands.len() < MOST_ERRANDS =>
+                    self.run_errands().await,
                 () = tokio::time::sleep_until(relay_at.unwrap_or_else(Instant::now)), if relay_at.is_some() => self.relay(),
                 () = tokio::time::sleep_until(self.survey_at.unwrap_or_else(Instant::now)),
                     if self.survey_at.is_some() => self.survey().await,
             }
         }
+        self.errands.shutdown().await;
         self.followers.shutdown().await;
         Ok(())
     }
@@ -167,6 +184,16 @@ impl Runner {
         };
         for broadcast in self.relay.poll(live.map(newest_roots), Instant::now()) {
             self.shared.follow(broadcast, Interest::Relayed);
+        }
+    }
+
+    /// Fetches what neighbours ask for of the past of broadcasts.
+    async fn run_errands(&mut self) {
+        self.errands_at = Instant::now() + ERRANDS;
+        let wants = self.relay.take_others(MOST_ERRANDS - self.errands.len());
+        for (_, errand) in self.shared.identify(wants).await {
+            let shared = Arc::clone(&self.shared);
+            self.errands.spawn(async move { shared.run_errand(errand).await });
         }
     }
 

@@ -10,7 +10,7 @@ const TWO: u64 = 1_795_269_600;
 
 impl World {
     /// Segments with dates as the publisher's node has them, announced to nobody.
-    async fn recorded(&self, numbers: std::ops::Range<u64>) -> Vec<MediaSegment> {
+    pub(crate) async fn recorded(&self, numbers: std::ops::Range<u64>) -> Vec<MediaSegment> {
         let mut segments = Vec::new();
         for number in numbers {
             let date = WallTime((TWO + number * TARGET.as_secs()) * 1000);
@@ -27,7 +27,7 @@ impl World {
     }
 
     /// An archive of these segments, stored at the publisher's node.
-    async fn archive(&self, kind: ArchiveKind, hours: &[Vec<MediaSegment>]) -> ArchiveManifest {
+    pub(crate) async fn archive(&self, kind: ArchiveKind, hours: &[Vec<MediaSegment>]) -> ArchiveManifest {
         let first = hours[0][0].media_sequence;
         let claim = Claim::Archive(kind, SHOW, first);
         let mut folders = Vec::new();

@@ -1,5 +1,7 @@
 //! What a node fetches because its neighbours ask for it.
 
+use stream_model::ArchiveKind;
+
 use super::*;
 
 /// Longer than a neighbour's interest lasts.
@@ -52,19 +54,49 @@ async fn a_neighbour_may_ask_before_the_announcement_is_here() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_the_newest_of_a_live_broadcast_is_fetched_for_nobody() {
+async fn of_what_is_past_only_what_a_neighbour_asks_for_is_fetched_and_nothing_that_nobody_announced() {
     let world = World::with_show();
     let announced = world.announce(0..20).await;
     let node = start(&world).await;
+    let cached = |root: Cid| (Claim::Gateway(root), root);
     world.neighbours.ask(peer_id(7), announced[3].segment);
     for byte in 0..255 {
         world.neighbours.ask(peer_id(7), testkit::fakes::cid_of(&[byte]));
     }
     tokio::time::sleep(INTEREST).await;
+    assert_eq!(node.fetcher.requests(), [cached(announced[3].segment)]);
     world.feeds.set_state(SHOW, BroadcastState::Ended);
     world.neighbours.ask(peer_id(7), announced[19].segment);
+    world.neighbours.ask(peer_id(8), announced[19].init);
+    world.neighbours.ask(peer_id(8), announced[3].segment);
     tokio::time::sleep(INTEREST).await;
-    assert_eq!(node.fetcher.requests(), []);
+    let mut asked = node.fetcher.requests().split_off(1);
+    asked.sort_by_key(|(_, root)| root.to_bytes());
+    let mut expected = [cached(announced[19].segment), cached(announced[19].init)];
+    expected.sort_by_key(|(_, root)| root.to_bytes());
+    assert_eq!(asked, expected);
+    assert_eq!(node.playback.held_segments(&SHOW), 0, "it is a cache");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_archive_is_passed_on_from_its_manifest_to_its_segments() {
+    let world = World::with_show();
+    let segments = world.recorded(0..4).await;
+    let archive = world.archive(ArchiveKind::Hour, std::slice::from_ref(&segments)).await;
+    world.feeds.insert_archive(archive.clone());
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let node = start(&world).await;
+    world.neighbours.ask(peer_id(7), segments[2].segment);
+    tokio::time::sleep(INTEREST).await;
+    assert_eq!(node.fetcher.requests(), [], "nothing that this node knows lists it");
+
+    world.neighbours.ask(peer_id(7), archive.manifest);
+    tokio::time::sleep(TARGET).await;
+    world.neighbours.ask(peer_id(7), segments[2].segment);
+    tokio::time::sleep(TARGET).await;
+    let fetched = node.fetcher.requests();
+    assert!(matches!(fetched[0].0, Claim::ArchivePlaylist(..)), "{fetched:?}");
+    assert_eq!(fetched[1..], [(Claim::Gateway(segments[2].segment), segments[2].segment)]);
 }
 
 #[tokio::test(start_paused = true)]

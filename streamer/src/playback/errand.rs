@@ -1,0 +1,101 @@
+//! What neighbours ask for beyond the live edge: who rewinds behind this node, or plays an archive, gets it through this node
+//! though nobody here watches it.
+//!
+//! Only what a known broadcast announced is fetched, or what its archives list. It is kept as the gateway keeps what people
+//! ask for: as a cache that is the first to make room.
+
+use std::collections::HashMap;
+
+use stream_model::{
+    ArchiveKind, ArchiveManifest, Cid, Claim, Listing, MediaSegment, MediaSequence, NeighbourWant, PeerId,
+};
+
+use super::fetching::{INIT_BYTES, SEGMENT_BYTES};
+use super::library::ReadError;
+use super::{Shared, WHOLE};
+
+/// Something to fetch for a neighbour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// A segment or an initialization section.
+    File { root: Cid, publisher: PeerId, max_bytes: u64 },
+    /// The manifest of an archive, with its playlist.
+    Archive(Box<(Listing, ArchiveManifest)>),
+}
+
+impl Shared {
+    /// Which of the wants are for something that a broadcast announced or archived, and is not here.
+    pub(super) async fn identify(&self, wants: Vec<NeighbourWant>) -> Vec<(NeighbourWant, Errand)> {
+        let mut open: HashMap<Cid, NeighbourWant> = HashMap::new();
+        for want in wants {
+            if !self.ports.store.holds(&want.cid).await {
+                open.entry(want.cid).or_insert(want);
+            }
+        }
+        let mut found = Vec::new();
+        for listing in self.ports.directory.listings() {
+            if open.is_empty() {
+                break;
+            }
+            if listing.own || !listing.archive {
+                continue;
+            }
+            for archive in self.ports.directory.archives(&listing.id) {
+                if let Some(want) = open.remove(&archive.manifest) {
+                    found.push((want, Errand::Archive(Box::new((listing.clone(), archive)))));
+                }
+            }
+            for segment in self.ports.directory.segments(&listing.id, MediaSequence(0), WHOLE) {
+                found.extend(take(&mut open, &listing.peer, &segment));
+            }
+        }
+        for cid in open.keys().copied().collect::<Vec<_>>() {
+            match self.catalog.known_content(cid).await {
+                Ok(Some((id, segment))) => {
+                    if let Some(listing) = self.ports.directory.listing(&id) {
+                        found.extend(take(&mut open, &listing.peer, &segment));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "cannot look up what a neighbour asks for"),
+            }
+        }
+        found
+    }
+
+    /// Fetches it. Whoever asked gets it as it arrives.
+    pub(super) async fn run_errand(&self, errand: Errand) {
+        // Never closed: there is a place in the end.
+        let _permit = self.relayed_fetches.acquire().await;
+        let done = match errand {
+            Errand::File { root, publisher, max_bytes } => {
+                self.fetch_root(root, Claim::Gateway(root), &publisher, max_bytes).await.map_err(ReadError::from)
+            }
+            Errand::Archive(archive) => {
+                let (listing, archive) = *archive;
+                match archive.kind {
+                    ArchiveKind::Hour => self.read_hour(&listing, &archive).await,
+                    ArchiveKind::Day | ArchiveKind::Broadcast => self.look_up(&listing, &archive).await.map(|_| ()),
+                }
+            }
+        };
+        match done {
+            Ok(()) => metrics::counter!("meshstream_errands_total").increment(1),
+            Err(error) => tracing::debug!(%error, "cannot get what a neighbour asks for"),
+        }
+    }
+}
+
+/// The wants that this segment answers.
+fn take(
+    open: &mut HashMap<Cid, NeighbourWant>,
+    publisher: &PeerId,
+    segment: &MediaSegment,
+) -> Vec<(NeighbourWant, Errand)> {
+    let files = [(segment.segment, SEGMENT_BYTES), (segment.init, INIT_BYTES)];
+    let wanted = files.into_iter().filter_map(|(root, max_bytes)| {
+        let want = open.remove(&root)?;
+        Some((want, Errand::File { root, publisher: publisher.clone(), max_bytes }))
+    });
+    wanted.collect()
+}
