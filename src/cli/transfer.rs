@@ -4,6 +4,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -181,12 +182,30 @@ pub(crate) async fn source(from: &Path) -> anyhow::Result<(Box<dyn AsyncRead + S
     Ok((Box::new(file), metadata.is_file().then_some(metadata.len())))
 }
 
+/// Why a reader failed while it was sent: the node can only tell that it did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReadFailure(Arc<Mutex<Option<std::io::Error>>>);
+
+impl ReadFailure {
+    /// The failure, where there was one.
+    pub(crate) fn take(&self) -> Option<std::io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// A reader's bytes as they are sent.
-pub(crate) fn pieces(reader: impl AsyncRead + Send + Unpin + 'static) -> BoxStream<'static, std::io::Result<Bytes>> {
-    stream::try_unfold(reader, |mut reader| async {
+pub(crate) fn pieces(
+    reader: impl AsyncRead + Send + Unpin + 'static,
+    failure: ReadFailure,
+) -> BoxStream<'static, std::io::Result<Bytes>> {
+    stream::try_unfold((reader, failure), |(mut reader, failure)| async {
         let mut piece = Vec::with_capacity(PIECE);
-        let read = (&mut reader).take(PIECE as u64).read_to_end(&mut piece).await?;
-        Ok((read > 0).then(|| (piece.into(), reader)))
+        if let Err(error) = (&mut reader).take(PIECE as u64).read_to_end(&mut piece).await {
+            let kind = error.kind();
+            *failure.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            return Err(kind.into());
+        }
+        Ok((!piece.is_empty()).then(|| (piece.into(), (reader, failure))))
     })
     .boxed()
 }
@@ -219,7 +238,23 @@ pub(crate) async fn events<E: DeserializeOwned, T>(
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use super::*;
+
+    /// A file that cannot be read.
+    struct PulledOut;
+
+    impl AsyncRead for PulledOut {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Err(std::io::Error::other("the stick was pulled out")))
+        }
+    }
 
     fn meter() -> Meter {
         Meter::new("exporting", Unit::Bytes, None)
@@ -257,11 +292,18 @@ mod tests {
         std::fs::write(&from, vec![7; PIECE + 5]).unwrap();
         let (reader, length) = source(&from).await.unwrap();
         assert_eq!(length, Some(PIECE as u64 + 5));
-        let lengths: Vec<_> = pieces(reader).map(|piece| piece.unwrap().len()).collect().await;
+        let lengths: Vec<_> = pieces(reader, ReadFailure::default()).map(|piece| piece.unwrap().len()).collect().await;
         assert_eq!(lengths, [PIECE, 5]);
         let error = source(folder.path()).await.map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("directory"), "{error}");
         let error = source(&folder.path().join("none")).await.map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("none"), "{error}");
+    }
+    #[tokio::test]
+    async fn why_a_file_cannot_be_read_on_is_kept_for_who_asks() {
+        let failure = ReadFailure::default();
+        let pieces: Vec<_> = pieces(PulledOut, failure.clone()).collect().await;
+        assert!(pieces.iter().any(Result::is_err));
+        assert!(failure.take().unwrap().to_string().contains("pulled out"));
     }
 }

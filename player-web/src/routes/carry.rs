@@ -117,10 +117,8 @@ async fn import(Extension(carrier): Carrier, body: Body) -> Response {
             }
         };
         let mut file = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
-        let result = tokio::select! {
-            result = carrier.import((&mut file).boxed(), &Claim::Carried, &progress) => result,
-            () = events.closed() => return,
-        };
+        // Not cancelled when who asked goes: the file ends then, and what it brought is kept.
+        let result = carrier.import((&mut file).boxed(), &Claim::Carried, &progress).await;
         let failed = result.is_err();
         // Who asked may be gone.
         let _ = events.send(ImportEvent::last(result)).await;
