@@ -59,6 +59,11 @@ pub(crate) fn community_file(data_dir: &Path) -> PathBuf {
     data_dir.join("identity/community")
 }
 
+/// The number of the last record that the identity has signed, or a higher one.
+pub(crate) fn record_sequence_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("identity/record-sequence")
+}
+
 /// The feeds of the node that uses a data directory.
 pub(crate) fn feed_database(data_dir: &Path) -> PathBuf {
     data_dir.join("ssb.sqlite3")

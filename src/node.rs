@@ -25,7 +25,7 @@ use tracing_subscriber::EnvFilter;
 use crate::admin_token;
 use crate::community::Community;
 use crate::config::{Config, Rate};
-use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, secret_file};
+use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, record_sequence_file, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
 use crate::output;
@@ -246,7 +246,7 @@ impl Node {
             },
             web_port: web_address.port(),
             router: router.clone(),
-            records: OwnRecords::new(ssb.signer(), config.web.listen.ip()),
+            records: OwnRecords::new(ssb.signer(), config.web.listen.ip(), &record_sequence_file(&path)),
             ssb: ssb.clone(),
             publishing: streamer.reporter(),
             stopping: stop_streamer.clone(),

@@ -14,6 +14,7 @@ mod news;
 mod nodeinfo;
 mod peer;
 mod record;
+mod sequence;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use stream_model::{FeedId, NODE_RECORD_CONTEXT, NodeInfo, NodeRecord, NodeSigner, PeerId, WallTime};
+
+use super::sequence;
 
 /// Bytes of a statement: names and addresses with room to grow.
 const MAX_STATEMENT: usize = 2048;
@@ -74,6 +77,8 @@ pub struct OwnRecords {
     signer: Arc<dyn NodeSigner>,
     /// Where the HTTP listener listens: all addresses where it is unspecified.
     listen: IpAddr,
+    /// Of the first record of this run.
+    first: u64,
     last: Mutex<Option<Last>>,
 }
 
@@ -90,23 +95,22 @@ impl fmt::Debug for OwnRecords {
 }
 
 impl OwnRecords {
-    /// Signed by this node, whose HTTP server listens at this address; the unspecified one stands for all.
-    pub fn new(signer: Arc<dyn NodeSigner>, listen: IpAddr) -> Self {
-        Self { signer, listen, last: Mutex::default() }
+    /// Signed by this node, whose HTTP server listens at this address; the unspecified one stands for all. The file keeps
+    /// their numbers over restarts; where it cannot be used, the clock alone gives them.
+    pub fn new(signer: Arc<dyn NodeSigner>, listen: IpAddr, file: &Path) -> Self {
+        Self::counting_from(sequence::first(file, WallTime::now()), signer, listen)
+    }
+
+    fn counting_from(first: u64, signer: Arc<dyn NodeSigner>, listen: IpAddr) -> Self {
+        Self { signer, listen, first, last: Mutex::default() }
     }
 
     /// The record of what this node says of itself, with the addresses that the machine has now.
     pub fn record(&self, info: &NodeInfo) -> NodeRecord {
-        self.record_at(info, own_addresses, WallTime::now(), Instant::now())
+        self.record_at(info, own_addresses, Instant::now())
     }
 
-    fn record_at(
-        &self,
-        info: &NodeInfo,
-        addresses: impl FnOnce() -> Vec<IpAddr>,
-        wall: WallTime,
-        now: Instant,
-    ) -> NodeRecord {
+    fn record_at(&self, info: &NodeInfo, addresses: impl FnOnce() -> Vec<IpAddr>, now: Instant) -> NodeRecord {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = last.as_ref().filter(|last| now < last.at + RENEW) {
             return last.record.clone();
@@ -116,14 +120,13 @@ impl OwnRecords {
             feed: info.ssb.feed,
             peer: info.ipfs.peer.clone(),
             community: info.community.clone(),
-            sequence: before.map_or(0, |(statement, _)| statement.sequence),
+            sequence: before.map_or(self.first, |(statement, _)| statement.sequence),
             addresses: addresses().into_iter().filter(|address| self.serves(*address)).take(MAX_ADDRESSES).collect(),
             web: info.web.port,
         };
         let unchanged = before.filter(|(before, _)| **before == statement).map(|(_, record)| record.clone());
         let record = unchanged.unwrap_or_else(|| {
-            // The clock may have gone back since the last run: then others believe the older record until it is too old.
-            statement.sequence = wall.0.max(statement.sequence + 1);
+            statement.sequence += u64::from(before.is_some());
             self.sign(&statement)
         });
         *last = Some(Last { at: now, statement, record: record.clone() });
@@ -202,9 +205,9 @@ pub(super) mod tests {
 
     /// A record of a node with these addresses.
     pub(in crate::mesh) fn record(seed: u8, sequence: u64, addresses: &[&str]) -> NodeRecord {
-        let records = OwnRecords::new(Arc::new(TestSigner::new(seed)), ANY);
+        let records = OwnRecords::counting_from(sequence, Arc::new(TestSigner::new(seed)), ANY);
         let addresses = || addresses.iter().map(|text| text.parse().unwrap()).collect();
-        records.record_at(&info(seed), addresses, WallTime(sequence), Instant::now())
+        records.record_at(&info(seed), addresses, Instant::now())
     }
 
     #[test]
@@ -243,16 +246,16 @@ pub(super) mod tests {
             addresses: all.iter().map(|text| text.parse().unwrap()).collect(),
             ..verify(&record(1, 1, &[])).unwrap()
         };
-        let believed = verify(&OwnRecords::new(Arc::new(TestSigner::new(1)), ANY).sign(&hostile)).unwrap();
+        let believed = verify(&OwnRecords::counting_from(1, Arc::new(TestSigner::new(1)), ANY).sign(&hostile)).unwrap();
         assert_eq!(believed.addresses.len(), mesh.len());
     }
 
     #[test]
     fn only_where_it_listens_is_told() {
         let told = |listen: &str| {
-            let records = OwnRecords::new(Arc::new(TestSigner::new(1)), listen.parse().unwrap());
+            let records = OwnRecords::counting_from(1, Arc::new(TestSigner::new(1)), listen.parse().unwrap());
             let addresses = || ["10.0.0.1", "fc12::1"].map(|text| text.parse().unwrap()).to_vec();
-            verify(&records.record_at(&info(1), addresses, WallTime(1), Instant::now())).unwrap().addresses
+            verify(&records.record_at(&info(1), addresses, Instant::now())).unwrap().addresses
         };
         assert_eq!(told("127.0.0.1"), [] as [IpAddr; 0]);
         assert_eq!(told("fc12::1"), ["fc12::1".parse::<IpAddr>().unwrap()]);
@@ -275,18 +278,31 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_record_changes_with_the_addresses_and_its_number_never_falls() {
-        let records = OwnRecords::new(Arc::new(TestSigner::new(1)), ANY);
+    fn the_record_changes_with_the_addresses_and_its_number_rises() {
+        let records = OwnRecords::counting_from(1_000, Arc::new(TestSigner::new(1)), ANY);
         let start = Instant::now();
-        let at = |seconds, wall, address: &str| {
+        let at = |seconds, address: &str| {
             let addresses = || vec![address.parse().unwrap()];
-            records.record_at(&info(1), addresses, WallTime(wall), start + Duration::from_secs(seconds))
+            records.record_at(&info(1), addresses, start + Duration::from_secs(seconds))
         };
-        let first = at(0, 1_000, "10.0.0.1");
-        assert_eq!(at(10, 2_000, "10.0.0.2"), first, "not looked up so soon");
-        assert_eq!(at(40, 3_000, "10.0.0.1"), first);
-        let second = at(80, 500, "10.0.0.2");
-        assert_eq!(verify(&second).unwrap().sequence, 1_001);
+        let first = at(0, "10.0.0.1");
+        assert_eq!(at(10, "10.0.0.2"), first, "not looked up so soon");
+        assert_eq!(at(40, "10.0.0.1"), first);
+        let second = at(80, "10.0.0.2");
+        let sequence = |record| verify(record).unwrap().sequence;
+        assert_eq!((sequence(&first), sequence(&second)), (1_000, 1_001));
+    }
+
+    #[test]
+    fn a_node_that_was_started_again_is_believed_although_its_clock_went_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("record-sequence");
+        // A clock that was years ahead once.
+        let ahead = sequence::first(&file, WallTime(u64::MAX));
+        let signer = Arc::new(TestSigner::new(1));
+        let before = OwnRecords::counting_from(ahead, signer.clone(), ANY).record(&info(1));
+        let after = OwnRecords::new(signer, ANY, &file).record(&info(1));
+        assert!(verify(&before).unwrap().sequence < verify(&after).unwrap().sequence);
     }
 
     proptest! {
