@@ -131,9 +131,12 @@ fn metrics_recorder() -> anyhow::Result<PrometheusHandle> {
 fn merge(mut peers: Vec<PeerReport>, connections: Vec<Connection>) -> Vec<PeerReport> {
     for connection in connections {
         let ssb = connection.state == ConnectionState::Connected;
+        let last_seen_s = if ssb { Some(0) } else { connection.left.map(|left| left.elapsed().as_secs()) };
         match peers.iter_mut().find(|peer| peer.feed == Some(connection.feed)) {
             Some(peer) => {
                 peer.state = both(peer.state, ssb);
+                // Probes tell it of this very link.
+                peer.link.last_seen_s = peer.link.last_seen_s.or(last_seen_s);
                 if !ssb && peer.last_error.is_none() {
                     peer.last_error = connection.last_error;
                 }
@@ -147,7 +150,7 @@ fn merge(mut peers: Vec<PeerReport>, connections: Vec<Connection>) -> Vec<PeerRe
                 state: if ssb { PeerState::Partial } else { PeerState::Connecting },
                 rtt_ms: None,
                 last_error: connection.last_error,
-                link: LinkReport { last_seen_s: ssb.then_some(0), ..LinkReport::default() },
+                link: LinkReport { last_seen_s, ..LinkReport::default() },
             }),
         }
     }
@@ -170,5 +173,56 @@ fn both(ipfs: PeerState, ssb: bool) -> PeerState {
         (PeerState::Connected, true) => PeerState::Connected,
         (PeerState::Connected, false) | (_, true) => PeerState::Partial,
         (other, false) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use stream_model::FeedId;
+
+    use super::*;
+
+    fn connection(state: ConnectionState, left: Option<u64>) -> Connection {
+        let left = left.and_then(|seconds| Instant::now().checked_sub(Duration::from_secs(seconds)));
+        let (address, last_error) = (None, None);
+        Connection {
+            feed: FeedId([2; 32]),
+            address,
+            inbound: false,
+            heard: true,
+            configured: false,
+            state,
+            last_error,
+            left,
+        }
+    }
+
+    fn last_seen(peers: Vec<PeerReport>, connection: Connection) -> Option<u64> {
+        let peers = merge(peers, vec![connection]);
+        assert_eq!(peers.len(), 1);
+        peers[0].link.last_seen_s
+    }
+
+    #[test]
+    fn a_peer_of_ssb_alone_was_last_seen_when_its_connection_ended() {
+        assert_eq!(last_seen(vec![], connection(ConnectionState::Connected, None)), Some(0));
+        assert_eq!(last_seen(vec![], connection(ConnectionState::Connecting, None)), None);
+        let seen = last_seen(vec![], connection(ConnectionState::Waiting, Some(300))).unwrap();
+        assert!((300..400).contains(&seen), "{seen}");
+    }
+
+    #[test]
+    fn what_probes_tell_of_a_link_counts_and_without_them_the_connection_of_ssb() {
+        let node = |last_seen_s| {
+            let mut peers = merge(vec![], vec![connection(ConnectionState::Waiting, None)]);
+            peers[0].link.last_seen_s = last_seen_s;
+            peers
+        };
+        assert_eq!(last_seen(node(Some(2)), connection(ConnectionState::Waiting, Some(300))), Some(2));
+        assert_eq!(last_seen(node(Some(4)), connection(ConnectionState::Connected, None)), Some(4));
+        assert_eq!(last_seen(node(None), connection(ConnectionState::Connected, None)), Some(0));
+        assert!(last_seen(node(None), connection(ConnectionState::Waiting, Some(300))) >= Some(300));
     }
 }

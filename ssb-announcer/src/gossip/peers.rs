@@ -4,6 +4,8 @@
 //! may stay, and a list for people. It holds one connection to each peer: where both dial at once, both keep the one
 //! that the lower key dialled.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -11,18 +13,12 @@ use std::time::{Duration, Instant};
 use stream_model::{FeedId, SsbPeer};
 
 use crate::handshake::TIME_TO_AUTHENTICATE;
+use known::{Dial, Known, Rank};
 
 /// Peers that are remembered and dialled: more than a community mesh has neighbours.
 pub const MAX_PEERS: usize = 256;
 /// Addresses tried of one peer: an overlay or two, a LAN address, a link-local one.
 pub const MAX_ADDRESSES: usize = 8;
-/// Pause after the first failure; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause: a neighbour that comes back is not missed for longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest pause for a peer that is known by a LAN's word alone and has never authenticated itself: it may be of
-/// another community, or made up.
-const LONGEST_PAUSE_UNPROVEN: Duration = Duration::from_secs(60);
 /// Dials at once of such peers, so that a flood of made-up ones does not become a flood of connections.
 const MAX_UNPROVEN_DIALS: usize = 8;
 /// A connection that lived this long counts as a success; one that ended sooner keeps the pause growing.
@@ -30,8 +26,6 @@ const SUCCESS_AFTER: Duration = Duration::from_secs(10);
 /// Two connections less than this apart may have been dialled at once: a dial that began before the other connection
 /// was known is through, or given up, after this.
 const SIMULTANEOUS: Duration = TIME_TO_AUTHENTICATE.saturating_add(Duration::from_secs(2));
-/// How much of an error is kept for people to read.
-const MAX_ERROR_TEXT: usize = 200;
 
 /// Names one connection for as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +68,8 @@ pub struct Connection {
     pub state: ConnectionState,
     /// Why the last connection or dial ended.
     pub last_error: Option<String>,
+    /// When it was connected last, where it is not any more.
+    pub left: Option<Instant>,
 }
 
 /// What came of a peer that is heard on the LAN.
@@ -105,43 +101,6 @@ pub enum Ending {
     Failed(String),
     /// The peer broke the rules: it is not dialled again for the longest pause.
     Misbehaved(String),
-}
-
-#[derive(Debug)]
-struct Known {
-    rank: Rank,
-    /// Where the owner says that it is.
-    configured: Vec<SocketAddr>,
-    /// Where it was met.
-    met: Vec<SocketAddr>,
-    /// Where it is heard to be.
-    heard: Vec<SocketAddr>,
-    /// It has authenticated itself.
-    proven: bool,
-    failures: u32,
-    /// It broke the rules when it was connected last.
-    misbehaved: bool,
-    dial: Dial,
-    last_error: Option<String>,
-}
-
-/// On whose word a peer is known, the weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// The LAN's: forgotten when it falls silent.
-    Heard,
-    /// Its own, where it was met: remembered while there is room.
-    Met,
-    /// The owner's: never forgotten.
-    Configured,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dial {
-    At(Instant),
-    Running,
-    /// There is a connection.
-    Unneeded,
 }
 
 #[derive(Debug)]
@@ -276,6 +235,7 @@ impl Peers {
             misbehaved: false,
             dial: if connected { Dial::Unneeded } else { Dial::At(now) },
             last_error: None,
+            left: None,
         })
     }
 
@@ -390,6 +350,7 @@ impl Peers {
             known.dial = Dial::Unneeded;
             known.proven = true;
             known.last_error = None;
+            known.left = None;
         }
         Admission::Admitted(id, existing)
     }
@@ -420,6 +381,7 @@ impl Peers {
             if now.duration_since(live.since) >= SUCCESS_AFTER {
                 known.failures = 0;
             }
+            known.left = Some(now);
             known.pause(ending, now, chance);
         }
         self.forget_unheard(live.feed);
@@ -435,6 +397,7 @@ impl Peers {
             configured: self.known.get(&live.feed).is_some_and(|known| known.rank == Rank::Configured),
             state: ConnectionState::Connected,
             last_error: None,
+            left: None,
         });
         let others = self.known.iter().filter(|(feed, _)| !self.current.contains_key(feed));
         let others = others.map(|(feed, known)| Connection {
@@ -448,46 +411,9 @@ impl Peers {
                 _ => ConnectionState::Connecting,
             },
             last_error: known.last_error.clone(),
+            left: known.left,
         });
         connected.chain(others).collect()
-    }
-}
-
-impl Known {
-    /// Where to dial it, best first.
-    fn places(&self) -> Vec<SocketAddr> {
-        let met = self.met.iter().filter(|address| !self.configured.contains(address));
-        let offered = self.configured.iter().chain(met);
-        let is_offered = |address| self.configured.contains(address) || self.met.contains(address);
-        let heard = self.heard.iter().filter(|address| !is_offered(address));
-        offered.chain(heard).copied().take(MAX_ADDRESSES).collect()
-    }
-
-    /// Known by the LAN's word alone.
-    fn is_unproven(&self) -> bool {
-        self.rank == Rank::Heard && !self.proven
-    }
-
-    fn is_dialable(&self, may_try_unproven: bool) -> bool {
-        !(self.configured.is_empty() && self.met.is_empty() && self.heard.is_empty())
-            && (may_try_unproven || !self.is_unproven())
-    }
-
-    fn pause(&mut self, ending: Ending, now: Instant, chance: f64) {
-        self.failures = self.failures.saturating_add(1);
-        self.misbehaved = matches!(ending, Ending::Misbehaved(_));
-        let longest = if self.is_unproven() { LONGEST_PAUSE_UNPROVEN } else { LONGEST_PAUSE };
-        let mut pause = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(longest);
-        self.last_error = match ending {
-            Ending::Goodbye => None,
-            Ending::Failed(error) => Some(error.chars().take(MAX_ERROR_TEXT).collect()),
-            Ending::Misbehaved(error) => {
-                pause = longest;
-                Some(error.chars().take(MAX_ERROR_TEXT).collect())
-            }
-        };
-        // Jitter of half the pause, so that two nodes do not dial each other in step for ever.
-        self.dial = Dial::At(now + pause.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::known::{FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_UNPROVEN};
 use super::*;
 
 const LOW: FeedId = FeedId([1; 32]);
@@ -127,6 +128,28 @@ fn a_connected_peer_is_not_dialled_until_the_connection_ends() {
     let next = peers.next_timeout().unwrap();
     assert!(next - now < Duration::from_secs(1));
     assert_eq!(peers.poll_dial(next), Some(offer(HIGH, 1)));
+}
+
+#[test]
+fn of_a_peer_that_is_not_connected_it_is_known_when_it_last_was() {
+    let mut peers = Peers::new(LOW);
+    let now = Instant::now();
+    let left = |peers: &Peers| peers.connections()[0].left;
+    peers.handle_configured(offer(HIGH, 1), now);
+    peers.poll_dial(now).unwrap();
+    peers.handle_dial_ended(HIGH, failed(), now, 0.5);
+    assert_eq!(left(&peers), None, "it never was");
+    let (id, _) = admitted(peers.handle_authenticated(HIGH, address(1), Direction::Inbound, now));
+    assert_eq!(left(&peers), None);
+    let end = now + Duration::from_secs(60);
+    peers.handle_closed(id, Ending::Goodbye, end, 0.5);
+    assert_eq!(left(&peers), Some(end));
+    let again = peers.next_timeout().unwrap();
+    peers.poll_dial(again).unwrap();
+    peers.handle_dial_ended(HIGH, failed(), again, 0.5);
+    assert_eq!(left(&peers), Some(end), "a dial in vain changes nothing");
+    admitted(peers.handle_authenticated(HIGH, address(1), Direction::Outbound, again));
+    assert_eq!(left(&peers), None);
 }
 
 #[test]
