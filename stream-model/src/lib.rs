@@ -14,6 +14,7 @@ mod directory;
 mod follow;
 mod id;
 mod media;
+mod node_ages;
 mod playlist;
 mod report;
 mod storage_check;
@@ -32,6 +33,7 @@ pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listin
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
 pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
+pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};
 pub use report::{
     IpfsInfo, KnownNode, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity, NodeInfo,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use metrics::counter;
 use stream_model::{FeedId, PeerId};
 
+use super::nodeinfo::Before;
 use super::peer::{Kind, Own, Peer};
 use super::record::Statement;
 use super::{MAX_PEERS, Met, PeerAddress};
@@ -80,6 +81,8 @@ pub(super) struct Entry {
     pub(super) address: PeerAddress,
     pub(super) peer: Peer,
     pub(super) found_at: Option<SocketAddr>,
+    /// How to ask whether it still says what it said last.
+    pub(super) before: Option<Before>,
     pub(super) origin: Origin,
     /// Since when it has not been connected by IPFS; `None` while it is.
     useless_since: Option<Instant>,
@@ -310,7 +313,7 @@ impl Entries {
 
     fn add(&mut self, address: PeerAddress, kind: Kind, origin: Origin, now: Instant) {
         let peer = Peer::new(self.own.clone(), kind, now);
-        let entry = Entry { address, peer, found_at: None, origin, useless_since: Some(now) };
+        let entry = Entry { address, peer, found_at: None, before: None, origin, useless_since: Some(now) };
         self.entries.insert(self.next, entry);
         self.next += 1;
     }

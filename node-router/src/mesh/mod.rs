@@ -281,14 +281,15 @@ impl Mesh {
         let Some(entry) = self.entries.get_mut(id) else { return };
         match action {
             Action::Ask => {
-                let address = entry.address.clone();
+                let (address, before) = (entry.address.clone(), entry.before.clone());
                 let far = matches!(entry.origin, Origin::Far(_) | Origin::Told).then(|| self.far_asked.clone());
                 self.work.spawn(async move {
                     let _place = match &far {
                         Some(places) => places.acquire().await.ok(),
                         None => None,
                     };
-                    Done::Asked(id, nodeinfo::ask(&address, nodeinfo::TIMEOUT).await.map(Box::new))
+                    let answer = nodeinfo::ask(&address, before.as_ref(), nodeinfo::TIMEOUT).await;
+                    Done::Asked(id, answer.map(Box::new))
                 });
             }
             Action::Dial(peer) => {
@@ -339,10 +340,18 @@ impl Mesh {
                 if let Ok(answer) = &answer {
                     entry.found_at = Some(answer.address);
                 }
-                let answer = answer.map(|answer| (answer.info, answer.rtt)).map_err(|error| error.to_string());
+                let mut before = None;
+                let answer = answer.map_err(|error| error.to_string()).and_then(|answer| {
+                    let (rtt, known) = (answer.rtt, entry.peer.info().zip(entry.before.as_ref()));
+                    let resolved = answer.resolve(known, now).ok_or("it says the same as before, and has said nothing");
+                    let (info, next) = resolved.map_err(str::to_owned)?;
+                    before = next;
+                    Ok((info, rtt))
+                });
                 if entry.peer.handle_answer(answer, now, jitter)
                     && let Some(info) = entry.peer.info()
                 {
+                    entry.before = before;
                     self.known.handle_answer(info, now);
                     self.entries.tell(self.known.told(), now);
                 }

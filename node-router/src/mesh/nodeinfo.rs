@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
-use stream_model::NodeInfo;
+use stream_model::{NODE_AGES_HEADER, NodeAges, NodeInfo};
 
 use super::address::PeerAddress;
 
@@ -16,6 +17,8 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BODY: usize = 64 << 10;
 /// Nodes taken from one introduction: each is a feed to replicate.
 pub(super) const MAX_NODES: usize = 64;
+/// Bytes of an entity tag that is sent back: a hash, in whatever form.
+const MAX_TAG: usize = 128;
 /// Characters of a name or version that are kept.
 const MAX_TEXT: usize = 64;
 /// Host in the URL where the address itself cannot stand there (RFC 3986 knows no zones).
@@ -36,22 +39,79 @@ pub(super) enum NodeInfoError {
     Malformed(String),
 }
 
-/// What a node said of itself.
+/// What a node answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
-    pub(super) info: NodeInfo,
+    reply: Reply,
+    tag: Option<HeaderValue>,
     /// Where it was asked.
     pub(super) address: SocketAddr,
     /// About one round trip: connecting and asking take two.
     pub(super) rtt: Duration,
 }
 
-/// Asks at each port that the address may mean, until one answers as a node.
-pub(super) async fn ask(address: &PeerAddress, timeout: Duration) -> Result<Answer, NodeInfoError> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reply {
+    Said(NodeInfo),
+    /// Nothing has changed but the ages of the nodes that it knows, which it may tell.
+    AsBefore(Option<NodeAges>),
+}
+
+/// By what a node is asked whether it says the same as before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Before {
+    address: SocketAddr,
+    tag: HeaderValue,
+    heard: Instant,
+}
+
+impl Answer {
+    /// What the node says now, and how to ask it next time. `before` is what it said when it was asked by that [`Before`]: where it
+    /// does not tell the ages of the nodes that it knows, these have gone on.
+    pub(super) fn resolve(
+        self,
+        before: Option<(&NodeInfo, &Before)>,
+        now: Instant,
+    ) -> Option<(NodeInfo, Option<Before>)> {
+        let Self { reply, tag, address, .. } = self;
+        match reply {
+            Reply::Said(info) => Some((info, tag.map(|tag| Before { address, tag, heard: now }))),
+            Reply::AsBefore(ages) => {
+                let (said, before) = before?;
+                let mut info = said.clone();
+                if !ages.is_some_and(|ages| ages.put(&mut info)) {
+                    let passed = now.saturating_duration_since(before.heard).as_secs();
+                    let ages = info.nodes.iter_mut().filter_map(|node| node.age_seconds.as_mut());
+                    ages.for_each(|age| *age = age.saturating_add(passed));
+                }
+                Some((info, Some(Before { heard: now, ..before.clone() })))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn said(info: NodeInfo, tag: &'static str, address: SocketAddr) -> Self {
+        Self { reply: Reply::Said(info), tag: Some(HeaderValue::from_static(tag)), address, rtt: Duration::ZERO }
+    }
+
+    #[cfg(test)]
+    pub(super) fn as_before(ages: Option<&str>, address: SocketAddr) -> Self {
+        let reply = Reply::AsBefore(ages.map(|ages| ages.parse().unwrap()));
+        Self { reply, tag: None, address, rtt: Duration::ZERO }
+    }
+}
+
+/// Asks at each port that the address may mean, until one answers as a node. One that was asked there before is asked for what has
+/// changed.
+pub(super) async fn ask(
+    address: &PeerAddress,
+    before: Option<&Before>,
+    timeout: Duration,
+) -> Result<Answer, NodeInfoError> {
     let mut result = Err(NodeInfoError::Unreachable("no port to ask".into()));
     for port in address.ports() {
-        result =
-            tokio::time::timeout(timeout, ask_at(address, port)).await.unwrap_or(Err(NodeInfoError::TimedOut(timeout)));
+        let asked = tokio::time::timeout(timeout, ask_at(address, port, before)).await;
+        result = asked.unwrap_or(Err(NodeInfoError::TimedOut(timeout)));
         if result.is_ok() {
             break;
         }
@@ -59,7 +119,7 @@ pub(super) async fn ask(address: &PeerAddress, timeout: Duration) -> Result<Answ
     result
 }
 
-async fn ask_at(address: &PeerAddress, port: u16) -> Result<Answer, NodeInfoError> {
+async fn ask_at(address: &PeerAddress, port: u16, before: Option<&Before>) -> Result<Answer, NodeInfoError> {
     let unreachable = |error: &dyn std::error::Error| NodeInfoError::Unreachable(root_cause(error));
     let socket = address.resolve(port).await.map_err(|error| unreachable(&error))?;
     let mut client = Client::builder().redirect(Policy::none()).no_proxy();
@@ -69,13 +129,22 @@ async fn ask_at(address: &PeerAddress, port: u16) -> Result<Answer, NodeInfoErro
     } else {
         format!("http://{socket}/nodeinfo.json")
     };
-    let client = client.build().map_err(|error| unreachable(&error))?;
+    let mut request = client.build().map_err(|error| unreachable(&error))?.get(url);
+    let before = before.filter(|before| before.address == socket);
+    if let Some(before) = before {
+        request = request.header(IF_NONE_MATCH, &before.tag);
+    }
     let asked = Instant::now();
-    let mut response = client.get(url).send().await.map_err(|error| unreachable(&error))?;
+    let mut response = request.send().await.map_err(|error| unreachable(&error))?;
     let rtt = asked.elapsed() / 2;
+    if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
+        let ages = response.headers().get(NODE_AGES_HEADER).and_then(|ages| ages.to_str().ok()?.parse().ok());
+        return Ok(Answer { reply: Reply::AsBefore(ages), tag: None, address: socket, rtt });
+    }
     if response.status() != StatusCode::OK {
         return Err(NodeInfoError::Status(response.status()));
     }
+    let tag = tag(response.headers());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
         if body.len() + chunk.len() > MAX_BODY {
@@ -83,7 +152,16 @@ async fn ask_at(address: &PeerAddress, port: u16) -> Result<Answer, NodeInfoErro
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { info: parse(&body)?, address: socket, rtt })
+    Ok(Answer { reply: Reply::Said(parse(&body)?), tag, address: socket, rtt })
+}
+
+/// An entity tag that may be sent back (RFC 9110 §8.8.3).
+fn tag(headers: &HeaderMap) -> Option<HeaderValue> {
+    let tag = headers.get(ETAG)?;
+    let text = tag.to_str().ok()?;
+    let quoted = text.strip_prefix("W/").unwrap_or(text);
+    let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    (text.len() <= MAX_TAG && !opaque.contains(['"', ' '])).then(|| tag.clone())
 }
 
 /// The innermost cause: reqwest's own message only repeats the URL.
@@ -156,9 +234,94 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_is_understood() {
-        let answer = ask(&server(ok(&json(2, "hall")), None).await, TIMEOUT).await.unwrap();
-        assert_eq!((answer.info.name.as_str(), answer.info.nodes.len()), ("hall", 2));
+        let answer = ask(&server(ok(&json(2, "hall")), None).await, None, TIMEOUT).await.unwrap();
+        let Reply::Said(info) = &answer.reply else { panic!("{answer:?}") };
+        assert_eq!((info.name.as_str(), info.nodes.len()), ("hall", 2));
         assert_eq!(answer.address.ip().to_string(), "127.0.0.1");
+    }
+
+    /// A node that answers 304 to whom it gave its tag, and to everybody where it is `stubborn`; it tells what it was asked.
+    async fn tagging(tag: String, stubborn: bool) -> (PeerAddress, tokio::sync::mpsc::Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let (asked, questions) = tokio::sync::mpsc::channel(8);
+        tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                let length = socket.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                let answer = if stubborn || request.contains(&format!("if-none-match: {tag}\r\n")) {
+                    "HTTP/1.1 304 Not Modified\r\nMeshstream-Node-Ages: 5,70\r\nConnection: close\r\n\r\n".to_owned()
+                } else {
+                    let (body, head) = (json(2, "hall"), format!("HTTP/1.1 200 OK\r\nETag: {tag}\r\n"));
+                    format!("{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+                };
+                asked.send(request).await.unwrap();
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        (address, questions)
+    }
+
+    #[tokio::test]
+    async fn who_says_the_same_as_before_says_so_and_tells_the_ages() {
+        let (address, _questions) = tagging("W/\"abc\"".into(), false).await;
+        let first = ask(&address, None, TIMEOUT).await.unwrap();
+        let now = Instant::now();
+        let (said, before) = first.resolve(None, now).unwrap();
+        let second = ask(&address, before.as_ref(), TIMEOUT).await.unwrap();
+        assert_eq!(second.reply, Reply::AsBefore(Some("5,70".parse().unwrap())));
+        let (info, again) = second.resolve(Some((&said, &before.clone().unwrap())), now).unwrap();
+        assert_eq!(info.nodes.iter().map(|node| node.age_seconds).collect::<Vec<_>>(), [Some(5), Some(70)]);
+        assert_eq!((info.name, again), (said.name, before), "it can be asked so again");
+    }
+
+    #[tokio::test]
+    async fn who_was_not_asked_for_changes_cannot_say_that_there_are_none() {
+        let (address, _questions) = tagging("W/\"abc\"".into(), true).await;
+        let refused = ask(&address, None, TIMEOUT).await;
+        assert!(matches!(refused, Err(NodeInfoError::Status(StatusCode::NOT_MODIFIED))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_tag_is_sent_back_only_to_where_it_came_from() {
+        let (one, _questions) = tagging("\"abc\"".into(), false).await;
+        let (_, before) = ask(&one, None, TIMEOUT).await.unwrap().resolve(None, Instant::now()).unwrap();
+        let (other, mut questions) = tagging("\"abc\"".into(), false).await;
+        ask(&other, before.as_ref(), TIMEOUT).await.unwrap();
+        assert!(!questions.recv().await.unwrap().contains("if-none-match"));
+    }
+
+    #[test]
+    fn ages_that_are_not_told_go_on_by_the_clock() {
+        let info = parse(json(2, "hall").replace("\"extra\":1", "\"age_seconds\":10").as_bytes()).unwrap();
+        let (start, address) = (Instant::now(), "10.0.0.1:8080".parse().unwrap());
+        let (said, before) = Answer::said(info, "\"abc\"", address).resolve(None, start).unwrap();
+        let before = before.unwrap();
+        // Not as many as there are nodes.
+        for ages in [None, Some("5")] {
+            let later = start + Duration::from_secs(31);
+            let (info, before) = Answer::as_before(ages, address).resolve(Some((&said, &before)), later).unwrap();
+            assert!(info.nodes.iter().all(|node| node.age_seconds == Some(41)));
+            let later = later + Duration::from_secs(9);
+            let (info, _) = Answer::as_before(ages, address).resolve(Some((&info, &before.unwrap())), later).unwrap();
+            assert!(info.nodes.iter().all(|node| node.age_seconds == Some(50)));
+        }
+        assert_eq!(Answer::as_before(None, address).resolve(None, start), None);
+    }
+
+    #[test]
+    fn only_what_is_an_entity_tag_is_sent_back() {
+        let kept = |text: &str| {
+            let headers = [(ETAG, HeaderValue::from_str(text).unwrap())].into_iter().collect();
+            tag(&headers).is_some()
+        };
+        assert!(kept("\"\"") && kept("W/\"abc\"") && kept(&format!("\"{}\"", "a".repeat(MAX_TAG - 2))));
+        let long = format!("\"{}\"", "a".repeat(MAX_TAG - 1));
+        for text in ["", "*", "abc", "\"", "w/\"abc\"", "\"a\", \"b\"", "\"a b\"", &long] {
+            assert!(!kept(text), "{text}");
+        }
     }
 
     #[tokio::test]
@@ -166,21 +329,21 @@ mod tests {
         let elsewhere = server(ok(&json(0, "elsewhere")), None).await;
         let head =
             format!("HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/nodeinfo.json\r\nContent-Length: 0\r\n\r\n");
-        let refused = ask(&server(head.into_bytes(), None).await, TIMEOUT).await;
+        let refused = ask(&server(head.into_bytes(), None).await, None, TIMEOUT).await;
         assert!(matches!(refused, Err(NodeInfoError::Status(StatusCode::FOUND))), "{refused:?}");
     }
 
     #[tokio::test]
     async fn an_endless_body_is_cut_off() {
         let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
-        let refused = ask(&server(head, Some(vec![b' '; 4096])).await, TIMEOUT).await;
+        let refused = ask(&server(head, Some(vec![b' '; 4096])).await, None, TIMEOUT).await;
         assert!(matches!(refused, Err(NodeInfoError::TooLarge)), "{refused:?}");
     }
 
     #[tokio::test]
     async fn endless_headers_are_cut_off() {
         let head = b"HTTP/1.1 200 OK\r\n".to_vec();
-        let refused = ask(&server(head, Some(b"X-Header: y\r\n".repeat(100))).await, TIMEOUT).await;
+        let refused = ask(&server(head, Some(b"X-Header: y\r\n".repeat(100))).await, None, TIMEOUT).await;
         assert!(matches!(refused, Err(NodeInfoError::Unreachable(_))), "{refused:?}");
     }
 
@@ -188,7 +351,7 @@ mod tests {
     async fn a_server_that_stops_half_way_is_given_up() {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec();
         let address = server(head, Some(Vec::new())).await;
-        let refused = ask(&address, Duration::from_millis(200)).await;
+        let refused = ask(&address, None, Duration::from_millis(200)).await;
         assert!(matches!(refused, Err(NodeInfoError::TimedOut(_))), "{refused:?}");
     }
 
@@ -197,14 +360,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = ask(&address, TIMEOUT).await.unwrap_err();
+        let refused = ask(&address, None, TIMEOUT).await.unwrap_err();
         assert!(refused.to_string().contains("refused"), "{refused}");
     }
 
     #[tokio::test]
     async fn what_is_not_json_is_refused() {
         for body in ["<html></html>", "[]", "{}", &"[".repeat(60_000)] {
-            let refused = ask(&server(ok(body), None).await, TIMEOUT).await;
+            let refused = ask(&server(ok(body), None).await, None, TIMEOUT).await;
             assert!(matches!(refused, Err(NodeInfoError::Malformed(_))), "{refused:?}");
         }
     }

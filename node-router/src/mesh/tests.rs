@@ -17,7 +17,10 @@ use crate::devices::Change;
 use crate::links::{self, Exchanged, Quality, Sockets};
 use crate::overlay::{Overlay, Overlays, Sighting, View};
 
-use super::{Entry, MeetingRoom, Mesh, Met, Others, Own, PeerAddress, Sources, Swarm, Table, meetings};
+use super::nodeinfo::Answer;
+use super::{
+    Done, Entry, MeetingRoom, Mesh, Met, Others, Own, PeerAddress, Sources, Swarm, Table, meetings,
+};
 
 fn peer_id(byte: u8) -> PeerId {
     PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
@@ -269,6 +272,26 @@ fn neighbours_that_know_other_nodes_are_asked_ahead_of_time_a_few_at_once() {
     let read: Vec<_> =
         mesh.entries.iter().filter(|entry| entry.peer.is_reading_news()).filter_map(Entry::feed).collect();
     assert_eq!(read, [3, 4, 5, 6].map(|byte| FeedId([byte; 32])));
+}
+
+#[test]
+fn a_node_that_says_the_same_as_before_is_known_as_before_but_for_the_ages_that_it_tells() {
+    let mut mesh = mesh();
+    let at: SocketAddr = "10.0.0.2:8080".parse().unwrap();
+    mesh.entries.meet(Met { feed: FeedId([2; 32]), address: "10.0.0.2".parse().unwrap() }, std::time::Instant::now());
+    let mut hear = |answer| {
+        mesh.handle(Done::Asked(0, Ok(Box::new(answer))));
+        let entry = mesh.entries.get_mut(0).unwrap();
+        (entry.peer.info().cloned(), entry.before.is_some(), entry.peer.last_error().is_some())
+    };
+    assert_eq!(hear(Answer::as_before(None, at)), (None, false, true), "it has said nothing before");
+    assert_eq!(hear(Answer::said(info(2), "\"a\"", at)), (Some(info(2)), true, false));
+    let mut told = info(2);
+    (told.nodes[0].age_seconds, told.nodes[1].age_seconds) = (Some(3), Some(50));
+    assert_eq!(hear(Answer::as_before(Some("3,50"), at)), (Some(told.clone()), true, false));
+    // Another node is there now: what it says is not believed, and the tag is still that of what is.
+    assert_eq!(hear(Answer::said(info(3), "\"b\"", at)), (Some(told.clone()), true, true));
+    assert_eq!(hear(Answer::as_before(Some("3,50"), at)), (Some(told), true, false));
 }
 
 #[test]

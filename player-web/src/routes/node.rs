@@ -2,14 +2,42 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sha2::{Digest as _, Sha256};
+use stream_model::{NODE_AGES_HEADER, NodeAges, NodeInfo};
 
 use super::text_line;
 use crate::app::AppState;
+use crate::content;
 
-pub(crate) async fn info(State(state): State<AppState>) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(state.ports.status.info())).into_response()
+/// Bytes of the hash in an entity tag: nobody finds two answers with the same 128 bits.
+const TAG_BYTES: usize = 16;
+
+/// Who has the same already, but for the ages of what it knows, gets those alone (RFC 9110 §13.1.2).
+pub(crate) async fn info(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let info = state.ports.status.info();
+    let (tag, ages) = tag(info.clone());
+    let mut response = if content::matches(&headers, &header::IF_NONE_MATCH, &tag) {
+        (StatusCode::NOT_MODIFIED, [(NODE_AGES_HEADER, ages.to_string())]).into_response()
+    } else {
+        Json(info).into_response()
+    };
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::try_from(format!("W/{tag}")) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Of all but the ages and the order of the nodes, which change with each question: so it is a weak one (RFC 9110 §8.8.1).
+fn tag(mut info: NodeInfo) -> (String, NodeAges) {
+    let ages = NodeAges::take(&mut info);
+    let json = serde_json::to_vec(&info).expect("identifiers, numbers and texts are JSON");
+    let hash = Sha256::digest(json);
+    let hex: String = hash.iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    (format!("\"{hex}\""), ages)
 }
 
 pub(crate) async fn health(State(state): State<AppState>) -> Response {

@@ -38,6 +38,8 @@ pub(crate) struct FakeNode {
     pub(crate) archives: Mutex<Vec<ArchiveManifest>>,
     pub(crate) asked: Mutex<Vec<Audience>>,
     pub(crate) problem: Mutex<Option<String>>,
+    /// Of which it tells in its `/nodeinfo.json`.
+    pub(crate) nodes: Mutex<Vec<KnownNode>>,
     pub(crate) keys: Mutex<Vec<StreamName>>,
     pub(crate) relations: Mutex<Vec<(FeedId, Relation)>>,
     pub(crate) posts: Mutex<Vec<Post>>,
@@ -109,6 +111,7 @@ impl FakeNode {
             archives: Mutex::default(),
             asked: Mutex::default(),
             problem: Mutex::default(),
+            nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None }]),
             keys: Mutex::default(),
             relations: Mutex::default(),
             posts: Mutex::default(),
@@ -456,13 +459,13 @@ impl NodeStatus for FakeNode {
     fn info(&self) -> NodeInfo {
         let NodeReport { node, .. } = report();
         NodeInfo {
-            name: node.name.clone(),
-            version: node.version.clone(),
+            name: node.name,
+            version: node.version,
             community: "open".to_owned(),
             ssb: SsbInfo { feed: node.feed, port: 8008 },
-            ipfs: IpfsInfo { peer: node.peer.clone(), port: 4001 },
+            ipfs: IpfsInfo { peer: node.peer, port: 4001 },
             web: WebInfo { port: 8080 },
-            nodes: vec![KnownNode { identity: node, record: None, age_seconds: None }],
+            nodes: self.nodes.lock().unwrap().clone(),
             record: None,
         }
     }
@@ -494,7 +497,7 @@ impl NodeStatus for FakeNode {
     }
 }
 
-fn report() -> NodeReport {
+pub(crate) fn report() -> NodeReport {
     NodeReport {
         node: NodeIdentity {
             name: "roof <north>".to_owned(),

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use stream_model::{ArchiveKind, ArchiveManifest, BroadcastState, MediaSequence};
+use stream_model::{ArchiveKind, ArchiveManifest, BroadcastState, FeedId, KnownNode, MediaSequence, NodeIdentity};
 
-use crate::support::{FakeNode, broadcast_id, listing};
+use crate::support::{FakeNode, broadcast_id, listing, report};
 use crate::{ask, get};
 
 #[tokio::test]
@@ -69,6 +69,31 @@ async fn the_node_tells_of_itself_under_the_documented_names() {
     let info = get(&node, "/nodeinfo.json").await.json();
     assert_eq!(info["ssb"]["port"], 8008);
     assert_eq!(info["nodes"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_neighbour_is_told_only_what_has_changed() {
+    let node = FakeNode::new();
+    let identity = |byte| NodeIdentity { feed: FeedId([byte; 32]), ..report().node };
+    let known = |byte, age| KnownNode { identity: identity(byte), record: None, age_seconds: Some(age) };
+    *node.nodes.lock().unwrap() = vec![known(9, 4), known(8, 70)];
+    let first = get(&node, "/nodeinfo.json").await;
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with("W/\"") && first.header("cache-control") == "no-cache", "{tag}");
+    assert_eq!(first.json()["nodes"][0]["age_seconds"], 4);
+
+    // Those whose word is youngest come first.
+    *node.nodes.lock().unwrap() = vec![known(8, 2), known(9, 34)];
+    let again = async |tag: &str| ask(&node, Method::GET, "/nodeinfo.json", &[("if-none-match", tag)]).await;
+    let second = again(&tag).await;
+    assert_eq!((second.status, second.text()), (StatusCode::NOT_MODIFIED, ""));
+    assert_eq!((second.header("etag"), second.header("meshstream-node-ages")), (tag.as_str(), "2,34"));
+    assert_eq!(again("\"other\", W/\"another\"").await.status, StatusCode::OK);
+
+    node.nodes.lock().unwrap().pop();
+    let changed = again(&tag).await;
+    assert_eq!((changed.status, changed.json()["nodes"].as_array().unwrap().len()), (StatusCode::OK, 1));
+    assert_ne!(changed.header("etag"), tag);
 }
 
 #[tokio::test]
