@@ -16,6 +16,7 @@ use listener::{Device, MAX_DEVICES};
 use node_router::YggdrasilAdmin;
 use player_web::GatewayReach;
 use serde::{Deserialize, Deserializer, de};
+use stream_model::Location;
 use streamer::playback::Mirror;
 use toml::{Table, Value};
 
@@ -48,6 +49,9 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// A picture of the node, shown to people: a PNG or JPEG.
     pub(crate) image: Option<PathBuf>,
+    /// Where it stands, told to whoever asks.
+    #[serde(deserialize_with = "location")]
+    pub(crate) location: Option<Location>,
     /// Everything that the node keeps.
     pub(crate) data_dir: PathBuf,
 }
@@ -154,7 +158,7 @@ pub(crate) struct Mesh {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { name: host_name(), image: None, data_dir: default_data_dir() }
+        Self { name: host_name(), image: None, location: None, data_dir: default_data_dir() }
     }
 }
 
@@ -319,6 +323,19 @@ fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::
         .map_err(|_| de::Error::custom("not a size: write for example \"10GiB\" or \"500MB\""))
 }
 
+/// Unlike what other nodes tell of themselves, a key that is not known is an error.
+fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Location>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Place {
+        latitude: f64,
+        longitude: f64,
+        altitude_m: Option<i32>,
+    }
+    let Place { latitude, longitude, altitude_m } = Place::deserialize(deserializer)?;
+    Location::new(latitude, longitude, altitude_m).map(Some).map_err(de::Error::custom)
+}
+
 fn devices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Device>, D::Error> {
     let names = Vec::<String>::deserialize(deserializer)?;
     if names.len() > MAX_DEVICES {
@@ -409,6 +426,14 @@ mod tests {
     }
 
     #[test]
+    fn a_location_is_told_where_one_is_given() {
+        let file = "[node]\nlocation = { latitude = 43.65, longitude = -79.38, altitude_m = 76 }";
+        assert_eq!(load(file, &[]).unwrap().node.location, Location::new(43.65, -79.38, Some(76)).ok());
+        let variable = ("MESHSTREAM_NODE__LOCATION", "{ latitude = 1, longitude = 2 }");
+        assert_eq!(load(file, &[variable]).unwrap().node.location, Location::new(1.0, 2.0, None).ok());
+    }
+
+    #[test]
     fn errors_name_the_key() {
         for (file, name) in [
             ("[segment]\ntarget = \"15s\"", "segment.target"),
@@ -425,6 +450,13 @@ mod tests {
             ("[mesh]\nmax_upload_per_peer = 10", "mesh.max_upload_per_peer"),
             ("[ssb]\ndevices = [\"tun 0\"]", "ssb.devices"),
             ("[web]\ndevices = \"tun0\"", "web.devices"),
+            ("[node]\nlocation = \"home\"", "node.location"),
+            ("[node]\nlocation = { latitude = 43.65 }", "node.location: missing field `longitude`"),
+            (
+                "[node]\nlocation = { latitude = 143.65, longitude = 0 }",
+                "node.location: latitude 143.65: must be -90 to 90",
+            ),
+            ("[node]\nlocation = { latitude = 1, longitude = 2, height = 3 }", "unknown field `height`"),
         ] {
             let error = error(file, &[]);
             assert!(error.contains(name), "{file}: {error}");

@@ -238,6 +238,7 @@ impl Node {
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
             community: community.name(),
+            location: config.node.location,
             listen: Listen {
                 rtmp: vec![streamer.rtmp_addr().to_string()],
                 ssb: vec![ssb.local_address().to_string()],

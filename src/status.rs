@@ -9,8 +9,8 @@ use node_router::{NodeRouter, OwnRecords, overlay_of};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
-    IpfsInfo, LinkReport, Listen, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, SsbInfo,
-    WebInfo,
+    IpfsInfo, LinkReport, Listen, Location, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState,
+    SsbInfo, WebInfo,
 };
 use streamer::PublishingReporter;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use crate::links;
 pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) community: String,
+    pub(crate) location: Option<Location>,
     pub(crate) listen: Listen,
     pub(crate) web_port: u16,
     pub(crate) router: Arc<NodeRouter>,
@@ -80,6 +81,7 @@ impl NodeStatus for Status {
             ssb: SsbInfo { feed, port: self.parts.ssb.local_address().port() },
             ipfs: IpfsInfo { peer, port: self.parts.router.ipfs_port().unwrap_or(0) },
             web: WebInfo { port: self.parts.web_port },
+            location: self.parts.location,
             nodes: self.parts.router.nodes(),
             record: None,
         };

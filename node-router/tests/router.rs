@@ -67,6 +67,7 @@ async fn introduce(router: &NodeRouter, feed: u8) -> String {
         ssb: SsbInfo { feed: FeedId([feed; 32]), port: 8008 },
         ipfs: IpfsInfo { peer: router.peer().clone(), port: router.ipfs_port().unwrap() },
         web: WebInfo { port: 8080 },
+        location: None,
         nodes: Vec::new(),
         record: None,
     };

@@ -13,6 +13,7 @@ mod content;
 mod directory;
 mod follow;
 mod id;
+mod location;
 mod media;
 mod node_ages;
 mod playlist;
@@ -32,6 +33,7 @@ pub use content::{
 pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
 pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
+pub use location::{Location, LocationError};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};

@@ -88,6 +88,7 @@ mod tests {
             ssb: SsbInfo { feed: FeedId([0; 32]), port: 8008 },
             ipfs: IpfsInfo { peer: peer.clone(), port: 4001 },
             web: WebInfo { port: 8080 },
+            location: None,
             nodes: nodes.iter().map(node).collect(),
             record: None,
         }

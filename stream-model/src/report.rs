@@ -4,9 +4,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{BroadcastId, FeedId, PeerId, StreamName};
+use crate::{BroadcastId, FeedId, Location, PeerId, StreamName};
 
 /// `/nodeinfo.json`: how to reach this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +24,29 @@ pub struct NodeInfo {
     pub ipfs: IpfsInfo,
     /// HTTP.
     pub web: WebInfo,
+    /// Where it stands, if its owner says so.
+    #[serde(default, deserialize_with = "believable", skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// Nodes that this one is connected to or was told of.
     #[serde(default)]
     pub nodes: Vec<KnownNode>,
     /// This node's own word, for others to pass on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<NodeRecord>,
+}
+
+/// A place that cannot be is as good as none: the rest counts all the same.
+fn believable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Location>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Place(Location),
+        Else(IgnoredAny),
+    }
+    Told::deserialize(deserializer).map(|told| match told {
+        Told::Place(location) => Some(location),
+        Told::Else(IgnoredAny) => None,
+    })
 }
 
 /// Precedes the statement in what is signed, so that the signature is never one of a message or anything else.

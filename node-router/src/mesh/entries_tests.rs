@@ -21,6 +21,7 @@ fn info(byte: u8) -> NodeInfo {
         ssb: SsbInfo { feed: FeedId([byte; 32]), port: 8008 },
         ipfs: IpfsInfo { peer: peer_id(byte), port: 4001 },
         web: WebInfo { port: 8080 },
+        location: None,
         nodes: Vec::new(),
         record: None,
     }

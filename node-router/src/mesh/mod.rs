@@ -297,7 +297,7 @@ impl Mesh {
                 let swarm = self.others.swarm.clone();
                 self.work.spawn(async move {
                     let result = match addresses.as_slice() {
-                        [] => Err("ipfs cannot be dialled at a link-local address".into()),
+                        [] => Err("ipfs cannot be dialled at a link-local address: give the link others, of a private network".into()),
                         addresses => swarm.dial(&peer, addresses).await,
                     };
                     Done::Dialled(id, peer, result)

@@ -52,7 +52,7 @@ pub(super) struct Answer {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reply {
-    Said(NodeInfo),
+    Said(Box<NodeInfo>),
     /// Nothing has changed but the ages of the nodes that it knows, which it may tell.
     AsBefore(Option<NodeAges>),
 }
@@ -75,7 +75,7 @@ impl Answer {
     ) -> Option<(NodeInfo, Option<Before>)> {
         let Self { reply, tag, address, .. } = self;
         match reply {
-            Reply::Said(info) => Some((info, tag.map(|tag| Before { address, tag, heard: now }))),
+            Reply::Said(info) => Some((*info, tag.map(|tag| Before { address, tag, heard: now }))),
             Reply::AsBefore(ages) => {
                 let (said, before) = before?;
                 let mut info = said.clone();
@@ -91,7 +91,12 @@ impl Answer {
 
     #[cfg(test)]
     pub(super) fn said(info: NodeInfo, tag: &'static str, address: SocketAddr) -> Self {
-        Self { reply: Reply::Said(info), tag: Some(HeaderValue::from_static(tag)), address, rtt: Duration::ZERO }
+        Self {
+            reply: Reply::Said(Box::new(info)),
+            tag: Some(HeaderValue::from_static(tag)),
+            address,
+            rtt: Duration::ZERO,
+        }
     }
 
     #[cfg(test)]
@@ -152,7 +157,7 @@ async fn ask_at(address: &PeerAddress, port: u16, before: Option<&Before>) -> Re
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { reply: Reply::Said(parse(&body)?), tag, address: socket, rtt })
+    Ok(Answer { reply: Reply::Said(Box::new(parse(&body)?)), tag, address: socket, rtt })
 }
 
 /// An entity tag that may be sent back (RFC 9110 §8.8.3).
@@ -192,6 +197,7 @@ pub(super) fn parse(body: &[u8]) -> Result<NodeInfo, NodeInfoError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use stream_model::Location;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -376,6 +382,19 @@ mod tests {
     fn a_long_list_is_shortened_and_texts_too() {
         let info = parse(json(500, &"n".repeat(500)).as_bytes()).unwrap();
         assert_eq!((info.nodes.len(), info.name.len()), (MAX_NODES, MAX_TEXT));
+    }
+
+    #[test]
+    fn a_location_that_cannot_be_costs_nothing_else() {
+        let located = |location: &str| {
+            let json = json(0, "hall").replace("\"more\":true", &format!("\"location\":{location}"));
+            parse(json.as_bytes()).unwrap().location
+        };
+        let toronto = Location::new(43.65, -79.38, Some(76)).unwrap();
+        assert_eq!(located(r#"{"latitude":43.65,"longitude":-79.38,"altitude_m":76,"more":1}"#), Some(toronto));
+        for nowhere in ["null", "\"home\"", "{}", r#"{"latitude":91,"longitude":0}"#, "[[[7]]]"] {
+            assert_eq!(located(nowhere), None, "{nowhere}");
+        }
     }
 
     #[test]

@@ -198,6 +198,7 @@ pub(super) mod tests {
             ssb: SsbInfo { feed: TestSigner::new(seed).feed(), port: 8008 },
             ipfs: IpfsInfo { peer: peer_id(seed), port: 4001 },
             web: WebInfo { port: 8080 },
+            location: None,
             nodes: Vec::new(),
             record: None,
         }

@@ -18,9 +18,7 @@ use crate::links::{self, Exchanged, Quality, Sockets};
 use crate::overlay::{Overlay, Overlays, Sighting, View};
 
 use super::nodeinfo::Answer;
-use super::{
-    Done, Entry, MeetingRoom, Mesh, Met, Others, Own, PeerAddress, Sources, Swarm, Table, meetings,
-};
+use super::{Done, Entry, MeetingRoom, Mesh, Met, Others, Own, PeerAddress, Sources, Swarm, Table, meetings};
 
 fn peer_id(byte: u8) -> PeerId {
     PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap()
@@ -39,6 +37,7 @@ fn info(byte: u8) -> NodeInfo {
         ssb: SsbInfo { feed: FeedId([byte; 32]), port: 8008 },
         ipfs: IpfsInfo { peer: peer_id(byte), port: 4001 },
         web: WebInfo { port: 8080 },
+        location: None,
         nodes: vec![node(1), node(9)],
         record: None,
     }

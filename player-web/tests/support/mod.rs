@@ -465,6 +465,7 @@ impl NodeStatus for FakeNode {
             ssb: SsbInfo { feed: node.feed, port: 8008 },
             ipfs: IpfsInfo { peer: node.peer, port: 4001 },
             web: WebInfo { port: 8080 },
+            location: None,
             nodes: self.nodes.lock().unwrap().clone(),
             record: None,
         }
