@@ -4,6 +4,8 @@
 //! segments count only from the broadcast feed named for their media sequence. The first announcement of a media
 //! sequence counts. All of it is bounded, whoever announces how much.
 
+mod archives;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
@@ -16,16 +18,14 @@ use stream_model::{
 use super::content::{Announcement, ContentError};
 use crate::feed::Message;
 
+pub use self::archives::{MAX_ARCHIVES, MAX_ARCHIVES_PER_BROADCAST};
+
 /// Broadcasts remembered; the oldest of whoever has the most make room.
 pub const MAX_BROADCASTS: usize = 1_000;
 /// Segments remembered of one broadcast: 41 hours of 15 s.
 pub const MAX_SEGMENTS_PER_BROADCAST: usize = 10_000;
 /// Segments remembered in all, about 350 bytes each: 21 MB.
 pub const MAX_SEGMENTS: usize = 60_000;
-/// Archives remembered of one broadcast: three weeks of hours, with their days and the whole.
-pub const MAX_ARCHIVES_PER_BROADCAST: usize = 512;
-/// Archives remembered in all, about 200 bytes each: 4 MB.
-pub const MAX_ARCHIVES: usize = 20_000;
 /// Broadcast feeds remembered of one broadcast: more than hold [`MAX_SEGMENTS_PER_BROADCAST`] segments.
 pub const MAX_FEEDS_PER_BROADCAST: usize = 64;
 /// Broadcast feeds replicated for one node, newest first: at 500 messages each, more than a day of 15 s segments.
@@ -261,34 +261,6 @@ impl Index {
         Ok(vec![DirectoryChange::Broadcast(id)])
     }
 
-    /// Of one kind and beginning the longest counts: a publisher whose backup was restored may have cut it short.
-    fn handle_archive(
-        &mut self,
-        author: FeedId,
-        archive: ArchiveManifest,
-        now: Instant,
-    ) -> Result<Vec<DirectoryChange>, Ignored> {
-        let id = archive.broadcast;
-        let broadcast = self.broadcasts.get_mut(&id).ok_or(Ignored::UnknownBroadcast)?;
-        if broadcast.author != author {
-            return Err(Ignored::NotAllowed);
-        }
-        let after_end = broadcast.end.is_some_and(|end| archive.last_media_sequence >= end.media_sequence);
-        if after_end {
-            return Err(Ignored::OutOfRange);
-        }
-        let known = (archive.kind, archive.first_media_sequence);
-        if let Some(before) = broadcast.archives.get(&known)
-            && before.last_media_sequence >= archive.last_media_sequence
-        {
-            return Err(if *before == archive { Ignored::Repeated } else { Ignored::Conflicting });
-        }
-        broadcast.hear(now);
-        self.archives += usize::from(broadcast.archives.insert(known, archive).is_none());
-        self.forget_archives(id);
-        Ok(vec![DirectoryChange::Broadcast(id)])
-    }
-
     /// Notices who fell silent. Returns what changed; call it every few seconds.
     pub fn handle_time(&mut self, now: Instant) -> Vec<DirectoryChange> {
         let mut changes = Vec::new();
@@ -404,11 +376,6 @@ impl Index {
         broadcast.segments.range(from..).take(limit).map(|(_, segment)| segment.clone()).collect()
     }
 
-    /// The archives of a broadcast, by kind, then in order.
-    pub fn archives(&self, id: &BroadcastId) -> Vec<ArchiveManifest> {
-        self.broadcasts.get(id).map_or_else(Vec::new, |broadcast| broadcast.archives.values().cloned().collect())
-    }
-
     /// Whether the author has ended the broadcast; silence does not count. `None` where it is not known.
     pub fn is_ended_by_author(&self, id: &BroadcastId) -> Option<bool> {
         Some(self.broadcasts.get(id)?.end.is_some())
@@ -444,22 +411,6 @@ impl Index {
         if let Some(forgotten) = self.broadcasts.remove(id) {
             self.segments -= forgotten.segments.len();
             self.archives -= forgotten.archives.len();
-        }
-    }
-
-    /// Keeps the archives of `id`, and all of them, within their bounds. The oldest hours of the broadcast with the most go.
-    fn forget_archives(&mut self, id: BroadcastId) {
-        if let Some(broadcast) = self.broadcasts.get_mut(&id)
-            && broadcast.archives.len() > MAX_ARCHIVES_PER_BROADCAST
-        {
-            broadcast.archives.pop_first();
-            self.archives -= 1;
-        }
-        if self.archives > MAX_ARCHIVES {
-            let largest = self.broadcasts.values_mut().max_by_key(|broadcast| broadcast.archives.len());
-            if largest.and_then(|broadcast| broadcast.archives.pop_first()).is_some() {
-                self.archives -= 1;
-            }
         }
     }
 

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use stream_model::{
-    ArchiveKind, ArchiveManifest, BroadcastState, Cid, Claim, DirectoryEntry, FetchError, FetchRequest, Listing,
-    MediaSegment, MediaSequence, Node, Period, PlaylistError, StoreError,
+    ArchiveKind, ArchiveManifest, BroadcastId, BroadcastState, Cid, Claim, DirectoryEntry, FetchError, FetchRequest,
+    Listing, MediaSegment, MediaSequence, Node, Period, PlaylistError, StoreError,
 };
 
-use super::{SEGMENT_RETRY, SEGMENT_WAIT, Shared, WHOLE};
+use tokio::time::Instant;
+
+use super::{SEGMENT_RETRY, SEGMENT_WAIT, Shared, WHOLE, lock};
 use crate::archive::{Item as _, hours};
 use crate::catalog::CatalogError;
 use crate::manifest::{INDEX, ManifestError, read_hour, read_nested};
@@ -22,6 +24,11 @@ const INDEX_BYTES: u64 = 1 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Hours of a day or a broadcast that are read: more are in no manifest of ours.
 const MOST_HOURS: usize = 4_096;
+
+/// How long the archives of a broadcast are waited for in all, while something of it can be listed without them.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Broadcasts of which is remembered since when their archives have been waited for, before old ones are forgotten.
+const MOST_UNREAD: usize = 256;
 
 /// An hour of a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +91,12 @@ impl Shared {
             let archives = covering(self.ports.directory.archives(id), &range);
             let unknown: Vec<_> = archives.into_iter().filter(|archive| !is_known(&found, archive)).collect();
             if !unknown.is_empty() {
-                self.read_within(listing, &unknown).await?;
+                match self.read_within(listing, &unknown).await {
+                    Ok(()) => drop(lock(&self.unread).remove(id)),
+                    Err(error) if found.is_empty() || self.is_worth_waiting(*id, &error) => return Err(error),
+                    // Whoever has the archives is away: what is known is better than nothing.
+                    Err(error) => tracing::debug!(broadcast = %id, %error, "listed without its archives"),
+                }
                 for segment in self.catalog.known_segments(*id, *range.start(), limit).await.map_err(failed)? {
                     found.entry(segment.media_sequence).or_insert(segment);
                 }
@@ -130,6 +142,16 @@ impl Shared {
             }
         }
         Ok(all)
+    }
+
+    /// Whether an archive that could not be read may still come soon.
+    fn is_worth_waiting(&self, id: BroadcastId, error: &PlaylistError) -> bool {
+        let mut unread = lock(&self.unread);
+        if unread.len() >= MOST_UNREAD {
+            unread.retain(|_, since| since.elapsed() < PATIENCE);
+        }
+        let since = *unread.entry(id).or_insert_with(Instant::now);
+        matches!(error, PlaylistError::NotYet(_)) && since.elapsed() < PATIENCE
     }
 
     /// Reads archives within the time that a viewer waits.

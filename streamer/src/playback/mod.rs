@@ -168,6 +168,8 @@ struct Shared {
     held: Mutex<HashMap<BroadcastId, SequenceSet>>,
     /// Broadcasts that are being given up.
     forgetting: watch::Sender<BTreeSet<BroadcastId>>,
+    /// Since when the archives of broadcasts are waited for.
+    unread: Mutex<HashMap<BroadcastId, Instant>>,
     /// Whom this node follows, where it mirrors them.
     mirrored_authors: Mutex<BTreeSet<FeedId>>,
     changes: broadcast::Sender<PlaylistChange>,
@@ -196,6 +198,7 @@ impl Playback {
             starts,
             held: Mutex::default(),
             forgetting: watch::Sender::default(),
+            unread: Mutex::default(),
             mirrored_authors: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             watched_fetches: Semaphore::new(WATCHED_FETCHES),

@@ -130,6 +130,23 @@ async fn an_archive_that_nobody_delivers_is_not_here_yet_and_a_false_one_is_an_e
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_its_archives_a_broadcast_is_listed_as_far_as_it_is_known_after_some_patience() {
+    let world = World::with_show();
+    let segments = world.recorded(0..4).await;
+    let archive = world.archive(ArchiveKind::Hour, std::slice::from_ref(&segments)).await;
+    world.feeds.insert_archive(archive.clone());
+    world.feeds.insert_segment(SHOW, segments[3].clone(), None);
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let node = world.start();
+    node.fetcher.lose(archive.manifest);
+    assert!(matches!(node.playback.whole(&SHOW).await, Err(PlaylistError::NotYet(_))));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(numbers(&node.playback.whole(&SHOW).await.unwrap()), [3]);
+    node.fetcher.find(&archive.manifest);
+    assert_eq!(numbers(&node.playback.whole(&SHOW).await.unwrap()), [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn hours_that_are_not_announced_are_read_from_the_whole() {
     let world = World::with_show();
     let segments = world.recorded(0..6).await;
