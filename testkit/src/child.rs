@@ -19,7 +19,7 @@ pub(crate) struct JsonChild {
     _child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    /// Lines that were read while waiting for others.
+    /// Lines that were passed over while others were looked for.
     seen: Vec<Value>,
 }
 
@@ -46,13 +46,25 @@ impl JsonChild {
         Ok(self.input.flush().await?)
     }
 
-    /// The first line, read before or still to come, from which `wanted` makes something.
+    /// The first line still to come from which `wanted` makes something. Those before it are passed over: of what is told
+    /// again and again only the latest counts.
     pub(crate) async fn until<T>(&mut self, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        self.search(what, false, &wanted).await
+    }
+
+    /// The first line from which `wanted` makes something, still to come or passed over by such a search before: of what is
+    /// told once nothing is lost.
+    pub(crate) async fn find<T>(&mut self, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
         let seen = self.seen.iter().enumerate().find_map(|(at, line)| Some((at, wanted(line)?)));
         if let Some((at, found)) = seen {
             self.seen.remove(at);
             return Ok(found);
         }
+        self.search(what, true, &wanted).await
+    }
+
+    async fn search<T>(&mut self, what: &str, remember: bool, wanted: &impl Fn(&Value) -> Option<T>) -> Result<T> {
+        let mut last = Value::Null;
         let search = async {
             while let Some(line) = self.output.next_line().await? {
                 // Libraries print warnings among the lines.
@@ -60,16 +72,16 @@ impl JsonChild {
                 if let Some(found) = wanted(&line) {
                     return Ok(found);
                 }
-                self.seen.push(line);
+                last = line;
+                if remember {
+                    self.seen.push(last.clone());
+                }
             }
             bail!("{} ended", self.name)
         };
         match tokio::time::timeout(GUARD, search).await {
             Ok(result) => result.with_context(|| format!("{}: waiting for {what}", self.name)),
-            Err(_) => {
-                let last = &self.seen[self.seen.len().saturating_sub(5)..];
-                bail!("{}: {what} did not come; the last lines were {last:?}", self.name)
-            }
+            Err(_) => bail!("{}: {what} did not come; the last line was {last}", self.name),
         }
     }
 }

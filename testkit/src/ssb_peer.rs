@@ -34,7 +34,7 @@ impl SsbPeer {
             .arg(json!({ "host": address, "lan": true }).to_string());
         let mut driver = JsonChild::spawn("the JavaScript peer", command, &folder.join("node_modules/ssb-lan"))?;
         let started = |line: &Value| (line["event"] == "ready").then(|| line["feed"].as_str().map(str::to_owned));
-        let feed = driver.until("its start", started).await?.context("no feed")?;
+        let feed = driver.find("its start", started).await?.context("no feed")?;
         Ok(Self { driver, feed, next: 0, _home: home })
     }
 
@@ -49,7 +49,7 @@ impl SsbPeer {
     /// Where none comes.
     pub async fn connected(&mut self, feed: &str) -> Result<()> {
         let connected = |line: &Value| (line["event"] == "connected" && line["feed"] == feed).then_some(());
-        self.driver.until("a connection", connected).await
+        self.driver.find("a connection", connected).await
     }
 
     /// Dials `net:HOST:PORT~shs:KEY`.
@@ -85,7 +85,7 @@ impl SsbPeer {
             let fits = line["event"] == "message" && line["feed"] == feed && line["content"]["type"] == kind;
             fits.then(|| line["content"].clone())
         };
-        self.driver.until(kind, wanted).await
+        self.driver.find(kind, wanted).await
     }
 
     async fn ask(&mut self, what: &str, mut request: Value) -> Result<Value> {
@@ -94,7 +94,7 @@ impl SsbPeer {
         request["id"] = json!(id);
         request["do"] = json!(what);
         self.driver.send(&request.to_string()).await?;
-        let answer = self.driver.until(what, |line| (line["id"] == id).then(|| line.clone())).await?;
+        let answer = self.driver.find(what, |line| (line["id"] == id).then(|| line.clone())).await?;
         match answer["error"].as_str() {
             Some(error) => bail!("{what}: {error}"),
             None => Ok(answer["result"].clone()),
