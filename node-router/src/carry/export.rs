@@ -39,18 +39,18 @@ pub(super) async fn export(storage: &Storage, root: Cid, version: CarVersion) ->
         ready.push_back(v2_head(data_bytes, indexed).into());
         total_bytes += V2_HEAD_BYTES + index_bytes;
     }
+    let offset = header.len() as u64;
+    ready.push_back(header.into());
     let writer = Writer {
         storage: storage.clone(),
         _loan: loan,
-        offset: header.len() as u64,
+        offset,
         data_bytes,
         pending: vec![root],
         written: HashSet::new(),
         index: indexed.then(Index::default),
         ready,
     };
-    let mut writer = writer;
-    writer.ready.push_back(header.into());
     let bytes =
         stream::try_unfold(writer, |mut writer| async { Ok(writer.next().await?.map(|bytes| (bytes, writer))) });
     Ok(CarExport { total_bytes, bytes: bytes.boxed() })

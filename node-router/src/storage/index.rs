@@ -242,7 +242,9 @@ pub(super) fn release(connection: &mut Connection, claim: &Claim) -> Result<Vec<
 /// Drops all claims of a broadcast (its slug). Returns the blocks that nothing keeps any more; their rows are gone.
 pub(super) fn release_broadcast(connection: &mut Connection, broadcast: &str) -> Result<Vec<Cid>, StoreError> {
     let transaction = connection.transaction().map_err(failed)?;
-    let roots = ids(&transaction, "DELETE FROM claims WHERE broadcast = ?1 RETURNING block", params![broadcast])?;
+    // Both values of `own`, so that the index is of use.
+    let all = "DELETE FROM claims WHERE own IN (0, 1) AND broadcast = ?1 RETURNING block";
+    let roots = ids(&transaction, all, params![broadcast])?;
     let removed = count_down(&transaction, roots)?;
     transaction.commit().map_err(failed)?;
     Ok(removed)

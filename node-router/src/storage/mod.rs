@@ -290,6 +290,12 @@ impl Storage {
         let size = block.len() as u64;
         self.check_disk(size)?;
         let room = self.make_room(size, claim.broadcast()).await?;
+        self.put_partial(cid, block, room).await
+    }
+
+    /// Stores a block that has no row yet, in the room that was set aside for it.
+    async fn put_partial(&self, cid: Cid, block: Bytes, room: Reservation) -> Result<(), StoreError> {
+        let size = block.len() as u64;
         let mut in_use = self.rely();
         in_use.extend(&[cid]).await;
         let put = tokio::spawn(async move {

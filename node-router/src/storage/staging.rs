@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
@@ -16,7 +16,7 @@ use stream_model::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::index::{self, Record};
-use super::{InUse, Reservation, Storage, block_failure};
+use super::{EVICT_ROUNDS, InUse, Reservation, Storage};
 
 /// What stands in the column `broadcast` of the claims of imports and exports; a slug is longer.
 const STAGED: &str = "staged";
@@ -24,9 +24,6 @@ const STAGED: &str = "staged";
 const ROUND: Duration = Duration::from_secs(1800);
 /// Rounds that an interrupted import is kept for: a day.
 const ROUNDS: u32 = 48;
-/// Rounds of eviction for one block before the import is refused instead.
-const EVICT_ROUNDS: usize = 32;
-
 /// Claims released in one transaction: some milliseconds of the database's time.
 const RELEASED_AT_ONCE: u32 = 256;
 
@@ -77,15 +74,7 @@ impl Storage {
         let size = block.len() as u64;
         self.check_disk(size)?;
         let room = self.room_to_stage(size).await?;
-        let mut in_use = self.rely();
-        in_use.extend(&[cid]).await;
-        let put = tokio::spawn(async move {
-            in_use.shared.blocks.put(vec![(cid, block)]).await.map_err(block_failure)?;
-            in_use.shared.ledger().keep_partial(cid, size, Instant::now());
-            drop(room);
-            Ok(())
-        });
-        put.await.map_err(|error| StoreError::Failed(error.to_string()))?
+        self.put_partial(cid, block, room).await
     }
 
     /// The gateway's cache makes room, and nothing else: what an owner brings is no reason to lose what people watch.

@@ -5,28 +5,9 @@ use std::time::Duration;
 use rusqlite::{Row, params};
 use stream_model::{ArchiveKind, ArchiveManifest, BroadcastId, MediaSegment, MediaSequence};
 
-use super::broadcasts::{BroadcastRecord, RECORD_COLUMNS, read_record};
 use super::{Catalog, CatalogError, broadcast_key, read_broadcast, read_cid};
 
 impl Catalog {
-    /// The broadcasts of which something is to be archived, or to be dropped where they are not to be kept; oldest first.
-    ///
-    /// # Errors
-    /// Where the database fails or a row is damaged.
-    pub async fn unarchived_broadcasts(&self) -> Result<Vec<BroadcastRecord>, CatalogError> {
-        self.run(|connection| {
-            let query = format!("SELECT {RECORD_COLUMNS} FROM broadcast WHERE archived = 0 ORDER BY started_at_ms, id");
-            let mut statement = connection.prepare_cached(&query)?;
-            let mut rows = statement.query([])?;
-            let mut records = Vec::new();
-            while let Some(row) = rows.next()? {
-                records.push(read_record(row)?);
-            }
-            Ok(records)
-        })
-        .await
-    }
-
     /// Notes that nothing of an ended broadcast is left to be archived.
     ///
     /// # Errors
@@ -50,8 +31,7 @@ impl Catalog {
         limit: usize,
     ) -> Result<Vec<MediaSegment>, CatalogError> {
         let found = self.segments(
-            "SELECT media_sequence, discontinuity_sequence, duration_ms, program_date_time_ms, independent, segment,
-             init FROM segment WHERE broadcast = ? AND manifest IS NOT NULL AND media_sequence >= ?
+            "segment WHERE broadcast = ? AND manifest IS NOT NULL AND media_sequence >= ?
              ORDER BY media_sequence LIMIT ?",
             broadcast,
             from,

@@ -66,9 +66,9 @@ pub struct BroadcastRecord {
     pub discontinuity_sequence: DiscontinuitySequence,
 }
 
-/// What [`read_record`] reads.
-pub(super) const RECORD_COLUMNS: &str = "id, name, stage, end_reason, video, audio, target_duration_s, started_at_ms,
-    next_media_sequence, discontinuity_sequence, archive";
+/// What [`read_segment`] reads.
+pub(super) const SEGMENT_COLUMNS: &str =
+    "media_sequence, discontinuity_sequence, duration_ms, program_date_time_ms, independent, segment, init";
 
 impl Catalog {
     /// Writes down a broadcast that was just announced; doing it twice is harmless.
@@ -106,9 +106,24 @@ impl Catalog {
     /// # Errors
     /// Where the database fails or a row is damaged.
     pub async fn unended_broadcasts(&self) -> Result<Vec<BroadcastRecord>, CatalogError> {
-        self.run(|connection| {
-            let query =
-                format!("SELECT {RECORD_COLUMNS} FROM broadcast WHERE stage <> 'ended' ORDER BY started_at_ms, id");
+        self.records("stage <> 'ended'").await
+    }
+
+    /// The broadcasts of which something is to be archived, or to be dropped where they are not to be kept; oldest first.
+    ///
+    /// # Errors
+    /// Where the database fails or a row is damaged.
+    pub async fn unarchived_broadcasts(&self) -> Result<Vec<BroadcastRecord>, CatalogError> {
+        self.records("archived = 0").await
+    }
+
+    async fn records(&self, condition: &'static str) -> Result<Vec<BroadcastRecord>, CatalogError> {
+        self.run(move |connection| {
+            let query = format!(
+                "SELECT id, name, stage, end_reason, video, audio, target_duration_s, started_at_ms,
+                 next_media_sequence, discontinuity_sequence, archive FROM broadcast WHERE {condition}
+                 ORDER BY started_at_ms, id"
+            );
             let mut statement = connection.prepare_cached(&query)?;
             let mut rows = statement.query([])?;
             let mut records = Vec::new();
@@ -199,9 +214,7 @@ impl Catalog {
     /// Where the database fails or a row is damaged.
     pub async fn first_unannounced(&self, broadcast: BroadcastId) -> Result<Option<MediaSegment>, CatalogError> {
         let found = self.segments(
-            "SELECT media_sequence, discontinuity_sequence, duration_ms, program_date_time_ms, independent, segment,
-             init FROM segment WHERE broadcast = ? AND manifest IS NULL AND media_sequence >= ?
-             ORDER BY media_sequence LIMIT ?",
+            "segment WHERE broadcast = ? AND manifest IS NULL AND media_sequence >= ? ORDER BY media_sequence LIMIT ?",
             broadcast,
             MediaSequence(0),
             1,
@@ -220,8 +233,7 @@ impl Catalog {
         length: usize,
     ) -> Result<Vec<MediaSegment>, CatalogError> {
         let found = self.segments(
-            "SELECT media_sequence, discontinuity_sequence, duration_ms, program_date_time_ms, independent, segment,
-             init FROM segment WHERE broadcast = ? AND media_sequence <= ? ORDER BY media_sequence DESC LIMIT ?",
+            "segment WHERE broadcast = ? AND media_sequence <= ? ORDER BY media_sequence DESC LIMIT ?",
             broadcast,
             last,
             length,
@@ -266,15 +278,16 @@ impl Catalog {
         .await
     }
 
+    /// The segments of a table that meet a condition on a broadcast and a media sequence, at most so many.
     pub(super) async fn segments(
         &self,
-        query: &'static str,
+        chosen: &'static str,
         broadcast: BroadcastId,
         bound: MediaSequence,
         limit: usize,
     ) -> Result<Vec<MediaSegment>, CatalogError> {
         self.run(move |connection| {
-            let mut statement = connection.prepare_cached(query)?;
+            let mut statement = connection.prepare_cached(&format!("SELECT {SEGMENT_COLUMNS} FROM {chosen}"))?;
             let mut rows = statement.query(params![broadcast_key(&broadcast), bound.0, limit])?;
             let mut segments = Vec::new();
             while let Some(row) = rows.next()? {
@@ -345,7 +358,7 @@ pub(super) fn read_segment(row: &Row<'_>) -> Result<MediaSegment, CatalogError> 
     })
 }
 
-pub(super) fn read_record(row: &Row<'_>) -> Result<BroadcastRecord, CatalogError> {
+fn read_record(row: &Row<'_>) -> Result<BroadcastRecord, CatalogError> {
     let name: String = row.get(1)?;
     let stage: String = row.get(2)?;
     let reason: Option<String> = row.get(3)?;

@@ -3,14 +3,11 @@
 use rusqlite::{OptionalExtension as _, params};
 use stream_model::{BroadcastId, Cid, DiscontinuitySequence, MediaSegment, MediaSequence};
 
-use super::broadcasts::read_segment;
+use super::broadcasts::{SEGMENT_COLUMNS, read_segment};
 use super::{Catalog, CatalogError, broadcast_key, read_broadcast};
 
 /// Hours remembered; those read first go first. With 240 segments each they take about 30 MB.
 const HOURS: u32 = 1_000;
-
-const COLUMNS: &str =
-    "media_sequence, discontinuity_sequence, duration_ms, program_date_time_ms, independent, segment, init";
 
 impl Catalog {
     /// Whether the hour with this manifest was read.
@@ -47,7 +44,7 @@ impl Catalog {
             let hour = transaction.last_insert_rowid();
             {
                 let mut insert = transaction.prepare_cached(&format!(
-                    "INSERT OR REPLACE INTO known_segment (broadcast, hour, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    "INSERT OR REPLACE INTO known_segment (broadcast, hour, {SEGMENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 ))?;
                 for segment in &segments {
                     insert.execute(params![
@@ -84,8 +81,7 @@ impl Catalog {
         limit: usize,
     ) -> Result<Vec<MediaSegment>, CatalogError> {
         let found = self.segments(
-            "SELECT media_sequence, discontinuity_sequence, duration_ms, program_date_time_ms, independent, segment, init
-             FROM known_segment WHERE broadcast = ? AND media_sequence >= ? ORDER BY media_sequence LIMIT ?",
+            "known_segment WHERE broadcast = ? AND media_sequence >= ? ORDER BY media_sequence LIMIT ?",
             broadcast,
             from,
             limit,
@@ -104,9 +100,9 @@ impl Catalog {
     ) -> Result<Option<MediaSegment>, CatalogError> {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM known_segment WHERE broadcast = ?1 AND discontinuity_sequence = ?2
+                "SELECT {SEGMENT_COLUMNS} FROM known_segment WHERE broadcast = ?1 AND discontinuity_sequence = ?2
                  UNION ALL
-                 SELECT {COLUMNS} FROM segment
+                 SELECT {SEGMENT_COLUMNS} FROM segment
                  WHERE broadcast = ?1 AND discontinuity_sequence = ?2 AND manifest IS NOT NULL
                  ORDER BY media_sequence LIMIT 1"
             ))?;
@@ -125,7 +121,8 @@ impl Catalog {
             let bytes = content.to_bytes();
             let mut found = None;
             for column in ["segment", "init"] {
-                let query = format!("SELECT {COLUMNS}, broadcast FROM known_segment WHERE {column} = ? LIMIT 1");
+                let query =
+                    format!("SELECT {SEGMENT_COLUMNS}, broadcast FROM known_segment WHERE {column} = ? LIMIT 1");
                 let mut statement = connection.prepare_cached(&query)?;
                 let row = statement
                     .query_row([&bytes], |row| Ok((read_segment(row), row.get::<_, Vec<u8>>(7)?)))

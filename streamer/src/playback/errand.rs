@@ -4,7 +4,7 @@
 //! Only what a known broadcast announced is fetched, or what its archives list. It is kept as the gateway keeps what people
 //! ask for: as a cache that is the first to make room.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use stream_model::{
     ArchiveKind, ArchiveManifest, Cid, Claim, Listing, MediaSegment, MediaSequence, NeighbourWant, PeerId,
@@ -24,12 +24,12 @@ pub(super) enum Errand {
 }
 
 impl Shared {
-    /// Which of the wants are for something that a broadcast announced or archived, and is not here.
-    pub(super) async fn identify(&self, wants: Vec<NeighbourWant>) -> Vec<(NeighbourWant, Errand)> {
-        let mut open: HashMap<Cid, NeighbourWant> = HashMap::new();
+    /// What there is to fetch for these wants: all that a broadcast announced or archived, and that is not here.
+    pub(super) async fn identify(&self, wants: Vec<NeighbourWant>) -> Vec<Errand> {
+        let mut open = HashSet::new();
         for want in wants {
             if !self.ports.store.holds(&want.cid).await {
-                open.entry(want.cid).or_insert(want);
+                open.insert(want.cid);
             }
         }
         let mut found = Vec::new();
@@ -41,15 +41,15 @@ impl Shared {
                 continue;
             }
             for archive in self.ports.directory.archives(&listing.id) {
-                if let Some(want) = open.remove(&archive.manifest) {
-                    found.push((want, Errand::Archive(Box::new((listing.clone(), archive)))));
+                if open.remove(&archive.manifest) {
+                    found.push(Errand::Archive(Box::new((listing.clone(), archive))));
                 }
             }
             for segment in self.ports.directory.segments(&listing.id, MediaSequence(0), WHOLE) {
                 found.extend(take(&mut open, &listing.peer, &segment));
             }
         }
-        for cid in open.keys().copied().collect::<Vec<_>>() {
+        for cid in open.iter().copied().collect::<Vec<_>>() {
             match self.catalog.known_content(cid).await {
                 Ok(Some((id, segment))) => {
                     if let Some(listing) = self.ports.directory.listing(&id) {
@@ -86,16 +86,13 @@ impl Shared {
     }
 }
 
-/// The wants that this segment answers.
-fn take(
-    open: &mut HashMap<Cid, NeighbourWant>,
-    publisher: &PeerId,
+/// What of a segment is wanted, which is not open any more then.
+fn take<'a>(
+    open: &'a mut HashSet<Cid>,
+    publisher: &'a PeerId,
     segment: &MediaSegment,
-) -> Vec<(NeighbourWant, Errand)> {
+) -> impl Iterator<Item = Errand> + use<'a> {
     let files = [(segment.segment, SEGMENT_BYTES), (segment.init, INIT_BYTES)];
-    let wanted = files.into_iter().filter_map(|(root, max_bytes)| {
-        let want = open.remove(&root)?;
-        Some((want, Errand::File { root, publisher: publisher.clone(), max_bytes }))
-    });
-    wanted.collect()
+    let wanted = files.into_iter().filter(|(root, _)| open.remove(root));
+    wanted.map(|(root, max_bytes)| Errand::File { root, publisher: publisher.clone(), max_bytes })
 }

@@ -79,17 +79,23 @@ impl Shared {
         for segment in self.ports.directory.segments(id, *range.start(), limit) {
             found.insert(segment.media_sequence, segment);
         }
-        let is_known = |found: &BTreeMap<MediaSequence, MediaSegment>, archive: &ArchiveManifest| {
-            let (first, last) = (archive.first_media_sequence, archive.last_media_sequence);
-            found.range(first..=last).count() as u64 == last.0.saturating_sub(first.0).saturating_add(1)
+        let is_known = |found: &BTreeMap<MediaSequence, MediaSegment>, first: MediaSequence, last: MediaSequence| {
+            first <= last && found.range(first..=last).count() as u64 == (last.0 - first.0).saturating_add(1)
         };
         if listing.own {
+            let newest = listing.media_sequence.map(|newest| newest.min(*range.end()));
+            if newest.is_some_and(|newest| is_known(&found, *range.start(), newest)) {
+                return Ok(found.into_values().take_while(|segment| range.contains(&segment.media_sequence)).collect());
+            }
             for segment in self.catalog.announced_segments(*id, *range.start(), limit).await.map_err(failed)? {
                 found.entry(segment.media_sequence).or_insert(segment);
             }
         } else {
             let archives = covering(self.ports.directory.archives(id), &range);
-            let unknown: Vec<_> = archives.into_iter().filter(|archive| !is_known(&found, archive)).collect();
+            let is_open = |archive: &ArchiveManifest| {
+                !is_known(&found, archive.first_media_sequence, archive.last_media_sequence)
+            };
+            let unknown: Vec<_> = archives.into_iter().filter(is_open).collect();
             if !unknown.is_empty() {
                 match self.read_within(listing, &unknown).await {
                     Ok(()) => drop(lock(&self.unread).remove(id)),

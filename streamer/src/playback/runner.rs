@@ -191,7 +191,7 @@ impl Runner {
     async fn run_errands(&mut self) {
         self.errands_at = Instant::now() + ERRANDS;
         let wants = self.relay.take_others(MOST_ERRANDS - self.errands.len());
-        for (_, errand) in self.shared.identify(wants).await {
+        for errand in self.shared.identify(wants).await {
             let shared = Arc::clone(&self.shared);
             self.errands.spawn(async move { shared.run_errand(errand).await });
         }
