@@ -18,6 +18,8 @@ mod media;
 mod node_ages;
 mod playlist;
 mod report;
+mod retention;
+mod standing;
 mod storage_check;
 mod stream_key;
 mod timeline;
@@ -41,6 +43,10 @@ pub use report::{
     IpfsInfo, KnownNode, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity, NodeInfo,
     NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState, Publishing,
     SsbInfo, SsbPeer, StorageReport, WebInfo,
+};
+pub use retention::{KeepPolicy, Retention};
+pub use standing::{
+    CarriedMessages, CarriedMessagesError, MessageCarrier, Mirroring, Republication, Standing, StandingLog, Standings,
 };
 pub use storage_check::{
     StorageCheckEvent, StorageCheckProgress, StorageChecker, StorageFault, StorageFaultKind, StorageRepair,
