@@ -33,8 +33,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stream_model::{
-    AnnouncementLog, BlobError, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, Neighbours, NodeSigner,
-    PeerBook, Timeline,
+    AnnouncementLog, BlobError, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, MessageCarrier,
+    Neighbours, NodeSigner, PeerBook, StandingLog, Standings, Timeline,
 };
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::address::PeerAddresses;
-use crate::announcement::{Announcer, BroadcastDirectory};
+use crate::announcement::{Announcer, BroadcastDirectory, Carrier};
 use crate::blobs::Blobs;
 use crate::discovery::Discovery;
 use crate::feed::{Conflict, FeedStore, OwnFeed, OwnFeedError, OwnGate, RecoverReason, StoreError};
@@ -102,6 +102,7 @@ pub struct SsbAnnouncer {
     identity: Identity,
     announcer: Arc<Announcer>,
     directory: Arc<BroadcastDirectory>,
+    carrier: Arc<Carrier>,
     contacts: Arc<Contacts>,
     timeline: Arc<SocialTimeline>,
     blobs: Blobs,
@@ -160,6 +161,7 @@ impl SsbAnnouncer {
         let gate = store.own_gate();
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
         let checked = store.clone();
+        let carrier = Carrier::new(store.clone(), directory.clone());
         let mut announcer = Announcer::new(identity.clone(), store, directory.clone());
         if let Some(pages) = start_posts {
             announcer = announcer.with_start_posts(pages);
@@ -167,6 +169,7 @@ impl SsbAnnouncer {
         let this = Self {
             identity,
             announcer: Arc::new(announcer),
+            carrier: Arc::new(carrier),
             timeline: timeline.clone(),
             directory: directory.clone(),
             contacts: contacts.clone(),
@@ -244,6 +247,21 @@ impl SsbAnnouncer {
     /// All broadcasts known.
     pub fn directory(&self) -> Arc<dyn Directory> {
         self.directory.clone()
+    }
+
+    /// To say what this node does with broadcasts that are over.
+    pub fn standing_log(&self) -> Arc<dyn StandingLog> {
+        self.announcer.clone()
+    }
+
+    /// What others say of broadcasts.
+    pub fn standings(&self) -> Arc<dyn Standings> {
+        self.directory.clone()
+    }
+
+    /// To carry the messages of broadcasts by hand.
+    pub fn message_carrier(&self) -> Arc<dyn MessageCarrier> {
+        self.carrier.clone()
     }
 
     /// What people say.

@@ -69,6 +69,18 @@ pub enum AnnounceError {
     /// More of the broadcast was announced than this node remembers, as after a restored backup: its numbers are taken.
     #[error("broadcast {0} had gone on before this node was restored: its next numbers are taken")]
     Superseded(BroadcastId),
+    /// Nothing is known of the broadcast.
+    #[error("broadcast {0} is not known here")]
+    NotKnown(BroadcastId),
+    /// The broadcast is this node's own: others mirror and republish it.
+    #[error("broadcast {0} is this node's own: it needs no mirror here")]
+    Own(BroadcastId),
+    /// The broadcast is not this node's own: only its author takes it back.
+    #[error("broadcast {0} is another node's: only that node can withdraw it")]
+    NotOwn(BroadcastId),
+    /// The author of the broadcast did not announce this manifest.
+    #[error("manifest {0} was not announced as an archive by the author of its broadcast")]
+    NotAnnounced(Cid),
     /// The content does not fit a message.
     #[error("announcement is too long: {0}")]
     TooLong(&'static str),

@@ -32,12 +32,12 @@ pub const MESSAGES_PER_BROADCAST_FEED: u64 = 500;
 /// announced and never carried on; it counts as ended after ten minutes of silence.
 #[derive(Debug)]
 pub struct Announcer {
-    node: Identity,
-    store: FeedStore,
-    directory: Arc<BroadcastDirectory>,
+    pub(super) node: Identity,
+    pub(super) store: FeedStore,
+    pub(super) directory: Arc<BroadcastDirectory>,
     /// The broadcast feed of each broadcast that this process carries. Held over an append, so that what is decided
     /// on the feeds' state is done in that state.
-    feeds: Mutex<HashMap<BroadcastId, Identity>>,
+    pub(super) feeds: Mutex<HashMap<BroadcastId, Identity>>,
     /// Where the node's pages are, where the start of a broadcast is also told in a post.
     start_posts: Option<WebAddresses>,
 }
@@ -55,7 +55,11 @@ impl Announcer {
         Self { start_posts: Some(pages), ..self }
     }
 
-    fn on_node_feed(&self, announcement: &Announcement, names: Option<&Identity>) -> Result<OwnAppend, AnnounceError> {
+    pub(super) fn on_node_feed(
+        &self,
+        announcement: &Announcement,
+        names: Option<&Identity>,
+    ) -> Result<OwnAppend, AnnounceError> {
         Ok(OwnAppend {
             identity: self.node.clone(),
             content_json: announcement.to_json().map_err(announce_error)?,
@@ -186,9 +190,9 @@ fn announce_error(error: ContentError) -> AnnounceError {
     }
 }
 
-fn storage_error(error: StoreError) -> AnnounceError {
+pub(super) fn storage_error(error: StoreError) -> AnnounceError {
     match error {
-        StoreError::TooLarge => AnnounceError::TooLong("title and description together"),
+        StoreError::TooLarge => AnnounceError::TooLong("all of its text together"),
         other => AnnounceError::Storage(other.to_string()),
     }
 }

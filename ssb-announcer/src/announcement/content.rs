@@ -3,6 +3,8 @@
 //! The table of types and fields is `docs/protocol/announcements.md`. Numbers are integers that JavaScript counts
 //! exactly; fields that are not known are passed over, so that later versions can add some.
 
+mod standing;
+
 use std::time::Duration;
 
 use cid::{Cid, Version};
@@ -12,7 +14,13 @@ use stream_model::{
     MediaSequence, MessageKey, PeerId, Period, Tracks, WallTime,
 };
 
+use self::standing::{MirrorContent, RepublishContent, WithdrawContent};
 use super::text;
+
+pub use self::standing::{
+    MAX_ANNOUNCEMENTS, MAX_CREDIT_CHARS, MAX_LISTED_FEEDS, MAX_WITHDRAWAL_CHARS, MIRROR, Mirror, REPUBLISH, Republish,
+    WITHDRAW,
+};
 
 /// Characters of a title: a line on a phone several times over.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -69,6 +77,17 @@ pub enum Announcement {
     },
     /// `meshstream-archive`: a part of the broadcast is kept for good.
     Archive(ArchiveManifest),
+    /// `meshstream-mirror`: a node holds somebody's broadcast.
+    Mirror(Mirror),
+    /// `meshstream-republish`: a node announces somebody's broadcast again.
+    Republish(Republish),
+    /// `meshstream-withdraw`: the author takes the broadcast back.
+    Withdraw {
+        /// Which one.
+        broadcast: BroadcastId,
+        /// Why; fit to be shown, may be empty.
+        reason: String,
+    },
 }
 
 /// The content of a valid message cannot be used; the feed goes on.
@@ -115,6 +134,9 @@ impl Announcement {
             LIVE => read::<LiveContent>(value_json)?.check()?,
             END => read::<EndContent>(value_json)?.check()?,
             ARCHIVE => read::<ArchiveContent>(value_json)?.check()?,
+            MIRROR => read::<MirrorContent>(value_json)?.check()?,
+            REPUBLISH => read::<RepublishContent>(value_json)?.check()?,
+            WITHDRAW => read::<WithdrawContent>(value_json)?.check()?,
             _ => return Ok(None),
         }))
     }
@@ -140,6 +162,9 @@ impl Announcement {
                 reason: reason.clone(),
             }),
             Self::Archive(archive) => write(ArchiveContent::new(archive)),
+            Self::Mirror(mirror) => write(MirrorContent::new(mirror)),
+            Self::Republish(republish) => write(RepublishContent::new(republish)),
+            Self::Withdraw { broadcast, reason } => write(WithdrawContent::new(*broadcast, reason)),
         }
     }
 }

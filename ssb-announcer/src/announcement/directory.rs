@@ -1,6 +1,6 @@
 //! The directory of broadcasts: the index behind a lock, fed by the store, with changes for subscribers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use metrics::{counter, gauge};
 use stream_model::{
     ArchiveManifest, BroadcastId, Directory, DirectoryChange, FeedId, FeedSequence, Interest, Listing, MediaSegment,
-    MediaSequence,
+    MediaSequence, Standing, Standings,
 };
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::content;
-use super::index::{Index, MAX_ARCHIVES, MAX_BROADCASTS, MAX_SEGMENTS};
+use super::index::{Credited, Index, MAX_ARCHIVES, MAX_BROADCASTS, MAX_MIRRORS, MAX_REPUBLICATIONS, MAX_SEGMENTS};
 use crate::changes::subscription;
 use crate::feed::{FeedKind, FeedObserver, FeedStore, Message, StoreError};
 
@@ -33,13 +33,19 @@ const REST: Duration = Duration::from_secs(1);
 
 /// Messages read again at the start: for each broadcast remembered its beginning, its end and its archives, and as many
 /// changes of feed as the segments remembered can have.
-const REPLAYED: [(&str, usize); 5] = [
+const REPLAYED: [(&str, usize); 8] = [
     (content::BROADCAST, MAX_BROADCASTS),
     (content::CONTINUE, 10 * MAX_BROADCASTS),
     (content::LIVE, MAX_SEGMENTS),
     (content::END, MAX_BROADCASTS),
     (content::ARCHIVE, MAX_ARCHIVES),
+    (content::MIRROR, MAX_MIRRORS),
+    (content::REPUBLISH, MAX_REPUBLICATIONS),
+    (content::WITHDRAW, MAX_BROADCASTS),
 ];
+
+/// Broadcasts that were carried here and are kept as if they were held: more than anybody imports in one run.
+const MAX_CARRIED: usize = 256;
 
 /// All broadcasts known to this node. Built from what the store holds, then from each message as it is stored.
 pub struct BroadcastDirectory {
@@ -58,6 +64,8 @@ struct Needs {
     interest: Option<Interest>,
     /// Broadcast feeds that neighbours ask for.
     asked: BTreeSet<FeedId>,
+    /// Broadcasts whose messages were carried here, with their authors: the content may be on its way.
+    carried: BTreeMap<BroadcastId, FeedId>,
 }
 
 impl BroadcastDirectory {
@@ -76,7 +84,6 @@ impl BroadcastDirectory {
         store.last_of_dropped(|message| {
             let _ignored = index.handle(&message, now);
         })?;
-        store.want_broadcasts(index.wanted_feeds(now, &BTreeSet::new(), &BTreeSet::new()));
         let directory = Arc::new(Self {
             index: RwLock::new(index),
             changes: broadcast::Sender::new(CHANGES),
@@ -85,6 +92,7 @@ impl BroadcastDirectory {
             needs: Mutex::default(),
             interest_changed: Notify::new(),
         });
+        directory.read(|index| directory.want_feeds(index, now));
         let observer: Weak<Self> = Arc::downgrade(&directory);
         store.observe(observer);
         Ok(directory)
@@ -130,11 +138,12 @@ impl BroadcastDirectory {
 
     async fn drop_expired(&self) {
         let Some(held) = self.held() else { return };
+        let now = Instant::now().into_std();
         let wanted = self.store.wanted().borrow().clone();
         // An author may name whatever feed it likes.
         let is_others = |feed: &FeedId| wanted.is_own(feed) || wanted.kind(feed) == Some(FeedKind::Node);
         let mut expired: Vec<FeedId> =
-            self.read(|index| index.expired_feeds(Instant::now().into_std(), &held)).into_iter().collect();
+            self.read(|index| index.expired_feeds(now, &held, |node| wanted.stands(node))).into_iter().collect();
         expired.retain(|feed| self.store.clock(feed) != FeedSequence(0) && !is_others(feed));
         if !expired.is_empty()
             && let Err(error) = self.store.drop_feeds(expired).await
@@ -159,8 +168,11 @@ impl BroadcastDirectory {
         Some(self.read(|index| index.vouching_feeds(&held)))
     }
 
+    /// What is held here, or being carried here.
     fn held(&self) -> Option<BTreeSet<BroadcastId>> {
-        self.needs().interest.as_ref().map(|interest| interest.held.clone())
+        let needs = self.needs();
+        let interest = needs.interest.as_ref()?;
+        Some(interest.held.iter().copied().chain(needs.carried.keys().copied()).collect())
     }
 
     fn want_feeds(&self, index: &Index, now: std::time::Instant) {
@@ -170,7 +182,37 @@ impl BroadcastDirectory {
         let by_itself = index.wanted_feeds(now, followed, &nothing_asked);
         let all = index.wanted_feeds(now, followed, &needs.asked);
         let lent = all.difference(&by_itself).map(|(feed, _)| *feed).collect();
-        self.store.want_broadcasts_lending(all, lent);
+        let credited = self.credited(index, &needs);
+        self.store.want_announced(all, lent, credited.authors, credited.feeds);
+    }
+
+    fn credited(&self, index: &Index, needs: &Needs) -> Credited {
+        let held = needs.interest.iter().flat_map(|interest| interest.held.iter()).chain(needs.carried.keys());
+        let held = held.copied().collect();
+        let wanted = self.store.wanted().borrow().clone();
+        let mut credited = index.credited(&held, |node| wanted.stands(node));
+        credited.authors.extend(needs.carried.values().map(|author| (*author, index.own())));
+        credited
+    }
+
+    /// Wants the feeds of a broadcast whose messages were carried here, as if it were held, until the program ends or as many
+    /// others were carried. Returns whether it was not so before.
+    pub(super) fn carry(&self, broadcast: BroadcastId, author: FeedId) -> bool {
+        let mut needs = self.needs();
+        let new = needs.carried.insert(broadcast, author) != Some(author);
+        if needs.carried.len() > MAX_CARRIED {
+            let other = needs.carried.keys().find(|other| **other != broadcast).copied();
+            other.and_then(|other| needs.carried.remove(&other));
+        }
+        drop(needs);
+        self.read(|index| self.want_feeds(index, Instant::now().into_std()));
+        new
+    }
+
+    /// Takes [`carry`](Self::carry) back.
+    pub(super) fn carry_no_more(&self, broadcast: BroadcastId) {
+        self.needs().carried.remove(&broadcast);
+        self.read(|index| self.want_feeds(index, Instant::now().into_std()));
     }
 
     /// Taken after the index, where both are.
@@ -193,7 +235,7 @@ impl BroadcastDirectory {
         self.read(|index| index.next_media_sequence(broadcast))
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
         look(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -225,6 +267,16 @@ impl FeedObserver for BroadcastDirectory {
         }
         drop(index);
         self.notify(changes);
+    }
+}
+
+impl Standings for BroadcastDirectory {
+    fn standing(&self, broadcast: &BroadcastId) -> Standing {
+        self.read(|index| index.standing(broadcast))
+    }
+
+    fn own_feed(&self) -> FeedId {
+        self.read(Index::own)
     }
 }
 

@@ -5,20 +5,29 @@
 //! sequence counts. All of it is bounded, whoever announces how much.
 
 mod archives;
+mod said;
+mod standings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use cid::Cid;
 use stream_model::{
-    ArchiveKind, ArchiveManifest, BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence,
-    Listing, MediaSegment, MediaSequence,
+    ArchiveKind, BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence, Listing,
+    MediaSegment, MediaSequence,
 };
 
 use super::content::{Announcement, ContentError};
 use crate::feed::Message;
 
+use self::archives::Archived;
+use self::standings::Words;
+
 pub use self::archives::{MAX_ARCHIVES, MAX_ARCHIVES_PER_BROADCAST};
+pub use self::standings::{
+    Credited, MAX_CREDITED, MAX_CREDITED_BY_ONE, MAX_MIRRORS, MAX_MIRRORS_PER_BROADCAST, MAX_REPUBLICATIONS,
+    MAX_REPUBLICATIONS_OF_ONE, MAX_REPUBLICATIONS_PER_BROADCAST, MAX_VOUCHING_FEEDS, MAX_VOUCHING_FEEDS_PER_NODE,
+};
 
 /// Broadcasts remembered; the oldest of whoever has the most make room.
 pub const MAX_BROADCASTS: usize = 1_000;
@@ -62,6 +71,9 @@ pub enum Ignored {
     /// Said before.
     #[error("said before")]
     Repeated,
+    /// As many nodes as are remembered say something of the broadcast already.
+    #[error("enough others say something of the broadcast")]
+    NoRoom,
 }
 
 impl Ignored {
@@ -74,6 +86,7 @@ impl Ignored {
             Self::OutOfRange => "out_of_range",
             Self::Conflicting => "conflicting",
             Self::Repeated => "repeated",
+            Self::NoRoom => "no_room",
         }
     }
 }
@@ -106,8 +119,10 @@ struct Broadcast {
     segments: BTreeMap<MediaSequence, MediaSegment>,
     newest: Option<(MediaSequence, Cid)>,
     /// By kind and first media sequence.
-    archives: BTreeMap<(ArchiveKind, MediaSequence), ArchiveManifest>,
+    archives: BTreeMap<(ArchiveKind, MediaSequence), Archived>,
     end: Option<End>,
+    /// The author's reason, where it took the broadcast back.
+    withdrawn: Option<String>,
     last_heard: Instant,
     silent: bool,
 }
@@ -125,13 +140,19 @@ pub struct Index {
     broadcasts: HashMap<BroadcastId, Broadcast>,
     segments: usize,
     archives: usize,
+    words: Words,
     next_order: u64,
 }
 
 impl Index {
     /// An empty index of the node whose own feed is `own`.
     pub fn new(own: FeedId) -> Self {
-        Self { own, broadcasts: HashMap::new(), segments: 0, archives: 0, next_order: 0 }
+        Self { own, broadcasts: HashMap::new(), segments: 0, archives: 0, words: Words::new(own), next_order: 0 }
+    }
+
+    /// This node's own feed.
+    pub fn own(&self) -> FeedId {
+        self.own
     }
 
     /// Takes in a validated message. Returns what changed.
@@ -153,7 +174,12 @@ impl Index {
             Some(Announcement::End { broadcast, media_sequence, .. }) => {
                 self.handle_end(broadcast, message.author, End { media_sequence, heard: now })
             }
-            Some(Announcement::Archive(archive)) => self.handle_archive(message.author, archive, now),
+            Some(Announcement::Archive(archive)) => self.handle_archive(message, archive, now),
+            Some(Announcement::Mirror(mirror)) => self.handle_mirror(message.author, mirror),
+            Some(Announcement::Republish(republish)) => self.handle_republish(message.author, republish),
+            Some(Announcement::Withdraw { broadcast, reason }) => {
+                self.handle_withdraw(broadcast, message.author, reason)
+            }
         }
     }
 
@@ -181,10 +207,12 @@ impl Index {
             newest: None,
             archives: BTreeMap::new(),
             end: None,
+            withdrawn: None,
             last_heard: now,
             silent: false,
         };
         self.broadcasts.insert(id, broadcast);
+        self.words.check_author(id, message.author);
         changes.push(DirectoryChange::Broadcast(id));
         Ok(changes)
     }
@@ -319,22 +347,32 @@ impl Index {
         wanted
     }
 
-    /// The feeds to drop: of broadcasts that their authors ended an hour ago. Not of those in `held`, whose segments they
-    /// vouch for, nor of this node's own, nor feeds that another broadcast names.
-    pub fn expired_feeds(&self, now: Instant, held: &BTreeSet<BroadcastId>) -> BTreeSet<FeedId> {
-        let expired = |broadcast: &&Broadcast| {
-            broadcast.is_ended_for_long(now) && !held.contains(&broadcast.id) && broadcast.author != self.own
-        };
+    /// The feeds to drop: of broadcasts that their authors ended an hour ago. Not those that vouch for segments of what is in
+    /// `held`, or that this node or one for whom `stands` holds mirrors or republishes, nor this node's own, nor feeds that
+    /// another broadcast names.
+    pub fn expired_feeds(
+        &self,
+        now: Instant,
+        held: &BTreeSet<BroadcastId>,
+        stands: impl Fn(&FeedId) -> bool,
+    ) -> BTreeSet<FeedId> {
+        let expired = |broadcast: &&Broadcast| broadcast.is_ended_for_long(now) && broadcast.author != self.own;
         let mut feeds = feeds_of(self.broadcasts.values().filter(expired));
-        let others = feeds_of(self.broadcasts.values().filter(|broadcast| !expired(broadcast)));
-        feeds.retain(|feed| !others.contains(feed));
+        let mut kept = feeds_of(self.broadcasts.values().filter(|broadcast| !expired(broadcast)));
+        kept.extend(self.vouching_feeds(held));
+        kept.extend(self.credited(held, stands).feeds.into_iter().map(|(feed, _)| feed));
+        feeds.retain(|feed| !kept.contains(feed));
         feeds
     }
 
-    /// The feeds that vouch for segments held here, and those of this node's own broadcasts.
+    /// The feeds that vouch for segments of what is held here, mirrored or republished by this node, and those of this node's
+    /// own broadcasts.
     pub fn vouching_feeds(&self, held: &BTreeSet<BroadcastId>) -> BTreeSet<FeedId> {
-        let kept = |broadcast: &&Broadcast| held.contains(&broadcast.id) || broadcast.author == self.own;
-        feeds_of(self.broadcasts.values().filter(kept))
+        let kept = self.kept(held);
+        let of_kept = self.broadcasts.values().filter(|broadcast| kept.contains_key(&broadcast.id));
+        let mut feeds = feeds_of(self.broadcasts.values().filter(|broadcast| broadcast.author == self.own));
+        feeds.extend(of_kept.flat_map(Broadcast::vouching).map(|(span, _)| span.feed));
+        feeds
     }
 
     /// The feeds that broadcasts name which are not over.
@@ -342,7 +380,8 @@ impl Index {
         feeds_of(self.broadcasts.values().filter(|broadcast| !broadcast.is_over(now)))
     }
 
-    /// Forgets the broadcasts of authors who are not to be shown. Returns their feeds, and what changed.
+    /// Forgets the broadcasts of authors who are not to be shown, and what they say of those of others. Returns the feeds of
+    /// their broadcasts, and what changed.
     pub fn forget_authors(&mut self, authors: &BTreeSet<FeedId>) -> (BTreeSet<FeedId>, Vec<DirectoryChange>) {
         let theirs = |broadcast: &&Broadcast| authors.contains(&broadcast.author);
         let feeds = feeds_of(self.broadcasts.values().filter(theirs));
@@ -350,7 +389,11 @@ impl Index {
         for id in &ids {
             self.forget(id);
         }
-        (feeds, ids.into_iter().map(DirectoryChange::Broadcast).collect())
+        let spoken_of: BTreeSet<BroadcastId> =
+            authors.iter().flat_map(|author| self.words.forget_node(*author)).collect();
+        let mut changes: Vec<DirectoryChange> = ids.into_iter().map(DirectoryChange::Broadcast).collect();
+        changes.extend(self.changed(spoken_of.into_iter()));
+        (feeds, changes)
     }
 
     /// All broadcasts, the latest arrival first.

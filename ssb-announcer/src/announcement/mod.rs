@@ -5,11 +5,14 @@
 //! place that knows field names (`docs/protocol/announcements.md`).
 
 mod announcer;
+mod carrier;
 pub mod content;
 mod directory;
 pub mod index;
+mod standing_log;
 pub(crate) mod text;
 
 pub use announcer::{Announcer, MESSAGES_PER_BROADCAST_FEED};
+pub use carrier::Carrier;
 pub use content::{Announcement, ContentError};
 pub use directory::BroadcastDirectory;

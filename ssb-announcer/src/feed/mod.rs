@@ -32,7 +32,7 @@ pub use own_gate::{
     ANSWER_WITHIN, AskedPeer, Conflict, OwnFeed, OwnFeedError, OwnGate, RecoverReason, SETTLE, WAIT_AT_MOST,
 };
 pub use rejection::Rejected;
-pub(crate) use remote::is_signed_by;
+pub(crate) use remote::{is_signed_by, parse as read_message};
 pub use store::{
     Appended, FeedObserver, FeedStore, MAX_BATCH, MAX_BROADCAST_FEED_MESSAGES, MAX_NODE_FEED_MESSAGES, MAX_READ,
     OwnAppend,

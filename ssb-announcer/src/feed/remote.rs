@@ -37,7 +37,7 @@ fn survive<T>(validate: impl FnOnce() -> Result<T, Rejected>) -> Result<T, Rejec
 }
 
 /// Reads one message off the wire.
-pub(super) fn parse(raw: &[u8]) -> Result<Message, Rejected> {
+pub(crate) fn parse(raw: &[u8]) -> Result<Message, Rejected> {
     survive(|| message::parse(raw))
 }
 

@@ -206,8 +206,9 @@ impl FeedStore {
 
     /// Replaces the set of broadcast feeds to replicate: pairs of the feed and the node feed that names it. They are
     /// wanted while that node feed is, and until they are dropped.
-    pub fn want_broadcasts(&self, feeds: BTreeSet<(FeedId, FeedId)>) {
-        self.want_broadcasts_lending(feeds, BTreeSet::new());
+    pub fn want_broadcasts(&self, mut feeds: BTreeSet<(FeedId, FeedId)>) {
+        feeds.retain(|(feed, _)| !self.is_dropped(feed));
+        self.inner.change_wanted(|wanted| wanted.set_broadcasts(feeds, BTreeSet::new()));
     }
 
     /// Names somebody who learns of all messages from now on. The store does not keep it alive.

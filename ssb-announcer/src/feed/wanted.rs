@@ -41,6 +41,8 @@ pub struct WantedFeeds {
     /// Known by hearsay only, each with the neighbour that introduced it.
     others: BTreeMap<FeedId, Option<FeedId>>,
     followed: BTreeSet<FeedId>,
+    /// Authors of broadcasts that a node holds, mirrors or republishes, each with that node.
+    credited: BTreeSet<(FeedId, FeedId)>,
     /// Broadcast feeds that only neighbours want.
     lent: BTreeSet<FeedId>,
     blocked: BTreeSet<FeedId>,
@@ -76,7 +78,8 @@ impl WantedFeeds {
     pub fn feeds(&self) -> BTreeMap<FeedId, FeedKind> {
         let named = self.broadcasts.iter().map(|(feed, _)| feed);
         let nodes = self.configured.iter().chain(&self.met).chain(self.others.keys()).chain(&self.followed);
-        let all = self.node.iter().chain(nodes).chain(named);
+        let credited = self.credited.iter().map(|(author, _)| author);
+        let all = self.node.iter().chain(nodes).chain(credited).chain(named);
         all.filter_map(|feed| Some((*feed, self.kind(feed)?))).collect()
     }
 
@@ -179,6 +182,12 @@ impl WantedFeeds {
         self.lent = lent;
     }
 
+    /// Replaces the authors that nodes name by holding, mirroring or republishing something of them: pairs of the author and
+    /// such a node. Bounded by who reads what they say.
+    pub(super) fn set_credited(&mut self, credited: BTreeSet<(FeedId, FeedId)>) {
+        self.credited = credited;
+    }
+
     /// Feeds that are being dropped are named no more.
     pub(super) fn remove_broadcasts(&mut self, feeds: &BTreeSet<FeedId>) {
         self.broadcasts.retain(|(feed, _)| !feeds.contains(feed));
@@ -202,11 +211,26 @@ impl WantedFeeds {
     }
 
     fn is_node(&self, feed: &FeedId) -> bool {
+        self.is_replicated_itself(feed) || self.is_credited(feed)
+    }
+
+    /// Whether a node feed is wanted for what it is, and not because somebody names it as the author of something: those who are
+    /// wanted for that alone have no say in who else is.
+    pub(crate) fn stands(&self, node: &FeedId) -> bool {
+        self.is_replicated_itself(node) && !self.blocked.contains(node)
+    }
+
+    fn is_replicated_itself(&self, feed: &FeedId) -> bool {
         self.node == Some(*feed)
             || self.configured.contains(feed)
             || self.met.contains(feed)
             || self.others.contains_key(feed)
             || self.followed.contains(feed)
+    }
+
+    fn is_credited(&self, author: &FeedId) -> bool {
+        let names = self.credited.range((*author, FeedId([0; 32]))..=(*author, FeedId([0xff; 32])));
+        names.into_iter().any(|(_, node)| self.stands(node))
     }
 
     /// Whether a node feed is replicated only because it was met, heard or introduced: neither its owner nor anybody this node

@@ -2,7 +2,7 @@
 
 use multihash_codetable::{Code, MultihashDigest as _};
 use proptest::prelude::*;
-use stream_model::{DiscontinuitySequence, MessageKey, Tracks, WallTime};
+use stream_model::{ArchiveManifest, DiscontinuitySequence, MessageKey, Tracks, WallTime};
 
 use super::*;
 
@@ -354,13 +354,13 @@ fn feeds_expire_an_hour_after_the_end_unless_they_vouch_for_something() {
         assert!(it.end(broadcast, author, 9).is_ok());
     }
     it.now += REPLICATED_AFTER_END - Duration::from_secs(1);
-    assert_eq!(it.index.expired_feeds(it.now, &nothing), BTreeSet::new());
+    assert_eq!(it.index.expired_feeds(it.now, &nothing, |_| false), BTreeSet::new());
     it.now += Duration::from_secs(1);
-    assert_eq!(it.index.expired_feeds(it.now, &[id].into()), BTreeSet::new());
-    assert_eq!(it.index.expired_feeds(it.now, &nothing), [FEED].into());
+    assert_eq!(it.index.expired_feeds(it.now, &[id].into(), |_| false), BTreeSet::new());
+    assert_eq!(it.index.expired_feeds(it.now, &nothing, |_| false), [FEED].into());
     assert!(it.end(running, STRANGER, 9).is_ok());
     it.now += REPLICATED_AFTER_END;
-    assert_eq!(it.index.expired_feeds(it.now, &nothing), [FEED, SECOND_FEED].into());
+    assert_eq!(it.index.expired_feeds(it.now, &nothing, |_| false), [FEED, SECOND_FEED].into());
     assert_eq!(it.index.listings().len(), 3, "what they said stays known");
 }
 
@@ -369,7 +369,7 @@ fn a_broadcast_without_an_end_is_not_asked_for_for_ever() {
     let mut it = Fixture::new();
     let id = it.announce(AUTHOR, FEED);
     it.now += ASKED_AFTER_LAST_HEARD;
-    assert_eq!((it.wanted(), it.index.expired_feeds(it.now, &BTreeSet::new())), Default::default());
+    assert_eq!((it.wanted(), it.index.expired_feeds(it.now, &BTreeSet::new(), |_| false)), Default::default());
     assert!(it.go_on(id, AUTHOR, SECOND_FEED, 1).is_ok());
     assert_eq!(it.wanted().len(), 2, "and again when it is heard again");
 }

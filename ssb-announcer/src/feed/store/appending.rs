@@ -31,6 +31,15 @@ pub const MAX_BROADCAST_FEED_MESSAGES: u64 = 2_000;
 /// Blocking threads that validate and write at the same time: one validates while the other waits for the disk.
 pub(super) const CONCURRENT_APPENDS: usize = 2;
 
+/// Who brings messages of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Under quotas.
+    Peer,
+    /// As far as the disk has room.
+    Owner,
+}
+
 /// A message that came from a peer was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -59,11 +68,30 @@ impl FeedStore {
     /// # Errors
     /// [`StoreError`] where the disk fails; of the batches of [`MAX_BATCH`] the earlier ones are stored.
     pub async fn append_remote(&self, values: Vec<Bytes>) -> Result<Vec<Result<Appended, Rejected>>, StoreError> {
+        self.append_from(Source::Peer, values).await
+    }
+
+    /// [`append_remote`](Self::append_remote) of what this node's owner brings by hand: no quota is asked.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn append_carried(
+        &self,
+        values: Vec<Bytes>,
+    ) -> Result<Vec<Result<Appended, Rejected>>, StoreError> {
+        self.append_from(Source::Owner, values).await
+    }
+
+    async fn append_from(
+        &self,
+        source: Source,
+        values: Vec<Bytes>,
+    ) -> Result<Vec<Result<Appended, Rejected>>, StoreError> {
         let permit = self.inner.appends.clone().acquire_owned().await.map_err(|_| StoreError::Cancelled)?;
         let store = self.clone();
         spawn_blocking(move || {
             let _permit = permit;
-            store.append_remote_blocking(&values)
+            store.append_from_blocking(source, &values)
         })
         .await
         .map_err(|_| StoreError::Cancelled)?
@@ -77,9 +105,17 @@ impl FeedStore {
         &self,
         values: &[impl AsRef<[u8]>],
     ) -> Result<Vec<Result<Appended, Rejected>>, StoreError> {
+        self.append_from_blocking(Source::Peer, values)
+    }
+
+    fn append_from_blocking(
+        &self,
+        source: Source,
+        values: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<Result<Appended, Rejected>>, StoreError> {
         let mut answers = Vec::with_capacity(values.len());
         for batch in values.chunks(MAX_BATCH) {
-            answers.extend(self.inner.append_remote(batch)?);
+            answers.extend(self.inner.append_remote(source, batch)?);
         }
         for rejected in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             counter!("meshstream_ssb_messages_rejected_total", "reason" => rejected.as_str()).increment(1);
@@ -105,7 +141,11 @@ impl FeedStore {
 }
 
 impl Inner {
-    fn append_remote(&self, batch: &[impl AsRef<[u8]>]) -> Result<Vec<Result<Appended, Rejected>>, StoreError> {
+    fn append_remote(
+        &self,
+        source: Source,
+        batch: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<Result<Appended, Rejected>>, StoreError> {
         let mut answers = self.admit(batch)?;
         verify_admitted(&mut answers);
 
@@ -138,7 +178,11 @@ impl Inner {
             }
             let previous = self.last_message(&transaction, &stored, author, head)?;
             let messages = answers[index..index + run].iter().flatten();
-            let afforded = self.afford(&wanted, author, messages, &mut room, now);
+            let afforded = match source {
+                Source::Peer => self.afford(&wanted, author, messages, &mut room, now),
+                Source::Owner if room.disk_is_full => 0,
+                Source::Owner => run,
+            };
             if afforded == 0 {
                 let full = room.disk_is_full;
                 answers[index] = Err(if full { Rejected::DiskFull(author) } else { Rejected::OverQuota(author) });

@@ -34,10 +34,22 @@ impl FeedStore {
         self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner).choose(named)
     }
 
-    /// [`want_broadcasts`](Self::want_broadcasts), of which some only because neighbours ask for them.
-    pub(crate) fn want_broadcasts_lending(&self, mut feeds: BTreeSet<(FeedId, FeedId)>, lent: BTreeSet<FeedId>) {
+    /// Replaces what announcements ask for: broadcast feeds as for [`want_broadcasts`](Self::want_broadcasts), of which those
+    /// in `lent` only because neighbours ask for them; node feeds of authors, each with the node that names it, wanted while
+    /// that node is for another reason; and broadcast feeds that vouch for segments, wanted though they were dropped.
+    pub(crate) fn want_announced(
+        &self,
+        mut feeds: BTreeSet<(FeedId, FeedId)>,
+        lent: BTreeSet<FeedId>,
+        authors: BTreeSet<(FeedId, FeedId)>,
+        vouching: BTreeSet<(FeedId, FeedId)>,
+    ) {
         feeds.retain(|(feed, _)| !self.is_dropped(feed));
-        self.inner.change_wanted(|wanted| wanted.set_broadcasts(feeds, lent));
+        feeds.extend(vouching);
+        self.inner.change_wanted(|wanted| {
+            wanted.set_broadcasts(feeds, lent);
+            wanted.set_credited(authors);
+        });
     }
 
     /// Replaces what the follow graph says. The two sets are bounded by it.
