@@ -79,6 +79,16 @@ impl Events {
         .await
     }
 
+    /// Waits until a broadcast is listed here, live or ended.
+    ///
+    /// # Errors
+    /// As for [`Events::until`].
+    pub async fn listed(&mut self, slug: &str) -> Result<()> {
+        let is_listed =
+            |event: &Value| event["broadcasts"].as_array()?.iter().find(|one| one["slug"] == slug).map(drop);
+        self.until("the broadcast", is_listed).await
+    }
+
     /// Waits until the live playlist of a subscribed broadcast lists a segment of at least this number.
     ///
     /// # Errors

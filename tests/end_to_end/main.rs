@@ -4,6 +4,7 @@ mod archive;
 mod broadcast;
 mod carry;
 mod community;
+mod day;
 mod exchange;
 mod gateway;
 mod hostile;
