@@ -207,6 +207,7 @@ fn most_resident_kib() -> Result<u64> {
 }
 
 /// A node that published for a day, and the slug of its broadcast.
+#[allow(clippy::print_stdout, reason = "figures for docs/benchmarks.md")]
 async fn published() -> Result<(Node, String)> {
     let settings = Settings { name: "publisher".to_owned(), ..Settings::default() };
     let mut publisher = Node::start(MESHSTREAM, settings).await?;
