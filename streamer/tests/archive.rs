@@ -272,6 +272,41 @@ async fn clocks_that_jump_and_those_that_are_not_trusted_still_make_hours() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broadcast_of_thirty_hours_is_archived_beside_a_shorter_one() {
+    let disk = Disk::new();
+    let running = disk.start();
+    let (long, short) = (disk.begin(true).await, disk.begin(true).await);
+    // A segment each minute, from 14:00 to 20:00 of the next day; of the other only until 15:30.
+    for n in 0..30 * 60 {
+        disk.publish(long, n, Some(TWO + 60 * n)).await;
+        if n < 90 {
+            disk.publish(short, n, Some(TWO + 60 * n)).await;
+        } else if n == 90 {
+            disk.end(short, 90).await;
+        }
+        running.announced.notify_one();
+    }
+    disk.end(long, 30 * 60).await;
+    running.announced.notify_one();
+
+    let archives = disk.archives(long, 33).await;
+    let of_hour = |n: u64| {
+        let label = if n < 10 { format!("2026-11-21T{}Z", 14 + n) } else { format!("2026-11-22T{:02}Z", n - 10) };
+        (ArchiveKind::Hour, Some(label), 60 * n, 60 * n + 59)
+    };
+    let days = [("2026-11-21", 0, 599), ("2026-11-22", 600, 1_799)];
+    let days = days.map(|(day, first, last)| (ArchiveKind::Day, Some(day.to_owned()), first, last));
+    let expected: Vec<_> = (0..30).map(of_hour).chain(days).chain([(ArchiveKind::Broadcast, None, 0, 1_799)]).collect();
+    assert_eq!(summary(&archives), expected);
+    let whole = &archives[32].manifest;
+    assert_eq!(disk.names(whole).len(), 31, "a folder for each hour and the playlist");
+    assert_eq!(disk.index(whole).lines().filter(|line| line.ends_with(".m4s")).count(), 1_800);
+
+    assert_eq!(summary(&disk.archives(short, 4).await)[3], (ArchiveKind::Broadcast, None, 0, 89));
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broadcast_of_three_seconds_and_one_without_segments_are_archived() {
     let disk = Disk::new();
     let (short, empty) = (disk.begin(true).await, disk.begin(true).await);
