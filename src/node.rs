@@ -233,7 +233,7 @@ impl Node {
         };
         let streamer =
             Streamer::start(streamer_config(config)?, &data_dir.streamer_database(), ports, stop_streamer.clone())?;
-        let (keys, playlists) = (streamer.stream_keys(), streamer.playlists());
+        let (keys, playlists, downloads) = (streamer.stream_keys(), streamer.playlists(), streamer.downloads());
 
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
@@ -257,6 +257,7 @@ impl Node {
         let ports = player_web::Ports {
             directory: ssb.directory(),
             playlists: playlists.clone(),
+            downloads,
             content: router.reader(),
             lookup: router.lookup(),
             timeline: ssb.timeline(),

@@ -10,13 +10,13 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
-    BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, FollowGraph, NodeStatus, Playlists,
+    BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, Downloads, FollowGraph, NodeStatus, Playlists,
     StorageChecker, StreamKeys, Timeline,
 };
 
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
-use crate::routes::{api, blobs, carry, control, control_feeds, gateway, hls, node, pages, timeline};
+use crate::routes::{api, blobs, carry, control, control_feeds, download, gateway, hls, node, pages, timeline};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
@@ -30,6 +30,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// Their playlists and segments.
     pub playlists: Arc<dyn Playlists>,
+    /// Broadcasts as files.
+    pub downloads: Arc<dyn Downloads>,
     /// Bytes of segments, and of everything that the gateway shows.
     pub content: Arc<dyn ContentReader>,
     /// What peers have, for the gateway.
@@ -59,6 +61,8 @@ pub(crate) struct AppState {
     pub(crate) guard: Guard,
     /// Answers with pictures that are on their way.
     pub(crate) pictures: Slots,
+    /// Files that are being sent.
+    pub(crate) downloads: Slots,
 }
 
 /// What the network sees.
@@ -95,6 +99,7 @@ fn routes() -> Router<AppState> {
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))
         .route("/api/v1/broadcasts/{id}", get(api::broadcast))
+        .route("/api/v1/broadcasts/{id}/download.mp4", get(download::download))
         .route("/api/v1/broadcasts/{id}/comments", get(timeline::comments))
         .route("/api/v1/timeline", get(timeline::timeline))
         .route("/api/v1/threads/{key}", get(timeline::thread))
@@ -115,12 +120,14 @@ fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
     let gateway = Gateway::new(&ports, config.gateway);
     let guard = Guard::new(config.admin_token.clone());
     let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
+    let downloads = Slots::new(download::MAX_DOWNLOADS, download::MAX_DOWNLOADS_PER_ADDRESS);
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
         ports,
         sockets,
         gateway,
         guard,
         pictures,
+        downloads,
     })
 }
 

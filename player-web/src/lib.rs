@@ -7,6 +7,7 @@
 
 mod app;
 mod assets;
+mod attachment;
 mod config;
 mod content;
 mod gateway;

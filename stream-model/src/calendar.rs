@@ -79,6 +79,41 @@ impl FromStr for CivilDate {
     }
 }
 
+/// Reads a time as RFC 3339 writes it, from 1970 on: `2026-11-21T14:00:00Z`, `2026-11-21T15:00:00.25+01:00`. Digits beyond
+/// milliseconds are left out. `None` for all else.
+pub fn parse_rfc3339(text: &str) -> Option<WallTime> {
+    let number = |part: Option<&str>, below: u64| {
+        let digits = part.filter(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        digits.parse::<u64>().ok().filter(|number| *number < below)
+    };
+    let date: CivilDate = text.get(..10)?.parse().ok()?;
+    let rest = text.get(10..)?.strip_prefix(['T', 't', ' '])?;
+    let zone = rest.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = rest.split_at(zone);
+    let (clock, fraction) = clock.split_once('.').map_or((clock, None), |(clock, digits)| (clock, Some(digits)));
+    let mut parts = clock.split(':');
+    let (hours, minutes, seconds) = (number(parts.next(), 24)?, number(parts.next(), 60)?, number(parts.next(), 60)?);
+    let millis = match fraction {
+        None => 0,
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{digits:0<3}").get(..3)?.parse::<u64>().ok()?
+        }
+        Some(_) => return None,
+    };
+    let local = date.days() * DAY_MS + ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis;
+    let offset = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        Some((number(Some(hours), 24)? * 60 + number(Some(minutes), 60)?) * 60_000)
+    };
+    let utc = match zone.split_at(1) {
+        ("Z" | "z", "") => local,
+        ("+", ahead) => local.checked_sub(offset(ahead)?)?,
+        ("-", behind) => local + offset(behind)?,
+        _ => return None,
+    };
+    parts.next().is_none().then_some(WallTime(utc))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +142,36 @@ mod tests {
     fn what_is_no_date_is_refused() {
         for text in ["", "2026-02-30", "2026-11-2", "2026-11-211", "2026/11/21", "1969-12-31", "ääää-11-21"] {
             assert_eq!(text.parse::<CivilDate>(), Err(NotADate), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_fractions_and_zones() {
+        // date -u -d TEXT +%s%3N
+        for (text, millis) in [
+            ("2026-11-21T14:00:00Z", 1_795_269_600_000),
+            ("2026-11-21t14:00:00.5z", 1_795_269_600_500),
+            ("2026-11-21T15:30:00.123456+01:30", 1_795_269_600_123),
+            ("2026-11-21 12:00:00-02:00", 1_795_269_600_000),
+            ("1970-01-01T00:00:00Z", 0),
+        ] {
+            assert_eq!(parse_rfc3339(text), Some(WallTime(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-21",
+            "2026-11-21T14:00:00",
+            "2026-11-21T14:00Z",
+            "2026-11-21T24:00:00Z",
+            "2026-11-21T14:00:60Z",
+            "2026-11-21T14:00:00.Z",
+            "2026-11-21T14:00:00Z1",
+            "2026-11-21T14:00:00+1",
+            "2026-11-21T+1:00:00Z",
+            "1970-01-01T00:00:00+00:01",
+            "äääääääääää",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 }

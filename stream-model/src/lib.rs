@@ -11,6 +11,7 @@ pub mod calendar;
 mod carry;
 mod content;
 mod directory;
+mod download;
 mod follow;
 mod id;
 mod location;
@@ -33,6 +34,7 @@ pub use content::{
     FetchRequest, NeighbourWant, NeighbourWants, Node, StoreError, StoredContent,
 };
 pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
+pub use download::{Download, DownloadError, DownloadRequest, Downloads, MissingMedia, Moment};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
 pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
 pub use location::{Location, LocationError};

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod manifest;
 pub mod media;
 pub mod playback;
+pub mod remux;
 pub mod segmenter;
 
 use std::fmt;
@@ -28,8 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
-    AnnouncementLog, ContentLookup, ContentReader, ContentStore, Directory, FollowGraph, KeyError, NeighbourWants,
-    PeerId, Playlists, Publishing, StreamKeys,
+    AnnouncementLog, ContentLookup, ContentReader, ContentStore, Directory, Downloads, FollowGraph, KeyError,
+    NeighbourWants, PeerId, Playlists, Publishing, StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -213,6 +214,11 @@ impl Streamer {
 
     /// The playlists that this node serves.
     pub fn playlists(&self) -> Arc<dyn Playlists> {
+        Arc::new(self.playback.clone())
+    }
+
+    /// Broadcasts as files.
+    pub fn downloads(&self) -> Arc<dyn Downloads> {
         Arc::new(self.playback.clone())
     }
 

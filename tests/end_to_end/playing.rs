@@ -153,7 +153,7 @@ async fn most_in_hand(browser: &mut Browser, from: &PlayerState, seconds: f64) -
 }
 
 /// Removes the block from a node's disk without which a segment cannot be read.
-async fn lose_segment(node: &Node, slug: &str, media_sequence: u64) -> Result<()> {
+pub(crate) async fn lose_segment(node: &Node, slug: &str, media_sequence: u64) -> Result<()> {
     let url = format!("{}/hls/{slug}/{media_sequence}.m4s", node.web());
     let response = reqwest::Client::new().head(url).send().await?.error_for_status()?;
     let cid = response.headers().get("etag").context("no ETag")?.to_str()?.trim_matches('"').to_owned();

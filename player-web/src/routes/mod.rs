@@ -5,6 +5,7 @@ pub(crate) mod blobs;
 pub(crate) mod carry;
 pub(crate) mod control;
 pub(crate) mod control_feeds;
+pub(crate) mod download;
 pub(crate) mod gateway;
 pub(crate) mod hls;
 pub(crate) mod node;

@@ -52,6 +52,8 @@ pub(crate) struct FakeNode {
     pub(crate) timeline_changes: broadcast::Sender<TimelineChange>,
     pub(crate) directory_changes: broadcast::Sender<DirectoryChange>,
     pub(crate) playlist_changes: broadcast::Sender<PlaylistChange>,
+    /// What downloads were asked for.
+    pub(crate) downloads: Mutex<Vec<DownloadRequest>>,
 }
 
 /// What is behind a CID.
@@ -122,6 +124,7 @@ impl FakeNode {
             timeline_changes: broadcast::Sender::new(64),
             directory_changes: broadcast::Sender::new(64),
             playlist_changes: broadcast::Sender::new(64),
+            downloads: Mutex::default(),
         })
     }
 
@@ -129,6 +132,7 @@ impl FakeNode {
         Ports {
             directory: self.clone(),
             playlists: self.clone(),
+            downloads: self.clone(),
             content: self.clone(),
             lookup: self.clone(),
             timeline: self.clone(),
@@ -384,6 +388,33 @@ impl Playlists for FakeNode {
 
     fn subscribe(&self) -> BoxStream<'static, PlaylistChange> {
         changes(self.playlist_changes.subscribe())
+    }
+}
+
+/// Of broadcast 1 there are three bytes for ever, one after the other; of 2 the bytes of two files; of 3 a file that breaks off.
+#[async_trait]
+impl Downloads for FakeNode {
+    async fn download(&self, request: DownloadRequest) -> Result<Download, DownloadError> {
+        self.downloads.lock().unwrap().push(request);
+        let piece = || Ok(Bytes::from_static(b"mp4"));
+        let whole = Download {
+            from: Duration::ZERO,
+            to: Duration::from_millis(90_500),
+            rest_from: None,
+            bytes: Some(6),
+            body: stream::iter([piece(), piece()]).boxed(),
+        };
+        match request.broadcast.0.0[0] {
+            1 => Ok(Download { bytes: None, body: stream::repeat_with(piece).boxed(), ..whole }),
+            2 => Ok(Download { rest_from: Some(Duration::from_millis(90_500)), ..whole }),
+            3 => {
+                let failure = Err(DownloadError::Failed("peer secret".to_owned()));
+                Ok(Download { body: stream::iter([piece(), failure]).boxed(), ..whole })
+            }
+            4 => Err(DownloadError::NotYet(Duration::from_secs(2))),
+            5 => Err(DownloadError::Unusable("no moov".to_owned())),
+            _ => Err(DownloadError::NotFound),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod support;
 mod api;
 mod blobs;
 mod control;
+mod download;
 mod gateway;
 mod hls;
 mod pages;

@@ -14,7 +14,7 @@ use stream_model::{
 use tokio::time::Instant;
 
 use super::{SEGMENT_RETRY, SEGMENT_WAIT, Shared, WHOLE, lock};
-use crate::archive::{Item as _, hours};
+use crate::archive::{Item as _, KEPT_SEGMENTS, hours};
 use crate::catalog::CatalogError;
 use crate::manifest::{INDEX, ManifestError, read_hour, read_nested};
 
@@ -110,6 +110,13 @@ impl Shared {
         }
         found.retain(|sequence, _| range.contains(sequence));
         Ok(found.into_values().collect())
+    }
+
+    /// All segments of a broadcast, likewise; of one that is not kept, those that are left.
+    pub(super) async fn all_segments(&self, listing: &Listing) -> Result<Vec<MediaSegment>, PlaylistError> {
+        let newest = listing.media_sequence.map_or(0, |newest| newest.0);
+        let first = if listing.archive { 0 } else { newest.saturating_sub(KEPT_SEGMENTS - 1) };
+        self.recording(listing, MediaSequence(first)..=MediaSequence(u64::MAX)).await
     }
 
     /// One segment, likewise.

@@ -5,6 +5,7 @@
 //! persists its head before anybody sees it. What is not followed is still served: from what is held, or fetched when
 //! asked for. Never writes media, never announces.
 
+mod download;
 mod errand;
 mod fetching;
 mod follower;
@@ -35,7 +36,6 @@ use tokio::time::Instant;
 use self::held::SequenceSet;
 use self::library::Hour;
 pub use self::runner::Runner;
-use crate::archive::KEPT_SEGMENTS;
 use crate::catalog::Catalog;
 use crate::manifest::{MediaPlaylist, PlaylistEntry};
 
@@ -336,9 +336,7 @@ impl Playlists for Playback {
 
     async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
         let listing = self.shared.listing(broadcast)?;
-        let newest = listing.media_sequence.map_or(0, |newest| newest.0);
-        let first = if listing.archive { 0 } else { newest.saturating_sub(KEPT_SEGMENTS - 1) };
-        let segments = self.shared.recording(&listing, MediaSequence(first)..=MediaSequence(u64::MAX)).await?;
+        let segments = self.shared.all_segments(&listing).await?;
         let ended = listing.state == BroadcastState::Ended;
         match (segments.is_empty(), ended) {
             (true, false) => Err(PlaylistError::NotYet(listing.target_duration / 2)),

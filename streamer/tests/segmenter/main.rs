@@ -7,4 +7,5 @@
 mod media;
 mod probe;
 mod properties;
+mod remux;
 mod source;
