@@ -14,7 +14,7 @@ use stream_model::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::fetching::INIT_BYTES;
+use super::fetching::{INIT_BYTES, SEGMENT_BYTES};
 use super::{Playback, SEGMENT_WAIT, Shared, recording};
 use crate::remux::{Planned, RemuxError, Remuxer};
 
@@ -225,24 +225,36 @@ impl Work {
         let Some((segment, coming)) = self.next.take() else { return Ok(false) };
         let came = coming.await.map_err(|_| DownloadError::Failed("the node stops".to_owned()))?;
         self.look_ahead();
-        match came {
-            Ok(()) => {}
+        let opened = match came {
+            Ok(()) => self.open(&segment).await,
+            Err(error) => Err(error.into()),
+        };
+        let (broadcast, number) = (self.listing.id, segment.media_sequence.0);
+        match opened {
+            Ok(()) => Ok(true),
             Err(error) if self.missing == MissingMedia::Skip => {
                 metrics::counter!("meshstream_download_segments_skipped_total").increment(1);
-                tracing::debug!(broadcast = %self.listing.id, media_sequence = segment.media_sequence.0, %error, "left out of a download");
-                return Ok(true);
+                tracing::debug!(%broadcast, media_sequence = number, %error, "left out of a download");
+                Ok(true)
             }
             Err(error) => {
                 metrics::counter!("meshstream_downloads_broken_off_total").increment(1);
-                let number = segment.media_sequence;
-                tracing::debug!(broadcast = %self.listing.id, media_sequence = number.0, %error, "a download broke off");
-                return Err(DownloadError::Failed(format!("segment {number} cannot be had: {error}")));
+                tracing::debug!(%broadcast, media_sequence = number, %error, "a download broke off");
+                Err(DownloadError::Failed(format!("segment {number} cannot be had: {error}")))
             }
         }
+    }
+
+    /// Begins to read a segment, which may turn out to be damaged.
+    async fn open(&mut self, segment: &MediaSegment) -> Result<(), DownloadError> {
+        let mut reading = self.shared.ports.reader.read(&segment.segment, 0..SEGMENT_BYTES).await?;
+        let Some(first) = reading.next().await.transpose()? else {
+            return Err(DownloadError::Unusable("an empty segment".to_owned()));
+        };
         let timeline = segment.discontinuity_sequence;
         self.remuxer.begin_segment(self.timeline.replace(timeline) != Some(timeline));
-        self.reading = Some(self.shared.ports.reader.read(&segment.segment, 0..super::fetching::SEGMENT_BYTES).await?);
-        Ok(true)
+        self.reading = Some(stream::iter([Ok(first)]).chain(reading).boxed());
+        Ok(())
     }
 
     /// Has the segment after this one fetched.

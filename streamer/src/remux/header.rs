@@ -22,24 +22,6 @@ pub(super) struct Header {
     tracks: Vec<(Trak, Trex)>,
 }
 
-/// An entry of the index.
-#[derive(Debug)]
-pub(super) struct Reference(SegmentReference);
-
-impl From<&Planned> for Reference {
-    fn from(planned: &Planned) -> Self {
-        Self(SegmentReference {
-            reference_type: false,
-            // Segments have at most some megabytes, and some seconds.
-            referenced_size: u32::try_from(planned.bytes).unwrap_or(u32::MAX) & 0x7fff_ffff,
-            subsegment_duration: u32::try_from(planned.duration.as_millis()).unwrap_or(u32::MAX),
-            starts_with_sap: planned.independent,
-            sap_type: planned.independent.into(),
-            sap_delta_time: 0,
-        })
-    }
-}
-
 impl Header {
     /// Reads `ftyp` and `moov`.
     pub(super) fn parse(mut init: &[u8]) -> Result<Self, RemuxError> {
@@ -91,28 +73,28 @@ impl Header {
     }
 
     /// `ftyp`, `moov`, and the index where the segments are known.
-    pub(super) fn write(self, duration: Duration, index: Option<Vec<Reference>>) -> Result<Bytes, RemuxError> {
+    pub(super) fn write(self, duration: Duration, plan: Option<&[Planned]>) -> Result<Bytes, RemuxError> {
         let brands: [&[u8; 4]; 4] = [b"iso6", b"mp41", b"mp42", b"dash"];
         let ftyp = Ftyp {
             major_brand: b"iso6".into(),
             minor_version: 0,
             compatible_brands: brands.into_iter().map(FourCC::new).collect(),
         };
-        let leading = self.tracks.first().map_or(0, |(trak, _)| trak.tkhd.track_id);
+        let leading = self.tracks().first().copied();
         let next = self.tracks.iter().map(|(trak, _)| trak.tkhd.track_id).max().unwrap_or(0);
         let (trak, trex) = self.tracks.into_iter().unzip();
+        let duration = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let moov = Moov {
             mvhd: Mvhd {
                 timescale: TIMESCALE,
+                // By the letter that of no fragments. But ffmpeg reads it here, and `mehd` not.
+                duration,
                 rate: 1.into(),
                 volume: 1.into(),
                 next_track_id: next.saturating_add(1),
                 ..Mvhd::default()
             },
-            mvex: Some(Mvex {
-                mehd: Some(Mehd { fragment_duration: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) }),
-                trex,
-            }),
+            mvex: Some(Mvex { mehd: Some(Mehd { fragment_duration: duration }), trex }),
             trak,
             ..Moov::default()
         };
@@ -120,15 +102,8 @@ impl Header {
         let encode = |error: Result<(), mp4_atom::Error>| error.map_err(|_| RemuxError::Init("it cannot be written"));
         encode(ftyp.encode(&mut bytes))?;
         encode(moov.encode(&mut bytes))?;
-        if let Some(index) = index {
-            let sidx = Sidx {
-                reference_id: leading,
-                timescale: TIMESCALE,
-                earliest_presentation_time: 0,
-                first_offset: 0,
-                references: index.into_iter().map(|Reference(reference)| reference).collect(),
-            };
-            encode(sidx.encode(&mut bytes))?;
+        if let (Some(plan), Some(track)) = (plan, leading) {
+            encode(segment_index(track, plan).encode(&mut bytes))?;
         }
         Ok(bytes.freeze())
     }
@@ -148,6 +123,32 @@ fn bare(trak: Trak) -> Trak {
     };
     mdia.mdhd.duration = 0;
     Trak { tkhd: Tkhd { duration: 0, ..trak.tkhd }, mdia, ..Trak::default() }
+}
+
+/// `sidx` of segments, in the timescale of the track: ffmpeg takes the length of the track from it without converting it.
+fn segment_index(track: Track, plan: &[Planned]) -> Sidx {
+    let mut reached = Duration::ZERO;
+    let ticks = |time: Duration| time.as_millis() * u128::from(track.timescale) / 1000;
+    let reference = |planned: &Planned| {
+        let begin = ticks(reached);
+        reached = reached.saturating_add(planned.duration);
+        SegmentReference {
+            reference_type: false,
+            // Segments have at most some megabytes, and some seconds.
+            referenced_size: u32::try_from(planned.bytes).unwrap_or(u32::MAX) & 0x7fff_ffff,
+            subsegment_duration: u32::try_from(ticks(reached) - begin).unwrap_or(u32::MAX),
+            starts_with_sap: planned.independent,
+            sap_type: planned.independent.into(),
+            sap_delta_time: 0,
+        }
+    };
+    Sidx {
+        reference_id: track.id,
+        timescale: track.timescale,
+        earliest_presentation_time: 0,
+        first_offset: 0,
+        references: plan.iter().map(reference).collect(),
+    }
 }
 
 /// `mfra` for a track: decode time and position of each segment.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use self::header::{Header, Reference, random_access};
+use self::header::{Header, random_access};
 use self::moof::Fragment;
 use self::timeline::Timeline;
 
@@ -94,9 +94,8 @@ impl Remuxer {
     /// Where the initialization section is none of H.264 and AAC.
     pub fn new(init: &[u8], duration: Duration, plan: Option<&[Planned]>) -> Result<Self, RemuxError> {
         let header = Header::parse(init)?;
-        let references = plan.map(|plan| plan.iter().map(Reference::from).collect());
         let timeline = Timeline::new(header.tracks());
-        let written = header.write(duration, references)?;
+        let written = header.write(duration, plan)?;
         Ok(Self {
             timeline,
             random_access: plan.is_none().then(Vec::new),

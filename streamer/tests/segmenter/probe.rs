@@ -127,6 +127,14 @@ pub(crate) fn streams(file: &[u8]) -> String {
     ffprobe(&path, &["-show_entries", "stream=codec_name,width,height,sample_rate,channels,profile"])
 }
 
+/// The length that the file claims, in seconds, as ffprobe understands it.
+pub(crate) fn said_duration(file: &[u8]) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("media.mp4");
+    std::fs::write(&path, file).unwrap();
+    ffprobe(&path, &["-show_entries", "format=duration"]).trim().trim_start_matches("duration=").parse().unwrap()
+}
+
 fn ffprobe(path: &Path, arguments: &[&str]) -> String {
     let output = Command::new("ffprobe")
         .args(["-v", "warning", "-of", "compact=p=0"])

@@ -5,7 +5,7 @@ use streamer::media::TrackKind;
 use streamer::remux::{Planned, RemuxError, Remuxer};
 use streamer::segmenter::Segment;
 
-use crate::probe::{Packet, Result, assert_flawless, packets, segment};
+use crate::probe::{Packet, Result, assert_flawless, packets, said_duration, segment};
 use crate::source::{PICTURE, TONE, picture, picture_and_tone, publish, samples, shifted};
 
 /// Whether the lengths of the segments are known before.
@@ -71,6 +71,8 @@ fn a_broadcast_is_one_file_with_all_its_samples() {
     for (index, step) in [(Index::First, 1 << 20), (Index::Last, 1 << 20), (Index::First, 7), (Index::Last, 1000)] {
         let file = remux(&all(&result), index, step);
         assert_flawless(&file);
+        let said = said_duration(&file);
+        assert!((said - 9.0).abs() < 0.1, "it says that it has {said} s");
         for (track, length) in [(TrackKind::Video, 0.041), (TrackKind::Audio, 0.024)] {
             let packets = packets(&file, track);
             let source: Vec<_> = samples(&events, track).iter().map(|sample| sample.data.len()).collect();
