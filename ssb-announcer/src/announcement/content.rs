@@ -121,6 +121,9 @@ pub const END: &str = "meshstream-end";
 /// Type of an announcement of an archive.
 pub const ARCHIVE: &str = "meshstream-archive";
 
+/// All types of announcements.
+pub const KINDS: [&str; 8] = [BROADCAST, CONTINUE, LIVE, END, ARCHIVE, MIRROR, REPUBLISH, WITHDRAW];
+
 impl Announcement {
     /// Reads the content of a message. `kind` is the message's type, `value_json` its whole value. `None` for types
     /// that are none of these.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::content;
-use super::index::{Credited, Index, MAX_ARCHIVES, MAX_BROADCASTS, MAX_MIRRORS, MAX_REPUBLICATIONS, MAX_SEGMENTS};
+use super::index::{Credited, Index, MAX_ARCHIVES, MAX_BROADCASTS, MAX_REPUBLICATIONS_OF_ONE, MAX_SEGMENTS};
 use crate::changes::subscription;
 use crate::feed::{FeedKind, FeedObserver, FeedStore, Message, StoreError};
 
@@ -33,14 +33,18 @@ const REST: Duration = Duration::from_secs(1);
 
 /// Messages read again at the start: for each broadcast remembered its beginning, its end and its archives, and as many
 /// changes of feed as the segments remembered can have.
-const REPLAYED: [(&str, usize); 8] = [
+const REPLAYED: [(&str, usize); 5] = [
     (content::BROADCAST, MAX_BROADCASTS),
     (content::CONTINUE, 10 * MAX_BROADCASTS),
     (content::LIVE, MAX_SEGMENTS),
     (content::END, MAX_BROADCASTS),
     (content::ARCHIVE, MAX_ARCHIVES),
-    (content::MIRROR, MAX_MIRRORS),
-    (content::REPUBLISH, MAX_REPUBLICATIONS),
+];
+
+/// Messages read again after those, of each feed: what it says of broadcasts that are over.
+const REPLAYED_OF_EACH_FEED: [(&str, usize); 3] = [
+    (content::MIRROR, MAX_BROADCASTS),
+    (content::REPUBLISH, MAX_REPUBLICATIONS_OF_ONE),
     (content::WITHDRAW, MAX_BROADCASTS),
 ];
 
@@ -81,6 +85,11 @@ impl BroadcastDirectory {
             // Counted when the message was stored.
             let _ignored = index.handle(&message, now);
         })?;
+        for (kind, newest) in REPLAYED_OF_EACH_FEED {
+            store.replay_of_each_feed(kind, newest, |message| {
+                let _ignored = index.handle(&message, now);
+            })?;
+        }
         store.last_of_dropped(|message| {
             let _ignored = index.handle(&message, now);
         })?;
@@ -261,7 +270,11 @@ impl FeedObserver for BroadcastDirectory {
                 }
             }
         }
-        if changes.iter().any(|change| matches!(change, DirectoryChange::Broadcast(_))) {
+        // Of a broadcast that is not known nothing changes, and its author's feed is wanted all the same.
+        let names_author =
+            |message: &Message| matches!(message.kind.as_deref(), Some(content::MIRROR | content::REPUBLISH));
+        let named = changes.iter().any(|change| matches!(change, DirectoryChange::Broadcast(_)));
+        if named || messages.iter().any(names_author) {
             self.want_feeds(&index, now);
             gauge!("meshstream_broadcasts_known").set(index.count() as f64);
         }

@@ -5,6 +5,7 @@
 //! sequence counts. All of it is bounded, whoever announces how much.
 
 mod archives;
+mod feeds;
 mod said;
 mod standings;
 
@@ -21,9 +22,11 @@ use super::content::{Announcement, ContentError};
 use crate::feed::Message;
 
 use self::archives::Archived;
+use self::feeds::feeds_of;
 use self::standings::Words;
 
 pub use self::archives::{MAX_ARCHIVES, MAX_ARCHIVES_PER_BROADCAST};
+pub use self::feeds::{MAX_WANTED_FEEDS, MAX_WANTED_FEEDS_PER_NODE};
 pub use self::standings::{
     Credited, MAX_CREDITED, MAX_CREDITED_BY_ONE, MAX_MIRRORS, MAX_MIRRORS_PER_BROADCAST, MAX_REPUBLICATIONS,
     MAX_REPUBLICATIONS_OF_ONE, MAX_REPUBLICATIONS_PER_BROADCAST, MAX_VOUCHING_FEEDS, MAX_VOUCHING_FEEDS_PER_NODE,
@@ -37,10 +40,6 @@ pub const MAX_SEGMENTS_PER_BROADCAST: usize = 10_000;
 pub const MAX_SEGMENTS: usize = 60_000;
 /// Broadcast feeds remembered of one broadcast: more than hold [`MAX_SEGMENTS_PER_BROADCAST`] segments.
 pub const MAX_FEEDS_PER_BROADCAST: usize = 64;
-/// Broadcast feeds replicated for one node, newest first: at 500 messages each, more than a day of 15 s segments.
-pub const MAX_WANTED_FEEDS_PER_NODE: usize = 16;
-/// Broadcast feeds replicated in all; the authors take turns. At 360 KB for a full one of our publishers, 370 MB.
-pub const MAX_WANTED_FEEDS: usize = 1_024;
 /// Without a sign of life for this long a broadcast counts as ended, until it is heard again.
 pub const SILENCE: Duration = Duration::from_secs(10 * 60);
 /// How long the feeds of a silent broadcast are still asked for. Whoever publishes names another feed sooner than this,
@@ -98,14 +97,6 @@ struct Span {
     start: MediaSequence,
     /// Number of the naming message in its author's feed: later is newer.
     named_at: FeedSequence,
-}
-
-/// Why a broadcast feed is replicated, the weightiest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
-    Asked,
-    Followed,
-    State,
 }
 
 #[derive(Debug)]
@@ -304,82 +295,6 @@ impl Index {
         changes
     }
 
-    /// The broadcast feeds to replicate, each with the node feed that names it: of every broadcast that is not over the
-    /// one that speaks now, on which its state rests; of those in `followed` the earlier ones too, and whichever are in
-    /// `asked`.
-    pub fn wanted_feeds(
-        &self,
-        now: Instant,
-        followed: &BTreeSet<BroadcastId>,
-        asked: &BTreeSet<FeedId>,
-    ) -> BTreeSet<(FeedId, FeedId)> {
-        let mut named: BTreeMap<FeedId, Vec<(Need, Span)>> = BTreeMap::new();
-        for broadcast in self.broadcasts.values().filter(|broadcast| !broadcast.is_over(now)) {
-            let spans = named.entry(broadcast.author).or_default();
-            let current = broadcast.first_current_span();
-            let all = followed.contains(&broadcast.id) || broadcast.author == self.own;
-            for (position, span) in broadcast.spans.iter().enumerate() {
-                let need = if position >= current {
-                    Need::State
-                } else if all {
-                    Need::Followed
-                } else if asked.contains(&span.feed) {
-                    Need::Asked
-                } else {
-                    continue;
-                };
-                spans.push((need, *span));
-            }
-        }
-        let mut wanted = BTreeSet::new();
-        for spans in named.values_mut() {
-            spans.sort_unstable_by_key(|(need, span)| std::cmp::Reverse((*need, span.named_at)));
-        }
-        for turn in 0..MAX_WANTED_FEEDS_PER_NODE {
-            for (author, spans) in &named {
-                match spans.get(turn) {
-                    Some(_) if wanted.len() >= MAX_WANTED_FEEDS => return wanted,
-                    Some((_, span)) => wanted.insert((span.feed, *author)),
-                    None => false,
-                };
-            }
-        }
-        wanted
-    }
-
-    /// The feeds to drop: of broadcasts that their authors ended an hour ago. Not those that vouch for segments of what is in
-    /// `held`, or that this node or one for whom `stands` holds mirrors or republishes, nor this node's own, nor feeds that
-    /// another broadcast names.
-    pub fn expired_feeds(
-        &self,
-        now: Instant,
-        held: &BTreeSet<BroadcastId>,
-        stands: impl Fn(&FeedId) -> bool,
-    ) -> BTreeSet<FeedId> {
-        let expired = |broadcast: &&Broadcast| broadcast.is_ended_for_long(now) && broadcast.author != self.own;
-        let mut feeds = feeds_of(self.broadcasts.values().filter(expired));
-        let mut kept = feeds_of(self.broadcasts.values().filter(|broadcast| !expired(broadcast)));
-        kept.extend(self.vouching_feeds(held));
-        kept.extend(self.credited(held, stands).feeds.into_iter().map(|(feed, _)| feed));
-        feeds.retain(|feed| !kept.contains(feed));
-        feeds
-    }
-
-    /// The feeds that vouch for segments of what is held here, mirrored or republished by this node, and those of this node's
-    /// own broadcasts.
-    pub fn vouching_feeds(&self, held: &BTreeSet<BroadcastId>) -> BTreeSet<FeedId> {
-        let kept = self.kept(held);
-        let of_kept = self.broadcasts.values().filter(|broadcast| kept.contains_key(&broadcast.id));
-        let mut feeds = feeds_of(self.broadcasts.values().filter(|broadcast| broadcast.author == self.own));
-        feeds.extend(of_kept.flat_map(Broadcast::vouching).map(|(span, _)| span.feed));
-        feeds
-    }
-
-    /// The feeds that broadcasts name which are not over.
-    pub fn named_feeds(&self, now: Instant) -> BTreeSet<FeedId> {
-        feeds_of(self.broadcasts.values().filter(|broadcast| !broadcast.is_over(now)))
-    }
-
     /// Forgets the broadcasts of authors who are not to be shown, and what they say of those of others. Returns the feeds of
     /// their broadcasts, and what changed.
     pub fn forget_authors(&mut self, authors: &BTreeSet<FeedId>) -> (BTreeSet<FeedId>, Vec<DirectoryChange>) {
@@ -472,10 +387,6 @@ impl Index {
             }
         }
     }
-}
-
-fn feeds_of<'a>(broadcasts: impl Iterator<Item = &'a Broadcast>) -> BTreeSet<FeedId> {
-    broadcasts.flat_map(|broadcast| broadcast.spans.iter().map(|span| span.feed)).collect()
 }
 
 impl Broadcast {

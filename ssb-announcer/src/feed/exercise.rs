@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::store::FeedStore;
 use super::{MAX_RAW_BYTES, Rejected, message, remote};
 use crate::announcement::Announcement;
-use crate::announcement::content::{BROADCAST, CONTINUE, END, LIVE};
+use crate::announcement::content::KINDS;
 use crate::identity::Identity;
 use crate::social::SocialIndex;
 use crate::social::content::{ABOUT, POST, Social, VOTE};
@@ -25,7 +25,7 @@ pub fn exercise(input: &[u8]) {
         let again = message::parse(parsed.value_json.as_bytes());
         assert_eq!(again.as_ref(), Ok(&parsed), "what is stored reads back as the same message");
         store.want_peer(parsed.author);
-        for kind in [BROADCAST, CONTINUE, LIVE, END] {
+        for kind in KINDS {
             let _any_answer_will_do = Announcement::parse(kind, &parsed.value_json);
         }
         for kind in [POST, ABOUT, VOTE] {

@@ -203,7 +203,8 @@ pub(super) fn insert_own_feed(transaction: &Transaction<'_>, feed: &FeedId) -> R
     Ok(())
 }
 
-/// Notes that a feed is dropped, with its last message where there is one.
+/// Notes that a feed is dropped, with its last message where there is one. One that came again and is dropped again may have
+/// become longer.
 pub(super) fn insert_tombstone(transaction: &Transaction<'_>, feed: &FeedId, now: WallTime) -> Result<(), StoreError> {
     transaction.execute(
         "INSERT INTO tombstones (feed, sequence, key, kind, value, dropped_at)
@@ -211,7 +212,9 @@ pub(super) fn insert_tombstone(transaction: &Transaction<'_>, feed: &FeedId, now
          FROM (SELECT :feed AS feed) AS dropped
          LEFT JOIN feeds ON feeds.feed = dropped.feed
          LEFT JOIN messages ON messages.feed = feeds.id AND messages.sequence = feeds.sequence
-         WHERE true ON CONFLICT (feed) DO NOTHING",
+         WHERE true ON CONFLICT (feed) DO UPDATE SET
+             sequence = excluded.sequence, key = excluded.key, kind = excluded.kind, value = excluded.value
+         WHERE excluded.sequence > tombstones.sequence",
         named_params! { ":feed": feed.0, ":now": i64::try_from(now.0).unwrap_or(i64::MAX) },
     )?;
     Ok(())
@@ -419,6 +422,30 @@ pub(super) fn replay(
          WHERE messages.arrival IN ({chosen}) ORDER BY messages.arrival"
     ))?;
     let rows = statement.query_map(rusqlite::params_from_iter(parameters), message)?;
+    for row in rows {
+        visit(row?);
+    }
+    Ok(())
+}
+
+/// Hands over, in the order of arrival, the newest messages of a kind: of each feed as many as asked for, so that one that says
+/// much takes the place of no other.
+pub(super) fn replay_of_each_feed(
+    connection: &Connection,
+    kind: &str,
+    newest: usize,
+    mut visit: impl FnMut(Message),
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM messages JOIN feeds ON messages.feed = feeds.id
+         WHERE messages.arrival IN (
+             SELECT arrival FROM (
+                 SELECT arrival, row_number() OVER (PARTITION BY feed ORDER BY arrival DESC) AS position
+                 FROM messages WHERE kind = ?1
+             ) WHERE position <= ?2
+         ) ORDER BY messages.arrival"
+    ))?;
+    let rows = statement.query_map(rusqlite::params![kind, i64::try_from(newest).unwrap_or(i64::MAX)], message)?;
     for row in rows {
         visit(row?);
     }

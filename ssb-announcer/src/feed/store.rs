@@ -244,6 +244,15 @@ impl FeedStore {
     pub fn replay(&self, kinds: &[(&str, usize)], visit: impl FnMut(Message)) -> Result<(), StoreError> {
         schema::replay(&self.inner.reader(), kinds, visit)
     }
+
+    /// Hands over stored messages of one kind in the order of their arrival: of each feed the newest, as many as asked for.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the disk fails.
+    pub fn replay_of_each_feed(&self, kind: &str, newest: usize, visit: impl FnMut(Message)) -> Result<(), StoreError> {
+        schema::replay_of_each_feed(&self.inner.reader(), kind, newest, visit)
+    }
 }
 
 impl Inner {

@@ -64,8 +64,16 @@ fn all() -> Vec<(&'static str, Announcement)> {
             },
         ),
         (ARCHIVE, Announcement::Archive(archive())),
+        (MIRROR, Announcement::Mirror(mirror())),
+        (MIRROR, Announcement::Mirror(Mirror { manifest: None, ..mirror() })),
+        (REPUBLISH, Announcement::Republish(republish())),
+        (WITHDRAW, Announcement::Withdraw { broadcast: broadcast_id(), reason: "of two\nlines".into() }),
     ]
 }
+
+mod standing;
+
+use self::standing::{mirror, republish};
 
 fn archive() -> ArchiveManifest {
     ArchiveManifest {
@@ -229,7 +237,7 @@ fn an_announcement_that_nobody_would_accept_is_not_written() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_without_panic(kind in prop::sample::select(vec![BROADCAST, CONTINUE, LIVE, END]), text: String) {
+    fn any_text_is_read_without_panic(kind in prop::sample::select(KINDS.to_vec()), text: String) {
         let _ = Announcement::parse(kind, &text);
     }
 

@@ -52,8 +52,8 @@ pub struct Credited {
 /// The words of nodes on others' broadcasts.
 #[derive(Debug)]
 pub(super) struct Words {
-    mirrors: Said<Mirror>,
-    republications: Said<Republish>,
+    pub(super) mirrors: Said<Mirror>,
+    pub(super) republications: Said<Republish>,
 }
 
 impl Words {

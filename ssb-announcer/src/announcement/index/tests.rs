@@ -7,6 +7,7 @@ use stream_model::{ArchiveManifest, DiscontinuitySequence, MessageKey, Tracks, W
 use super::*;
 
 mod archives;
+mod standings;
 
 const OWN: FeedId = FeedId([0; 32]);
 const AUTHOR: FeedId = FeedId([1; 32]);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn archive(broadcast: BroadcastId, kind: ArchiveKind, first: u64, last: u64) -> ArchiveManifest {
+pub(super) fn archive(broadcast: BroadcastId, kind: ArchiveKind, first: u64, last: u64) -> ArchiveManifest {
     ArchiveManifest {
         broadcast,
         kind,
