@@ -6,3 +6,5 @@ mod carrying;
 mod network;
 mod node;
 mod saying;
+#[path = "../ssb_validate/mod.rs"]
+mod ssb_validate;

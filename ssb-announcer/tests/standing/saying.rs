@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use stream_model::{
-    AnnounceError, Directory as _, FeedSequence, Interest, MediaSequence, Mirroring, StandingLog as _, Standings as _,
+    AnnounceError, AnnouncementLog as _, Directory as _, FeedSequence, Interest, MediaSequence, Mirroring,
+    Republication, StandingLog as _, Standings as _,
 };
 
 use crate::node::{HOUR, Node, cid, peer};
+use crate::ssb_validate::judged_by_javascript;
 
 #[tokio::test]
 async fn what_a_node_says_is_appended_once_and_seen_by_others() {
@@ -59,9 +61,8 @@ async fn nobody_mirrors_its_own_nor_withdraws_anothers_nor_speaks_of_what_it_doe
     assert!(matches!(made_up, Err(AnnounceError::NotAnnounced(_))));
     let long = author.announcer.withdraw(id, "x".repeat(501)).await;
     assert!(matches!(long, Err(AnnounceError::TooLong("reason"))));
-    let long = other
-        .announcer
-        .republish(id, stream_model::Republication { credit: "x".repeat(501), ..other.republication(manifest) });
+    let long =
+        other.announcer.republish(id, Republication { credit: "x".repeat(501), ..other.republication(manifest) });
     assert!(matches!(long.await, Err(AnnounceError::TooLong("credit"))));
     assert_eq!(author.store.clock(&author.id()), before);
     assert_eq!(other.store.clock(&other.id()), FeedSequence(0));
@@ -149,4 +150,34 @@ async fn feeds_that_an_archive_replaces_are_dropped_and_those_that_vouch_alone_s
     viewer.replicate_from(&holder).await;
     assert_eq!(viewer.clocks(&feeds), [0, 3], "though it was dropped");
     assert_eq!(viewer.broadcast_feeds(), [feeds[1]]);
+}
+
+#[tokio::test]
+async fn the_longest_that_is_said_fits_a_message_that_javascript_accepts() {
+    let [author, holder] = [1, 2].map(Node::in_memory);
+    let (id, _) = author.broadcast().await;
+    for sequence in 6..70 {
+        author.announcer.resume(id, MediaSequence(sequence)).await.unwrap();
+        author.live(id, sequence..sequence + 1).await;
+    }
+    let manifest = author.archive(id, 69, 69).await;
+    author.announcer.withdraw(id, "\u{1}".repeat(500)).await.unwrap();
+    holder.store.want_peer(author.id());
+    holder.replicate_from(&author).await;
+    for credit in ["\"", "🎥"] {
+        let long = Republication {
+            credit: credit.repeat(500),
+            last_media_sequence: MediaSequence(69),
+            ..holder.republication(manifest)
+        };
+        holder.announcer.republish(id, long.clone()).await.unwrap();
+        assert_eq!(holder.directory.standing(&id).republications, [long]);
+    }
+    holder.announcer.mirror(id, peer(), Some(manifest)).await.unwrap();
+    let mut messages = holder.store.get(holder.id(), FeedSequence(1), 9).await.unwrap();
+    assert_eq!((messages.len(), messages[0].value_json.matches(".ed25519\"").count()), (3, 2 + 64 + 1));
+    messages.extend(author.store.get(author.id(), FeedSequence(1), 99).await.unwrap());
+    for (message, error) in messages.iter().zip(judged_by_javascript(&messages)) {
+        assert_eq!(error, None, "{}", message.value_json);
+    }
 }

@@ -272,28 +272,35 @@ impl Index {
 }
 
 impl Broadcast {
-    /// The spans whose segments the archives of the author do not all cover, each with the number before which it ends where
-    /// that is known.
+    /// The spans of which no archive says the same, each with the number before which it ends where that is known. A number that
+    /// no archive includes may be that of a segment which is not known here.
     pub(super) fn vouching(&self) -> impl Iterator<Item = (Span, Option<MediaSequence>)> {
-        let archived: Option<MediaSequence> =
-            self.archives.values().map(|known| known.archive.last_media_sequence.next()).max();
+        let archived = self.archived();
         self.spans.iter().enumerate().filter_map(move |(position, span)| {
             let next = self.spans.get(position + 1).map(|next| next.start);
             let until = next.or(self.end.map(|end| end.media_sequence));
-            let passed = until.zip(archived).is_some_and(|(until, archived)| until <= archived);
-            let covered = passed && until.is_some_and(|until| self.is_archived(span.start, until));
+            let covered = until.is_some_and(|until| {
+                let is_covered = |(first, after): &(_, _)| *first <= span.start && until <= *after;
+                until <= span.start || archived.iter().any(is_covered)
+            });
             (!covered).then_some((*span, until))
         })
     }
 
-    /// Whether each segment known from `start` to before `until` is in an archive. Numbers that no segment uses need none.
-    fn is_archived(&self, start: MediaSequence, until: MediaSequence) -> bool {
-        start >= until
-            || self.segments.range(start..until).all(|(sequence, _)| {
-                self.archives.values().any(|known| {
-                    (known.archive.first_media_sequence..=known.archive.last_media_sequence).contains(sequence)
-                })
-            })
+    /// The stretches of numbers that archives include, each from its first to before its second number.
+    fn archived(&self) -> Vec<(MediaSequence, MediaSequence)> {
+        let archives = self.archives.values().map(|known| &known.archive);
+        let mut all: Vec<_> =
+            archives.map(|archive| (archive.first_media_sequence, archive.last_media_sequence.next())).collect();
+        all.sort_unstable();
+        let mut stretches: Vec<(MediaSequence, MediaSequence)> = Vec::new();
+        for (first, after) in all {
+            match stretches.last_mut() {
+                Some((_, last)) if first <= *last => *last = after.max(*last),
+                _ => stretches.push((first, after)),
+            }
+        }
+        stretches
     }
 }
 

@@ -288,6 +288,17 @@ fn a_feed_vouches_until_archives_cover_all_that_it_said() {
 }
 
 #[test]
+fn an_archive_far_ahead_covers_nothing_of_what_is_not_known_yet() {
+    let mut it = Fixture::new();
+    let id = it.announce(AUTHOR, FEED);
+    it.go_on(id, AUTHOR, SECOND_FEED, 6).unwrap();
+    it.say(AUTHOR, &Announcement::Archive(archive(id, ArchiveKind::Hour, 6, 9))).unwrap();
+    assert_eq!(it.index.author_and_vouching(&id).unwrap().1, [FEED, SECOND_FEED]);
+    it.say(AUTHOR, &Announcement::Archive(archive(id, ArchiveKind::Broadcast, 0, 9))).unwrap();
+    assert_eq!(it.index.author_and_vouching(&id).unwrap().1, [SECOND_FEED]);
+}
+
+#[test]
 fn what_a_known_node_republished_does_not_expire() {
     let mut it = Fixture::new();
     let id = it.announce(AUTHOR, FEED);
