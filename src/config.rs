@@ -94,6 +94,7 @@ pub(crate) struct Archive {
 pub(crate) struct Storage {
     #[serde(deserialize_with = "byte_size")]
     pub(crate) quota: ByteSize,
+    pub(crate) max_files: u64,
     #[serde(deserialize_with = "byte_size")]
     pub(crate) reserve: ByteSize,
 }
@@ -180,9 +181,13 @@ impl Default for Archive {
     }
 }
 
+/// Half of the inodes of a card of 16 GB as ext4 makes them, and twenty times what the default quota takes with segments of
+/// 3 Mbit/s.
+const MAX_FILES: u64 = 500_000;
+
 impl Default for Storage {
     fn default() -> Self {
-        Self { quota: ByteSize::gib(10), reserve: ByteSize::gib(1) }
+        Self { quota: ByteSize::gib(10), max_files: MAX_FILES, reserve: ByteSize::gib(1) }
     }
 }
 

@@ -249,9 +249,11 @@ impl Node {
             router: router.clone(),
             records: OwnRecords::new(ssb.signer(), config.web.listen.ip(), &record_sequence_file(&path)),
             ssb: ssb.clone(),
+            directory: ssb.directory(),
             publishing: streamer.reporter(),
             stopping: stop_streamer.clone(),
         })?);
+        let policies = streamer.keep_policies();
         let streamer = tokio::spawn(streamer.join());
 
         let ports = player_web::Ports {
@@ -279,7 +281,8 @@ impl Node {
         };
         let app = player_web::app(ports.clone(), &web_config);
         let control_app = player_web::control_app(ports, keys.clone(), &web_config)
-            .merge(player_web::content_app(router.carrier(), router.checker()));
+            .merge(player_web::content_app(router.carrier(), router.checker()))
+            .merge(player_web::policies_app(policies));
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 
@@ -369,6 +372,7 @@ fn router_config(config: &Config, community: &Community, path: &Path) -> node_ro
         ipfs_listen: config.ipfs.listen.clone(),
         ipfs_devices: config.ipfs.devices.iter().map(ToString::to_string).collect(),
         quota: config.storage.quota.as_u64(),
+        max_files: config.storage.max_files,
         reserve: config.storage.reserve.as_u64(),
         upload: UploadLimits {
             total: config.mesh.max_upload.map(Rate::bytes_per_second),

@@ -9,8 +9,8 @@ use node_router::{NodeRouter, OwnRecords, overlay_of};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
-    IpfsInfo, LinkReport, Listen, Location, NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState,
-    SsbInfo, WebInfo,
+    Directory, IpfsInfo, LeavingBroadcast, LinkReport, Listen, Location, NodeIdentity, NodeInfo, NodeReport,
+    NodeStatus, PeerReport, PeerState, SsbInfo, StorageFull, StorageOutlook, StorageReport, StoredBroadcast, WebInfo,
 };
 use streamer::PublishingReporter;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ pub(crate) struct Parts {
     pub(crate) router: Arc<NodeRouter>,
     pub(crate) records: OwnRecords,
     pub(crate) ssb: Arc<SsbAnnouncer>,
+    pub(crate) directory: Arc<dyn Directory>,
     pub(crate) publishing: PublishingReporter,
     pub(crate) stopping: CancellationToken,
 }
@@ -60,15 +61,41 @@ impl Status {
     /// What keeps the node from its work, and what to do.
     fn problems(&self) -> Vec<String> {
         let own_feed = self.parts.ssb.own_feed().error.map(|error| error.to_string());
-        let storage = self.parts.router.storage_report();
-        let disk_full = storage.disk_full.then(|| DISK_FULL.to_owned());
-        disk_full.into_iter().chain(own_feed).collect()
+        let storage = storage_problems(self.parts.router.storage_report());
+        storage.map(str::to_owned).chain(own_feed).collect()
+    }
+
+    fn leaving(&self, stored: StoredBroadcast) -> LeavingBroadcast {
+        let StoredBroadcast { broadcast, retention, bytes } = stored;
+        let listing = self.parts.directory.listing(&broadcast);
+        let title = listing.map(|listing| listing.title).unwrap_or_default();
+        LeavingBroadcast { id: broadcast, slug: broadcast.slug(), title, bytes, retention }
     }
 }
 
-/// So little of the disk is free that nothing more is added.
-const DISK_FULL: &str =
-    "the disk is full: segments are neither published nor fetched; free some space on it, or lower storage.reserve";
+/// Broadcasts told of that make room next.
+const NEXT_TO_GO: usize = 8;
+
+/// What is wrong with the store, and what to do.
+fn storage_problems(storage: StorageReport) -> impl Iterator<Item = &'static str> {
+    const DISK_FULL: &str =
+        "the disk is full: segments are neither published nor fetched; free some space on it, or lower storage.reserve";
+    const FAILING: &str = "the store cannot be written: segments are neither published nor fetched until it can; the log says \
+         what the disk says; see whether it is mounted read-only or worn out";
+    let full = match storage.full {
+        Some(StorageFull::Disk) => Some(DISK_FULL),
+        Some(StorageFull::Quota) => Some(
+            "the store is full: nothing may go for what comes; raise storage.quota, or let go of archives with \
+             'meshstream archive drop'",
+        ),
+        Some(StorageFull::Files) => Some(
+            "the store has as many files as it may: nothing may go for what comes; raise storage.max_files, or let go of \
+             archives with 'meshstream archive drop'",
+        ),
+        None => storage.disk_full.then_some(DISK_FULL),
+    };
+    full.into_iter().chain(storage.failing.then_some(FAILING))
+}
 
 #[async_trait]
 impl NodeStatus for Status {
@@ -98,6 +125,15 @@ impl NodeStatus for Status {
             problems: self.problems(),
             overlays: self.parts.router.overlays(),
         }
+    }
+
+    async fn storage(&self) -> StorageOutlook {
+        let next = self.parts.router.next_to_go(NEXT_TO_GO).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell what makes room next");
+            Vec::new()
+        });
+        let next = next.into_iter().map(|stored| self.leaving(stored)).collect();
+        StorageOutlook { report: self.parts.router.storage_report(), next }
     }
 
     async fn peers(&self) -> Vec<PeerReport> {

@@ -21,6 +21,7 @@ fn start(runtime: &Runtime, folder: &std::path::Path) -> NodeRouter {
         ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
         ipfs_devices: Vec::new(),
         quota: 10 << 30,
+        max_files: 1 << 20,
         reserve: 0,
         upload: UploadLimits::default(),
         swarm_key: None,

@@ -27,6 +27,7 @@ fn add_segment(criterion: &mut Criterion) {
         ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
         ipfs_devices: Vec::new(),
         quota: 10 << 30,
+        max_files: 1 << 20,
         reserve: 0,
         upload: UploadLimits::default(),
         swarm_key: None,

@@ -90,6 +90,10 @@ impl Blocks for Embedded {
         join_all(puts).await.into_iter().collect::<Result<(), _>>().map_err(failed)
     }
 
+    async fn sync(&self) -> Result<(), BlockError> {
+        self.node.sync().await.map_err(failed)
+    }
+
     async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, BlockError> {
         self.node.get(cid).await.map_err(failed)
     }
@@ -98,8 +102,8 @@ impl Blocks for Embedded {
         self.node.remove(cid).await.map(|_| ()).map_err(failed)
     }
 
-    async fn list(&self) -> Result<Vec<Cid>, BlockError> {
-        Ok(self.node.blocks())
+    fn list(&self) -> BoxStream<'static, Result<Vec<Cid>, BlockError>> {
+        self.node.blocks().map(|page| page.map_err(failed)).boxed()
     }
 }
 

@@ -25,6 +25,7 @@ use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
     ContentCarrier, ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, KnownNode, Meetings,
     NeighbourWants, Neighbours, OverlayReport, PeerBook, PeerId, PeerReport, StorageChecker, StorageReport, StoreError,
+    StoredBroadcast,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +41,7 @@ use embedded::Embedded;
 use fetch::Fetcher;
 use links::Sockets;
 use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Sources, Table};
-use storage::{Checker, Limits, Storage};
+use storage::{Checker, Limits, Storage, Totals};
 
 /// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
 const SILENT: Duration = Duration::from_secs(600);
@@ -54,8 +55,10 @@ pub struct Config {
     pub ipfs_listen: Vec<String>,
     /// Names of the network devices on whose addresses alone to listen; without any, of all.
     pub ipfs_devices: Vec<String>,
-    /// Bytes of blocks, beyond which nothing of others is fetched.
+    /// Bytes of blocks, beyond which nothing is added.
     pub quota: u64,
+    /// Number of blocks, each a file, beyond which nothing is added.
+    pub max_files: u64,
     /// Bytes of free disk space, below which nothing is added.
     pub reserve: u64,
     /// What peers get at most.
@@ -71,6 +74,7 @@ impl std::fmt::Debug for Config {
             .field("ipfs_listen", &self.ipfs_listen)
             .field("ipfs_devices", &self.ipfs_devices)
             .field("quota", &self.quota)
+            .field("max_files", &self.max_files)
             .field("reserve", &self.reserve)
             .field("upload", &self.upload)
             .field("private", &self.swarm_key.is_some())
@@ -160,7 +164,8 @@ impl NodeRouter {
         let node = EmbeddedNode::start(ipfs).await?;
         let (table, tasks, cancel) = (Arc::<Table>::default(), TaskTracker::new(), CancellationToken::new());
         let embedded = Embedded::new(node.clone(), table.clone(), tasks.clone());
-        let limits = Limits { quota: config.quota, reserve: config.reserve, silent: SILENT };
+        let quota = Totals { bytes: config.quota, blocks: config.max_files };
+        let limits = Limits { quota, reserve: config.reserve, silent: SILENT };
         let free_space = move || {
             let disk = rustix::fs::statvfs(&repo)?;
             Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -298,6 +303,14 @@ impl NodeRouter {
     /// What the store holds.
     pub fn storage_report(&self) -> StorageReport {
         self.storage.report()
+    }
+
+    /// The broadcasts whose fetched content makes room next, the first of them first, at most `limit`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn next_to_go(&self, limit: usize) -> Result<Vec<StoredBroadcast>, StoreError> {
+        self.storage.next_to_go(limit).await
     }
 
     /// Configured peers and those that connected to us. The state is that of IPFS: whoever knows whether SSB is

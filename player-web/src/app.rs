@@ -10,13 +10,13 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
-    BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, Downloads, FollowGraph, NodeStatus, Playlists,
-    StorageChecker, StreamKeys, Timeline,
+    BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, Downloads, FollowGraph, KeepPolicies,
+    NodeStatus, Playlists, StorageChecker, StreamKeys, Timeline,
 };
 
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
-use crate::routes::{api, blobs, carry, control, control_feeds, download, gateway, hls, node, pages, timeline};
+use crate::routes::{api, blobs, carry, control, control_feeds, download, gateway, hls, keep, node, pages, timeline};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
@@ -81,6 +81,11 @@ pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> 
 /// [`control_app`].
 pub fn content_app(carrier: Arc<dyn ContentCarrier>, checker: Arc<dyn StorageChecker>) -> Router {
     carry::routes(carrier, checker).layer(middleware::from_fn(count))
+}
+
+/// How long broadcasts stay, for the owner's programs. To be merged with [`control_app`].
+pub fn policies_app(policies: Arc<dyn KeepPolicies>) -> Router {
+    keep::routes(policies).layer(middleware::from_fn(count))
 }
 
 fn routes() -> Router<AppState> {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use stream_model::{ArchiveKind, MediaSequence};
 
 use super::Output;
+use super::keep::{self, Policy};
 use super::show::{print_json, printable};
 use crate::config::Config;
 use crate::control::Client;
@@ -20,11 +21,31 @@ use crate::output::print;
 pub(crate) enum Command {
     /// List the archives that are known here, of this node's broadcasts and of others'
     List(Output),
+    /// Keep what is stored of a broadcast: it never makes room for others
+    Keep(Broadcast),
+    /// Let go of what is stored of a broadcast, at once or some time after its end
+    Drop {
+        #[command(flatten)]
+        broadcast: Broadcast,
+        /// How long after its end, such as 30d; counted while the node runs
+        #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration, default_value = "0s")]
+        after: Duration,
+    },
+    /// Take back 'keep' and 'drop': own broadcasts stay, others make room
+    Default(Broadcast),
+}
+
+/// Which broadcast.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Broadcast {
+    /// Its id or slug, or as much of the beginning as no other has: 'meshstream streams' lists them
+    #[arg(value_name = "ID")]
+    id: String,
 }
 
 /// The part of `/api/v1/broadcasts/{id}` that is shown.
 #[derive(Debug, Deserialize)]
-struct Broadcast {
+struct Archived {
     slug: String,
     title: String,
     state: String,
@@ -47,6 +68,11 @@ struct Archive {
 pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     match command {
         Command::List(output) => list(config, output).await,
+        Command::Keep(Broadcast { id }) => keep::set(config, &id, Policy::Keep).await,
+        Command::Drop { broadcast, after } => {
+            keep::set(config, &broadcast.id, Policy::Drop { after_s: after.as_secs() }).await
+        }
+        Command::Default(Broadcast { id }) => keep::set(config, &id, Policy::Default).await,
     }
 }
 
@@ -64,12 +90,17 @@ async fn list(config: &Config, output: Output) -> anyhow::Result<()> {
     if output.json {
         return print_json(&archived);
     }
-    let archived: Vec<Broadcast> =
+    let archived: Vec<Archived> =
         serde_json::from_value(archived.into()).context("the node's answer is not understood")?;
-    print(|out| write_archives(out, &archived))
+    let mut policies = Vec::new();
+    keep::write_all(&client, &mut policies).await?;
+    print(|out| {
+        write_archives(out, &archived)?;
+        out.write_all(&policies)
+    })
 }
 
-fn write_archives(out: &mut dyn Write, broadcasts: &[Broadcast]) -> io::Result<()> {
+fn write_archives(out: &mut dyn Write, broadcasts: &[Archived]) -> io::Result<()> {
     if broadcasts.is_empty() {
         return writeln!(
             out,
@@ -105,7 +136,7 @@ fn write_archives(out: &mut dyn Write, broadcasts: &[Broadcast]) -> io::Result<(
 mod tests {
     use super::*;
 
-    fn shown(broadcasts: &[Broadcast]) -> String {
+    fn shown(broadcasts: &[Archived]) -> String {
         let mut out = Vec::new();
         write_archives(&mut out, broadcasts).unwrap();
         String::from_utf8(out).unwrap()
@@ -122,7 +153,7 @@ mod tests {
             duration_ms: 3_600_000,
             bytes: 1 << 30,
         };
-        let broadcast = Broadcast {
+        let broadcast = Archived {
             slug: "BwcH".to_owned(),
             title: "Town\u{1b}[2J hall".to_owned(),
             state: "ended".to_owned(),

@@ -5,6 +5,7 @@ mod community;
 mod content;
 mod feed;
 mod firewall;
+mod keep;
 mod key;
 mod post;
 mod show;

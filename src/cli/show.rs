@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::Context as _;
 use bytesize::ByteSize;
 use serde::Deserialize;
-use stream_model::{MediaSequence, NodeReport, PeerReport, PeerState, WallTime};
+use stream_model::{MediaSequence, NodeReport, PeerReport, PeerState, Retention, StorageOutlook, WallTime};
 
 use super::Output;
 use crate::config::Config;
@@ -31,7 +31,8 @@ pub(crate) async fn status(config: &Config, output: Output) -> anyhow::Result<()
     }
     let report: NodeReport = client.get("/api/v1/node").await?;
     let peers: Vec<PeerReport> = client.get("/api/v1/peers").await?;
-    print(|out| write_status(out, &report, &peers))
+    let storage: StorageOutlook = client.get("/api/v1/storage").await?;
+    print(|out| write_status(out, &report, &storage, &peers))
 }
 
 pub(crate) async fn streams(config: &Config, output: Output) -> anyhow::Result<()> {
@@ -44,7 +45,12 @@ pub(crate) async fn streams(config: &Config, output: Output) -> anyhow::Result<(
     print(|out| write_streams(out, &broadcasts))
 }
 
-fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) -> io::Result<()> {
+fn write_status(
+    out: &mut dyn Write,
+    report: &NodeReport,
+    storage: &StorageOutlook,
+    peers: &[PeerReport],
+) -> io::Result<()> {
     writeln!(out, "{}, meshstream {}", printable(&report.node.name), report.node.version)?;
     writeln!(out, "  member    of {}", output::community(&report.community))?;
     writeln!(out, "  feed      {}", report.node.feed)?;
@@ -61,14 +67,7 @@ fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) 
         let address = overlay.address.map(|address| format!("{address}, ")).unwrap_or_default();
         writeln!(out, "  {:<9} {address}{} neighbours", printable(&overlay.name), overlay.neighbours)?;
     }
-    let storage = &report.storage;
-    writeln!(
-        out,
-        "  storage   {} of {} in {} files",
-        ByteSize::b(storage.used_bytes),
-        ByteSize::b(storage.quota_bytes),
-        storage.files
-    )?;
+    write_storage(out, storage)?;
     for problem in &report.problems {
         writeln!(out, "PROBLEM: {problem}")?;
     }
@@ -86,6 +85,30 @@ fn write_status(out: &mut dyn Write, report: &NodeReport, peers: &[PeerReport]) 
     }
     for peer in peers {
         write_peer(out, peer)?;
+    }
+    Ok(())
+}
+
+fn write_storage(out: &mut dyn Write, storage: &StorageOutlook) -> io::Result<()> {
+    let report = &storage.report;
+    writeln!(
+        out,
+        "  storage   {} of {} in {} of {} files; of the disk {} are free, {} are left so",
+        ByteSize::b(report.used_bytes),
+        ByteSize::b(report.quota_bytes),
+        report.files,
+        report.max_files,
+        ByteSize::b(report.free_bytes),
+        ByteSize::b(report.reserve_bytes),
+    )?;
+    for (number, next) in storage.next.iter().enumerate() {
+        let what = if number == 0 { "goes next" } else { "" };
+        let why = match next.retention {
+            Retention::Passing => "watched or asked for once",
+            Retention::Mirrored => "mirrored",
+            Retention::Kept => "kept",
+        };
+        writeln!(out, "  {what:<9} {} of {} ({why})", ByteSize::b(next.bytes), printable(&next.title))?;
     }
     Ok(())
 }

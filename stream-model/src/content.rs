@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::stream::BoxStream;
 
-use crate::{ArchiveKind, BroadcastId, MediaSequence, PeerId};
+use crate::{ArchiveKind, BroadcastId, MediaSequence, PeerId, Retention};
 
 /// Why a file or a directory is kept. Content stays as long as at least one claim on it stays; claiming twice is
 /// the same as claiming once, so a restart may repeat it.
@@ -118,8 +118,16 @@ pub trait ContentStore: Send + Sync {
     /// Drops a claim; content without any claim left is removed. Dropping a claim that is not there is harmless.
     async fn release(&self, claim: Claim) -> Result<(), StoreError>;
 
-    /// Drops all claims that belong to a broadcast.
+    /// Drops all claims that belong to a broadcast. In several steps: after a failure some are left, and it is to be
+    /// repeated.
     async fn release_broadcast(&self, broadcast: BroadcastId) -> Result<(), StoreError>;
+
+    /// How readily what is fetched of a broadcast makes room, from now on and after restarts. What is published here never
+    /// does.
+    async fn retain(&self, broadcast: BroadcastId, retention: Retention) -> Result<(), StoreError>;
+
+    /// The same as the owner decides it, which outweighs what [`retain`](Self::retain) says; `None` takes that back.
+    async fn overrule(&self, broadcast: BroadcastId, retention: Option<Retention>) -> Result<(), StoreError>;
 
     /// Whether the whole of the content is held here.
     async fn holds(&self, root: &Cid) -> bool;

@@ -42,11 +42,11 @@ pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence
 pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};
 pub use report::{
-    IpfsInfo, KnownNode, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity, NodeInfo,
-    NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState, Publishing,
-    SsbInfo, SsbPeer, StorageReport, WebInfo,
+    IpfsInfo, KnownNode, LeavingBroadcast, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity,
+    NodeInfo, NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState,
+    Publishing, SsbInfo, SsbPeer, StorageFull, StorageOutlook, StorageReport, StoredBroadcast, WebInfo,
 };
-pub use retention::{KeepPolicy, Retention};
+pub use retention::{KeepPolicies, KeepPolicy, KeepPolicyError, KeptBroadcast, Retention};
 pub use standing::{
     CarriedMessages, CarriedMessagesError, MessageCarrier, Mirroring, Republication, Standing, StandingLog, Standings,
 };

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{BroadcastId, FeedId, Location, PeerId, StreamName};
+use crate::{BroadcastId, FeedId, Location, PeerId, Retention, StreamName};
 
 /// `/nodeinfo.json`: how to reach this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,9 +175,84 @@ pub struct StorageReport {
     pub quota_bytes: u64,
     /// Number of blocks, each a file.
     pub files: u64,
+    /// Number of blocks allowed.
+    #[serde(default)]
+    pub max_files: u64,
+    /// Bytes of the disk that are free.
+    #[serde(default)]
+    pub free_bytes: u64,
+    /// Bytes of the disk that are left free.
+    #[serde(default)]
+    pub reserve_bytes: u64,
     /// Whether so little of the disk is free that nothing more is added.
     #[serde(default)]
     pub disk_full: bool,
+    /// What there was none of when something was refused, until something is taken again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<StorageFull>,
+    /// Whether the last write failed.
+    #[serde(default)]
+    pub failing: bool,
+}
+
+/// Why nothing more is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StorageFull {
+    /// The disk has no more than the reserve left.
+    Disk,
+    /// The bytes allowed are used up.
+    Quota,
+    /// The files allowed are used up.
+    Files,
+}
+
+impl StorageFull {
+    /// As it is serialized.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Quota => "quota",
+            Self::Files => "files",
+        }
+    }
+}
+
+/// `/api/v1/storage`: the report, and what makes room next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageOutlook {
+    /// As in [`NodeReport`].
+    #[serde(flatten)]
+    pub report: StorageReport,
+    /// The first of what goes when room is needed, in that order.
+    #[serde(default)]
+    pub next: Vec<LeavingBroadcast>,
+}
+
+/// A broadcast whose content goes when room is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeavingBroadcast {
+    /// Its id.
+    pub id: BroadcastId,
+    /// Its id in URLs.
+    pub slug: String,
+    /// Its title, untrusted; empty where it is not known any more.
+    pub title: String,
+    /// Bytes stored of it, about.
+    pub bytes: u64,
+    /// Why it is here, and so how readily it goes.
+    pub retention: Retention,
+}
+
+/// What is stored of a broadcast of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredBroadcast {
+    /// Which.
+    pub broadcast: BroadcastId,
+    /// How readily it makes room.
+    pub retention: Retention,
+    /// Bytes, about.
+    pub bytes: u64,
 }
 
 /// A publisher at work.
@@ -251,6 +326,9 @@ pub trait NodeStatus: Send + Sync {
 
     /// For the owner and programs.
     async fn report(&self) -> NodeReport;
+
+    /// What is stored, and what goes next.
+    async fn storage(&self) -> StorageOutlook;
 
     /// The neighbours.
     async fn peers(&self) -> Vec<PeerReport>;

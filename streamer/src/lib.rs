@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod media;
 pub mod playback;
 pub mod remux;
+pub mod retention;
 pub mod segmenter;
 
 use std::fmt;
@@ -29,8 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
-    AnnouncementLog, ContentLookup, ContentReader, ContentStore, Directory, Downloads, FollowGraph, KeyError,
-    NeighbourWants, PeerId, Playlists, Publishing, StreamKeys,
+    AnnouncementLog, ContentLookup, ContentReader, ContentStore, Directory, Downloads, FollowGraph, KeepPolicies,
+    KeyError, NeighbourWants, PeerId, Playlists, Publishing, StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -42,6 +43,7 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::ingest::Publishers;
 use crate::keys::KeyStore;
 use crate::playback::{Mirror, Playback};
+use crate::retention::Policies;
 
 /// Publications between the listener and the broadcasts: taken at once, so a few are plenty.
 const PUBLICATIONS: usize = 16;
@@ -131,6 +133,7 @@ pub struct Streamer {
     publishers: Publishers,
     status: PublishingStatus,
     playback: Playback,
+    policies: Policies,
     stop: CancellationToken,
     parts: JoinSet<Result<&'static str, StreamerError>>,
 }
@@ -169,6 +172,7 @@ impl Streamer {
         };
         let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
 
+        let policies = Policies::new(catalog.clone(), Arc::clone(&store), Arc::clone(&directory));
         let archive_ports = archive::Ports { store: Arc::clone(&store), announcements: Arc::clone(&announcements) };
         let broadcast_config = broadcast::Config {
             segmenter: config.segmenter,
@@ -200,11 +204,16 @@ impl Streamer {
             archivist.run(archive_stop).await;
             Ok("archivist")
         });
+        let (keeping, keeping_stop) = (policies.clone(), playback_stop.clone());
+        parts.spawn(async move {
+            keeping.run(keeping_stop).await;
+            Ok("policies")
+        });
         parts.spawn(async move {
             runner.run(playback_stop).await?;
             Ok("playlists")
         });
-        Ok(Self { rtmp, keys, publishers, status, playback, stop, parts })
+        Ok(Self { rtmp, keys, publishers, status, playback, policies, stop, parts })
     }
 
     /// Where it listens for publishers, with the real port.
@@ -225,6 +234,11 @@ impl Streamer {
     /// The stream keys; a revocation disconnects its publisher.
     pub fn stream_keys(&self) -> Arc<dyn StreamKeys> {
         Arc::new(self.keys.clone())
+    }
+
+    /// What the owner wants of single broadcasts.
+    pub fn keep_policies(&self) -> Arc<dyn KeepPolicies> {
+        Arc::new(self.policies.clone())
     }
 
     /// A handle that tells who publishes now.

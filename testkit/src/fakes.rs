@@ -18,7 +18,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use stream_model::{
     BroadcastId, Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError,
-    FetchProgress, FetchRequest, Node, PeerId, StoreError, StoredContent,
+    FetchProgress, FetchRequest, Node, PeerId, Retention, StoreError, StoredContent,
 };
 use tokio::sync::watch;
 
@@ -69,6 +69,8 @@ struct Contents {
     files: HashMap<Cid, Bytes>,
     directories: HashMap<Cid, Vec<DirectoryEntry>>,
     claims: HashMap<Claim, BTreeSet<Cid>>,
+    retained: HashMap<BroadcastId, Retention>,
+    overruled: HashMap<BroadcastId, Retention>,
 }
 
 impl Contents {
@@ -150,6 +152,12 @@ impl MemoryStore {
         lock(&self.contents).directories.get(cid).cloned()
     }
 
+    /// How readily a broadcast's content would make room; nothing ever does here.
+    pub fn retention(&self, broadcast: &BroadcastId) -> Option<Retention> {
+        let contents = lock(&self.contents);
+        contents.overruled.get(broadcast).or_else(|| contents.retained.get(broadcast)).copied()
+    }
+
     async fn admit(&self) -> Result<(), StoreError> {
         let mut mood = self.mood.subscribe();
         let settled = mood.wait_for(|mood| *mood != StoreMood::Stuck).await;
@@ -206,6 +214,20 @@ impl ContentStore for MemoryStore {
         let mut contents = lock(&self.contents);
         contents.claims.retain(|claim, _| claim.broadcast() != Some(broadcast));
         contents.collect();
+        Ok(())
+    }
+
+    async fn retain(&self, broadcast: BroadcastId, retention: Retention) -> Result<(), StoreError> {
+        lock(&self.contents).retained.insert(broadcast, retention);
+        Ok(())
+    }
+
+    async fn overrule(&self, broadcast: BroadcastId, retention: Option<Retention>) -> Result<(), StoreError> {
+        let mut contents = lock(&self.contents);
+        match retention {
+            Some(retention) => contents.overruled.insert(broadcast, retention),
+            None => contents.overruled.remove(&broadcast),
+        };
         Ok(())
     }
 

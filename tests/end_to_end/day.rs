@@ -90,6 +90,7 @@ impl Writer {
             ipfs_listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
             ipfs_devices: Vec::new(),
             quota: 10 << 30,
+            max_files: u64::MAX,
             reserve: 0,
             upload: UploadLimits::default(),
             swarm_key: None,

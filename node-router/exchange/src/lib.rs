@@ -32,7 +32,7 @@ pub use traffic::Exchanged;
 /// The blocks that are held here and served to peers.
 #[async_trait]
 pub trait BlockSource: Send + Sync + 'static {
-    /// Whether the block may be served. Asked for every want of every peer: answers from memory.
+    /// Whether the block may be served. Asked for every want of every peer: answers within microseconds.
     fn contains(&self, cid: &Cid) -> bool;
 
     /// The block; `None` where it is not there (any more) or cannot be read.

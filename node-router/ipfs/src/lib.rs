@@ -21,6 +21,7 @@ use cid::Cid;
 use connexa::prelude::ping;
 use connexa::prelude::transport::pnet::PreSharedKey;
 use futures::future::LocalBoxFuture;
+use futures::stream::BoxStream;
 use node_router_exchange::{Behaviour, Exchange};
 use rust_ipfs::builder::IpfsBuilder;
 use rust_ipfs::p2p::IdentifyConfiguration;
@@ -35,7 +36,7 @@ pub use key::KeyFileError;
 pub use neighbours::Neighbour;
 pub use node_router_exchange::UploadLimits;
 
-use blocks::{Blocks, Found};
+use blocks::Blocks;
 use listening::Listening;
 use neighbours::Neighbours;
 
@@ -168,8 +169,8 @@ impl EmbeddedNode {
         }
         let key = key::load_or_create(&config.key_file)?;
         let peer = key.public().to_peer_id();
-        let (repo, found) = open_repo(&config.repo).await?;
-        let blocks = Arc::new(Blocks::new(repo.clone(), found));
+        let (repo, blocks) = open_repo(&config.repo).await?;
+        let blocks = Arc::new(blocks);
         let (exchange, behaviour) = Exchange::new(blocks.clone(), config.upload);
         let neighbours = Arc::new(Neighbours::default());
         let swarm = |error: &dyn std::fmt::Display| StartError::Swarm(error.to_string());
@@ -226,10 +227,16 @@ impl EmbeddedNode {
         &self.exchange
     }
 
-    /// Stores a block, which is durable when this returns, and serves it to peers from then on. The caller has verified
-    /// that `data` matches `cid`; a block that does not is never given out. Goes on in the background when cancelled.
+    /// Stores a block, and serves it to peers from then on; it is durable after [`sync`](Self::sync). The caller has
+    /// verified that `data` matches `cid`; a block that does not is never given out. Goes on in the background when
+    /// cancelled.
     pub async fn put(&self, cid: Cid, data: Bytes) -> Result<(), BlockError> {
         self.blocks.put(cid, data, &self.exchange).await
+    }
+
+    /// Makes durable what was put before. Where it fails, any of that may be lost: it is to be put again.
+    pub async fn sync(&self) -> Result<(), BlockError> {
+        self.blocks.sync().await
     }
 
     /// Reads a block, verified; `None` where it is not held.
@@ -237,7 +244,7 @@ impl EmbeddedNode {
         self.blocks.read(cid).await
     }
 
-    /// Whether the block is held, durably. Answers from memory.
+    /// Whether the block is here. A look-up in the file system, which the system's cache answers within microseconds.
     pub fn contains(&self, cid: &Cid) -> bool {
         self.blocks.holds(cid)
     }
@@ -247,8 +254,8 @@ impl EmbeddedNode {
         self.blocks.remove(cid).await
     }
 
-    /// The CIDs of all blocks held, as CIDv1, in no order.
-    pub fn blocks(&self) -> Vec<Cid> {
+    /// The CIDs of all blocks here, as CIDv1, in no order, some hundreds at a time.
+    pub fn blocks(&self) -> BoxStream<'static, Result<Vec<Cid>, BlockError>> {
         self.blocks.list()
     }
 
@@ -329,7 +336,7 @@ impl EmbeddedNode {
     }
 }
 
-async fn open_repo(path: &Path) -> Result<(Repo<DefaultStorage>, Found), StartError> {
+async fn open_repo(path: &Path) -> Result<(Repo<DefaultStorage>, Blocks), StartError> {
     let failed = |reason: String| StartError::Repo { path: path.to_owned(), reason };
     tokio::fs::create_dir_all(path).await.map_err(|error| failed(error.to_string()))?;
     let repo = Repo::<DefaultStorage>::new_fs(path);
@@ -341,8 +348,8 @@ async fn open_repo(path: &Path) -> Result<(Repo<DefaultStorage>, Found), StartEr
         }
         tokio::time::sleep(LOCK_RETRY).await;
     }
-    let directory = path.join(blocks::DIRECTORY);
-    let found = tokio::task::spawn_blocking(move || blocks::scan(directory));
-    let found = found.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
-    Ok((repo, found))
+    let directory = path.to_owned();
+    let blocks = tokio::task::spawn_blocking(move || Blocks::open(&directory));
+    let blocks = blocks.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+    Ok((repo, blocks))
 }

@@ -24,7 +24,7 @@ struct Measure {
 }
 
 pub(super) async fn export(storage: &Storage, root: Cid, version: CarVersion) -> Result<CarExport, StoreError> {
-    if !storage.is_held(&root) {
+    if !storage.is_held(&root).await? {
         return Err(StoreError::NotFound(root));
     }
     let loan = storage.lend(root).await?;

@@ -96,7 +96,10 @@ impl<'a> Import<'a> {
         claim: &(dyn Fn(Cid) -> Claim + Send + Sync),
     ) -> Result<CarImported, CarError> {
         self.record().await?;
-        if let Some(root) = self.roots.iter().find(|root| !self.storage.is_held(root)) {
+        for root in &self.roots {
+            if self.storage.is_held(root).await? {
+                continue;
+            }
             let lacking = self.graph.missing().count();
             return Err(CarError::Incomplete(match self.graph.missing().next() {
                 Some(first) => format!("{lacking} blocks are missing, {first} among them"),
@@ -210,7 +213,7 @@ impl<'a> Import<'a> {
         if let Some(piece) = self.complete.get(&cid) {
             return Ok(Some(*piece));
         }
-        if self.graph.is_waiting(&cid) || !self.storage.is_held(&cid) {
+        if self.graph.is_waiting(&cid) || !self.storage.is_held(&cid).await? {
             return Ok(None);
         }
         let Some(child) = self.storage.child(cid).await? else { return Ok(None) };
@@ -257,7 +260,7 @@ async fn store(storage: Storage, section: Section) -> Result<Stored, CarError> {
         Ok::<_, CarError>((section, seen))
     };
     let (section, seen) = tokio::task::spawn_blocking(verify).await.map_err(ended)??;
-    let new = !storage.is_present(&cid);
+    let new = !storage.is_present(&cid).await?;
     if new {
         storage.put_staged(cid, section.block.clone()).await?;
     }

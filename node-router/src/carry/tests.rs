@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::Carrier;
 use crate::fetch::dag::MAX_DEPTH;
 use crate::storage::fake::MemoryBlocks;
-use crate::storage::{Limits, Storage};
+use crate::storage::{Limits, Storage, Totals};
 use crate::unixfs::{self, Child};
 use node_router_car as car;
 
@@ -99,7 +99,8 @@ impl Node {
 
 async fn open(folder: &TempDir, blocks: &Arc<MemoryBlocks>, quota: u64) -> Storage {
     let path = folder.path().join("router.sqlite3");
-    let limits = Limits { quota, reserve: 0, silent: Duration::from_secs(3600) };
+    let limits =
+        Limits { quota: Totals { bytes: quota, blocks: u64::MAX }, reserve: 0, silent: Duration::from_secs(3600) };
     Storage::open(&path, blocks.clone(), limits, Box::new(|| Ok(u64::MAX))).await.unwrap()
 }
 

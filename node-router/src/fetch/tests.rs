@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{BlockExchange, Fetcher, Session};
 use crate::storage::fake::MemoryBlocks;
-use crate::storage::{Limits, Storage};
+use crate::storage::{Limits, Storage, Totals};
 use crate::unixfs::{self, Child};
 
 /// Peers that have some blocks and answer some wants.
@@ -97,7 +97,8 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let blocks = Arc::<MemoryBlocks>::default();
         let path = folder.path().join("router.sqlite3");
-        let limits = Limits { quota, reserve: 0, silent: Duration::from_secs(3600) };
+        let limits =
+            Limits { quota: Totals { bytes: quota, blocks: u64::MAX }, reserve: 0, silent: Duration::from_secs(3600) };
         let storage = Storage::open(&path, blocks.clone(), limits, Box::new(|| Ok(u64::MAX))).await.unwrap();
         let peers = Arc::new(peers);
         let fetcher = Arc::new(Fetcher::new(storage.clone(), Arc::new(FakeExchange(peers.clone()))));

@@ -1,13 +1,31 @@
 //! Content that is added here, as files and directories, and claims that are dropped.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use cid::Cid;
-use stream_model::{BroadcastId, Claim, ContentStore, DirectoryEntry, StoreError, StoredContent};
+use stream_model::{BroadcastId, Claim, ContentStore, DirectoryEntry, Retention, StoreError, StoredContent};
 
-use super::index::{self, Origin, Record};
-use super::{Storage, block_failure};
+use super::index::{self, Evicted, Origin, Record};
+use super::ledger::Totals;
+use super::room::Need;
+use super::{InUse, Storage, retention};
 use crate::unixfs::{self, Child};
+
+/// Claims released in one transaction: some milliseconds of the database's time.
+const RELEASED_AT_ONCE: u32 = 256;
+
+/// Who needs room for what is claimed so.
+fn need(claim: &Claim) -> Need {
+    match claim {
+        Claim::LiveManifest(..) | Claim::LivePlaylist(..) | Claim::Archive(..) | Claim::ArchivePlaylist(..) => {
+            Need::Manifest
+        }
+        Claim::Segment(..) | Claim::Init(..) | Claim::Gateway(_) | Claim::Carried(_) => Need::Own,
+    }
+}
 
 fn encode_failure(error: unixfs::EncodeError) -> StoreError {
     StoreError::Failed(error.to_string())
@@ -35,47 +53,67 @@ impl ContentStore for Storage {
 
     async fn add_directory(&self, entries: Vec<DirectoryEntry>, claim: Claim) -> Result<StoredContent, StoreError> {
         let cids: Vec<_> = entries.iter().map(|entry| entry.cid).collect();
-        let look_up = move |connection: &mut rusqlite::Connection| {
+        let look_up = move |connection: &rusqlite::Connection| {
             let child = |entry: DirectoryEntry| match index::child(connection, &entry.cid)? {
                 Some(child) => Ok((entry.name, child)),
                 None => Err(StoreError::NotFound(entry.cid)),
             };
             entries.into_iter().map(child).collect::<Result<Vec<_>, _>>()
         };
-        let children = self.shared.database.call(look_up).await?;
+        let children = self.shared.readers.ask(look_up).await?;
         let (node, block) = unixfs::directory_node(children).map_err(encode_failure)?;
         self.add_whole(vec![(node, block, cids)], claim).await
     }
 
     async fn release(&self, claim: Claim) -> Result<(), StoreError> {
-        self.release_by(move |connection| index::release(connection, &claim)).await
+        let claim = claim.to_string();
+        self.release_by(move |connection, limit| index::release_some(connection, &claim, limit)).await
     }
 
     async fn release_broadcast(&self, broadcast: BroadcastId) -> Result<(), StoreError> {
-        self.release_by(move |connection| index::release_broadcast(connection, &broadcast.slug())).await
+        let slug = broadcast.slug();
+        self.release_by(move |connection, limit| index::release_broadcast(connection, &slug, limit)).await
+    }
+
+    async fn retain(&self, broadcast: BroadcastId, retention: Retention) -> Result<(), StoreError> {
+        let slug = broadcast.slug();
+        self.shared.database.call(move |connection| retention::retain(connection, &slug, retention)).await
+    }
+
+    async fn overrule(&self, broadcast: BroadcastId, retention: Option<Retention>) -> Result<(), StoreError> {
+        let slug = broadcast.slug();
+        self.shared.database.call(move |connection| retention::overrule(connection, &slug, retention)).await
     }
 
     async fn holds(&self, root: &Cid) -> bool {
-        self.is_held(root)
+        self.is_held(root).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell what is held");
+            false
+        })
     }
 }
 
 impl Storage {
-    /// Drops claims and removes what nothing keeps any more.
-    async fn release_by(
+    /// Drops claims until none is left and removes what nothing keeps any more. In several transactions, so that others
+    /// get their turn in between.
+    pub(super) async fn release_by(
         &self,
-        drop_claims: impl FnOnce(&mut rusqlite::Connection) -> Result<Vec<Cid>, StoreError> + Send + 'static,
+        drop_some: impl Fn(&mut rusqlite::Connection, u32) -> Result<Evicted, StoreError> + Send + Sync + 'static,
     ) -> Result<(), StoreError> {
-        let shared = self.shared.clone();
-        let release = move |connection: &mut rusqlite::Connection| {
-            let removed = drop_claims(connection)?;
-            shared.ledger().drop_held(removed);
-            shared.doomed.notify_one();
-            Ok(())
-        };
-        self.shared.database.call(release).await?;
-        self.remove_doomed().await;
-        Ok(())
+        let drop_some = Arc::new(drop_some);
+        loop {
+            let (shared, drop_some) = (self.shared.clone(), drop_some.clone());
+            let release = move |connection: &mut rusqlite::Connection| {
+                let released = drop_some(connection, RELEASED_AT_ONCE)?;
+                shared.changed(connection, released.removed)?;
+                Ok(released.claims)
+            };
+            let released = self.shared.database.call(release).await?;
+            self.remove_doomed().await;
+            if released < RELEASED_AT_ONCE as usize {
+                return Ok(());
+            }
+        }
     }
 
     /// [`Self::add`] in a task of its own: an addition that began ends even if the caller is cancelled.
@@ -93,21 +131,33 @@ impl Storage {
         let blocks: Vec<_> = nodes.iter().map(|(node, block, _)| (node.cid, block.clone())).collect();
         let mut in_use = self.rely();
         in_use.extend(&blocks.iter().map(|(cid, _)| *cid).collect::<Vec<_>>()).await;
-        self.put_own(&blocks).await?;
+        let in_use = self.put_own(blocks, need(&claim), in_use).await?;
         let record =
             |(node, block, children): (Child, Bytes, Vec<Cid>)| Record { node, size: block.len() as u64, children };
-        let records = nodes.into_iter().map(record).collect();
-        self.commit(records, root.cid, claim, Origin::Own, in_use).await?;
+        let records: Vec<_> = nodes.into_iter().map(record).collect();
+        let cids: Vec<_> = records.iter().map(|record| record.node.cid).collect();
+        let committed = self.commit(records, root.cid, claim, Origin::Own, in_use).await;
+        if committed.is_err() {
+            self.shared.ledger().abandon(&cids);
+        }
+        committed?;
         Ok(StoredContent { cid: root.cid, bytes: root.content_bytes })
     }
 
-    /// Puts blocks of our own that are not on disk yet; each is durable when this returns.
-    async fn put_own(&self, blocks: &[(Cid, Bytes)]) -> Result<(), StoreError> {
-        let missing: Vec<_> = {
+    /// Puts blocks of our own that are not on disk yet.
+    async fn put_own(&self, mut blocks: Vec<(Cid, Bytes)>, need: Need, in_use: InUse) -> Result<InUse, StoreError> {
+        let held = self.shared.held_among(blocks.iter().map(|(cid, _)| *cid).collect()).await?;
+        {
             let ledger = self.shared.ledger();
-            blocks.iter().filter(|(cid, _)| !ledger.is_present(cid)).cloned().collect()
-        };
-        self.check_disk(missing.iter().map(|(_, block)| block.len() as u64).sum())?;
-        self.shared.blocks.put(missing).await.map_err(block_failure)
+            let mut put = HashSet::new();
+            blocks.retain(|(cid, _)| !held.contains(cid) && !ledger.is_partial(cid) && put.insert(*cid));
+        }
+        if blocks.is_empty() {
+            return Ok(in_use);
+        }
+        let size = |(_, block): &(Cid, Bytes)| block.len() as u64;
+        let room = Totals { bytes: blocks.iter().map(size).sum(), blocks: blocks.len() as u64 };
+        let room = self.make_room(room, need).await?;
+        self.put_partial(blocks, room, in_use).await
     }
 }

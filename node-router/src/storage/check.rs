@@ -134,7 +134,7 @@ impl Check {
         tokio::time::sleep(since.elapsed().min(MAX_PAUSE)).await;
         self.progress.blocks += 1;
         // It may have been released meanwhile.
-        if !storage.is_held(&row.cid) {
+        if !storage.is_held(&row.cid).await? {
             return Ok(false);
         }
         match block {
@@ -193,9 +193,7 @@ impl Check {
                     Err(StoreError::NotFound(_)) => audit::forget(connection, &cid)?,
                     mended => mended?,
                 };
-                shared.ledger().drop_held(removed);
-                shared.doomed.notify_one();
-                Ok(())
+                shared.changed(connection, removed)
             };
             storage.shared.database.call(mend).await?;
         }
@@ -222,19 +220,17 @@ impl Check {
 
     async fn look_for_strays(&self) -> Result<(), Stop> {
         let storage = &self.checker.storage;
-        let on_disk = storage.shared.blocks.list().await.map_err(block_failure)?;
         let repair = self.repair != StorageRepair::Tell;
-        for cid in on_disk {
-            let stray = if repair {
-                storage.shared.ledger().doom_if_stray(cid)
-            } else {
-                storage.shared.ledger().is_stray(&cid)
-            };
-            if stray {
+        let mut pages = storage.shared.blocks.list();
+        while let Some(page) = pages.next().await {
+            for cid in storage.strays_among(page.map_err(block_failure)?).await? {
+                if repair {
+                    storage.shared.ledger().doom([cid]);
+                }
                 self.fault(cid, StorageFaultKind::Stray, "nothing needs it".into(), repair, Vec::new()).await?;
             }
+            storage.remove_doomed().await;
         }
-        storage.remove_doomed().await;
         Ok(())
     }
 
@@ -267,6 +263,7 @@ impl Checker {
         let session = self.exchange.open(&[]);
         if let Ok(Some(block)) = tokio::time::timeout(PATIENCE, session.want(cid)).await {
             shared.blocks.put(vec![(cid, block)]).await.map_err(block_failure)?;
+            shared.sync().await?;
             return Ok(true);
         }
         let ledger = shared.clone();
@@ -276,9 +273,7 @@ impl Checker {
                 Err(StoreError::NotFound(_)) => Vec::new(),
                 removed => removed?,
             };
-            ledger.ledger().drop_held(removed);
-            ledger.doomed.notify_one();
-            Ok(())
+            ledger.changed(connection, removed)
         };
         shared.database.call(forget).await?;
         self.storage.remove_doomed().await;

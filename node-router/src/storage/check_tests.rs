@@ -15,7 +15,7 @@ use stream_model::{
 use tempfile::TempDir;
 
 use super::fake::MemoryBlocks;
-use super::{Blocks as _, Checker, Limits, Storage};
+use super::{Blocks as _, Checker, Limits, Storage, Totals};
 use crate::fetch::{BlockExchange, Fetcher, Session};
 use crate::unixfs;
 
@@ -66,7 +66,11 @@ fn leaf_cid(sequence: u64, part: u64) -> Cid {
 impl Fixture {
     async fn new() -> Self {
         let (folder, blocks) = (tempfile::tempdir().unwrap(), Arc::<MemoryBlocks>::default());
-        let limits = Limits { quota: 1 << 30, reserve: 0, silent: Duration::from_secs(3600) };
+        let limits = Limits {
+            quota: Totals { bytes: 1 << 30, blocks: u64::MAX },
+            reserve: 0,
+            silent: Duration::from_secs(3600),
+        };
         let path = folder.path().join("router.sqlite3");
         let storage = Storage::open(&path, blocks.clone(), limits, Box::new(|| Ok(u64::MAX))).await.unwrap();
         let (mut segments, mut entries) = (Vec::new(), Vec::new());

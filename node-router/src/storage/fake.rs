@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cid::Cid;
+use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::{BlockError, Blocks};
 use crate::unixfs;
@@ -19,6 +20,7 @@ pub(crate) struct MemoryBlocks {
     writes_left: Mutex<Option<usize>>,
     pub(crate) reads: AtomicUsize,
     pub(crate) puts: AtomicUsize,
+    pub(crate) syncs: AtomicUsize,
 }
 
 impl MemoryBlocks {
@@ -58,6 +60,12 @@ impl Blocks for MemoryBlocks {
         Ok(())
     }
 
+    async fn sync(&self) -> Result<(), BlockError> {
+        tokio::task::yield_now().await;
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.write()
+    }
+
     async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, BlockError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let block = self.blocks.lock().unwrap().get(cid).cloned();
@@ -74,7 +82,8 @@ impl Blocks for MemoryBlocks {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<Cid>, BlockError> {
-        Ok(self.blocks.lock().unwrap().keys().copied().collect())
+    fn list(&self) -> BoxStream<'static, Result<Vec<Cid>, BlockError>> {
+        let all = self.blocks.lock().unwrap().keys().copied().collect();
+        stream::iter([Ok(all)]).boxed()
     }
 }

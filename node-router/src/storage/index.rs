@@ -10,17 +10,19 @@ use cid::Cid;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use stream_model::{Claim, StoreError};
 
+use super::ledger::Totals;
 use crate::unixfs::Child;
 
 /// What stands in the column `broadcast` for content that the gateway fetched; a slug is longer.
-const GATEWAY: &str = "gateway";
+pub(super) const GATEWAY: &str = "gateway";
 /// The same for what the owner carried here.
-const CARRIED: &str = "carried";
+pub(super) const CARRIED: &str = "carried";
 /// Files that the gateway keeps at most, so that small ones do not make the index large.
 const GATEWAY_FILES: u32 = 4_096;
 
-const SCHEMA_VERSION: i64 = 1;
-const SCHEMA: &str = "
+/// Step N takes the database from `user_version` N to N + 1. A released step is never edited.
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE blocks (
         id INTEGER PRIMARY KEY,
         cid BLOB NOT NULL UNIQUE,
@@ -45,7 +47,24 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX claims_block ON claims (block);
     CREATE INDEX claims_broadcast ON claims (own, broadcast, sequence);
-";
+",
+    // The totals change with the rows, whoever changes them.
+    "
+    CREATE TABLE totals (only INTEGER PRIMARY KEY CHECK (only = 1), bytes INTEGER NOT NULL, blocks INTEGER NOT NULL) STRICT;
+    INSERT INTO totals SELECT 1, coalesce(sum(size), 0), count(*) FROM blocks;
+    CREATE TRIGGER block_added AFTER INSERT ON blocks
+        BEGIN UPDATE totals SET bytes = bytes + new.size, blocks = blocks + 1; END;
+    CREATE TRIGGER block_removed AFTER DELETE ON blocks
+        BEGIN UPDATE totals SET bytes = bytes - old.size, blocks = blocks - 1; END;
+    CREATE TRIGGER block_resized AFTER UPDATE OF size ON blocks
+        BEGIN UPDATE totals SET bytes = bytes + new.size - old.size; END;
+    CREATE TABLE retention (
+        broadcast TEXT PRIMARY KEY NOT NULL,
+        said TEXT NOT NULL CHECK (said IN ('passing', 'mirrored', 'kept')),
+        owner TEXT CHECK (owner IN ('passing', 'mirrored', 'kept'))
+    ) STRICT, WITHOUT ROWID;
+    ",
+];
 
 /// A block that is on disk, and what it links to.
 #[derive(Debug, Clone)]
@@ -71,28 +90,49 @@ pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     StoreError::Failed(format!("router.sqlite3: {error}"))
 }
 
-/// Creates the tables where there are none.
+/// Creates the tables where there are none, and brings older ones up to date.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    match version {
-        SCHEMA_VERSION => Ok(()),
-        0 => {
-            let transaction = connection.transaction().map_err(failed)?;
-            transaction.execute_batch(SCHEMA).map_err(failed)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
-            transaction.commit().map_err(failed)
-        }
-        other => Err(StoreError::Failed(format!(
-            "router.sqlite3 has schema version {other}, this program knows {SCHEMA_VERSION}: run the newer program"
-        ))),
+    let transaction = connection.transaction().map_err(failed)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let done = usize::try_from(version).ok().filter(|done| *done <= STEPS.len());
+    let done = done.ok_or_else(|| {
+        let known = STEPS.len();
+        StoreError::Failed(format!(
+            "router.sqlite3 has schema version {version}, this program knows {known}: run the newer program"
+        ))
+    })?;
+    for step in &STEPS[done..] {
+        transaction.execute_batch(step).map_err(failed)?;
     }
+    transaction.pragma_update(None, "user_version", STEPS.len()).map_err(failed)?;
+    transaction.commit().map_err(failed)
 }
 
-/// All blocks that have a row, with their sizes.
-pub(super) fn blocks(connection: &Connection) -> Result<Vec<(Cid, u64)>, StoreError> {
-    let mut statement = connection.prepare("SELECT cid, size FROM blocks").map_err(failed)?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))).map_err(failed)?;
-    rows.map(|row| row.map_err(failed).and_then(|(cid, size)| Ok((read_cid(&cid)?, size)))).collect()
+/// The blocks that have a row.
+pub(super) fn totals(connection: &Connection) -> Result<Totals, StoreError> {
+    connection
+        .prepare_cached("SELECT bytes, blocks FROM totals")
+        .and_then(|mut select| select.query_row([], |row| Ok(Totals { bytes: row.get(0)?, blocks: row.get(1)? })))
+        .map_err(failed)
+}
+
+/// Whether a block, and so all that is below it, has a row.
+pub(super) fn is_held(connection: &Connection, cid: &Cid) -> Result<bool, StoreError> {
+    connection
+        .prepare_cached("SELECT 1 FROM blocks WHERE cid = ?1")
+        .and_then(|mut select| select.exists([cid.to_bytes()]))
+        .map_err(failed)
+}
+
+/// Those that have a row.
+pub(super) fn held_among(connection: &Connection, cids: &[Cid]) -> Result<HashSet<Cid>, StoreError> {
+    let mut held = HashSet::new();
+    for cid in cids {
+        if is_held(connection, cid)? {
+            held.insert(*cid);
+        }
+    }
+    Ok(held)
 }
 
 /// The stored content below a root, as a child of another node.
@@ -105,40 +145,42 @@ pub(super) fn child(connection: &Connection, cid: &Cid) -> Result<Option<Child>,
     statement.query_row([cid.to_bytes()], row).optional().map_err(failed)
 }
 
-/// What a commit changed.
-#[derive(Debug, Default)]
-pub(super) struct Committed {
-    /// The blocks that had no row before, with their sizes.
-    pub(super) added: Vec<(Cid, u64)>,
-    /// The blocks that nothing keeps any more.
-    pub(super) removed: Vec<Cid>,
-}
-
 /// Records blocks, children before those that link to them, and claims the root. Where the gateway claims it, its oldest
-/// claims go until what they keep has at most `gateway_bytes`.
+/// claims go until what they keep has at most `gateway_bytes`. Returns the blocks that nothing keeps any more.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] for a child, or a root, that has no row and no record before it.
+/// [`StoreError::NotFound`] for a child, or a root, that has no row and no record before it, and for a record without a
+/// row whose block is among those that are `lost`.
 pub(super) fn commit(
     connection: &mut Connection,
-    records: &[Record],
+    (records, lost): (&[Record], &HashSet<Cid>),
     root: &Cid,
     (claim, origin): (&Claim, Origin),
     gateway_bytes: u64,
-) -> Result<Committed, StoreError> {
+) -> Result<Vec<Cid>, StoreError> {
     let transaction = connection.transaction().map_err(failed)?;
-    let mut committed = Committed::default();
-    for record in records {
-        if insert(&transaction, record)? {
-            committed.added.push((record.node.cid, record.size));
-        }
-    }
+    insert_all(&transaction, records, lost)?;
     self::claim(&transaction, root, (&claim.to_string(), &kept_for(claim)), origin == Origin::Own)?;
+    let mut removed = Vec::new();
     if matches!(claim, Claim::Gateway(_)) {
-        committed.removed = trim_gateway(&transaction, gateway_bytes)?;
+        removed = trim_gateway(&transaction, gateway_bytes)?;
     }
     transaction.commit().map_err(failed)?;
-    Ok(committed)
+    Ok(removed)
+}
+
+/// Records blocks; those of them that are lost need to have a row already.
+pub(super) fn insert_all(
+    transaction: &Transaction<'_>,
+    records: &[Record],
+    lost: &HashSet<Cid>,
+) -> Result<(), StoreError> {
+    for record in records {
+        if insert(transaction, record)? && lost.contains(&record.node.cid) {
+            return Err(StoreError::NotFound(record.node.cid));
+        }
+    }
+    Ok(())
 }
 
 /// Claims a block that has a row, under a name and with what stands in the column `broadcast`.
@@ -188,13 +230,8 @@ pub(super) fn empty_gateway(connection: &mut Connection) -> Result<usize, StoreE
     Ok(evict(connection, GATEWAY, u32::MAX)?.removed.len())
 }
 
-/// Drops the oldest claims of the gateway, at most `limit`.
-pub(super) fn evict_gateway(connection: &mut Connection, limit: u32) -> Result<Evicted, StoreError> {
-    evict(connection, GATEWAY, limit)
-}
-
 /// Records a block whose children have rows; `false` where it has one already.
-pub(super) fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, StoreError> {
+fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, StoreError> {
     let Record { node, size, children } = record;
     let inserted = transaction
         .prepare_cached(
@@ -234,34 +271,37 @@ pub(super) fn count_up(transaction: &Transaction<'_>, id: i64) -> Result<(), Sto
         .map_err(failed)
 }
 
-/// Drops a claim on all its roots. Returns the blocks that nothing keeps any more; their rows are gone.
-pub(super) fn release(connection: &mut Connection, claim: &Claim) -> Result<Vec<Cid>, StoreError> {
-    Ok(release_some(connection, &claim.to_string(), u32::MAX)?.removed)
-}
-
-/// Drops all claims of a broadcast (its slug). Returns the blocks that nothing keeps any more; their rows are gone.
-pub(super) fn release_broadcast(connection: &mut Connection, broadcast: &str) -> Result<Vec<Cid>, StoreError> {
-    let transaction = connection.transaction().map_err(failed)?;
+/// Drops at most `limit` claims of a broadcast (its slug).
+pub(super) fn release_broadcast(
+    connection: &mut Connection,
+    broadcast: &str,
+    limit: u32,
+) -> Result<Evicted, StoreError> {
     // Both values of `own`, so that the index is of use.
-    let all = "DELETE FROM claims WHERE own IN (0, 1) AND broadcast = ?1 RETURNING block";
-    let roots = ids(&transaction, all, params![broadcast])?;
-    let removed = count_down(&transaction, roots)?;
-    transaction.commit().map_err(failed)?;
-    Ok(removed)
+    let some = "DELETE FROM claims WHERE sequence IN (
+         SELECT sequence FROM claims WHERE own IN (0, 1) AND broadcast = ?1 LIMIT ?2
+     ) RETURNING block";
+    drop_claims(connection, some, params![broadcast, limit])
 }
 
-/// Drops a claim on at most `limit` of its roots, by its name.
-pub(super) fn release_some(connection: &mut Connection, claim: &str, limit: u32) -> Result<Evicted, StoreError> {
+fn drop_claims(
+    connection: &mut Connection,
+    delete: &str,
+    params: impl rusqlite::Params,
+) -> Result<Evicted, StoreError> {
     let transaction = connection.transaction().map_err(failed)?;
-    let roots = ids(
-        &transaction,
-        "DELETE FROM claims WHERE sequence IN (SELECT sequence FROM claims WHERE claim = ?1 LIMIT ?2) RETURNING block",
-        params![claim, limit],
-    )?;
+    let roots = ids(&transaction, delete, params)?;
     let claims = roots.len();
     let removed = count_down(&transaction, roots)?;
     transaction.commit().map_err(failed)?;
     Ok(Evicted { claims, removed })
+}
+
+/// Drops a claim on at most `limit` of its roots, by its name.
+pub(super) fn release_some(connection: &mut Connection, claim: &str, limit: u32) -> Result<Evicted, StoreError> {
+    let some =
+        "DELETE FROM claims WHERE sequence IN (SELECT sequence FROM claims WHERE claim = ?1 LIMIT ?2) RETURNING block";
+    drop_claims(connection, some, params![claim, limit])
 }
 
 /// What an eviction or a release did.
@@ -275,29 +315,10 @@ pub(super) struct Evicted {
 
 /// Drops the oldest claims, at most `limit`, on what was fetched of one broadcast.
 pub(super) fn evict(connection: &mut Connection, broadcast: &str, limit: u32) -> Result<Evicted, StoreError> {
-    let transaction = connection.transaction().map_err(failed)?;
-    let roots = ids(
-        &transaction,
-        "DELETE FROM claims WHERE sequence IN (
-             SELECT sequence FROM claims WHERE own = 0 AND broadcast = ?1 ORDER BY sequence LIMIT ?2
-         ) RETURNING block",
-        params![broadcast, limit],
-    )?;
-    let claims = roots.len();
-    let removed = count_down(&transaction, roots)?;
-    transaction.commit().map_err(failed)?;
-    Ok(Evicted { claims, removed })
-}
-
-/// The broadcasts (as slugs) of which something fetched is kept; the one that was added to longest ago first.
-/// The gateway's content, which is of none, is left out.
-pub(super) fn fetched_broadcasts(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    connection
-        .prepare_cached(
-            "SELECT broadcast FROM claims WHERE own = 0 AND broadcast <> ?1 GROUP BY broadcast ORDER BY MAX(sequence)",
-        )
-        .and_then(|mut select| select.query_map([GATEWAY], |row| row.get(0))?.collect())
-        .map_err(failed)
+    let oldest = "DELETE FROM claims WHERE sequence IN (
+         SELECT sequence FROM claims WHERE own = 0 AND broadcast = ?1 ORDER BY sequence LIMIT ?2
+     ) RETURNING block";
+    drop_claims(connection, oldest, params![broadcast, limit])
 }
 
 pub(super) fn ids(

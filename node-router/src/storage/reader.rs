@@ -89,7 +89,7 @@ fn overlap(a: &Range<u64>, b: &Range<u64>) -> Option<Range<u64>> {
 #[async_trait]
 impl ContentReader for Storage {
     async fn stat(&self, cid: &Cid) -> Result<Node, StoreError> {
-        if !self.is_held(cid) {
+        if !self.is_held(cid).await? {
             return Err(StoreError::NotFound(*cid));
         }
         Ok(self.held_node(cid).await?.into())

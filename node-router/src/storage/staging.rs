@@ -5,18 +5,20 @@
 //! to peers and are skipped by the next try. Nothing else of an import is kept. What nobody came back for within a day of
 //! the node's running goes. The clock is not asked, because a node without one may be years off.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 use stream_model::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::index::{self, Record};
-use super::{EVICT_ROUNDS, InUse, Reservation, Storage};
+use super::ledger::Totals;
+use super::readers::Readers;
+use super::room::Need;
+use super::{InUse, Storage};
 
 /// What stands in the column `broadcast` of the claims of imports and exports; a slug is longer.
 const STAGED: &str = "staged";
@@ -24,8 +26,6 @@ const STAGED: &str = "staged";
 const ROUND: Duration = Duration::from_secs(1800);
 /// Rounds that an interrupted import is kept for: a day.
 const ROUNDS: u32 = 48;
-/// Claims released in one transaction: some milliseconds of the database's time.
-const RELEASED_AT_ONCE: u32 = 256;
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS staged (claim TEXT PRIMARY KEY, rounds INTEGER NOT NULL) STRICT";
 
@@ -63,37 +63,16 @@ pub(super) fn forget_loans(connection: &mut Connection) -> Result<(), StoreError
 }
 
 impl Storage {
-    /// Whether the block is on disk, held or left by something unfinished.
-    pub(crate) fn is_present(&self, cid: &Cid) -> bool {
-        self.shared.ledger().is_present(cid)
-    }
-
     /// Stores a verified block of an import, within the quota and the reserve. The caller relies on it. A put that began
     /// ends, and is accounted for, even if the caller is cancelled.
     pub(crate) async fn put_staged(&self, cid: Cid, block: Bytes) -> Result<(), StoreError> {
-        let size = block.len() as u64;
-        self.check_disk(size)?;
-        let room = self.room_to_stage(size).await?;
-        self.put_partial(cid, block, room).await
+        let room = self.make_room(Totals { bytes: block.len() as u64, blocks: 1 }, Need::Import).await?;
+        let mut in_use = self.rely();
+        in_use.extend(&[cid]).await;
+        self.put_partial(vec![(cid, block)], room, in_use).await.map(drop)
     }
 
-    /// The gateway's cache makes room, and nothing else: what an owner brings is no reason to lose what people watch.
-    async fn room_to_stage(&self, bytes: u64) -> Result<Reservation, StoreError> {
-        for _ in 0..EVICT_ROUNDS {
-            if self.shared.ledger().reserve(bytes, self.shared.limits.quota) {
-                return Ok(Reservation { shared: self.shared.clone(), bytes });
-            }
-            if !self.evict_gateway().await? {
-                break;
-            }
-        }
-        let quota = self.shared.limits.quota;
-        Err(StoreError::Full(format!(
-            "the quota of {quota} bytes is used up: raise storage.quota or remove archives that are not needed here"
-        )))
-    }
-
-    /// Gives durable blocks their rows, children first, and keeps `tops` for the import of the file with this root.
+    /// Makes blocks durable, gives them their rows, children first, and keeps `tops` for the import of the file with this root.
     pub(crate) async fn stage(
         &self,
         root: Cid,
@@ -102,6 +81,7 @@ impl Storage {
         in_use: Vec<InUse>,
     ) -> Result<(), StoreError> {
         let shared = self.shared.clone();
+        let lost = self.make_durable(&records).await?;
         let stage = move |connection: &mut Connection| {
             let claim = staged_claim(&root);
             let transaction = connection.transaction().map_err(index::failed)?;
@@ -114,21 +94,18 @@ impl Storage {
                     )
                 })
                 .map_err(index::failed)?;
-            let mut added = Vec::new();
-            for record in &records {
-                if index::insert(&transaction, record)? {
-                    added.push((record.node.cid, record.size));
-                }
-            }
+            index::insert_all(&transaction, &records, &lost)?;
             for top in &tops {
                 index::claim(&transaction, top, (&claim, STAGED), true)?;
             }
             transaction.commit().map_err(index::failed)?;
-            shared.ledger().hold(added);
-            drop(in_use);
-            Ok(())
+            shared.ledger().recorded(records.iter().map(|record| &record.node.cid));
+            in_use.into_iter().for_each(InUse::recorded);
+            shared.changed(connection, Vec::new())
         };
-        self.shared.database.call(stage).await
+        let staged = self.shared.database.call(stage).await;
+        self.shared.health().wrote(&staged);
+        staged
     }
 
     /// Forgets the import of the file with this root: what nothing else keeps goes.
@@ -174,23 +151,25 @@ impl Storage {
         root: Cid,
         mut each: impl FnMut(usize, u64) + Send + 'static,
     ) -> Result<(), StoreError> {
-        let path = self.shared.database.call(|connection| Ok(connection.path().map(PathBuf::from))).await?;
-        let path = path.ok_or_else(|| StoreError::Failed("the index is not in a file".into()))?;
+        let path = self.shared.readers.path();
         let measured = tokio::task::spawn_blocking(move || {
-            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            let mut select = connection.prepare(
-                "WITH RECURSIVE below (id) AS (
+            let connection = Readers::open(&path)?;
+            let mut measure = || -> rusqlite::Result<()> {
+                let mut select = connection.prepare(
+                    "WITH RECURSIVE below (id) AS (
                      SELECT id FROM blocks WHERE cid = ?1
                      UNION SELECT child FROM links JOIN below ON parent = below.id
                  ) SELECT length(cid), size FROM below JOIN blocks USING (id)",
-            )?;
-            let mut rows = select.query([root.to_bytes()])?;
-            while let Some(row) = rows.next()? {
-                each(row.get(0)?, row.get(1)?);
-            }
-            Ok(())
+                )?;
+                let mut rows = select.query([root.to_bytes()])?;
+                while let Some(row) = rows.next()? {
+                    each(row.get(0)?, row.get(1)?);
+                }
+                Ok(())
+            };
+            measure().map_err(index::failed)
         });
-        measured.await.map_err(|error| StoreError::Failed(error.to_string()))?.map_err(index::failed)
+        measured.await.map_err(|error| StoreError::Failed(error.to_string()))?
     }
 
     /// Drops what imports brought that nobody went on with, until cancelled.
@@ -228,20 +207,7 @@ impl Storage {
         Ok(())
     }
 
-    /// In several transactions, so that others get their turn in between.
     async fn release_named(&self, claim: String) -> Result<(), StoreError> {
-        loop {
-            let (shared, claim) = (self.shared.clone(), claim.clone());
-            let release = move |connection: &mut Connection| {
-                let released = index::release_some(connection, &claim, RELEASED_AT_ONCE)?;
-                shared.ledger().drop_held(released.removed);
-                Ok(released.claims)
-            };
-            let released = self.shared.database.call(release).await?;
-            self.remove_doomed().await;
-            if released == 0 {
-                return Ok(());
-            }
-        }
+        self.release_by(move |connection, limit| index::release_some(connection, &claim, limit)).await
     }
 }

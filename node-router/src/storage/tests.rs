@@ -6,15 +6,20 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use stream_model::{
-    BroadcastId, Claim, ContentReader, ContentStore, DirectoryEntry, MediaSequence, MessageKey, Node, StoreError,
+    BroadcastId, Claim, ContentReader, ContentStore, DirectoryEntry, MediaSequence, MessageKey, Node, StorageFull,
+    StoreError,
 };
 use tempfile::TempDir;
 
 use super::fake::MemoryBlocks;
-use super::{Limits, Origin, Record, Storage};
+use super::{Limits, Origin, Record, Storage, Totals};
 
 const PLENTY: u64 = 1 << 40;
 const SILENT: Duration = Duration::from_secs(3600);
+
+fn limits(bytes: u64, reserve: u64, silent: Duration) -> Limits {
+    Limits { quota: Totals { bytes, blocks: u64::MAX }, reserve, silent }
+}
 
 struct Fixture {
     folder: TempDir,
@@ -27,7 +32,7 @@ impl Fixture {
     }
 
     async fn open(&self) -> Storage {
-        self.open_with(Limits { quota: PLENTY, reserve: 0, silent: SILENT }).await
+        self.open_with(limits(PLENTY, 0, SILENT)).await
     }
 
     async fn open_with(&self, limits: Limits) -> Storage {
@@ -155,17 +160,20 @@ async fn a_directory_over_content_that_is_not_held_is_refused() {
 #[tokio::test]
 async fn the_reserve_refuses_even_our_own() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: PLENTY, reserve: PLENTY, silent: SILENT }).await;
+    let storage = fixture.open_with(limits(PLENTY, PLENTY, SILENT)).await;
     let refused = storage.add_file(parts(1), segment(0)).await;
     assert!(matches!(refused, Err(StoreError::Full(text)) if text.contains("storage.reserve")));
 }
 
 #[tokio::test]
-async fn the_quota_refuses_what_is_fetched_but_not_our_own() {
+async fn the_quota_refuses_what_is_fetched_and_our_own() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: 1_000, reserve: 0, silent: SILENT }).await;
+    let storage = fixture.open_with(limits(300_000, 0, SILENT)).await;
     storage.add_file(parts(1), segment(0)).await.unwrap();
-    let block = Bytes::from_static(b"fetched");
+    let refused = storage.add_file(parts(2), segment(1)).await;
+    assert!(matches!(refused, Err(StoreError::Full(text)) if text.contains("storage.quota")));
+    assert_eq!(storage.report().full, Some(StorageFull::Quota));
+    let block = Bytes::from(vec![7; 100_000]);
     let cid = crate::unixfs::raw_leaf(&block).cid;
     let refused = storage.put_fetched(cid, block, &Claim::Segment(broadcast(2), MediaSequence(0))).await;
     assert!(matches!(refused, Err(StoreError::Full(text)) if text.contains("storage.quota")));
@@ -196,7 +204,7 @@ async fn fetched(storage: &Storage, of: u8, sequence: u64, size: usize) -> Resul
 #[tokio::test]
 async fn room_is_made_by_evicting_the_broadcast_that_ended_first() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: 3_500, reserve: 0, silent: Duration::ZERO }).await;
+    let storage = fixture.open_with(limits(3_500, 0, Duration::ZERO)).await;
     let own = storage.add_file(vec![Bytes::from_static(b"own")], segment(0)).await.unwrap();
     let oldest = fetched(&storage, 2, 0, 1_000).await.unwrap();
     let newer = fetched(&storage, 3, 0, 1_000).await.unwrap();
@@ -210,7 +218,7 @@ async fn room_is_made_by_evicting_the_broadcast_that_ended_first() {
 #[tokio::test]
 async fn what_was_fetched_lately_is_not_evicted() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: 1_500, reserve: 0, silent: SILENT }).await;
+    let storage = fixture.open_with(limits(1_500, 0, SILENT)).await;
     let kept = fetched(&storage, 2, 0, 1_000).await.unwrap();
     assert!(matches!(fetched(&storage, 3, 0, 1_000).await, Err(StoreError::Full(_))));
     assert!(storage.holds(&kept).await);
@@ -230,13 +238,16 @@ async fn cached(storage: &Storage, seed: u8, size: usize) -> Result<cid::Cid, St
 #[tokio::test]
 async fn the_gateway_keeps_its_newest_files_within_its_part_of_the_quota() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: 20_000, reserve: 0, silent: SILENT }).await;
+    let storage = fixture.open_with(limits(20_000, 0, SILENT)).await;
     let mut files = Vec::new();
     for seed in 0..5 {
         files.push(cached(&storage, seed, 900).await.unwrap());
     }
     storage.remove_doomed().await;
-    let held: Vec<_> = files.iter().map(|cid| storage.is_held(cid)).collect();
+    let mut held = Vec::new();
+    for cid in &files {
+        held.push(storage.holds(cid).await);
+    }
     assert_eq!(held, [false, false, false, true, true]);
     assert_eq!(fixture.blocks.len(), 2);
 }
@@ -244,20 +255,20 @@ async fn the_gateway_keeps_its_newest_files_within_its_part_of_the_quota() {
 #[tokio::test]
 async fn what_the_gateway_keeps_makes_room_at_once_and_evicts_nothing_itself() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: 10_000, reserve: 0, silent: Duration::ZERO }).await;
+    let storage = fixture.open_with(limits(10_000, 0, Duration::ZERO)).await;
     let file = cached(&storage, 1, 500).await.unwrap();
     fetched(&storage, 2, 0, 9_000).await.unwrap();
-    assert!(storage.is_held(&file));
+    assert!(storage.holds(&file).await);
     let watched = fetched(&storage, 2, 1, 900).await.unwrap();
-    assert!(storage.is_held(&watched) && !storage.is_held(&file));
+    assert!(storage.holds(&watched).await && !storage.holds(&file).await);
     assert!(matches!(cached(&storage, 1, 500).await, Err(StoreError::Full(_))));
-    assert!(storage.is_held(&watched));
+    assert!(storage.holds(&watched).await);
 }
 
 #[tokio::test]
 async fn unfinished_fetches_of_the_gateway_are_bounded() {
     let fixture = Fixture::new();
-    let storage = fixture.open_with(Limits { quota: 10_000, reserve: 0, silent: SILENT }).await;
+    let storage = fixture.open_with(limits(10_000, 0, SILENT)).await;
     let put = async |seed: u8, claim: Claim| {
         let block = Bytes::from(vec![seed; 600]);
         storage.put_fetched(crate::unixfs::raw_leaf(&block).cid, block, &claim).await
@@ -277,14 +288,14 @@ async fn the_gateways_cache_is_emptied_by_a_restart_and_nothing_else_is() {
     drop(storage);
     let storage = fixture.open().await;
     storage.sweep().await.unwrap();
-    assert!(storage.is_held(&watched) && !storage.is_held(&file));
+    assert!(storage.holds(&watched).await && !storage.holds(&file).await);
     assert_eq!(fixture.blocks.len(), 1);
 }
 
 #[tokio::test]
 async fn a_full_disk_is_told() {
     let fixture = Fixture::new();
-    let full = fixture.open_with(Limits { quota: PLENTY, reserve: PLENTY, silent: SILENT }).await;
+    let full = fixture.open_with(limits(PLENTY, PLENTY, SILENT)).await;
     assert!(full.report().disk_full);
     drop(full);
     assert!(!fixture.open().await.report().disk_full);
@@ -347,7 +358,7 @@ proptest! {
             let storage = fixture.open().await;
             storage.sweep().await.unwrap();
             prop_assert_eq!(storage.report().files, fixture.blocks.len() as u64);
-            let held: Vec<_> = super::Blocks::list(&*fixture.blocks).await.unwrap();
+            let held: Vec<_> = super::Blocks::list(&*fixture.blocks).try_concat().await.unwrap();
             for cid in held {
                 if let Node::File(size) = storage.stat(&cid).await.unwrap() {
                     prop_assert_eq!(read(&storage, &cid, 0..u64::MAX).await.unwrap().len() as u64, size);

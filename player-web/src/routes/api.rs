@@ -20,7 +20,7 @@ pub(crate) async fn peers(State(state): State<AppState>) -> Response {
 }
 
 pub(crate) async fn storage(State(state): State<AppState>) -> Response {
-    fresh(state.ports.status.report().await.storage)
+    fresh(state.ports.status.storage().await)
 }
 
 pub(crate) async fn broadcasts(State(state): State<AppState>) -> Response {

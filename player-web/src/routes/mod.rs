@@ -8,6 +8,7 @@ pub(crate) mod control_feeds;
 pub(crate) mod download;
 pub(crate) mod gateway;
 pub(crate) mod hls;
+pub(crate) mod keep;
 pub(crate) mod node;
 pub(crate) mod pages;
 pub(crate) mod timeline;

@@ -506,6 +506,17 @@ impl NodeStatus for FakeNode {
         report()
     }
 
+    async fn storage(&self) -> StorageOutlook {
+        let next = LeavingBroadcast {
+            id: broadcast_id(9),
+            slug: broadcast_id(9).slug(),
+            title: "Old".to_owned(),
+            bytes: 7,
+            retention: Retention::Passing,
+        };
+        StorageOutlook { report: report().storage, next: vec![next] }
+    }
+
     async fn peers(&self) -> Vec<PeerReport> {
         vec![PeerReport {
             feed: None,
@@ -539,7 +550,7 @@ pub(crate) fn report() -> NodeReport {
         },
         community: "open".to_owned(),
         listen: Listen::default(),
-        storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1, disk_full: false },
+        storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1, ..StorageReport::default() },
         publishing: vec![Publishing { name: "hall".parse().unwrap(), broadcast: None, kbps: 3000 }],
         problems: vec![],
         overlays: vec![],

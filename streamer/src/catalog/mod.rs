@@ -8,6 +8,7 @@ mod archives;
 mod broadcasts;
 mod heads;
 mod known;
+mod policies;
 mod schema;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use rusqlite::Connection;
 use stream_model::{BroadcastId, Cid, MessageKey};
 
 pub use broadcasts::{BroadcastRecord, BroadcastStage};
+pub(crate) use policies::PolicyRecord;
 
 /// Why the catalog failed.
 #[derive(Debug, thiserror::Error)]

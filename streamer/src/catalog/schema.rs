@@ -97,6 +97,19 @@ CREATE INDEX known_segment_hour ON known_segment (hour);
 CREATE INDEX known_segment_file ON known_segment (segment);
 CREATE INDEX known_segment_init ON known_segment (init);
 ",
+    "
+CREATE TABLE keep_policy (
+    broadcast BLOB PRIMARY KEY NOT NULL,
+    drop_after_s INTEGER,
+    counted_from_s INTEGER,
+    dropped INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE running_time (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    seconds INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), CatalogError> {
