@@ -210,6 +210,9 @@ impl<'a> Import<'a> {
     /// Whether a feed is to be carried with this broadcast.
     fn welcome(&mut self, feed: FeedId, line: u64) -> Result<(), CarriedMessagesError> {
         let author = *self.author.get_or_insert(feed);
+        if self.carrier.store.is_blocked(&author) {
+            return Err(refused(line, format!("its author {author} is blocked here: unblock it first")));
+        }
         if !self.has_begun {
             self.has_begun = true;
             self.is_new = self.carrier.store.clock(&author) == FeedSequence(0);

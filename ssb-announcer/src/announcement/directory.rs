@@ -260,21 +260,22 @@ impl FeedObserver for BroadcastDirectory {
     fn appended(&self, messages: &[Message]) {
         let now = Instant::now().into_std();
         let mut changes = Vec::new();
+        let mut wants_change = false;
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for message in messages {
             match index.handle(message, now) {
-                Ok(changed) => changes.extend(changed),
+                Ok(changed) => {
+                    // Of a broadcast that is not known nothing changes, and its author's feed is wanted all the same.
+                    wants_change |= matches!(message.kind.as_deref(), Some(content::MIRROR | content::REPUBLISH));
+                    changes.extend(changed);
+                }
                 Err(ignored) => {
                     counter!("meshstream_announcements_ignored_total", "reason" => ignored.as_str()).increment(1);
                     debug!(author = %message.author, sequence = %message.sequence, reason = %ignored, "announcement ignored");
                 }
             }
         }
-        // Of a broadcast that is not known nothing changes, and its author's feed is wanted all the same.
-        let names_author =
-            |message: &Message| matches!(message.kind.as_deref(), Some(content::MIRROR | content::REPUBLISH));
-        let named = changes.iter().any(|change| matches!(change, DirectoryChange::Broadcast(_)));
-        if named || messages.iter().any(names_author) {
+        if wants_change || changes.iter().any(|change| matches!(change, DirectoryChange::Broadcast(_))) {
             self.want_feeds(&index, now);
             gauge!("meshstream_broadcasts_known").set(index.count() as f64);
         }

@@ -1,12 +1,14 @@
 //! Messages exported from one node and imported on another that never met the author.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use ssb_announcer::announcement::exercise;
 use stream_model::{
     BroadcastId, CarriedMessages, CarriedMessagesError, Directory as _, FeedSequence, Interest, MediaSequence,
-    MessageKey,
+    MessageKey, Standings as _,
 };
 
 use crate::node::{HOUR, Node};
@@ -222,4 +224,27 @@ async fn a_feed_that_was_dropped_is_taken_again_from_a_carrier() {
     receiver.replicate_from(&author).await;
     assert_eq!(lines(&receiver.export(id).await.unwrap()).len(), 4, "an archive vouches for the rest");
     assert_eq!(receiver.import(id, &carried).await.unwrap(), CarriedMessages { new: 0, known: 9 });
+}
+
+/// The seeds and finds of `make fuzz`. What the whole one holds was signed by JavaScript's `ssb-validate`.
+#[tokio::test]
+async fn the_fuzzing_corpus_is_handled_and_what_javascript_signed_is_taken() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/ssb_carried");
+    let files: Vec<_> = std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 10, "{} files", files.len());
+    // It has a runtime of its own.
+    let exercised = tokio::task::spawn_blocking(move || {
+        for file in files {
+            exercise(&std::fs::read(file).unwrap());
+        }
+    });
+    exercised.await.unwrap();
+
+    let receiver = Node::in_memory(3);
+    let whole = std::fs::read(corpus.join("whole")).unwrap();
+    let announcement: Value = serde_json::from_str(&lines(&whole)[1]).unwrap();
+    let id: BroadcastId = announcement["key"].as_str().unwrap().parse().unwrap();
+    assert_eq!(receiver.import(id, &whole).await.unwrap(), CarriedMessages { new: 9, known: 0 });
+    assert_eq!(receiver.export(id).await.unwrap(), whole);
+    assert_eq!(receiver.directory.standing(&id).withdrawn.as_deref(), Some("sorry"));
 }
