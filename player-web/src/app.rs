@@ -105,6 +105,7 @@ fn routes() -> Router<AppState> {
         .route("/api/v1/broadcasts", get(api::broadcasts))
         .route("/api/v1/broadcasts/{id}", get(api::broadcast))
         .route("/api/v1/broadcasts/{id}/download.mp4", get(download::download))
+        .route("/api/v1/broadcasts/{id}/segments/{segment}", get(api::segment))
         .route("/api/v1/broadcasts/{id}/comments", get(timeline::comments))
         .route("/api/v1/timeline", get(timeline::timeline))
         .route("/api/v1/threads/{key}", get(timeline::thread))

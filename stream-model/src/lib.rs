@@ -40,7 +40,7 @@ pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamNam
 pub use location::{Location, LocationError};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};
-pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists};
+pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace};
 pub use report::{
     IpfsInfo, KnownNode, LeavingBroadcast, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity,
     NodeInfo, NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cid::Cid;
 use futures::stream::BoxStream;
 
-use crate::{BroadcastId, DiscontinuitySequence, MediaSequence, Period};
+use crate::{BroadcastId, DiscontinuitySequence, FetchProgress, MediaSegment, MediaSequence, Period};
 
 /// Who asks for a live playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,28 @@ pub struct PlaylistChange {
     pub ended: bool,
 }
 
+/// Which segment of a broadcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentName {
+    /// By its number.
+    Number(MediaSequence),
+    /// By its content.
+    Content(Cid),
+}
+
+/// Where a segment is: in its broadcast, and on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentPlace {
+    /// What is known of it.
+    pub segment: MediaSegment,
+    /// Where it begins on the time line of the playlist of the whole.
+    pub from: Duration,
+    /// Whether it is here.
+    pub held: bool,
+    /// How far it is, where it is being fetched and something of it is here.
+    pub progress: Option<FetchProgress>,
+}
+
 /// Renders playlists. Asking for one makes this node follow the broadcast for a while.
 #[async_trait]
 pub trait Playlists: Send + Sync {
@@ -65,6 +87,9 @@ pub trait Playlists: Send + Sync {
 
     /// The initialization section of the segments with this discontinuity sequence, likewise.
     async fn init(&self, broadcast: &BroadcastId, sequence: DiscontinuitySequence) -> Result<Cid, PlaylistError>;
+
+    /// Where a segment is. Fetches nothing of it.
+    async fn place(&self, broadcast: &BroadcastId, segment: SegmentName) -> Result<SegmentPlace, PlaylistError>;
 
     /// How many announced segments of a broadcast are held here.
     fn held_segments(&self, broadcast: &BroadcastId) -> u64;

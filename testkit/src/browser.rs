@@ -101,6 +101,23 @@ impl Browser {
         self.command("drop-websockets").await
     }
 
+    /// Evaluates an expression on the page, and returns its value.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn eval(&mut self, expression: &str) -> Result<Value> {
+        self.driver.send(&format!("eval {expression}")).await?;
+        self.driver.until(expression, |reply| (reply["event"] == "reply").then(|| reply["value"].clone())).await
+    }
+
+    /// Presses a button.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn press(&mut self, id: &str) -> Result<()> {
+        self.eval(&format!("document.getElementById('{id}').click()")).await.map(|_| ())
+    }
+
     async fn command(&mut self, line: &str) -> Result<()> {
         self.driver.send(line).await?;
         self.driver.until(line, |reply| (reply["event"] == "reply").then_some(())).await

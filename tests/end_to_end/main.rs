@@ -12,6 +12,7 @@ mod hostile;
 mod identity;
 mod ingest;
 mod mesh;
+mod moments;
 mod playing;
 mod survival;
 

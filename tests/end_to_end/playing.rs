@@ -112,17 +112,17 @@ async fn an_ended_broadcast_says_so_and_plays_again_from_its_beginning() -> Resu
 }
 
 /// A broadcast under way.
-struct Live {
-    slug: String,
+pub(crate) struct Live {
+    pub(crate) slug: String,
     /// Where to watch it.
-    page: String,
+    pub(crate) page: String,
     /// Where to publish it.
     url: String,
-    publisher: Ffmpeg,
+    pub(crate) publisher: Ffmpeg,
 }
 
 impl Live {
-    async fn begin(node: &Node, name: &str, picture: &Picture) -> Result<Self> {
+    pub(crate) async fn begin(node: &Node, name: &str, picture: &Picture) -> Result<Self> {
         let url = node.rtmp(name, &node.add_key(name).await?);
         let publisher = Ffmpeg::publish(&url, picture)?;
         let of_that_name = |event: &Value| {

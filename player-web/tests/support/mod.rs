@@ -382,6 +382,19 @@ impl Playlists for FakeNode {
         Self::missing(self.inits.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
     }
 
+    /// Of the segments that were announced; all have their length in common, and half of each is here.
+    async fn place(&self, broadcast: &BroadcastId, name: SegmentName) -> Result<SegmentPlace, PlaylistError> {
+        let announced = self.announced_segments.lock().unwrap();
+        let is_it = |(id, segment): &&(BroadcastId, MediaSegment)| match name {
+            SegmentName::Number(number) => id == broadcast && segment.media_sequence == number,
+            SegmentName::Content(cid) => id == broadcast && segment.segment == cid,
+        };
+        let (_, segment) = announced.iter().find(is_it).cloned().ok_or(PlaylistError::NotFound)?;
+        let from = segment.duration * u32::try_from(segment.media_sequence.0).unwrap();
+        let progress = FetchProgress { bytes: 5, total_bytes: 10, quiet_for: Duration::from_millis(700) };
+        Ok(SegmentPlace { segment, from, held: false, progress: Some(progress) })
+    }
+
     fn held_segments(&self, broadcast: &BroadcastId) -> u64 {
         self.segments.lock().unwrap().keys().filter(|(id, _)| id == broadcast).count() as u64
     }

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use stream_model::{ArchiveKind, ArchiveManifest, BroadcastState, FeedId, KnownNode, MediaSequence, NodeIdentity};
+use stream_model::{
+    ArchiveKind, ArchiveManifest, BroadcastState, DiscontinuitySequence, FeedId, KnownNode, MediaSegment,
+    MediaSequence, NodeIdentity, WallTime,
+};
 
 use crate::support::{FakeNode, broadcast_id, listing, report};
 use crate::{ask, get};
@@ -49,6 +52,45 @@ async fn broadcasts_have_the_documented_names() {
     assert_eq!((nowhere.status, nowhere.json()["error"].is_string()), (StatusCode::NOT_FOUND, true));
     let nonsense = get(&node, "/api/v1/broadcasts/nonsense").await;
     assert_eq!((nonsense.status, nonsense.json()["error"].is_string()), (StatusCode::BAD_REQUEST, true));
+}
+
+#[tokio::test]
+async fn a_segment_is_found_by_its_number_and_by_its_content() {
+    let node = FakeNode::new();
+    let (cid, init) = (node.add_file(&b"media"[..]), node.add_file(&b"init"[..]));
+    let segment = MediaSegment {
+        media_sequence: MediaSequence(7),
+        discontinuity_sequence: DiscontinuitySequence(0),
+        duration: Duration::from_secs(14),
+        program_date_time: Some(WallTime(1_795_269_780_000)),
+        independent: true,
+        segment: cid,
+        init,
+    };
+    node.announced_segments.lock().unwrap().push((broadcast_id(7), segment));
+    let base = format!("/api/v1/broadcasts/{}/segments", broadcast_id(7).slug());
+    for name in ["7".to_owned(), cid.to_string()] {
+        assert_eq!(
+            get(&node, &format!("{base}/{name}")).await.json(),
+            json!({
+                "media_sequence": 7,
+                "segment": cid.to_string(),
+                "from_ms": 98_000,
+                "duration_ms": 14_000,
+                "program_date_time": 1_795_269_780_000_u64,
+                "held": false,
+                "fetching": { "bytes": 5, "total_bytes": 10, "quiet_ms": 700 },
+            })
+        );
+    }
+    for (name, status) in [
+        ("8".to_owned(), StatusCode::NOT_FOUND),
+        (init.to_string(), StatusCode::NOT_FOUND),
+        ("x".to_owned(), StatusCode::BAD_REQUEST),
+    ] {
+        let answer = get(&node, &format!("{base}/{name}")).await;
+        assert_eq!((answer.status, answer.json()["error"].is_string()), (status, true), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,30 @@
 // What plays: hls.js over Media Source Extensions, or the browser itself.
 
+import type { Part } from "./missing";
+
 export interface EngineEvents {
   /** A playlist was loaded. */
   playlist(ended: boolean): void;
-  /** The node answered that there is nothing yet (503). */
-  notYet(): void;
+  /** The node answered that there is nothing yet (503); of which part, where it is not the playlist. */
+  notYet(part?: Part): void;
+  /** A part was loaded. */
+  arrived(): void;
   /** The node did not answer, or not sensibly. */
   unreachable(): void;
 }
 
+/** What is played. */
+export interface Source {
+  url: string;
+  /** Where to begin, in seconds; where it is left out, at the live edge. */
+  startAt?: number;
+}
+
 export interface Engine {
+  /** The segment that is played, and where on the player's time line it begins, where known. */
+  segment(): { sequence: number; start: number } | null;
+  /** Goes on behind a part. */
+  skip(part: Part): void;
   /** Seconds behind the live edge, where known. */
   behind(): number | null;
   /** Seconds listed beyond the position. */

@@ -1,7 +1,8 @@
 // Plays with hls.js.
 
 import Hls, { type ErrorData, type HlsConfig } from "hls.js/light";
-import { type Engine, type EngineEvents, retryAfterMs } from "./engine";
+import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
+import type { Part } from "./missing";
 import { type Fault, Recovery } from "./recovery";
 
 /** The node may hold a playlist request back until there is something to list, about 20 s. */
@@ -32,14 +33,23 @@ const CONFIG: Partial<HlsConfig> = {
   fragLoadPolicy: patience(FIRST_BYTE_MS, SEGMENT_MS),
 };
 
+/** Behind a part that is passed over: a picture later, or the player would look for it again. */
+const BEHIND_S = 0.1;
+
 export class HlsEngine implements Engine {
   private hls: Hls | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** The remedy that the timer will apply. */
   private pending: (() => void) | undefined;
   private hasSound = true;
+  private playing: { sequence: number; start: number } | null = null;
+  /** Where to begin, until it has begun; then where it is. Left out at the live edge. */
+  private position: number | undefined;
   private readonly recovery = new Recovery();
-  private readonly onProgress = () => this.recovery.handleProgress(performance.now());
+  private readonly onProgress = () => {
+    this.recovery.handleProgress(performance.now());
+    if (this.position !== undefined && this.video.currentTime > 0) this.position = this.video.currentTime;
+  };
 
   static isSupported(): boolean {
     return Hls.isSupported();
@@ -47,27 +57,37 @@ export class HlsEngine implements Engine {
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly url: string,
+    private readonly source: Source,
     private readonly events: EngineEvents,
   ) {
+    this.position = source.startAt;
     video.addEventListener("timeupdate", this.onProgress);
     this.create();
   }
 
   private create(): void {
-    const hls = new Hls(CONFIG);
+    const { position } = this;
+    // Who looks at the past is not drawn to the live edge.
+    const past = position === undefined ? {} : { startPosition: position, liveMaxLatencyDurationCount: Number.POSITIVE_INFINITY };
+    const hls = new Hls({ ...CONFIG, ...past });
     this.hls = hls;
     hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
       this.recovery.handleLoaded();
       this.events.playlist(!details.live);
     });
-    hls.on(Hls.Events.FRAG_LOADED, () => this.recovery.handleLoaded());
+    hls.on(Hls.Events.FRAG_LOADED, () => {
+      this.recovery.handleLoaded();
+      this.events.arrived();
+    });
+    hls.on(Hls.Events.FRAG_CHANGED, (_, { frag }) => {
+      this.playing = typeof frag.sn === "number" ? { sequence: frag.sn, start: frag.start } : null;
+    });
     hls.on(Hls.Events.BUFFER_CODECS, (_, { audio, audiovideo }) => {
       this.hasSound = audio !== undefined || audiovideo !== undefined;
     });
     hls.on(Hls.Events.ERROR, (_, data) => this.handleError(hls, data));
     hls.attachMedia(this.video);
-    hls.loadSource(this.url);
+    hls.loadSource(this.source.url);
   }
 
   private handleError(hls: Hls, data: ErrorData): void {
@@ -75,7 +95,12 @@ export class HlsEngine implements Engine {
     const network = data.type === Hls.ErrorTypes.NETWORK_ERROR && data.details !== Hls.ErrorDetails.LEVEL_PARSING_ERROR;
     const fault: Fault = network ? "network" : data.type === Hls.ErrorTypes.MEDIA_ERROR ? "media" : "other";
     const notYet = network && data.response?.code === 503;
-    if (notYet) this.events.notYet();
+    const { frag } = data;
+    const part: Part | undefined =
+      frag && typeof frag.sn === "number"
+        ? { sequence: frag.sn, start: frag.start, duration: frag.duration, date: frag.programDateTime }
+        : undefined;
+    if (notYet) this.events.notYet(part);
     else if (network) this.events.unreachable();
     console.warn("player:", data.type, data.details, data.response?.code ?? "", data.error?.message ?? "");
     const request: unknown = data.networkDetails;
@@ -97,9 +122,10 @@ export class HlsEngine implements Engine {
       hls.recoverMediaError();
       this.play();
     } else if (hls.levels.length === 0) {
-      hls.loadSource(this.url);
+      hls.loadSource(this.source.url);
     } else {
-      hls.startLoad();
+      // Before anything was played, hls.js would begin at the live edge.
+      hls.startLoad(this.video.currentTime > 0 ? -1 : (this.position ?? -1));
     }
   }
 
@@ -148,6 +174,21 @@ export class HlsEngine implements Engine {
     const details = this.hls?.latestLevelDetails;
     // Before the list there is nothing to play: hls.js will jump into it.
     return details ? details.edge - Math.max(this.video.currentTime, details.fragmentStart) : 0;
+  }
+
+  segment(): { sequence: number; start: number } | null {
+    return this.playing;
+  }
+
+  skip(part: Part): void {
+    const { hls } = this;
+    if (!hls) return;
+    clearTimeout(this.timer);
+    this.pending = undefined;
+    const behind = part.start + part.duration + BEHIND_S;
+    if (this.position !== undefined) this.position = behind;
+    this.video.currentTime = behind;
+    hls.startLoad(behind);
   }
 
   reserve(): number {

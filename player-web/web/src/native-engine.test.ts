@@ -34,6 +34,7 @@ function play(t: { mock: typeof import("node:test").mock }, answers: (Response |
     playlist: (ended) => told.push(ended ? "ended" : "live"),
     notYet: () => told.push("not yet"),
     unreachable: () => told.push("unreachable"),
+    arrived: () => told.push("arrived"),
   };
   const asked = t.mock.method(globalThis, "fetch", async () => {
     const answer = answers.shift();
@@ -42,7 +43,7 @@ function play(t: { mock: typeof import("node:test").mock }, answers: (Response |
   });
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const video = fake as unknown as HTMLVideoElement;
-  const engine = new NativeEngine(video, "/hls/x/index.m3u8", events);
+  const engine = new NativeEngine(video, { url: "/hls/x/index.m3u8" }, events);
   return { fake, video, told, engine, asked: () => asked.mock.callCount() };
 }
 

@@ -1,7 +1,8 @@
 // Plays with the browser's own HLS: iPhones, and whatever has no Media Source Extensions.
 
 import { Backoff } from "./backoff";
-import { type Engine, type EngineEvents, retryAfterMs } from "./engine";
+import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
+import type { Part } from "./missing";
 
 export class NativeEngine implements Engine {
   private readonly backoff = new Backoff(1000, 10_000);
@@ -10,6 +11,9 @@ export class NativeEngine implements Engine {
   private readonly onError = () => this.later(this.backoff.next());
   private readonly onDuration = () => this.events.playlist(Number.isFinite(this.video.duration));
   private readonly onProgress = () => this.backoff.reset();
+  private readonly onMetadata = () => {
+    if (this.source.startAt !== undefined) this.video.currentTime = this.source.startAt;
+  };
 
   static isSupported(video: HTMLVideoElement): boolean {
     return video.canPlayType("application/vnd.apple.mpegurl") !== "";
@@ -17,12 +21,13 @@ export class NativeEngine implements Engine {
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly url: string,
+    private readonly source: Source,
     private readonly events: EngineEvents,
   ) {
     video.addEventListener("error", this.onError);
     video.addEventListener("durationchange", this.onDuration);
     video.addEventListener("timeupdate", this.onProgress);
+    video.addEventListener("loadedmetadata", this.onMetadata);
     void this.load();
   }
 
@@ -30,10 +35,10 @@ export class NativeEngine implements Engine {
   private async load(): Promise<void> {
     let delay: number | undefined;
     try {
-      const response = await fetch(this.url);
+      const response = await fetch(this.source.url);
       if (this.destroyed) return;
       if (response.ok) {
-        this.video.src = this.url;
+        this.video.src = this.source.url;
         void this.video.play().catch(() => undefined);
         return;
       }
@@ -77,6 +82,14 @@ export class NativeEngine implements Engine {
     return seekable.length === 0 ? 0 : seekable.end(seekable.length - 1) - currentTime;
   }
 
+  segment(): null {
+    return null;
+  }
+
+  skip(part: Part): void {
+    this.video.currentTime = part.start + part.duration;
+  }
+
   reserve(): number {
     return 0;
   }
@@ -91,6 +104,7 @@ export class NativeEngine implements Engine {
     this.video.removeEventListener("error", this.onError);
     this.video.removeEventListener("durationchange", this.onDuration);
     this.video.removeEventListener("timeupdate", this.onProgress);
+    this.video.removeEventListener("loadedmetadata", this.onMetadata);
     this.video.removeAttribute("src");
     this.video.load();
   }

@@ -1,13 +1,18 @@
 // The player on a page: an engine, a video element, a caption, and a button for sound. Lives as long as the page.
 
-import type { Engine, EngineEvents } from "./engine";
+import type { Engine, EngineEvents, Source } from "./engine";
 import { HlsEngine } from "./hls-engine";
+import { Missing, type Progress } from "./missing";
+import { momentLink } from "./moment";
 import { NativeEngine } from "./native-engine";
 import { Reserve } from "./reserve";
 import { type Snapshot, describe } from "./status";
 
 /** How often the caption is looked at again. */
 const CAPTION_MS = 500;
+
+/** How often the node is asked how far it is with a part that is waited for. */
+const PROGRESS_MS = 2000;
 
 /** Time without movement after which it counts as stalled. */
 const STALLED_MS = 1500;
@@ -21,6 +26,18 @@ export interface PlayerElements {
   video: HTMLVideoElement;
   caption: HTMLElement;
   sound: HTMLButtonElement;
+  skip: HTMLButtonElement;
+  rewind: HTMLButtonElement;
+  goLive: HTMLButtonElement;
+  copy: HTMLButtonElement;
+  moment: HTMLInputElement;
+}
+
+/** What the node says of a segment. */
+interface SegmentPlace {
+  from_ms: number;
+  held: boolean;
+  fetching: Progress | null;
 }
 
 export class Player {
@@ -28,6 +45,10 @@ export class Player {
   private live: boolean;
   /** What is played is the whole broadcast, not its live edge. */
   private recording = false;
+  /** The viewer wants the broadcast from here, and not its live edge. */
+  private startAt: number | undefined;
+  private readonly missing = new Missing();
+  private askedAt = 0;
   private playlistEnded = false;
   private hasPlaylist = false;
   private notYet = false;
@@ -48,9 +69,16 @@ export class Player {
     private readonly elements: PlayerElements,
     private readonly slug: string,
     live: boolean,
+    startAt?: number,
   ) {
     this.live = live;
+    this.startAt = startAt;
     const { video, sound } = elements;
+    elements.skip.addEventListener("click", () => this.skip(true));
+    elements.rewind.addEventListener("click", () => this.go(0));
+    elements.goLive.addEventListener("click", () => this.go(undefined));
+    elements.copy.addEventListener("click", () => void this.copy());
+    video.addEventListener("seeking", () => this.missing.handleSought());
     video.addEventListener("volumechange", () => this.update());
     video.addEventListener("playing", () => {
       this.blocked = false;
@@ -86,6 +114,8 @@ export class Player {
     this.seenToTheEnd = false;
     this.playlistEnded = false;
     this.hasPlaylist = false;
+    this.notYet = false;
+    this.missing.handleArrived();
     const { video } = this.elements;
     const events: EngineEvents = {
       playlist: (ended) => {
@@ -96,25 +126,77 @@ export class Player {
         this.hasPlaylist = true;
         this.update();
       },
-      notYet: () => {
+      notYet: (part) => {
         this.notYet = true;
         this.unreachable = false;
+        if (part && this.recording) this.missing.handleNotYet(part, performance.now());
+      },
+      arrived: () => {
+        this.notYet = false;
+        this.unreachable = false;
+        this.missing.handleArrived();
       },
       unreachable: () => {
         this.unreachable = true;
         this.notYet = false;
       },
     };
-    this.recording = !this.live;
+    this.recording = !this.live || this.startAt !== undefined;
     const path = `/hls/${this.slug}/${this.recording ? "whole" : "index"}.m3u8`;
+    const source: Source = this.recording ? { url: path, startAt: this.startAt ?? 0 } : { url: path };
     // Chromium claims native HLS and then fails on some streams, so hls.js is asked first.
     if (HlsEngine.isSupported()) {
-      this.engine = new HlsEngine(video, `${path}?player=mse`, events);
+      this.engine = new HlsEngine(video, { ...source, url: `${path}?player=mse` }, events);
     } else if (NativeEngine.isSupported(video)) {
-      this.engine = new NativeEngine(video, path, events);
+      this.engine = new NativeEngine(video, source, events);
     } else {
       this.show("ended", "This browser cannot play the video. Try Firefox or Chrome, or open the address in VLC.");
     }
+  }
+
+  /** To a point of the broadcast, or to its live edge. */
+  private go(startAt: number | undefined): void {
+    this.startAt = startAt;
+    this.load();
+    this.update();
+    this.elements.video.focus();
+  }
+
+  private skip(atOnce: boolean): void {
+    const part = this.missing.skip(performance.now(), atOnce);
+    if (part) this.engine?.skip(part);
+  }
+
+  private async place(sequence: number): Promise<SegmentPlace | undefined> {
+    const response = await fetch(`/api/v1/broadcasts/${this.slug}/segments/${sequence}`).catch(() => undefined);
+    return response?.ok ? ((await response.json()) as SegmentPlace) : undefined;
+  }
+
+  private async askProgress(sequence: number): Promise<void> {
+    const place = await this.place(sequence);
+    if (place) this.missing.handleProgress(sequence, place.fetching, performance.now());
+  }
+
+  private async copy(): Promise<void> {
+    const { copy, moment, video } = this.elements;
+    const playing = this.engine?.segment();
+    const at = video.currentTime;
+    let seconds: number | undefined = at;
+    if (!this.recording) {
+      // The time line of the live playlist begins wherever the viewer came in.
+      const place = playing ? await this.place(playing.sequence) : undefined;
+      seconds = playing && place ? place.from_ms / 1000 + at - playing.start : undefined;
+    }
+    if (seconds === undefined) {
+      copy.textContent = "Not now: try again";
+      return;
+    }
+    moment.value = momentLink(location.origin, this.slug, seconds);
+    moment.hidden = false;
+    moment.focus();
+    moment.select();
+    // Pages that come by plain HTTP have no clipboard; the older way has worked since before there were secure contexts.
+    copy.textContent = document.execCommand("copy") ? "Link copied" : "Copy the link beside";
   }
 
   private play(): void {
@@ -176,8 +258,20 @@ export class Player {
       held,
       ahead,
       behind: engine.behind(),
+      missing: this.missing.waiting(now),
       picture: video.videoWidth > 0,
     };
+    const { missing } = snapshot;
+    if (missing && now - this.askedAt > PROGRESS_MS) {
+      this.askedAt = now;
+      void this.askProgress(missing.part.sequence);
+    }
+    if (missing && still > STALLED_MS) this.skip(false);
+    const { skip, rewind, goLive, copy } = this.elements;
+    skip.hidden = !missing || still <= STALLED_MS;
+    rewind.hidden = !this.live || this.recording || !this.hasPlaylist;
+    goLive.hidden = !this.live || !this.recording;
+    copy.hidden = !this.started || (!this.recording && !engine.segment());
     const status = describe(snapshot);
     this.show(status.state, status.caption);
     sound.hidden = !(this.blocked || (video.muted && this.started && !video.ended && !engine.silent()));

@@ -16,7 +16,9 @@ const playing: Snapshot = {
   ahead: 20,
   picture: true,
   behind: 31.4,
+  missing: undefined,
 };
+const part = { sequence: 9, start: 123, duration: 15, date: null };
 const fresh: Snapshot = { ...playing, hasPlaylist: false, started: false, paused: true, ahead: 0, behind: null };
 
 function check(change: Partial<Snapshot>, from: Snapshot, state: string, words: RegExp): void {
@@ -32,6 +34,12 @@ test("each state has its caption", () => {
   check({ unreachable: true }, fresh, "connecting", /does not answer/);
   check({ hasPlaylist: true }, fresh, "connecting", /Loading/);
   check({}, playing, "playing", /about 31 s behind live/);
+  check({ behind: 3700 }, playing, "playing", /about 62 min behind live/);
+  const coming = { part, percent: 40, skipInS: null };
+  check({ stalled: true, missing: coming }, playing, "waiting", /^Fetching 0:02:03–0:02:18 .*: 40 %/);
+  const away = { part, percent: null, skipInS: 20 };
+  check({ stalled: true, missing: away }, playing, "waiting", /^Nobody .* 0:02:03–0:02:18 .* skips it in 20 s/);
+  check({ missing: away }, playing, "playing", /^Playing/);
   check({ behind: null }, playing, "playing", /^Playing$/);
   check({ picture: false }, playing, "playing", /^Playing sound only, about 31 s/);
   check({ stalled: true }, playing, "catching-up", /Catching up/);

@@ -1,5 +1,8 @@
 // What the player says of itself. Pure: what is known goes in, a state and its caption come out.
 
+import type { Waiting } from "./missing";
+import { clock } from "./moment";
+
 export type PlayerState = "connecting" | "waiting" | "playing" | "paused" | "catching-up" | "ended";
 
 export interface Snapshot {
@@ -28,6 +31,8 @@ export interface Snapshot {
   picture: boolean;
   /** Seconds behind the live edge, where known. */
   behind: number | null;
+  /** The part that the node does not have yet. */
+  missing: Waiting | undefined;
 }
 
 export interface Status {
@@ -37,6 +42,9 @@ export interface Status {
 
 /** Less than this listed ahead means that the publisher is what is waited for, not the network. */
 const NOTHING_AHEAD_S = 1;
+
+/** From here on minutes are told, not seconds. */
+const MINUTES_FROM_S = 180;
 
 export function describe(now: Snapshot): Status {
   if (now.videoEnded && now.playlistEnded) {
@@ -50,6 +58,7 @@ export function describe(now: Snapshot): Status {
     const state = now.started ? "catching-up" : "connecting";
     return { state, caption: "The node does not answer. Stay on its WiFi: the player goes on by itself." };
   }
+  if (now.missing) return waiting(fetching(now.missing));
   if (now.notYet && now.hasPlaylist) {
     return waiting("The node is still fetching this part. The player goes on by itself.");
   }
@@ -65,6 +74,13 @@ export function describe(now: Snapshot): Status {
   return { state: "connecting", caption: "Loading the video…" };
 }
 
+function fetching({ part, percent, skipInS }: Waiting): string {
+  const end = part.date === null ? null : part.date + part.duration * 1000;
+  const span = `${clock(part.start, part.date)}–${clock(part.start + part.duration, end)}`;
+  if (percent !== null) return `Fetching ${span} from other nodes: ${percent} % is here.`;
+  return `Nobody in reach has sent ${span} yet. The player asks on, and skips it in ${skipInS} s.`;
+}
+
 function waiting(caption: string): Status {
   return { state: "waiting", caption };
 }
@@ -73,5 +89,6 @@ function playing(now: Snapshot): string {
   const what = now.picture ? "Playing" : "Playing sound only";
   if (now.playlistEnded) return `${what}. The broadcast has ended.`;
   if (now.behind === null || !Number.isFinite(now.behind)) return what;
-  return `${what}, about ${Math.max(0, Math.round(now.behind))} s behind live`;
+  const seconds = Math.max(0, Math.round(now.behind));
+  return `${what}, about ${seconds < MINUTES_FROM_S ? `${seconds} s` : `${Math.round(seconds / 60)} min`} behind live`;
 }

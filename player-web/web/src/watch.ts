@@ -1,5 +1,6 @@
 // The script of /watch/{broadcast} and /embed/{broadcast}.
 
+import { parseMoment } from "./moment";
 import { Player } from "./player";
 import type { Broadcast } from "./protocol";
 import { Socket } from "./socket";
@@ -35,8 +36,27 @@ const video = element("video", HTMLVideoElement);
 const caption = element("caption", HTMLElement);
 const sound = element("sound", HTMLButtonElement);
 const slug = root?.dataset.broadcast;
-if (root && video && caption && sound && slug) {
-  const player = new Player({ root, video, caption, sound }, slug, root.dataset.state === "live");
+const skip = element("skip", HTMLButtonElement);
+const rewind = element("rewind", HTMLButtonElement);
+const goLive = element("go-live", HTMLButtonElement);
+const copy = element("copy", HTMLButtonElement);
+const moment = element("moment", HTMLInputElement);
+
+/** Where the page's address says to begin; undefined where it does not, or the node knows no such segment. */
+async function startAt(slug: string): Promise<number | undefined> {
+  const query = new URLSearchParams(location.search);
+  const segment = query.get("segment");
+  if (segment === null) return parseMoment(query.get("t"));
+  const response = await fetch(`/api/v1/broadcasts/${slug}/segments/${encodeURIComponent(segment)}`).catch(() => undefined);
+  if (!response?.ok) return undefined;
+  const place: { from_ms: number } = await response.json();
+  return place.from_ms / 1000;
+}
+
+async function start(): Promise<void> {
+  if (!(root && video && caption && sound && skip && rewind && goLive && copy && moment && slug)) return;
+  const elements = { root, video, caption, sound, skip, rewind, goLive, copy, moment };
+  const player = new Player(elements, slug, root.dataset.state === "live", await startAt(slug));
   let wasConnected = false;
   new Socket(
     {
@@ -56,3 +76,5 @@ if (root && video && caption && sound && slug) {
     slug,
   );
 }
+
+void start();

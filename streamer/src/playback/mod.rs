@@ -28,7 +28,7 @@ use serde::Deserialize;
 use stream_model::{
     Audience, BroadcastId, BroadcastState, Cid, ContentLookup, ContentReader, ContentStore, Directory,
     DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants, Period,
-    PlaylistChange, PlaylistError, Playlists,
+    PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -393,6 +393,23 @@ impl Playlists for Playback {
             shared.demand_init(&listing, &segment, SEGMENT_WAIT).await?;
         }
         Ok(segment.init)
+    }
+
+    async fn place(&self, broadcast: &BroadcastId, name: SegmentName) -> Result<SegmentPlace, PlaylistError> {
+        let shared = &self.shared;
+        let listing = shared.listing(broadcast)?;
+        let segments = shared.all_segments(&listing).await?;
+        let is_it = |segment: &&MediaSegment| match name {
+            SegmentName::Number(number) => segment.media_sequence == number,
+            SegmentName::Content(cid) => segment.segment == cid,
+        };
+        let segment = segments.iter().find(is_it).ok_or(PlaylistError::NotFound)?.clone();
+        let before = recording(&listing, &segments, true).entries.into_iter();
+        let before = before.take_while(|entry| entry.media_sequence < segment.media_sequence);
+        let from = before.map(|entry| entry.duration).sum();
+        let held = shared.ports.store.holds(&segment.segment).await;
+        let progress = shared.ports.fetcher.progress(&segment.segment).filter(|_| !held);
+        Ok(SegmentPlace { segment, from, held, progress })
     }
 
     fn held_segments(&self, broadcast: &BroadcastId) -> u64 {
