@@ -28,17 +28,23 @@ impl StandingLog for Announcer {
     async fn mirror(&self, broadcast: BroadcastId, peer: PeerId, manifest: Option<Cid>) -> Result<(), AnnounceError> {
         // What is decided on the feed's state is appended to that state, here and below.
         let _feeds = self.feeds.lock().await;
-        let said = self.directory.read(|index| index.own_mirror(&broadcast));
-        if said == manifest.map(|manifest| (peer.clone(), manifest)) {
+        let said = self.directory.read(|index| index.own_mirror(&broadcast).cloned());
+        let author = match (&said, manifest) {
+            (None, None) => return Ok(()),
+            // Also where the broadcast is not listed any more, as after a block.
+            (Some(said), None) => said.author,
+            (_, Some(_)) => self.others(broadcast)?.author,
+        };
+        let mirror = Mirror { broadcast, author, peer, manifest };
+        if said.as_ref() == Some(&mirror) {
             return Ok(());
         }
-        let author = self.others(broadcast)?.author;
         if let Some(manifest) = manifest
             && !self.directory.archives(&broadcast).iter().any(|archive| archive.manifest == manifest)
         {
             return Err(AnnounceError::NotAnnounced(manifest));
         }
-        self.say(&Announcement::Mirror(Mirror { broadcast, author, peer, manifest })).await?;
+        self.say(&Announcement::Mirror(mirror)).await?;
         info!(%broadcast, holds = manifest.is_some(), "mirror announced");
         Ok(())
     }

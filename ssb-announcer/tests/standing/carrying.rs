@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use ssb_announcer::announcement::exercise;
@@ -247,4 +248,35 @@ async fn the_fuzzing_corpus_is_handled_and_what_javascript_signed_is_taken() {
     assert_eq!(receiver.import(id, &whole).await.unwrap(), CarriedMessages { new: 9, known: 0 });
     assert_eq!(receiver.export(id).await.unwrap(), whole);
     assert_eq!(receiver.directory.standing(&id).withdrawn.as_deref(), Some("sorry"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// What is taken of a damaged file is the beginning of each feed, and the whole file still fits on it.
+    #[test]
+    fn whatever_byte_is_damaged_what_was_taken_stands(position: prop::sample::Index, byte: u8, cut: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (author, receiver) = (Node::in_memory(1), Node::in_memory(2));
+            let (id, feeds) = author.broadcast().await;
+            let whole = author.export(id).await.unwrap();
+            let mut damaged = whole.clone();
+            let position = position.index(whole.len());
+            damaged[position] = byte;
+            if cut {
+                damaged.truncate(position);
+            }
+            let outcome = receiver.import(id, &damaged).await;
+            let held: u64 = receiver.clocks(&[author.id(), feeds[0], feeds[1]]).iter().sum();
+            match outcome {
+                Ok(carried) => assert_eq!((carried.new, carried.known), (held, 0)),
+                Err(CarriedMessagesError::Refused { line, .. }) => assert!(held < line.max(1), "{held} of {line}"),
+                Err(error) => panic!("{error}"),
+            }
+            let rest = receiver.import(id, &whole).await.unwrap();
+            assert_eq!((rest.new, rest.known), (8 - held, held));
+            assert_eq!(receiver.export(id).await.unwrap(), whole);
+        });
+    }
 }

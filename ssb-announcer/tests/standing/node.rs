@@ -96,21 +96,8 @@ impl Node {
         self.announcer.end(end).await.unwrap();
     }
 
-    /// Keeps segments `first` to `last` for good.
     pub(crate) async fn archive(&self, broadcast: BroadcastId, first: u64, last: u64) -> Cid {
-        let manifest = cid(&format!("archive {first} to {last}"));
-        let archive = ArchiveManifest {
-            broadcast,
-            kind: ArchiveKind::Hour,
-            period: None,
-            first_media_sequence: MediaSequence(first),
-            last_media_sequence: MediaSequence(last),
-            manifest,
-            duration: Duration::from_secs(14),
-            bytes: 1_000,
-        };
-        self.announcer.archive(archive).await.unwrap();
-        manifest
+        archive(&self.announcer, broadcast, first, last).await
     }
 
     pub(crate) async fn republish(&self, broadcast: BroadcastId, manifest: Cid) {
@@ -162,6 +149,23 @@ async fn live(log: &dyn AnnouncementLog, broadcast: BroadcastId, sequences: std:
     for sequence in sequences {
         log.live(broadcast, &segment(sequence), cid("live")).await.unwrap();
     }
+}
+
+/// Keeps segments `first` to `last` for good.
+pub(crate) async fn archive(log: &dyn AnnouncementLog, broadcast: BroadcastId, first: u64, last: u64) -> Cid {
+    let manifest = cid(&format!("archive {first} to {last}"));
+    let archive = ArchiveManifest {
+        broadcast,
+        kind: ArchiveKind::Hour,
+        period: None,
+        first_media_sequence: MediaSequence(first),
+        last_media_sequence: MediaSequence(last),
+        manifest,
+        duration: Duration::from_secs(14),
+        bytes: 1_000,
+    };
+    log.archive(archive).await.unwrap();
+    manifest
 }
 
 /// Of all segments of such a broadcast.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cid::Cid;
 use stream_model::{
-    BroadcastId, DirectoryChange, FeedId, MediaSequence, MessageKey, Mirroring, PeerId, Republication, Standing,
+    BroadcastId, DirectoryChange, FeedId, MediaSequence, MessageKey, Mirroring, Republication, Standing,
 };
 
 use super::said::{Bounds, Said};
@@ -156,10 +156,9 @@ impl Index {
         }
     }
 
-    /// What this node said last of a broadcast as a mirror.
-    pub fn own_mirror(&self, id: &BroadcastId) -> Option<(PeerId, Cid)> {
-        let mirror = self.words.mirrors.get(*id, self.own)?;
-        Some((mirror.peer.clone(), mirror.manifest?))
+    /// What this node said last of a broadcast as a mirror; `None` also where it holds it no more.
+    pub fn own_mirror(&self, id: &BroadcastId) -> Option<&Mirror> {
+        self.words.mirrors.get(*id, self.own)
     }
 
     /// What this node said last of a broadcast as who republishes it.
