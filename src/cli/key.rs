@@ -22,6 +22,9 @@ pub(crate) enum Command {
     Add {
         /// The name in rtmp://NODE:1935/live/NAME?key=KEY
         name: StreamName,
+        /// Keep nothing of what is published with it once it is over, whatever archive.keep says
+        #[arg(long)]
+        no_archive: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -42,8 +45,8 @@ pub(crate) enum Command {
 pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     let keys = Keys::open(config).await?;
     match command {
-        Command::Add { name, output } => {
-            let key = keys.add(name).await?;
+        Command::Add { name, no_archive, output } => {
+            let key = keys.add(name, no_archive.then_some(false)).await?;
             if output.json { print_json(&key) } else { print_key(&keys.rtmp_port(config).await?, &key) }
         }
         Command::List { output } => {
@@ -74,10 +77,17 @@ impl Keys {
         }
     }
 
-    async fn add(&self, name: StreamName) -> anyhow::Result<NewStreamKey> {
+    async fn add(&self, name: StreamName, archive: Option<bool>) -> anyhow::Result<NewStreamKey> {
         match self {
-            Self::Node(client) => client.post("/control/keys", &serde_json::json!({ "name": name })).await,
-            Self::Files(store, _) => Ok(store.add(name).await?),
+            Self::Node(client) => {
+                let wanted = serde_json::json!({ "name": name, "archive": archive });
+                client.post("/control/keys", &wanted).await
+            }
+            Self::Files(store, _) => {
+                let key = store.add(name.clone()).await?;
+                store.set_archive(name, archive).await?;
+                Ok(key)
+            }
         }
     }
 
@@ -134,7 +144,10 @@ fn print_list(entries: &[StreamKeyEntry]) -> anyhow::Result<()> {
         if entries.is_empty() {
             writeln!(out, "No stream keys yet. Make one with 'meshstream key add NAME'.")?;
         }
-        entries.iter().try_for_each(|entry| writeln!(out, "{}\tmade {}", entry.name, when(entry.created_at)))
+        entries.iter().try_for_each(|entry| {
+            let kept = if entry.archive == Some(false) { "\tnot archived" } else { "" };
+            writeln!(out, "{}\tmade {}{kept}", entry.name, when(entry.created_at))
+        })
     })
 }
 

@@ -46,6 +46,9 @@ pub struct StreamKeyEntry {
     pub name: StreamName,
     /// When it was made, by this node's clock.
     pub created_at: WallTime,
+    /// Whether what is published with it is kept once it is over; `None`: as the node does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<bool>,
 }
 
 /// Why a key could not be managed.
@@ -71,6 +74,9 @@ pub trait StreamKeys: Send + Sync {
 
     /// The names that have a key.
     async fn list(&self) -> Result<Vec<StreamKeyEntry>, KeyError>;
+
+    /// Sets whether what is published under a name is kept once it is over, from the next broadcast on; `None`: as the node does it.
+    async fn set_archive(&self, name: StreamName, archive: Option<bool>) -> Result<(), KeyError>;
 
     /// Removes a name's key and disconnects who publishes with it.
     async fn revoke(&self, name: StreamName) -> Result<(), KeyError>;

@@ -180,7 +180,7 @@ impl Streamer {
             grace: config.grace,
             archive: config.archive,
         };
-        let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock };
+        let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock, keys: keys.clone() };
         let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog.clone());
         let archivist = Archivist::new(archive_ports, catalog, publisher.announced());
         let status = publisher.status();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use stream_model::StreamKeys as _;
 use stream_model::{
     Audience, BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState, Claim, Directory, DiscontinuitySequence,
     EndReason, FeedId, Listing, MediaSegment, MediaSequence, MessageKey, StreamName, Tracks, WallTime,
@@ -15,6 +16,7 @@ use stream_model::{
 use streamer::Streamer;
 use streamer::broadcast::{Clock, Config, Ports, Publisher, PublishingStatus, SystemClock};
 use streamer::catalog::Catalog;
+use streamer::keys::KeyStore;
 use streamer::media::{MediaEvent, Publication, Sample, TrackKind};
 use streamer::segmenter;
 use tempfile::TempDir;
@@ -68,6 +70,10 @@ impl Disk {
         }
     }
 
+    fn keys(&self) -> KeyStore {
+        KeyStore::open(&self.directory.path().join("streamer.sqlite3")).unwrap()
+    }
+
     fn start(&self) -> Node {
         self.start_with(TARGET)
     }
@@ -85,6 +91,7 @@ impl Disk {
             directory: Arc::new(self.feeds.clone()),
             peer: peer_id(1),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            keys: self.keys(),
         };
         let catalog = Catalog::open(&self.directory.path().join("streamer.sqlite3")).unwrap();
         let publisher = Publisher::new(config, ports, catalog);
@@ -278,6 +285,22 @@ async fn a_publication_becomes_stored_and_announced_segments() {
             assert!(names.contains(&segment.init_name()), "{names:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_key_says_of_keeping_is_announced() {
+    let disk = Disk::new();
+    disk.keys().add(name()).await.unwrap();
+    disk.keys().set_archive(name(), Some(false)).await.unwrap();
+    let node = disk.start();
+    node.publish(AUDIO).await.seconds(5).await;
+    disk.announced(1).await;
+    assert!(!disk.starts()[0].1.archive);
+    let other = Disk::new();
+    let node = other.start();
+    node.publish(AUDIO).await.seconds(5).await;
+    other.announced(1).await;
+    assert!(other.starts()[0].1.archive);
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,8 @@ use crate::app::AppState;
 #[serde(deny_unknown_fields)]
 struct NewKey {
     name: StreamName,
+    /// Whether what is published with it is kept; left out: as the node does it.
+    archive: Option<bool>,
 }
 
 type Keys = Extension<Arc<dyn StreamKeys>>;
@@ -40,10 +42,16 @@ async fn add(Extension(keys): Keys, body: Result<Bytes, axum::extract::rejection
         Err(rejection) => return json_error(rejection.status(), "the request is too long or was cut off"),
     };
     match serde_json::from_slice::<NewKey>(&body) {
-        Ok(new) => keys
-            .add(new.name)
-            .await
-            .map_or_else(|error| refuse(&error), |key| (StatusCode::CREATED, Json(key)).into_response()),
+        Ok(NewKey { name, archive }) => {
+            let made = async {
+                let key = keys.add(name.clone()).await?;
+                if archive.is_some() {
+                    keys.set_archive(name, archive).await?;
+                }
+                Ok(key)
+            };
+            made.await.map_or_else(|error| refuse(&error), |key| (StatusCode::CREATED, Json(key)).into_response())
+        }
         Err(error) => json_error(StatusCode::BAD_REQUEST, format!("expected {{\"name\": …}}: {error}")),
     }
 }

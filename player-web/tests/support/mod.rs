@@ -41,6 +41,8 @@ pub(crate) struct FakeNode {
     /// Of which it tells in its `/nodeinfo.json`.
     pub(crate) nodes: Mutex<Vec<KnownNode>>,
     pub(crate) keys: Mutex<Vec<StreamName>>,
+    /// Those of them whose broadcasts are not kept.
+    pub(crate) unkept: Mutex<Vec<StreamName>>,
     pub(crate) relations: Mutex<Vec<(FeedId, Relation)>>,
     pub(crate) posts: Mutex<Vec<Post>>,
     pub(crate) votes: Mutex<Vec<(MessageKey, Vote)>>,
@@ -115,6 +117,7 @@ impl FakeNode {
             problem: Mutex::default(),
             nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None }]),
             keys: Mutex::default(),
+            unkept: Mutex::default(),
             relations: Mutex::default(),
             posts: Mutex::default(),
             votes: Mutex::default(),
@@ -607,7 +610,18 @@ impl StreamKeys for FakeNode {
 
     async fn list(&self) -> Result<Vec<StreamKeyEntry>, KeyError> {
         let keys = self.keys.lock().unwrap();
-        Ok(keys.iter().map(|name| StreamKeyEntry { name: name.clone(), created_at: WallTime(5) }).collect())
+        let unkept = self.unkept.lock().unwrap();
+        let archive = |name: &StreamName| unkept.contains(name).then_some(false);
+        let entry =
+            |name: &StreamName| StreamKeyEntry { name: name.clone(), created_at: WallTime(5), archive: archive(name) };
+        Ok(keys.iter().map(entry).collect())
+    }
+
+    async fn set_archive(&self, name: StreamName, archive: Option<bool>) -> Result<(), KeyError> {
+        let mut unkept = self.unkept.lock().unwrap();
+        unkept.retain(|other| *other != name);
+        unkept.extend((archive == Some(false)).then_some(name));
+        Ok(())
     }
 
     async fn revoke(&self, name: StreamName) -> Result<(), KeyError> {

@@ -29,6 +29,9 @@ async fn keys_are_added_listed_and_revoked() {
 
     let revoked = control(&node, Method::DELETE, "/control/keys/hall", "").await;
     assert_eq!((revoked.status, revoked.body.len()), (StatusCode::NO_CONTENT, 0));
+    control(&node, Method::POST, "/control/keys", r#"{"name":"room","archive":false}"#).await;
+    let listed = control(&node, Method::GET, "/control/keys", "").await;
+    assert_eq!(listed.json(), json!([{ "name": "room", "created_at": 5, "archive": false }]));
     let unknown = control(&node, Method::DELETE, "/control/keys/hall", "").await;
     assert_eq!((unknown.status, unknown.json()["error"].is_string()), (StatusCode::NOT_FOUND, true));
 }

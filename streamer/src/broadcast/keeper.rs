@@ -127,13 +127,20 @@ impl Keeper {
     async fn start(&mut self, tracks: Tracks, title: Option<String>) -> bool {
         let target_duration = self.shared.config.segmenter.target_duration;
         let started_at = self.shared.ports.clock.wall();
+        let archive = match self.shared.ports.keys.archive(&self.name).await {
+            Ok(chosen) => chosen.unwrap_or(self.shared.config.archive),
+            Err(error) => {
+                tracing::warn!(stream = %self.name, %error, "cannot read whether the key's broadcasts are kept");
+                self.shared.config.archive
+            }
+        };
         let start = BroadcastStart {
             title: title.unwrap_or_else(|| self.name.to_string()),
             description: String::new(),
             peer: self.shared.ports.peer.clone(),
             target_duration,
             tracks,
-            archive: self.shared.config.archive,
+            archive,
             started_at,
         };
         let stop = self.shared.stop_storing.clone();
@@ -148,7 +155,7 @@ impl Keeper {
             stage: BroadcastStage::Live,
             tracks,
             target_duration,
-            archive: self.shared.config.archive,
+            archive,
             started_at,
             next_media_sequence: MediaSequence(0),
             discontinuity_sequence: DiscontinuitySequence(0),

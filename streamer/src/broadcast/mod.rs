@@ -37,6 +37,7 @@ use self::cutter::Cutter;
 use self::keeper::Keeper;
 use self::stage::stage;
 use crate::catalog::{BroadcastRecord, Catalog, CatalogError};
+use crate::keys::KeyStore;
 use crate::media::Publication;
 use crate::segmenter;
 
@@ -82,6 +83,8 @@ pub struct Ports {
     pub peer: PeerId,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// The stream keys, which may say otherwise than the configuration what is kept.
+    pub keys: KeyStore,
 }
 
 impl fmt::Debug for Ports {

@@ -36,6 +36,9 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
+/// Tables that were made before there was a choice get it.
+const ADD_ARCHIVE: &str = "ALTER TABLE stream_keys ADD COLUMN archive INTEGER";
+
 /// Which key it is: never given again, even to a new key for the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyId(i64);
@@ -88,6 +91,10 @@ impl KeyStore {
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
         database.execute_batch(SCHEMA)?;
+        let columns = "SELECT COUNT(*) FROM pragma_table_info('stream_keys') WHERE name = 'archive'";
+        if database.query_row(columns, [], |row| row.get::<_, i64>(0))? == 0 {
+            database.execute_batch(ADD_ARCHIVE)?;
+        }
         Ok(Self { inner: Arc::new(Inner { database: Mutex::new(database), revocations: watch::Sender::new(0) }) })
     }
 
@@ -100,6 +107,19 @@ impl KeyStore {
         let found = self.blocking(move |database| find(database, &name)).await;
         let (id, stored) = found.map_err(|error| Refusal::Storage(error.to_string()))?.ok_or(Refusal::NoKey)?;
         if bool::from(offered.as_slice().ct_eq(&stored)) { Ok(id) } else { Err(Refusal::WrongKey) }
+    }
+
+    /// Whether what is published under a name is kept, where that was set.
+    ///
+    /// # Errors
+    /// [`KeyError::Storage`].
+    pub async fn archive(&self, name: &StreamName) -> Result<Option<bool>, KeyError> {
+        let name = name.clone();
+        let found = self.blocking(move |database| {
+            let mut statement = database.prepare_cached("SELECT archive FROM stream_keys WHERE name = ?1")?;
+            statement.query_row(params![name.as_str()], |row| row.get(0)).optional()
+        });
+        Ok(found.await.map_err(storage)?.flatten())
     }
 
     /// The keys that are not revoked.
@@ -158,15 +178,25 @@ impl StreamKeys for KeyStore {
 
     async fn list(&self) -> Result<Vec<StreamKeyEntry>, KeyError> {
         let rows = self.blocking(|database| {
-            let mut statement = database.prepare_cached("SELECT name, created_at FROM stream_keys ORDER BY name")?;
-            let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+            let mut statement =
+                database.prepare_cached("SELECT name, created_at, archive FROM stream_keys ORDER BY name")?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?)))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
-        let entry = |(name, created_at): (String, i64)| {
+        let entry = |(name, created_at, archive): (String, i64, Option<bool>)| {
             let created_at = WallTime(u64::try_from(created_at).unwrap_or_default());
-            name.parse().map(|name| StreamKeyEntry { name, created_at }).map_err(storage)
+            name.parse().map(|name| StreamKeyEntry { name, created_at, archive }).map_err(storage)
         };
         rows.await.map_err(storage)?.into_iter().map(entry).collect()
+    }
+
+    async fn set_archive(&self, name: StreamName, archive: Option<bool>) -> Result<(), KeyError> {
+        let row = name.clone();
+        let changed = self.blocking(move |database| {
+            database.execute("UPDATE stream_keys SET archive = ?2 WHERE name = ?1", params![row.as_str(), archive])
+        });
+        if changed.await.map_err(storage)? == 0 { Err(KeyError::NotFound(name)) } else { Ok(()) }
     }
 
     async fn revoke(&self, name: StreamName) -> Result<(), KeyError> {
@@ -254,6 +284,23 @@ mod tests {
         let second_id = store.verify(&name("hall"), &second.key).await.unwrap();
         assert_ne!(first_id, second_id);
         assert_eq!(store.current().await.unwrap(), HashSet::from([second_id]));
+    }
+
+    #[tokio::test]
+    async fn what_is_published_with_a_key_is_kept_as_was_set() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("streamer.sqlite3");
+        // As it was before there was a choice.
+        Connection::open(&path).unwrap().execute_batch(SCHEMA).unwrap();
+        let store = KeyStore::open(&path).unwrap();
+        store.add(name("hall")).await.unwrap();
+        assert_eq!(store.archive(&name("hall")).await.unwrap(), None);
+        store.set_archive(name("hall"), Some(false)).await.unwrap();
+        let again = KeyStore::open(&path).unwrap();
+        assert_eq!(again.archive(&name("hall")).await.unwrap(), Some(false));
+        assert_eq!(again.list().await.unwrap()[0].archive, Some(false));
+        assert_eq!(again.archive(&name("room")).await.unwrap(), None);
+        assert!(matches!(store.set_archive(name("room"), None).await, Err(KeyError::NotFound(_))));
     }
 
     #[tokio::test]
