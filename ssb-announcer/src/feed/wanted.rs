@@ -343,6 +343,27 @@ mod tests {
     }
 
     #[test]
+    fn an_author_is_wanted_while_a_node_that_credits_it_is_wanted_itself() {
+        let mut wanted = WantedFeeds::new(feed(0));
+        let credits = [(feed(1), feed(2)), (feed(3), feed(1)), (feed(4), feed(0)), (feed(5), feed(6))];
+        wanted.set_credited(credits.into());
+        assert_eq!(wanted.kind(&feed(1)), None);
+        assert!(wanted.add_met(feed(2)));
+        assert_eq!(wanted.kind(&feed(1)), Some(FeedKind::Node));
+        assert_eq!(wanted.kind(&feed(3)), None, "on the word of one that is credited only");
+        assert_eq!(wanted.kind(&feed(4)), Some(FeedKind::Node), "on this node's own");
+        assert!(wanted.stands(&feed(2)) && !wanted.stands(&feed(1)));
+        assert!(wanted.is_stranger(&feed(1)));
+        wanted.set_broadcasts([(feed(9), feed(1))].into(), BTreeSet::new());
+        assert_eq!(wanted.kind(&feed(9)), Some(FeedKind::Broadcast));
+
+        wanted.set_graph(BTreeSet::new(), [feed(2), feed(4)].into());
+        let blocked = [1, 2, 4, 9].map(|n| wanted.kind(&feed(n)));
+        assert_eq!(blocked, [None; 4]);
+        assert_eq!(wanted.feeds().len(), 1);
+    }
+
+    #[test]
     fn own_feeds_stay_own_whoever_names_them() {
         let mut wanted = WantedFeeds::new(feed(0));
         wanted.add_own_broadcast(feed(5));

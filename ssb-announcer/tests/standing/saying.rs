@@ -96,6 +96,30 @@ async fn what_was_said_is_known_after_a_restart() {
 }
 
 #[tokio::test]
+async fn after_a_restart_who_says_much_takes_the_place_of_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ssb.sqlite3");
+    let [author, modest, loud] = [1, 2, 3].map(Node::in_memory);
+    let (id, _) = author.broadcast().await;
+    let viewer = Node::open(4, &path);
+    for node in [&modest, &loud] {
+        node.store.want_peer(author.id());
+        viewer.store.want_peer(node.id());
+        node.replicate_from(&author).await;
+        node.republish(id, cid("of what is held")).await;
+        viewer.replicate_from(node).await;
+    }
+    for n in 0..2_100 {
+        loud.republish(id, cid(&format!("piece {n}"))).await;
+    }
+    viewer.replicate_from(&loud).await;
+    let standing = viewer.directory.standing(&id);
+    assert_eq!(standing.republications.len(), 2);
+    drop(viewer);
+    assert_eq!(Node::open(4, &path).directory.standing(&id), standing);
+}
+
+#[tokio::test]
 async fn a_broadcast_of_a_dead_author_is_found_three_hops_away_through_who_republished_it() {
     let [author, holder, second, third] = [1, 2, 3, 4].map(Node::in_memory);
     let (id, feeds) = author.broadcast().await;

@@ -277,6 +277,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_a_feed_that_came_again_the_latest_message_stays() {
+        let (store, feeds) = with_feeds(1, |_| vec![]).await;
+        store.drop_feeds(feeds.clone()).await.unwrap();
+        let mut last = Vec::new();
+        for count in [3, 1] {
+            let append = || OwnAppend {
+                identity: Identity::from_seed(&[1; 32]),
+                content_json: r#"{"type":"post","text":"hello again"}"#.to_owned(),
+                names: None,
+            };
+            store.append_own((0..count).map(|_| append()).collect()).await.unwrap();
+            store.drop_feeds(feeds.clone()).await.unwrap();
+            store.last_of_dropped(|message| last.push((message.author, message.sequence))).unwrap();
+        }
+        assert_eq!(last, [(feeds[0], FeedSequence(3)); 2]);
+    }
+
+    #[tokio::test]
     async fn short_feeds_go_in_one_transaction() {
         let (store, feeds) = with_feeds(3, |feeds| vec![Arc::new(Unforgetting(feeds[2]))]).await;
         assert!(store.drop_feeds(feeds.clone()).await.is_err());
