@@ -87,6 +87,8 @@ pub(crate) struct Segment {
 pub(crate) struct Archive {
     /// Whether this node's broadcasts are kept once they are over.
     pub(crate) keep: bool,
+    /// Whether what its publisher withdrew is given up, and not kept any more.
+    pub(crate) honour_withdrawals: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -177,7 +179,7 @@ impl Default for Segment {
 
 impl Default for Archive {
     fn default() -> Self {
-        Self { keep: true }
+        Self { keep: true, honour_withdrawals: true }
     }
 }
 

@@ -228,12 +228,17 @@ impl Node {
             directory: ssb.directory(),
             neighbours: router.neighbour_wants(),
             follows: ssb.follow_graph(),
+            standings: ssb.standings(),
+            standing_log: ssb.standing_log(),
+            messages: ssb.message_carrier(),
+            carrier: router.carrier(),
             peer: router.peer().clone(),
             clock: Arc::new(SystemClock),
         };
         let streamer =
             Streamer::start(streamer_config(config)?, &data_dir.streamer_database(), ports, stop_streamer.clone())?;
         let (keys, playlists, downloads) = (streamer.stream_keys(), streamer.playlists(), streamer.downloads());
+        let keeper = streamer.archive_keeper();
 
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
@@ -265,6 +270,7 @@ impl Node {
             timeline: ssb.timeline(),
             blobs: ssb.blob_store(),
             follows: ssb.follow_graph(),
+            standings: ssb.standings(),
             status: status.clone(),
         };
         let socket = control_socket(&path);
@@ -282,7 +288,8 @@ impl Node {
         let app = player_web::app(ports.clone(), &web_config);
         let control_app = player_web::control_app(ports, keys.clone(), &web_config)
             .merge(player_web::content_app(router.carrier(), router.checker()))
-            .merge(player_web::policies_app(policies));
+            .merge(player_web::policies_app(policies))
+            .merge(player_web::archives_app(keeper));
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 
@@ -475,5 +482,6 @@ fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {
         grace: config.ingest.grace,
         mirror: config.mesh.mirror,
         archive: config.archive.keep,
+        keeping: streamer::keeping::Config { honour_withdrawals: config.archive.honour_withdrawals },
     })
 }

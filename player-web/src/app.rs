@@ -10,13 +10,15 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
-    BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, Downloads, FollowGraph, KeepPolicies,
-    NodeStatus, Playlists, StorageChecker, StreamKeys, Timeline,
+    ArchiveKeeper, BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, Downloads, FollowGraph,
+    KeepPolicies, NodeStatus, Playlists, Standings, StorageChecker, StreamKeys, Timeline,
 };
 
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
-use crate::routes::{api, blobs, carry, control, control_feeds, download, gateway, hls, keep, node, pages, timeline};
+use crate::routes::{
+    api, archives, blobs, carry, control, control_feeds, download, gateway, hls, keep, node, pages, timeline,
+};
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
 
@@ -42,6 +44,8 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// Whom this node follows and blocks.
     pub follows: Arc<dyn FollowGraph>,
+    /// What is said of broadcasts by others than their authors.
+    pub standings: Arc<dyn Standings>,
     /// This node.
     pub status: Arc<dyn NodeStatus>,
 }
@@ -86,6 +90,11 @@ pub fn content_app(carrier: Arc<dyn ContentCarrier>, checker: Arc<dyn StorageChe
 /// How long broadcasts stay, for the owner's programs. To be merged with [`control_app`].
 pub fn policies_app(policies: Arc<dyn KeepPolicies>) -> Router {
     keep::routes(policies).layer(middleware::from_fn(count))
+}
+
+/// What the owner has done with archives. To be merged with [`control_app`].
+pub fn archives_app(keeper: Arc<dyn ArchiveKeeper>) -> Router {
+    archives::routes(keeper).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count))
 }
 
 fn routes() -> Router<AppState> {

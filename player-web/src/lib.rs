@@ -25,7 +25,7 @@ mod socket;
 mod stall;
 mod view;
 
-pub use app::{Ports, app, content_app, control_app, policies_app};
+pub use app::{Ports, app, archives_app, content_app, control_app, policies_app};
 pub use config::{Config, GatewayReach};
 pub use listen::bind_control;
 pub use markdown::exercise as exercise_markdown;

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use stream_model::calendar::CivilDate;
 use stream_model::{
-    ArchiveKind, ArchiveManifest, BroadcastState, FeedId, Listing, MediaSequence, Playlists, Tracks, WallTime,
+    ArchiveKind, ArchiveManifest, BroadcastState, FeedId, Listing, MediaSequence, Mirroring, PeerId, Playlists,
+    Republication, Standing, Standings, Tracks, WallTime,
 };
 
 /// Most broadcasts on the home page and in a WebSocket's directory, live ones first. A phone gets about 400 bytes
@@ -27,6 +28,9 @@ pub(crate) struct BroadcastView {
     pub(crate) archive: bool,
     pub(crate) target_duration_ms: u64,
     pub(crate) tracks: Tracks,
+    /// The publisher's reason, where it took the broadcast back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) withdrawn: Option<String>,
 }
 
 /// The JSON of one broadcast alone.
@@ -35,6 +39,46 @@ pub(crate) struct BroadcastDetails {
     #[serde(flatten)]
     pub(crate) broadcast: BroadcastView,
     pub(crate) archives: Vec<ArchiveView>,
+    pub(crate) mirrors: Vec<MirrorView>,
+    pub(crate) republications: Vec<RepublicationView>,
+}
+
+/// The JSON of a node that says to hold a broadcast.
+#[derive(Debug, Serialize)]
+pub(crate) struct MirrorView {
+    node: FeedId,
+    peer: PeerId,
+    manifest: String,
+}
+
+impl From<Mirroring> for MirrorView {
+    fn from(mirror: Mirroring) -> Self {
+        Self { node: mirror.node, peer: mirror.peer, manifest: mirror.manifest.to_string() }
+    }
+}
+
+/// The JSON of a republication.
+#[derive(Debug, Serialize)]
+pub(crate) struct RepublicationView {
+    node: FeedId,
+    peer: PeerId,
+    manifest: String,
+    first_media_sequence: MediaSequence,
+    last_media_sequence: MediaSequence,
+    credit: String,
+}
+
+impl From<Republication> for RepublicationView {
+    fn from(republication: Republication) -> Self {
+        Self {
+            node: republication.node,
+            peer: republication.peer,
+            manifest: republication.manifest.to_string(),
+            first_media_sequence: republication.first_media_sequence,
+            last_media_sequence: republication.last_media_sequence,
+            credit: republication.credit,
+        }
+    }
 }
 
 /// The JSON of an archive.
@@ -74,7 +118,7 @@ impl From<ArchiveManifest> for ArchiveView {
 }
 
 impl BroadcastView {
-    pub(crate) fn new(listing: Listing, playlists: &dyn Playlists) -> Self {
+    pub(crate) fn new(listing: Listing, standing: &Standing, playlists: &dyn Playlists) -> Self {
         Self {
             id: listing.id.to_string(),
             slug: listing.id.slug(),
@@ -90,6 +134,7 @@ impl BroadcastView {
             archive: listing.archive,
             target_duration_ms: u64::try_from(listing.target_duration.as_millis()).unwrap_or(u64::MAX),
             tracks: listing.tracks,
+            withdrawn: standing.withdrawn.clone(),
         }
     }
 
@@ -118,11 +163,18 @@ impl BroadcastView {
     }
 }
 
-/// Every broadcast in the order given, or at most `most`, live ones first.
-pub(crate) fn shown(listings: Vec<Listing>, playlists: &dyn Playlists, most: usize) -> Vec<BroadcastView> {
+/// What people are shown of these broadcasts in the order given, at most `most`, live ones first. What was withdrawn is left out.
+pub(crate) fn shown(
+    listings: Vec<Listing>,
+    standings: &dyn Standings,
+    playlists: &dyn Playlists,
+    most: usize,
+) -> Vec<BroadcastView> {
     let (live, ended): (Vec<_>, Vec<_>) =
         listings.into_iter().partition(|listing| listing.state == BroadcastState::Live);
-    live.into_iter().chain(ended).take(most).map(|listing| BroadcastView::new(listing, playlists)).collect()
+    let standing = |listing: Listing| (standings.standing(&listing.id), listing);
+    let views = live.into_iter().chain(ended).map(standing).filter(|(standing, _)| standing.withdrawn.is_none());
+    views.take(most).map(|(standing, listing)| BroadcastView::new(listing, &standing, playlists)).collect()
 }
 
 /// `2026-11-21 14:03 UTC`; nothing for years of five digits.

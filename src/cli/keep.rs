@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
+use stream_model::BroadcastId;
 
 use super::show::printable;
-use crate::config::Config;
 use crate::control::Client;
 use crate::output::print;
 
@@ -37,19 +37,26 @@ struct Kept {
 }
 
 /// Gives a broadcast a policy.
-pub(crate) async fn set(config: &Config, broadcast: &str, policy: Policy) -> anyhow::Result<()> {
-    let client = Client::require(&config.node.data_dir).await?;
-    let broadcasts: Vec<Named> = client.get("/api/v1/broadcasts").await?;
-    let (slug, title) = match find(&broadcasts, broadcast)? {
-        Some(named) => (named.slug.clone(), printable(&named.title)),
-        // It may be stored though nobody announces it any more.
-        None => match broadcast.parse::<stream_model::BroadcastId>() {
-            Ok(id) => (id.slug(), broadcast.to_owned()),
-            Err(_) => bail!("no broadcast is known whose id begins with {broadcast}: 'meshstream streams' lists them"),
-        },
-    };
-    let _: Policy = client.post(&format!("/control/policies/{slug}"), &policy).await?;
+pub(crate) async fn set(client: &Client, broadcast: &str, policy: Policy) -> anyhow::Result<()> {
+    let (id, title) = named(client, broadcast).await?;
+    let _: Policy = client.post(&format!("/control/policies/{}", id.slug()), &policy).await?;
     print(|out| writeln!(out, "{title}: {}", what_happens(policy)))
+}
+
+/// The broadcast that is meant by an id, a slug or the beginning of either, and its title.
+pub(crate) async fn named(client: &Client, text: &str) -> anyhow::Result<(BroadcastId, String)> {
+    let broadcasts: Vec<Named> = client.get("/api/v1/broadcasts").await?;
+    match find(&broadcasts, text)? {
+        Some(named) => {
+            let id = named.slug.parse().context("the node's answer is not understood")?;
+            Ok((id, printable(&named.title)))
+        }
+        // It may be stored though nobody announces it any more.
+        None => match text.parse() {
+            Ok(id) => Ok((id, text.to_owned())),
+            Err(_) => bail!("no broadcast is known whose id begins with {text}: 'meshstream streams' lists them"),
+        },
+    }
 }
 
 /// Adds what is decided of broadcasts to a list of them.

@@ -47,7 +47,7 @@ enum Command {
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
-    /// Show what is kept of broadcasts
+    /// Keep, carry, republish and withdraw what is over
     #[command(subcommand)]
     Archive(archive::Command),
     /// Make, join, show and leave a private community of nodes

@@ -42,6 +42,7 @@ pub(crate) struct Meter {
 pub(crate) enum Unit {
     Bytes,
     Blocks,
+    Segments,
 }
 
 impl Meter {
@@ -72,6 +73,13 @@ impl Meter {
         };
     }
 
+    /// Says something besides.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.clear();
+        // Nobody is told of a terminal that is gone.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
     /// Makes way for what is printed next.
     pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
@@ -85,12 +93,13 @@ fn line(what: &str, unit: Unit, done: u64, total: Option<u64>, elapsed: Duration
     const BAR: u64 = 24;
     let number = |count: u64| match unit {
         Unit::Bytes => ByteSize::b(count).to_string(),
-        Unit::Blocks => count.to_string(),
+        Unit::Blocks | Unit::Segments => count.to_string(),
     };
     let per_second = done as f64 / elapsed.as_secs_f64().max(0.001);
     let rate = match unit {
         Unit::Bytes => format!("{}/s", ByteSize::b(per_second as u64)),
         Unit::Blocks => format!("{per_second:.0} blocks/s"),
+        Unit::Segments => format!("{per_second:.1} segments/s"),
     };
     let Some(total) = total.filter(|total| *total > 0) else { return format!("{what} {}, {rate}", number(done)) };
     let done = done.min(total);

@@ -32,6 +32,9 @@ pub enum Claim {
     Gateway(Cid),
     /// What the owner brought in a CAR file, below one of its roots.
     Carried(Cid),
+    /// What is being put together over content of a broadcast that is kept anyway: manifests until they are claimed as such, files
+    /// that go into an export.
+    Draft(BroadcastId),
 }
 
 impl Claim {
@@ -43,7 +46,8 @@ impl Claim {
             | Self::LiveManifest(broadcast, _)
             | Self::LivePlaylist(broadcast, _)
             | Self::Archive(_, broadcast, _)
-            | Self::ArchivePlaylist(_, broadcast, _) => Some(*broadcast),
+            | Self::ArchivePlaylist(_, broadcast, _)
+            | Self::Draft(broadcast) => Some(*broadcast),
             Self::Gateway(_) => None,
             Self::Carried(_) => None,
         }
@@ -63,6 +67,7 @@ impl fmt::Display for Claim {
             }
             Self::Gateway(cid) => return write!(f, "gateway/{cid}"),
             Self::Carried(root) => return write!(f, "carried/{root}"),
+            Self::Draft(broadcast) => return write!(f, "{}/draft", broadcast.slug()),
         };
         write!(f, "{}/{kind}/{sequence}", broadcast.slug())
     }

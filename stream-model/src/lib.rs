@@ -14,6 +14,7 @@ mod directory;
 mod download;
 mod follow;
 mod id;
+mod keeper;
 mod location;
 mod media;
 mod node_ages;
@@ -37,6 +38,7 @@ pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listin
 pub use download::{Download, DownloadError, DownloadRequest, Downloads, MissingMedia, Moment};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
 pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
+pub use keeper::{ArchiveImported, ArchiveKeeper, KeeperError, MirrorEntry, MirrorProgress, OwnCopy, Republished};
 pub use location::{Location, LocationError};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};

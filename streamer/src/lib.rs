@@ -14,6 +14,7 @@ pub mod archive;
 pub mod broadcast;
 pub mod catalog;
 pub mod ingest;
+pub mod keeping;
 pub mod keys;
 pub mod manifest;
 pub mod media;
@@ -30,8 +31,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{
-    AnnouncementLog, ContentLookup, ContentReader, ContentStore, Directory, Downloads, FollowGraph, KeepPolicies,
-    KeyError, NeighbourWants, PeerId, Playlists, Publishing, StreamKeys,
+    AnnouncementLog, ArchiveKeeper, ContentCarrier, ContentLookup, ContentReader, ContentStore, Directory, Downloads,
+    FollowGraph, KeepPolicies, KeyError, MessageCarrier, NeighbourWants, PeerId, Playlists, Publishing, StandingLog,
+    Standings, StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -41,6 +43,7 @@ use crate::archive::Archivist;
 use crate::broadcast::{Clock, PublishingStatus};
 use crate::catalog::{Catalog, CatalogError};
 use crate::ingest::Publishers;
+use crate::keeping::Keeping;
 use crate::keys::KeyStore;
 use crate::playback::{Mirror, Playback};
 use crate::retention::Policies;
@@ -63,6 +66,8 @@ pub struct Config {
     pub mirror: Mirror,
     /// Whether this node's broadcasts are kept once they are over (`archive.keep`).
     pub archive: bool,
+    /// How archives of others are kept.
+    pub keeping: keeping::Config,
 }
 
 impl Default for Config {
@@ -74,6 +79,7 @@ impl Default for Config {
             grace: Duration::from_secs(60),
             mirror: Mirror::default(),
             archive: true,
+            keeping: keeping::Config::default(),
         }
     }
 }
@@ -95,6 +101,14 @@ pub struct Ports {
     pub neighbours: Arc<dyn NeighbourWants>,
     /// Knows whom this node follows.
     pub follows: Arc<dyn FollowGraph>,
+    /// Knows who holds what is over.
+    pub standings: Arc<dyn Standings>,
+    /// Says what this node holds, republishes and takes back.
+    pub standing_log: Arc<dyn StandingLog>,
+    /// Carries signed messages.
+    pub messages: Arc<dyn MessageCarrier>,
+    /// Carries content.
+    pub carrier: Arc<dyn ContentCarrier>,
     /// This node's libp2p identity.
     pub peer: PeerId,
     /// The wall clock: [`broadcast::SystemClock`].
@@ -134,6 +148,7 @@ pub struct Streamer {
     status: PublishingStatus,
     playback: Playback,
     policies: Policies,
+    keeping: Keeping,
     stop: CancellationToken,
     parts: JoinSet<Result<&'static str, StreamerError>>,
 }
@@ -152,7 +167,20 @@ impl Streamer {
     ) -> Result<Self, StreamerError> {
         let catalog = Catalog::open(database)?;
         let keys = KeyStore::open(database)?;
-        let Ports { store, reader, fetcher, announcements, directory, neighbours, follows, peer, clock } = ports;
+        let keeping_ports = keeping::Ports {
+            store: Arc::clone(&ports.store),
+            reader: Arc::clone(&ports.reader),
+            fetcher: Arc::clone(&ports.fetcher),
+            carrier: ports.carrier,
+            directory: Arc::clone(&ports.directory),
+            standings: Arc::clone(&ports.standings),
+            standing_log: ports.standing_log,
+            messages: ports.messages,
+            peer: ports.peer.clone(),
+        };
+        let Ports {
+            store, reader, fetcher, announcements, directory, neighbours, follows, standings, peer, clock, ..
+        } = ports;
         let live_window = config.live_window.max(1);
 
         let (publications, published) = mpsc::channel(PUBLICATIONS);
@@ -169,6 +197,7 @@ impl Streamer {
             directory: Arc::clone(&directory),
             neighbours,
             follows,
+            standings,
         };
         let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
 
@@ -182,7 +211,9 @@ impl Streamer {
         };
         let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock, keys: keys.clone() };
         let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog.clone());
-        let archivist = Archivist::new(archive_ports, catalog, publisher.announced());
+        let archivist = Archivist::new(archive_ports, catalog.clone(), publisher.announced());
+        let (keeping, mirrors) =
+            Keeping::new(config.keeping, keeping_ports, catalog, playback.clone(), publisher.rebroadcasts());
         let status = publisher.status();
 
         let mut parts = JoinSet::new();
@@ -204,16 +235,21 @@ impl Streamer {
             archivist.run(archive_stop).await;
             Ok("archivist")
         });
-        let (keeping, keeping_stop) = (policies.clone(), playback_stop.clone());
+        let (counting, counting_stop) = (policies.clone(), playback_stop.clone());
         parts.spawn(async move {
-            keeping.run(keeping_stop).await;
+            counting.run(counting_stop).await;
             Ok("policies")
+        });
+        let mirrors_stop = stop.clone();
+        parts.spawn(async move {
+            mirrors.run(mirrors_stop).await?;
+            Ok("mirrors")
         });
         parts.spawn(async move {
             runner.run(playback_stop).await?;
             Ok("playlists")
         });
-        Ok(Self { rtmp, keys, publishers, status, playback, policies, stop, parts })
+        Ok(Self { rtmp, keys, publishers, status, playback, policies, keeping, stop, parts })
     }
 
     /// Where it listens for publishers, with the real port.
@@ -229,6 +265,11 @@ impl Streamer {
     /// Broadcasts as files.
     pub fn downloads(&self) -> Arc<dyn Downloads> {
         Arc::new(self.playback.clone())
+    }
+
+    /// What the owner can have done with archives.
+    pub fn archive_keeper(&self) -> Arc<dyn ArchiveKeeper> {
+        Arc::new(self.keeping.clone())
     }
 
     /// The stream keys; a revocation disconnects its publisher.

@@ -22,6 +22,7 @@ use streamer::segmenter;
 use tempfile::TempDir;
 use testkit::fakes::{Appended, MemoryFeeds, MemoryFetcher, MemoryStore, StoreMood, peer_id};
 use testkit::neighbourhood::{MemoryFollows, MemoryNeighbours};
+use testkit::standing::{MemoryCarrier, MemoryStandings};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -698,6 +699,7 @@ async fn the_whole_streamer_listens_reports_and_stops() {
     let disk = Disk::new();
     let mut config = streamer::Config::default();
     config.ingest.listen = "127.0.0.1:0".parse().unwrap();
+    let standings = MemoryStandings::new(FeedId([7; 32]));
     let ports = streamer::Ports {
         store: Arc::new(disk.store.clone()),
         reader: Arc::new(disk.store.clone()),
@@ -706,6 +708,10 @@ async fn the_whole_streamer_listens_reports_and_stops() {
         directory: Arc::new(disk.feeds.clone()),
         neighbours: Arc::new(MemoryNeighbours::default()),
         follows: Arc::new(MemoryFollows::default()),
+        standings: Arc::new(standings.clone()),
+        standing_log: Arc::new(standings.clone()),
+        messages: Arc::new(standings),
+        carrier: Arc::new(MemoryCarrier::new(disk.store.clone(), MemoryStore::default())),
         peer: peer_id(1),
         clock: Arc::new(SystemClock),
     };

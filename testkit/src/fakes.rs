@@ -137,6 +137,11 @@ impl MemoryStore {
         claims
     }
 
+    /// Keeps a root whatever claims on it go.
+    pub(crate) fn lend(&self, root: Cid) {
+        self.claim(Claim::Carried(root), root);
+    }
+
     /// The roots that a claim keeps.
     pub fn claimed(&self, claim: &Claim) -> Vec<Cid> {
         lock(&self.contents).claims.get(claim).into_iter().flatten().copied().collect()

@@ -14,4 +14,5 @@ pub mod netns;
 pub mod node;
 pub mod rtmp_hostile;
 pub mod ssb_peer;
+pub mod standing;
 pub mod yggdrasil;

@@ -11,6 +11,7 @@ mod gateway;
 mod hostile;
 mod identity;
 mod ingest;
+mod keeping;
 mod mesh;
 mod moments;
 mod playing;

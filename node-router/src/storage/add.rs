@@ -23,7 +23,7 @@ fn need(claim: &Claim) -> Need {
         Claim::LiveManifest(..) | Claim::LivePlaylist(..) | Claim::Archive(..) | Claim::ArchivePlaylist(..) => {
             Need::Manifest
         }
-        Claim::Segment(..) | Claim::Init(..) | Claim::Gateway(_) | Claim::Carried(_) => Need::Own,
+        Claim::Segment(..) | Claim::Init(..) | Claim::Gateway(_) | Claim::Carried(_) | Claim::Draft(_) => Need::Own,
     }
 }
 

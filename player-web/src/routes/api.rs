@@ -7,11 +7,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use stream_model::{BroadcastId, MediaSequence, PlaylistError, SegmentName, SegmentPlace, WallTime};
+use stream_model::{BroadcastId, Listing, MediaSequence, PlaylistError, SegmentName, SegmentPlace, WallTime};
 
 use super::json_error;
 use crate::app::AppState;
-use crate::view::{ArchiveView, BroadcastDetails, BroadcastView};
+use crate::view::{ArchiveView, BroadcastDetails, BroadcastView, MirrorView, RepublicationView};
 
 pub(crate) async fn node(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.report().await)
@@ -28,7 +28,11 @@ pub(crate) async fn storage(State(state): State<AppState>) -> Response {
 pub(crate) async fn broadcasts(State(state): State<AppState>) -> Response {
     let playlists = &*state.ports.playlists;
     let listings = state.ports.directory.listings();
-    fresh(listings.into_iter().map(|listing| BroadcastView::new(listing, playlists)).collect::<Vec<_>>())
+    let view = |listing: Listing| {
+        let standing = state.ports.standings.standing(&listing.id);
+        BroadcastView::new(listing, &standing, playlists)
+    };
+    fresh(listings.into_iter().map(view).collect::<Vec<_>>())
 }
 
 pub(crate) async fn broadcast(State(state): State<AppState>, Path(id): Path<String>) -> Response {
@@ -39,7 +43,13 @@ pub(crate) async fn broadcast(State(state): State<AppState>, Path(id): Path<Stri
     match state.ports.directory.listing(&id) {
         Some(listing) => {
             let archives = state.ports.directory.archives(&id).into_iter().map(ArchiveView::from).collect();
-            fresh(BroadcastDetails { broadcast: BroadcastView::new(listing, &*state.ports.playlists), archives })
+            let standing = state.ports.standings.standing(&id);
+            fresh(BroadcastDetails {
+                broadcast: BroadcastView::new(listing, &standing, &*state.ports.playlists),
+                archives,
+                mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
+                republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
+            })
         }
         None => json_error(StatusCode::NOT_FOUND, format!("no broadcast {id} is known here")),
     }

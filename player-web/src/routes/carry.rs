@@ -26,11 +26,11 @@ use tokio::sync::mpsc;
 use super::json_error;
 
 /// How often a waiting person is told how far it is.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 /// Events that wait to be sent.
-const EVENTS: usize = 8;
+pub(super) const EVENTS: usize = 8;
 /// What is still taken of a file that was refused, so that who sends it gets to read why.
-const DRAINED: usize = 8 << 20;
+pub(super) const DRAINED: usize = 8 << 20;
 
 type Carrier = Extension<Arc<dyn ContentCarrier>>;
 type Checker = Extension<Arc<dyn StorageChecker>>;
@@ -143,11 +143,11 @@ async fn check(Extension(checker): Checker, Query(check): Query<Check>) -> Respo
     as_lines(checker.check(repair))
 }
 
-fn lines<T: Serialize + Send + 'static>(events: mpsc::Receiver<T>) -> Response {
+pub(super) fn lines<T: Serialize + Send + 'static>(events: mpsc::Receiver<T>) -> Response {
     as_lines(stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) }))
 }
 
-fn as_lines<T: Serialize>(events: impl futures::Stream<Item = T> + Send + 'static) -> Response {
+pub(super) fn as_lines<T: Serialize>(events: impl futures::Stream<Item = T> + Send + 'static) -> Response {
     let line = |event: T| {
         let line = serde_json::to_string(&event).unwrap_or_default();
         Ok::<_, Infallible>(Bytes::from(line + "\n"))

@@ -1,6 +1,7 @@
 //! One module for each group of paths, and the answers that they share.
 
 pub(crate) mod api;
+pub(crate) mod archives;
 pub(crate) mod blobs;
 pub(crate) mod carry;
 pub(crate) mod control;

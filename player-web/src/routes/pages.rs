@@ -55,7 +55,7 @@ struct NotFound {
 
 pub(crate) async fn home(State(state): State<AppState>) -> Response {
     let ports = &state.ports;
-    let (live, ended) = shown(ports.directory.listings(), &*ports.playlists, MAX_SHOWN)
+    let (live, ended) = shown(ports.directory.listings(), &*ports.standings, &*ports.playlists, MAX_SHOWN)
         .into_iter()
         .partition(|broadcast: &BroadcastView| broadcast.live());
     let state = NodeState::of(&*ports.status).await;
@@ -88,7 +88,8 @@ pub(crate) async fn not_found(State(state): State<AppState>, uri: Uri) -> Respon
 
 fn find(state: &AppState, broadcast: &str) -> Option<BroadcastView> {
     let id: BroadcastId = broadcast.parse().ok()?;
-    Some(BroadcastView::new(state.ports.directory.listing(&id)?, &*state.ports.playlists))
+    let standing = state.ports.standings.standing(&id);
+    Some(BroadcastView::new(state.ports.directory.listing(&id)?, &standing, &*state.ports.playlists))
 }
 
 fn unknown(state: &AppState, what: &'static str, framing: Framing) -> Response {

@@ -162,9 +162,9 @@ async fn run(
 fn frame(output: Output, ports: &Ports) -> Message {
     let message = match output {
         Output::Hello => ServerMessage::Hello { version: VERSION },
-        Output::Directory => {
-            ServerMessage::Directory { broadcasts: shown(ports.directory.listings(), &*ports.playlists, MAX_SHOWN) }
-        }
+        Output::Directory => ServerMessage::Directory {
+            broadcasts: shown(ports.directory.listings(), &*ports.standings, &*ports.playlists, MAX_SHOWN),
+        },
         Output::Playlist(change) => ServerMessage::playlist(change),
         Output::Post(post) => ServerMessage::post(*post, &*ports.directory),
         Output::Missed => ServerMessage::Missed,

@@ -151,6 +151,7 @@ mod tests {
             archive: true,
             target_duration_ms: 15_000,
             tracks: Tracks { video: true, audio: true },
+            withdrawn: None,
         };
         let silent = BroadcastView {
             title: String::new(),

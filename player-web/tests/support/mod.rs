@@ -36,6 +36,7 @@ pub(crate) struct FakeNode {
     pub(crate) fetched: Mutex<Vec<Cid>>,
     pub(crate) announced_segments: Mutex<Vec<(BroadcastId, MediaSegment)>>,
     pub(crate) archives: Mutex<Vec<ArchiveManifest>>,
+    pub(crate) standings: Mutex<HashMap<BroadcastId, Standing>>,
     pub(crate) asked: Mutex<Vec<Audience>>,
     pub(crate) problem: Mutex<Option<String>>,
     /// Of which it tells in its `/nodeinfo.json`.
@@ -113,6 +114,7 @@ impl FakeNode {
             fetched: Mutex::default(),
             announced_segments: Mutex::default(),
             archives: Mutex::default(),
+            standings: Mutex::default(),
             asked: Mutex::default(),
             problem: Mutex::default(),
             nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None }]),
@@ -141,6 +143,7 @@ impl FakeNode {
             timeline: self.clone(),
             blobs: self.clone(),
             follows: self.clone(),
+            standings: self.clone(),
             status: self.clone(),
         }
     }
@@ -176,6 +179,16 @@ impl FakeNode {
             (None, 8888) => Err(PlaylistError::Failed("disk secret".to_owned())),
             (None, _) => Err(PlaylistError::NotFound),
         }
+    }
+}
+
+impl Standings for FakeNode {
+    fn standing(&self, broadcast: &BroadcastId) -> Standing {
+        self.standings.lock().unwrap().get(broadcast).cloned().unwrap_or_default()
+    }
+
+    fn own_feed(&self) -> FeedId {
+        FeedId([0; 32])
     }
 }
 

@@ -10,19 +10,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use stream_model::{
-    AnnounceError, AnnouncementLog, ArchiveKind, ArchiveManifest, BroadcastId, Claim, ContentStore, DirectoryEntry,
-    MediaSegment, MediaSequence, Period, StoreError,
+    AnnounceError, AnnouncementLog, ArchiveKind, ArchiveManifest, BroadcastId, Claim, ContentStore, MediaSegment,
+    MediaSequence, Period, StoreError,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::making::store_manifest;
 use super::stretch::{Item as _, Stretch};
 use crate::alarm::sleep_until;
 use crate::catalog::{BroadcastRecord, BroadcastStage, Catalog, CatalogError};
-use crate::manifest::{INDEX, Manifest, hour_manifest, nested_manifest};
+use crate::manifest::{Manifest, hour_manifest, nested_manifest};
 
 /// Segments read from the catalog at once.
 const PAGE: usize = 500;
@@ -284,10 +284,7 @@ impl Work<'_> {
     ) -> Result<ArchiveManifest, ArchiveError> {
         let (id, store) = (self.record.id, &self.ports.store);
         let playlist = Claim::ArchivePlaylist(kind, id, first);
-        let index = store.add_file(vec![Bytes::from(manifest.index)], playlist).await?;
-        let mut entries = manifest.entries;
-        entries.push(DirectoryEntry { name: INDEX.to_owned(), cid: index.cid });
-        let stored = store.add_directory(entries, Claim::Archive(kind, id, first)).await?;
+        let stored = store_manifest(&**store, manifest, playlist, Claim::Archive(kind, id, first)).await?;
         store.release(playlist).await?;
         let archive = ArchiveManifest {
             broadcast: id,

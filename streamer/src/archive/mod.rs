@@ -3,8 +3,10 @@
 //! [`Archivist`] makes those of this node's own broadcasts, from what was announced. Never fetches, never writes media.
 
 mod archivist;
+mod making;
 mod stretch;
 
 pub(crate) use archivist::KEPT_SEGMENTS;
 pub use archivist::{Archivist, Ports};
+pub(crate) use making::make_archives;
 pub(crate) use stretch::{Item, hours};

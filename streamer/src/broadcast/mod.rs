@@ -16,6 +16,7 @@ mod clock;
 mod cutter;
 mod keeper;
 mod lifecycle;
+mod rebroadcast;
 mod recovery;
 mod stage;
 mod status;
@@ -42,6 +43,7 @@ use crate::media::Publication;
 use crate::segmenter;
 
 pub use self::clock::{Clock, SystemClock};
+pub use self::rebroadcast::Rebroadcasts;
 pub use self::status::PublishingStatus;
 
 /// Stream names at work at once. Each may hold a segment in progress and its stage: more would not fit the memory
@@ -132,6 +134,7 @@ pub struct Publisher {
     shared: Arc<Shared>,
     streams: HashMap<StreamName, Stream>,
     tasks: JoinSet<()>,
+    rebroadcasts: Rebroadcasts,
 }
 
 /// The tasks of one stream name.
@@ -156,12 +159,19 @@ impl Publisher {
             stop_storing: CancellationToken::new(),
             stop_announcing: CancellationToken::new(),
         };
-        Self { shared: Arc::new(shared), streams: HashMap::new(), tasks: JoinSet::new() }
+        let shared = Arc::new(shared);
+        let rebroadcasts = Rebroadcasts::new(Arc::clone(&shared));
+        Self { shared, streams: HashMap::new(), tasks: JoinSet::new(), rebroadcasts }
     }
 
     /// What is published.
     pub fn status(&self) -> PublishingStatus {
         self.shared.status.clone()
+    }
+
+    /// Archives that are played as broadcasts of this node.
+    pub fn rebroadcasts(&self) -> Rebroadcasts {
+        self.rebroadcasts.clone()
     }
 
     /// Told when something new was announced: for who archives it.
@@ -181,6 +191,7 @@ impl Publisher {
         stop: CancellationToken,
     ) -> Result<(), CatalogError> {
         let recovered = recovery::recover(&self.shared).await?;
+        self.rebroadcasts.handle_recovered();
         let quiet = CancellationToken::new();
         let announcer = Announcer::new(Arc::clone(&self.shared), recovered.unresumed);
         let mut announcer = JoinSet::from_iter([announcer.run(quiet.clone())]);
@@ -202,6 +213,9 @@ impl Publisher {
         }
         let asked_at = Instant::now();
         self.stop_streams(asked_at).await;
+        if tokio::time::timeout_at(asked_at + STOP_ANNOUNCING, self.rebroadcasts.join()).await.is_err() {
+            tracing::warn!("stopped before all rebroadcasts had ended: the next start ends them");
+        }
         quiet.cancel();
         if tokio::time::timeout_at(asked_at + STOP_ANNOUNCING, announcer.join_next()).await.is_err() {
             self.shared.stop_announcing.cancel();

@@ -63,16 +63,24 @@ impl Catalog {
         .await
     }
 
-    /// Notes that a segment of somebody else's broadcast is held here.
+    /// Notes that segments of somebody else's broadcast are held here.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn note_fetched(&self, broadcast: BroadcastId, sequence: MediaSequence) -> Result<(), CatalogError> {
+    pub async fn note_fetched(
+        &self,
+        broadcast: BroadcastId,
+        sequences: Vec<MediaSequence>,
+    ) -> Result<(), CatalogError> {
         self.run(move |connection| {
-            connection.execute(
-                "INSERT OR IGNORE INTO fetched_segment (broadcast, media_sequence) VALUES (?, ?)",
-                params![broadcast_key(&broadcast), sequence.0],
-            )?;
+            let transaction = connection.transaction()?;
+            for sequence in sequences {
+                transaction.execute(
+                    "INSERT OR IGNORE INTO fetched_segment (broadcast, media_sequence) VALUES (?, ?)",
+                    params![broadcast_key(&broadcast), sequence.0],
+                )?;
+            }
+            transaction.commit()?;
             Ok(())
         })
         .await

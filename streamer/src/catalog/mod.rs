@@ -8,6 +8,7 @@ mod archives;
 mod broadcasts;
 mod heads;
 mod known;
+mod mirrors;
 mod policies;
 mod schema;
 
@@ -18,6 +19,7 @@ use rusqlite::Connection;
 use stream_model::{BroadcastId, Cid, MessageKey};
 
 pub use broadcasts::{BroadcastRecord, BroadcastStage};
+pub(crate) use mirrors::{MirrorRecord, MirrorStage};
 pub(crate) use policies::PolicyRecord;
 
 /// Why the catalog failed.

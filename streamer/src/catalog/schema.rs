@@ -110,6 +110,14 @@ CREATE TABLE running_time (
     seconds INTEGER NOT NULL
 ) STRICT;
 ",
+    "
+CREATE TABLE mirror (
+    broadcast BLOB PRIMARY KEY NOT NULL,
+    asked INTEGER NOT NULL,
+    stage TEXT NOT NULL CHECK (stage IN ('filling', 'whole', 'given_up')),
+    manifest BLOB
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), CatalogError> {

@@ -101,8 +101,8 @@ async fn what_is_held_is_what_was_fetched_and_what_was_announced() {
     let directory = tempfile::tempdir().unwrap();
     let catalog = open(&directory);
     let foreign = BroadcastId(MessageKey([2; 32]));
-    catalog.note_fetched(foreign, MediaSequence(7)).await.unwrap();
-    catalog.note_fetched(foreign, MediaSequence(7)).await.unwrap();
+    catalog.note_fetched(foreign, vec![MediaSequence(7)]).await.unwrap();
+    catalog.note_fetched(foreign, vec![MediaSequence(7)]).await.unwrap();
     catalog.create_broadcast(record()).await.unwrap();
     catalog.commit_segment(ID, segment(0, b"a"), 1, None).await.unwrap();
     catalog.commit_segment(ID, segment(1, b"b"), 1, None).await.unwrap();

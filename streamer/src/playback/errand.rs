@@ -18,7 +18,7 @@ use super::{Shared, WHOLE};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Errand {
     /// A segment or an initialization section.
-    File { root: Cid, publisher: PeerId, max_bytes: u64 },
+    File { root: Cid, providers: Vec<PeerId>, max_bytes: u64 },
     /// The manifest of an archive, with its playlist.
     Archive(Box<(Listing, ArchiveManifest)>),
 }
@@ -45,15 +45,16 @@ impl Shared {
                     found.push(Errand::Archive(Box::new((listing.clone(), archive))));
                 }
             }
+            let providers = self.providers(&listing);
             for segment in self.ports.directory.segments(&listing.id, MediaSequence(0), WHOLE) {
-                found.extend(take(&mut open, &listing.peer, &segment));
+                found.extend(take(&mut open, &providers, &segment));
             }
         }
         for cid in open.iter().copied().collect::<Vec<_>>() {
             match self.catalog.known_content(cid).await {
                 Ok(Some((id, segment))) => {
                     if let Some(listing) = self.ports.directory.listing(&id) {
-                        found.extend(take(&mut open, &listing.peer, &segment));
+                        found.extend(take(&mut open, &self.providers(&listing), &segment));
                     }
                 }
                 Ok(None) => {}
@@ -68,8 +69,8 @@ impl Shared {
         // Never closed: there is a place in the end.
         let _permit = self.relayed_fetches.acquire().await;
         let done = match errand {
-            Errand::File { root, publisher, max_bytes } => {
-                self.fetch_root(root, Claim::Gateway(root), &publisher, max_bytes).await.map_err(ReadError::from)
+            Errand::File { root, providers, max_bytes } => {
+                self.fetch_root(root, Claim::Gateway(root), &providers, max_bytes).await.map_err(ReadError::from)
             }
             Errand::Archive(archive) => {
                 let (listing, archive) = *archive;
@@ -89,10 +90,10 @@ impl Shared {
 /// What of a segment is wanted, which is not open any more then.
 fn take<'a>(
     open: &'a mut HashSet<Cid>,
-    publisher: &'a PeerId,
+    providers: &'a [PeerId],
     segment: &MediaSegment,
 ) -> impl Iterator<Item = Errand> + use<'a> {
     let files = [(segment.segment, SEGMENT_BYTES), (segment.init, INIT_BYTES)];
     let wanted = files.into_iter().filter(|(root, _)| open.remove(root));
-    wanted.map(|(root, max_bytes)| Errand::File { root, publisher: publisher.clone(), max_bytes })
+    wanted.map(|(root, max_bytes)| Errand::File { root, providers: providers.to_vec(), max_bytes })
 }

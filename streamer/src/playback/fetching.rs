@@ -11,7 +11,7 @@ use stream_model::{
 use tokio::sync::SemaphorePermit;
 
 use super::held::SequenceSet;
-use super::{Interest, SEGMENT_RETRY, Shared, lock};
+use super::{Interest, MIRRORED_FETCHES, ON_DEMAND, SEGMENT_RETRY, Shared, WATCHED_FETCHES, lock};
 use crate::catalog::CatalogError;
 
 /// How long one fetch may take: a segment that is slower than this is slower than its media, whatever its length.
@@ -24,9 +24,12 @@ pub(super) const INIT_BYTES: u64 = 64 << 10;
 /// A live manifest reaches its window of segments; more is not fetched for its sake.
 const MANIFEST_BYTES: u64 = 512 << 20;
 
+/// Peers that are asked first for a broadcast, besides those that are connected anyway.
+const MOST_PROVIDERS: usize = 8;
+
 /// Why something could not be given up. It can be tried again.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ForgetError {
+pub(crate) enum ForgetError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -34,6 +37,23 @@ pub(super) enum ForgetError {
 }
 
 impl Shared {
+    /// Who is likely to have a broadcast, best first: its author, then those who republished it or say that they hold it.
+    pub(super) fn providers(&self, listing: &Listing) -> Vec<PeerId> {
+        let standing = self.ports.standings.standing(&listing.id);
+        let republishers = standing.republications.into_iter().map(|one| one.peer);
+        let mirrors = standing.mirrors.into_iter().map(|one| one.peer);
+        let mut providers = vec![listing.peer.clone()];
+        for peer in republishers.chain(mirrors) {
+            if providers.len() >= MOST_PROVIDERS {
+                break;
+            }
+            if !providers.contains(&peer) {
+                providers.push(peer);
+            }
+        }
+        providers
+    }
+
     /// A place for a follower's fetch.
     pub(super) async fn fetch_permit(&self, interest: Interest) -> Option<SemaphorePermit<'_>> {
         let places = match interest {
@@ -45,13 +65,26 @@ impl Shared {
         places.acquire().await.ok()
     }
 
+    /// A place for what is fetched of the past though nobody waits for it: while something is fetched for viewers, there is one.
+    pub(super) async fn background_permit(&self) -> Option<SemaphorePermit<'_>> {
+        let busy = self.watched_fetches.available_permits() < WATCHED_FETCHES
+            || self.on_demand.available_permits() < ON_DEMAND;
+        let places = if busy { MIRRORED_FETCHES } else { 1 };
+        self.mirrored_fetches.acquire_many(u32::try_from(places).unwrap_or(u32::MAX)).await.ok()
+    }
+
     /// Fetches a segment and what it needs, and notes that it is held.
-    pub(super) async fn fetch(&self, id: BroadcastId, peer: &PeerId, segment: &MediaSegment) -> Result<(), FetchError> {
+    pub(super) async fn fetch(
+        &self,
+        id: BroadcastId,
+        providers: &[PeerId],
+        segment: &MediaSegment,
+    ) -> Result<(), FetchError> {
         self.until_forgotten(id).await;
         let sequence = segment.media_sequence;
         let (init, media) = (Claim::Init(id, sequence), Claim::Segment(id, sequence));
-        self.fetch_root(segment.init, init, peer, INIT_BYTES).await?;
-        self.fetch_root(segment.segment, media, peer, SEGMENT_BYTES).await?;
+        self.fetch_root(segment.init, init, providers, INIT_BYTES).await?;
+        self.fetch_root(segment.segment, media, providers, SEGMENT_BYTES).await?;
         self.handle_fetched(id, sequence).await;
         Ok(())
     }
@@ -59,12 +92,12 @@ impl Shared {
     pub(super) async fn fetch_manifest(
         &self,
         id: BroadcastId,
-        peer: &PeerId,
+        providers: &[PeerId],
         newest: MediaSequence,
         manifest: Cid,
     ) -> Result<(), FetchError> {
         self.until_forgotten(id).await;
-        self.fetch_root(manifest, Claim::LiveManifest(id, newest), peer, MANIFEST_BYTES).await
+        self.fetch_root(manifest, Claim::LiveManifest(id, newest), providers, MANIFEST_BYTES).await
     }
 
     /// For a viewer who waits.
@@ -74,7 +107,7 @@ impl Shared {
         segment: MediaSegment,
         wait: Duration,
     ) -> Result<(), PlaylistError> {
-        self.on_demand(wait, async { self.fetch(listing.id, &listing.peer, &segment).await }).await
+        self.on_demand(wait, async { self.fetch(listing.id, &self.providers(listing), &segment).await }).await
     }
 
     /// For a viewer who waits.
@@ -85,7 +118,8 @@ impl Shared {
         wait: Duration,
     ) -> Result<(), PlaylistError> {
         let claim = Claim::Init(listing.id, segment.media_sequence);
-        self.on_demand(wait, async { self.fetch_root(segment.init, claim, &listing.peer, INIT_BYTES).await }).await
+        let providers = self.providers(listing);
+        self.on_demand(wait, async { self.fetch_root(segment.init, claim, &providers, INIT_BYTES).await }).await
     }
 
     async fn on_demand(
@@ -114,10 +148,10 @@ impl Shared {
         &self,
         root: Cid,
         claim: Claim,
-        peer: &PeerId,
+        providers: &[PeerId],
         max_bytes: u64,
     ) -> Result<(), FetchError> {
-        let request = FetchRequest { root, claim, providers: vec![peer.clone()], timeout: TIMEOUT, max_bytes };
+        let request = FetchRequest { root, claim, providers: providers.to_vec(), timeout: TIMEOUT, max_bytes };
         self.ports.fetcher.fetch(request).await.map(|_| ())
     }
 
@@ -127,7 +161,7 @@ impl Shared {
         }
         metrics::counter!("meshstream_segments_fetched_total").increment(1);
         tracing::info!(name: "segment.fetched", broadcast = %id, media_sequence = sequence.0, "segment.fetched");
-        if let Err(error) = self.catalog.note_fetched(id, sequence).await {
+        if let Err(error) = self.catalog.note_fetched(id, vec![sequence]).await {
             tracing::warn!(broadcast = %id, %error, "cannot note that a segment is held");
         }
     }

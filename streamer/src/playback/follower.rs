@@ -253,12 +253,12 @@ impl Follower {
     }
 
     fn start_fetch(&mut self, listing: &Listing, segment: MediaSegment) {
-        let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
+        let (shared, id, providers) = (Arc::clone(&self.shared), self.id, self.shared.providers(listing));
         let (sequence, root) = (segment.media_sequence, segment.segment);
         let interest = self.interest();
         let task = self.fetches.spawn(async move {
             let _permit = shared.fetch_permit(interest).await;
-            Fetched::Segment(sequence, shared.fetch(id, &peer, &segment).await)
+            Fetched::Segment(sequence, shared.fetch(id, &providers, &segment).await)
         });
         self.running.insert(sequence, (root, task));
     }
@@ -305,10 +305,10 @@ impl Follower {
         }
         self.manifests.newest = Some(newest);
         self.manifests.running = true;
-        let (shared, id, peer) = (Arc::clone(&self.shared), self.id, listing.peer.clone());
+        let (shared, id, providers) = (Arc::clone(&self.shared), self.id, self.shared.providers(listing));
         self.fetches.spawn(async move {
             let _permit = shared.fetch_permit(Interest::Mirrored).await;
-            Fetched::Manifest(newest, shared.fetch_manifest(id, &peer, newest, manifest).await)
+            Fetched::Manifest(newest, shared.fetch_manifest(id, &providers, newest, manifest).await)
         });
     }
 
@@ -391,7 +391,8 @@ impl Follower {
         }
         followed.remove(&self.id);
         let may_stay = listing.archive || listing.state == BroadcastState::Live;
-        if listing.own || (may_stay && self.shared.config.mirror != Mirror::None) {
+        let kept = self.shared.config.mirror != Mirror::None || self.shared.is_mirrored(&self.id);
+        if listing.own || (may_stay && kept) {
             return Leave::Keep;
         }
         Leave::Forget(Forgetting::begin(&self.shared, self.id))

@@ -207,7 +207,7 @@ impl Shared {
         let entries = self.look_up(listing, hour).await?;
         let index = entries.iter().find(|entry| entry.name == INDEX).ok_or(ReadError::NotAManifest)?.cid;
         let claim = Claim::ArchivePlaylist(ArchiveKind::Hour, listing.id, hour.first_media_sequence);
-        self.fetch_root(index, claim, &listing.peer, INDEX_BYTES).await?;
+        self.fetch_root(index, claim, &self.providers(listing), INDEX_BYTES).await?;
         let text = self.text(&index).await?;
         let segments = read_hour(&text, &entries)?;
         self.catalog.note_hour(listing.id, hour.manifest, segments).await?;
@@ -224,7 +224,7 @@ impl Shared {
         let request = FetchRequest {
             root: archive.manifest,
             claim: Claim::Archive(archive.kind, listing.id, archive.first_media_sequence),
-            providers: vec![listing.peer.clone()],
+            providers: self.providers(listing),
             timeout: TIMEOUT,
             max_bytes: INDEX_BYTES,
         };
@@ -241,7 +241,7 @@ impl Shared {
 }
 
 /// The archives that list a range: its hours; where some are not known, days, or the whole.
-fn covering(archives: Vec<ArchiveManifest>, range: &RangeInclusive<MediaSequence>) -> Vec<ArchiveManifest> {
+pub(super) fn covering(archives: Vec<ArchiveManifest>, range: &RangeInclusive<MediaSequence>) -> Vec<ArchiveManifest> {
     let mut chosen: Vec<ArchiveManifest> = Vec::new();
     // By kind, then in order.
     for archive in archives {

@@ -10,6 +10,7 @@ mod errand;
 mod fetching;
 mod follower;
 mod held;
+mod keeping;
 mod library;
 mod relay;
 mod runner;
@@ -28,12 +29,13 @@ use serde::Deserialize;
 use stream_model::{
     Audience, BroadcastId, BroadcastState, Cid, ContentLookup, ContentReader, ContentStore, Directory,
     DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants, Period,
-    PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace,
+    PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace, Standings,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
 
 use self::held::SequenceSet;
+pub(crate) use self::keeping::Reading;
 use self::library::Hour;
 pub use self::runner::Runner;
 use crate::catalog::Catalog;
@@ -84,9 +86,9 @@ pub enum Mirror {
     /// No others; what was fetched is kept until its room is needed.
     #[default]
     Watched,
-    /// Those of whom the node follows, as long as they are live.
+    /// Those of whom the node follows: as they go on, and their archives.
     Followed,
-    /// All that are live.
+    /// All: as they go on, and their archives.
     All,
 }
 
@@ -114,6 +116,8 @@ pub struct Ports {
     pub neighbours: Arc<dyn NeighbourWants>,
     /// Whom this node follows.
     pub follows: Arc<dyn FollowGraph>,
+    /// Who holds what is over.
+    pub standings: Arc<dyn Standings>,
 }
 
 impl fmt::Debug for Ports {
@@ -172,6 +176,8 @@ struct Shared {
     unread: Mutex<HashMap<BroadcastId, Instant>>,
     /// Whom this node follows, where it mirrors them.
     mirrored_authors: Mutex<BTreeSet<FeedId>>,
+    /// What is mirrored, whatever the policy.
+    mirrored: Mutex<BTreeSet<BroadcastId>>,
     changes: broadcast::Sender<PlaylistChange>,
     watched_fetches: Semaphore,
     relayed_fetches: Semaphore,
@@ -200,6 +206,7 @@ impl Playback {
             forgetting: watch::Sender::default(),
             unread: Mutex::default(),
             mirrored_authors: Mutex::default(),
+            mirrored: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             watched_fetches: Semaphore::new(WATCHED_FETCHES),
             relayed_fetches: Semaphore::new(RELAYED_FETCHES),
@@ -273,8 +280,15 @@ impl Shared {
 
     /// Whether a broadcast of somebody else is fetched though nobody asks for it.
     fn mirrors(&self, listing: &Listing) -> bool {
+        listing.archive && (self.is_mirrored(&listing.id) || self.mirrors_by_policy(listing))
+    }
+
+    fn is_mirrored(&self, broadcast: &BroadcastId) -> bool {
+        lock(&self.mirrored).contains(broadcast)
+    }
+
+    fn mirrors_by_policy(&self, listing: &Listing) -> bool {
         match self.config.mirror {
-            _ if !listing.archive => false,
             Mirror::None | Mirror::Watched => false,
             Mirror::Followed => lock(&self.mirrored_authors).contains(&listing.author),
             Mirror::All => true,

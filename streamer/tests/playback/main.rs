@@ -23,6 +23,7 @@ use streamer::playback::{Config, Mirror, Playback, Ports};
 use tempfile::TempDir;
 use testkit::fakes::{MemoryFeeds, MemoryFetcher, MemoryStore, peer_id};
 use testkit::neighbourhood::{MemoryFollows, MemoryNeighbours};
+use testkit::standing::MemoryStandings;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,7 @@ struct World {
     feeds: MemoryFeeds,
     neighbours: MemoryNeighbours,
     follows: MemoryFollows,
+    standings: MemoryStandings,
 }
 
 /// A running node.
@@ -63,6 +65,7 @@ impl World {
             feeds: MemoryFeeds::new(AUTHOR),
             neighbours: MemoryNeighbours::default(),
             follows: MemoryFollows::default(),
+            standings: MemoryStandings::new(VIEWER),
         }
     }
 
@@ -103,6 +106,7 @@ impl World {
             directory: Arc::new(self.feeds.read_by(reader)),
             neighbours: Arc::new(self.neighbours.clone()),
             follows: Arc::new(self.follows.clone()),
+            standings: Arc::new(self.standings.clone()),
         };
         let catalog = Catalog::open(&self.directory.path().join("streamer.sqlite3")).unwrap();
         let (playback, runner) = Playback::new(Config { live_window: WINDOW, mirror }, ports, catalog);

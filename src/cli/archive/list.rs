@@ -1,47 +1,19 @@
-//! `meshstream archive`: what is kept of broadcasts.
+//! `meshstream archive list`: what is kept of broadcasts, and by whom.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
-use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::Value;
-use stream_model::{ArchiveKind, MediaSequence};
+use stream_model::{ArchiveKind, FeedId, MediaSequence};
 
-use super::Output;
-use super::keep::{self, Policy};
-use super::show::{print_json, printable};
-use crate::config::Config;
+use crate::cli::Output;
+use crate::cli::keep;
+use crate::cli::show::{print_json, printable};
 use crate::control::Client;
 use crate::output::print;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// List the archives that are known here, of this node's broadcasts and of others'
-    List(Output),
-    /// Keep what is stored of a broadcast: it never makes room for others
-    Keep(Broadcast),
-    /// Let go of what is stored of a broadcast, at once or some time after its end
-    Drop {
-        #[command(flatten)]
-        broadcast: Broadcast,
-        /// How long after its end, such as 30d; counted while the node runs
-        #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration, default_value = "0s")]
-        after: Duration,
-    },
-    /// Take back 'keep' and 'drop': own broadcasts stay, others make room
-    Default(Broadcast),
-}
-
-/// Which broadcast.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Broadcast {
-    /// Its id or slug, or as much of the beginning as no other has: 'meshstream streams' lists them
-    #[arg(value_name = "ID")]
-    id: String,
-}
 
 /// The part of `/api/v1/broadcasts/{id}` that is shown.
 #[derive(Debug, Deserialize)]
@@ -52,6 +24,20 @@ struct Archived {
     own: bool,
     held_segments: u64,
     archives: Vec<Archive>,
+    mirrors: Vec<Mirror>,
+    republications: Vec<Republication>,
+    withdrawn: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Mirror {
+    node: FeedId,
+}
+
+#[derive(Debug, Deserialize)]
+struct Republication {
+    node: FeedId,
+    credit: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,25 +51,14 @@ struct Archive {
     bytes: u64,
 }
 
-pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::List(output) => list(config, output).await,
-        Command::Keep(Broadcast { id }) => keep::set(config, &id, Policy::Keep).await,
-        Command::Drop { broadcast, after } => {
-            keep::set(config, &broadcast.id, Policy::Drop { after_s: after.as_secs() }).await
-        }
-        Command::Default(Broadcast { id }) => keep::set(config, &id, Policy::Default).await,
-    }
-}
-
-async fn list(config: &Config, output: Output) -> anyhow::Result<()> {
-    let client = Client::require(&config.node.data_dir).await?;
+pub(super) async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
     let broadcasts: Vec<Value> = client.get("/api/v1/broadcasts").await?;
     let mut archived = Vec::new();
     for broadcast in broadcasts {
         let slug = broadcast["slug"].as_str().context("the node's answer is not understood")?;
         let broadcast: Value = client.get(&format!("/api/v1/broadcasts/{slug}")).await?;
-        if broadcast["archives"].as_array().is_some_and(|archives| !archives.is_empty()) {
+        let says = |field: &str| broadcast[field].as_array().is_some_and(|entries| !entries.is_empty());
+        if ["archives", "mirrors", "republications"].into_iter().any(says) || broadcast["withdrawn"].is_string() {
             archived.push(broadcast);
         }
     }
@@ -93,7 +68,7 @@ async fn list(config: &Config, output: Output) -> anyhow::Result<()> {
     let archived: Vec<Archived> =
         serde_json::from_value(archived.into()).context("the node's answer is not understood")?;
     let mut policies = Vec::new();
-    keep::write_all(&client, &mut policies).await?;
+    keep::write_all(client, &mut policies).await?;
     print(|out| {
         write_archives(out, &archived)?;
         out.write_all(&policies)
@@ -115,6 +90,17 @@ fn write_archives(out: &mut dyn Write, broadcasts: &[Archived]) -> io::Result<()
             "{title}  ({publisher}, {state}, {} segments held)  /watch/{}",
             broadcast.held_segments, broadcast.slug
         )?;
+        if let Some(reason) = &broadcast.withdrawn {
+            let reason = if reason.trim().is_empty() { "no reason given".into() } else { printable(reason) };
+            writeln!(out, "  withdrawn by its publisher: {reason}")?;
+        }
+        for mirror in &broadcast.mirrors {
+            writeln!(out, "  mirrored by {}", mirror.node)?;
+        }
+        for Republication { node, credit } in &broadcast.republications {
+            let credit = if credit.is_empty() { String::new() } else { format!(": {}", printable(credit)) };
+            writeln!(out, "  republished by {node}{credit}")?;
+        }
         for archive in &broadcast.archives {
             let period = archive.period.as_deref().map(printable).unwrap_or_default();
             let length = humantime::format_duration(Duration::from_secs(archive.duration_ms / 1000));
@@ -160,10 +146,16 @@ mod tests {
             own: false,
             held_segments: 7,
             archives: vec![hour],
+            mirrors: vec![Mirror { node: FeedId([1; 32]) }],
+            republications: vec![Republication { node: FeedId([2; 32]), credit: "The town\n".to_owned() }],
+            withdrawn: Some(String::new()),
         };
         assert_eq!(
             shown(&[broadcast]),
             "Town\u{fffd}[2J hall  (another node's, ended, 7 segments held)  /watch/BwcH\n  \
+             withdrawn by its publisher: no reason given\n  \
+             mirrored by @AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=.ed25519\n  \
+             republished by @AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=.ed25519: The town\u{fffd}\n  \
              hour      2026-11-21T14Z 1h, 1.0 GiB, segments 0 to 239, bafy\n"
         );
         assert!(shown(&[]).starts_with("No archives known here."));

@@ -1,0 +1,263 @@
+//! Decides what is mirrored and when each mirror is looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use stream_model::{BroadcastId, BroadcastState, Claim, DirectoryChange, KeeperError, Listing, MirrorProgress};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::pass::{self, Outcome};
+use super::{Inner, Mirror};
+use crate::alarm::sleep_until;
+use crate::catalog::{CatalogError, MirrorRecord, MirrorStage};
+
+/// Broadcasts that are looked at at once: what is fetched for them shares its places.
+const PASSES: usize = 2;
+/// How often the directory is looked through at most: a flood of announcements costs no more than this.
+const SURVEY: Duration = Duration::from_secs(1);
+/// How often at least: what is said of broadcasts by others, and whom the node follows, changes without a word here.
+const LOOK: Duration = Duration::from_secs(60);
+/// How long a live broadcast is left alone after a pass.
+const LIVE: Duration = Duration::from_secs(30);
+/// When a mirror that lacks something is tried again; doubled with each failure in a row.
+const RETRY: Duration = Duration::from_secs(10);
+/// At most this long after the last try, or where there was no room.
+const MOST_RETRY: Duration = Duration::from_secs(600);
+/// How often a mirror that is whole is looked at: its content may have made room for other content.
+const RECHECK: Duration = Duration::from_secs(900);
+
+/// A pass that is to begin.
+struct Next {
+    listing: Listing,
+    record: MirrorRecord,
+    progress: watch::Sender<MirrorProgress>,
+    turn: Arc<Mutex<()>>,
+    stop: CancellationToken,
+}
+
+/// What became of a pass over a mirror.
+type Passed = (MirrorRecord, Option<Outcome>);
+
+/// Keeps the mirrors up.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    inner: Arc<Inner>,
+    passes: JoinSet<Passed>,
+    survey_at: Instant,
+}
+
+impl Runner {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner, passes: JoinSet::new(), survey_at: Instant::now() }
+    }
+
+    /// Until `stop` is cancelled or the directory closes. May be cancelled.
+    ///
+    /// # Errors
+    /// Where the catalog cannot be read at the start.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), CatalogError> {
+        let mut changes = self.inner.ports.directory.subscribe();
+        for record in self.inner.catalog.mirrors().await? {
+            // The owner may have been quicker.
+            self.inner.mirrors().entry(record.broadcast).or_insert_with(|| Mirror::new(record));
+        }
+        self.inner.tell_playback();
+        self.release_drafts().await;
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                change = changes.next() => match change {
+                    Some(change) => self.handle_change(change),
+                    None => break,
+                },
+                () = self.inner.wake.notified() => {}
+                Some(passed) = self.passes.join_next() => match passed {
+                    Ok(passed) => self.handle_passed(passed).await,
+                    Err(error) => tracing::error!(%error, "a pass over a mirror failed"),
+                },
+                () = tokio::time::sleep_until(self.survey_at) => self.survey().await,
+                () = sleep_until(due), if self.passes.len() < PASSES => {}
+            }
+            self.start_passes();
+        }
+        self.passes.shutdown().await;
+        Ok(())
+    }
+
+    /// What a run left that ended while something was put together.
+    async fn release_drafts(&self) {
+        for broadcast in self.inner.playback.held_broadcasts() {
+            if let Err(error) = self.inner.ports.store.release(Claim::Draft(broadcast)).await {
+                tracing::warn!(%broadcast, %error, "cannot release what was put together before the restart");
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let mirrors = self.inner.mirrors();
+        let idle = mirrors.values().filter(|mirror| !mirror.running && mirror.record.stage != MirrorStage::GivenUp);
+        idle.map(|mirror| mirror.due).min()
+    }
+
+    fn handle_change(&mut self, change: DirectoryChange) {
+        match change {
+            DirectoryChange::Broadcast(broadcast) => {
+                if let Some(mirror) = self.inner.mirrors().get_mut(&broadcast) {
+                    mirror.due = mirror.due.min(Instant::now() + SURVEY);
+                }
+                self.survey_at = self.survey_at.min(Instant::now() + SURVEY);
+            }
+            // What is live is followed; it is looked at now and then.
+            DirectoryChange::Segment(..) => {}
+            DirectoryChange::Missed => self.survey_at = self.survey_at.min(Instant::now() + SURVEY),
+        }
+    }
+
+    /// Takes up what the policy wants, and gives up what was taken back.
+    async fn survey(&mut self) {
+        self.survey_at = Instant::now() + LOOK;
+        let inner = &self.inner;
+        let records: Vec<MirrorRecord> = inner.mirrors().values().map(|mirror| mirror.record.clone()).collect();
+        for record in records {
+            let Some(listing) = inner.ports.directory.listing(&record.broadcast) else { continue };
+            let is_taken_back = inner.is_taken_back(&record.broadcast);
+            if !is_taken_back && listing.archive {
+                continue;
+            }
+            let Some((record, _halted)) = inner.halt(record.broadcast).await else { continue };
+            let done = match is_taken_back {
+                true => self.honour_withdrawal(record).await,
+                false => inner.abandon(record, None).await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(broadcast = %listing.id, %error, "cannot end a mirror: trying again");
+            }
+        }
+        for listing in inner.ports.directory.listings() {
+            let wanted = !listing.own && listing.archive && inner.playback.mirrors_by_policy(&listing);
+            if !wanted || inner.mirrors().contains_key(&listing.id) || inner.is_taken_back(&listing.id) {
+                continue;
+            }
+            match inner.adopt(listing.id, false).await {
+                Ok(()) => {}
+                Err(KeeperError::TooMany(_)) => break,
+                Err(error) => tracing::warn!(broadcast = %listing.id, %error, "cannot mirror: trying again"),
+            }
+        }
+    }
+
+    async fn honour_withdrawal(&self, record: MirrorRecord) -> Result<(), KeeperError> {
+        let broadcast = record.broadcast;
+        self.inner.playback.give_up(broadcast).await.map_err(super::failed)?;
+        self.inner.abandon(record, None).await?;
+        tracing::info!(%broadcast, "released: its publisher withdrew it");
+        Ok(())
+    }
+
+    fn start_passes(&mut self) {
+        while self.passes.len() < PASSES {
+            let Some(Next { listing, mut record, progress, turn, stop }) = self.next_pass() else { return };
+            let inner = Arc::clone(&self.inner);
+            self.passes.spawn(async move {
+                let _turn = turn.lock_owned().await;
+                let is_filled = record.stage == MirrorStage::Whole;
+                if is_filled && !record.asked && !pass::still_holds(&inner, record.manifest).await {
+                    // It made room for something else, and would only take that room again.
+                    record.stage = MirrorStage::GivenUp;
+                    return (record, None);
+                }
+                let done = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => Ok(Outcome::Waiting("it was stopped".to_owned())),
+                    done = pass::run(&inner, &mut record, &listing, &progress) => done,
+                };
+                let outcome = done.unwrap_or_else(|error| Outcome::Waiting(error.to_string()));
+                (record, Some(outcome))
+            });
+        }
+    }
+
+    /// The mirror to look at next: of those that are due what is live, then what began last.
+    fn next_pass(&self) -> Option<Next> {
+        let now = Instant::now();
+        let mut mirrors = self.inner.mirrors();
+        let due =
+            |mirror: &&Mirror| !mirror.running && mirror.due <= now && mirror.record.stage != MirrorStage::GivenUp;
+        let ids: Vec<BroadcastId> = mirrors.values().filter(due).map(|mirror| mirror.record.broadcast).collect();
+        let mut listings = Vec::new();
+        for id in ids {
+            match self.inner.ports.directory.listing(&id) {
+                Some(listing) => listings.push(listing),
+                // Its announcement may come again.
+                None => mirrors.get_mut(&id).into_iter().for_each(|mirror| mirror.due = now + MOST_RETRY),
+            }
+        }
+        let next =
+            listings.into_iter().max_by_key(|listing| (listing.state == BroadcastState::Live, listing.started_at))?;
+        let mirror = mirrors.get_mut(&next.id)?;
+        mirror.running = true;
+        Some(Next {
+            listing: next,
+            record: mirror.record.clone(),
+            progress: mirror.progress.clone(),
+            turn: Arc::clone(&mirror.turn),
+            stop: mirror.stop.clone(),
+        })
+    }
+
+    async fn handle_passed(&self, (record, outcome): Passed) {
+        let inner = &self.inner;
+        let broadcast = record.broadcast;
+        let Some(known) = inner.mirrors().get(&broadcast).map(|mirror| mirror.record.clone()) else { return };
+        let Some(outcome) = outcome else {
+            tracing::info!(%broadcast, "not mirrored any more: it made room for other content");
+            if let Err(error) = inner.abandon(record, Some(MirrorStage::GivenUp)).await {
+                tracing::warn!(%broadcast, %error, "cannot end a mirror: trying again");
+            }
+            if let Some(mirror) = inner.mirrors().get_mut(&broadcast) {
+                (mirror.running, mirror.due) = (false, Instant::now() + MOST_RETRY);
+            }
+            return;
+        };
+        if known.stage == MirrorStage::GivenUp {
+            // It was stopped meanwhile.
+            inner.mirrors().get_mut(&broadcast).into_iter().for_each(|mirror| mirror.running = false);
+            return;
+        }
+        // The owner may have asked for it meanwhile.
+        let record = MirrorRecord { asked: known.asked, ..record.after(&outcome) };
+        if record != known
+            && let Err(error) = inner.catalog.save_mirror(record.clone()).await
+        {
+            tracing::warn!(%broadcast, %error, "cannot write down how far a mirror is");
+        }
+        if let Outcome::Full(why) | Outcome::Waiting(why) = &outcome {
+            tracing::debug!(%broadcast, %why, "a mirror does not advance");
+        }
+        let mut mirrors = inner.mirrors();
+        let Some(mirror) = mirrors.get_mut(&broadcast) else { return };
+        mirror.running = false;
+        mirror.record = record;
+        let failed = matches!(outcome, Outcome::Waiting(_) | Outcome::Full(_));
+        mirror.failures = if failed { mirror.failures.saturating_add(1) } else { 0 };
+        let pause = match outcome {
+            Outcome::Whole => RECHECK,
+            Outcome::UpToDate => LIVE,
+            Outcome::Waiting(_) => (RETRY * 2_u32.saturating_pow(mirror.failures.min(8) - 1)).min(MOST_RETRY),
+            Outcome::Full(_) => MOST_RETRY,
+        };
+        mirror.due = Instant::now() + pause;
+        mirror.progress.send_modify(|now| {
+            now.whole = matches!(outcome, Outcome::Whole);
+            now.waiting = match outcome {
+                Outcome::Whole | Outcome::UpToDate => None,
+                Outcome::Waiting(why) | Outcome::Full(why) => Some(why),
+            };
+        });
+    }
+}
