@@ -72,6 +72,8 @@ async fn a_broadcast_has_a_page_and_a_player_to_embed() {
     check_headers(&embed, "*");
     check_escaped(&embed);
     assert!(!embed.text().contains("All broadcasts"));
+    let download = format!("href=\"/api/v1/broadcasts/{}/download.mp4\"", broadcast_id(7).slug());
+    assert!(watch.text().contains(&download), "{}", watch.text());
 
     let ended = get(&node, &format!("/watch/{}", broadcast_id(8).slug())).await;
     assert!(ended.text().contains("data-state=\"ended\"") && ended.text().contains("whole.m3u8"));
