@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::fetching::{INIT_BYTES, SEGMENT_BYTES};
 use super::{Playback, SEGMENT_WAIT, Shared, recording};
-use crate::remux::{Planned, RemuxError, Remuxer};
+use crate::remux::{RemuxError, Remuxer};
 
 /// How long a segment may take to come while the file is being sent: connections are cut off after a minute in which nothing
 /// is sent.
@@ -39,14 +39,10 @@ impl Downloads for Playback {
             MissingMedia::Abort => shared.sizes(&stretch.parts).await,
             MissingMedia::Skip => None,
         };
-        let planned = |(segment, bytes): (&MediaSegment, &u64)| Planned {
-            bytes: *bytes,
-            duration: segment.duration,
-            independent: segment.independent,
-        };
-        let plan: Option<Vec<_>> = sizes.as_ref().map(|sizes| stretch.parts.iter().zip(sizes).map(planned).collect());
-        let remuxer = Remuxer::new(&init, stretch.to.saturating_sub(stretch.from), plan.as_deref())?;
-        let bytes = sizes.as_ref().map(|sizes| remuxer.written() + sizes.iter().sum::<u64>());
+        let length = stretch.to.saturating_sub(stretch.from);
+        let remuxer = Remuxer::new(&init, length, sizes.as_ref().map(Vec::len))?;
+        let around = remuxer.written() + remuxer.reserved().unwrap_or(0);
+        let bytes = sizes.as_ref().map(|sizes| around + sizes.iter().sum::<u64>());
         let work = Work {
             shared: Arc::clone(shared),
             listing,

@@ -3,12 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use mp4_atom::{
     Any, Codec, DecodeMaybe as _, Encode as _, FourCC, FragmentInfo, Ftyp, Mehd, Mfra, Mfro, Minf, Moov, Mvex, Mvhd,
-    SegmentReference, Sidx, Stbl, Stco, Stsd, Tfra, Tkhd, Trak, Trex,
+    Stbl, Stco, Stsd, Tfra, Tkhd, Trak, Trex,
 };
 use std::time::Duration;
 
+use super::RemuxError;
 use super::timeline::Track;
-use super::{Planned, RemuxError};
 
 /// Ticks a second of the whole file: segments have whole milliseconds.
 const TIMESCALE: u32 = 1000;
@@ -72,15 +72,14 @@ impl Header {
         self.tracks.iter().map(track).collect()
     }
 
-    /// `ftyp`, `moov`, and the index where the segments are known.
-    pub(super) fn write(self, duration: Duration, plan: Option<&[Planned]>) -> Result<Bytes, RemuxError> {
-        let brands: [&[u8; 4]; 4] = [b"iso6", b"mp41", b"mp42", b"dash"];
+    /// `ftyp` and `moov`.
+    pub(super) fn write(self, duration: Duration) -> Result<Bytes, RemuxError> {
+        let brands: [&[u8; 4]; 3] = [b"iso6", b"mp41", b"mp42"];
         let ftyp = Ftyp {
             major_brand: b"iso6".into(),
             minor_version: 0,
             compatible_brands: brands.into_iter().map(FourCC::new).collect(),
         };
-        let leading = self.tracks().first().copied();
         let next = self.tracks.iter().map(|(trak, _)| trak.tkhd.track_id).max().unwrap_or(0);
         let (trak, trex) = self.tracks.into_iter().unzip();
         let duration = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -102,9 +101,6 @@ impl Header {
         let encode = |error: Result<(), mp4_atom::Error>| error.map_err(|_| RemuxError::Init("it cannot be written"));
         encode(ftyp.encode(&mut bytes))?;
         encode(moov.encode(&mut bytes))?;
-        if let (Some(plan), Some(track)) = (plan, leading) {
-            encode(segment_index(track, plan).encode(&mut bytes))?;
-        }
         Ok(bytes.freeze())
     }
 }
@@ -123,32 +119,6 @@ fn bare(trak: Trak) -> Trak {
     };
     mdia.mdhd.duration = 0;
     Trak { tkhd: Tkhd { duration: 0, ..trak.tkhd }, mdia, ..Trak::default() }
-}
-
-/// `sidx` of segments, in the timescale of the track: ffmpeg takes the length of the track from it without converting it.
-fn segment_index(track: Track, plan: &[Planned]) -> Sidx {
-    let mut reached = Duration::ZERO;
-    let ticks = |time: Duration| time.as_millis() * u128::from(track.timescale) / 1000;
-    let reference = |planned: &Planned| {
-        let begin = ticks(reached);
-        reached = reached.saturating_add(planned.duration);
-        SegmentReference {
-            reference_type: false,
-            // Segments have at most some megabytes, and some seconds.
-            referenced_size: u32::try_from(planned.bytes).unwrap_or(u32::MAX) & 0x7fff_ffff,
-            subsegment_duration: u32::try_from(ticks(reached) - begin).unwrap_or(u32::MAX),
-            starts_with_sap: planned.independent,
-            sap_type: planned.independent.into(),
-            sap_delta_time: 0,
-        }
-    };
-    Sidx {
-        reference_id: track.id,
-        timescale: track.timescale,
-        earliest_presentation_time: 0,
-        first_offset: 0,
-        references: plan.iter().map(reference).collect(),
-    }
 }
 
 /// `mfra` for a track: decode time and position of each segment.

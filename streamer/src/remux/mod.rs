@@ -25,17 +25,6 @@ const BOX_HEADER: usize = 8;
 /// Samples of a fragment: those of a minute at 1000 a second.
 const FRAGMENT_SAMPLES: u64 = 60_000;
 
-/// What is known of a segment before it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Planned {
-    /// Bytes of its file.
-    pub bytes: u64,
-    /// Length of its media.
-    pub duration: Duration,
-    /// Whether it can be decoded alone.
-    pub independent: bool,
-}
-
 /// Why media cannot be passed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -71,8 +60,10 @@ enum Place {
 #[derive(Debug)]
 pub struct Remuxer {
     timeline: Timeline,
-    /// Left where the index stands at the end: what goes into it.
-    random_access: Option<Vec<(u64, u64)>>,
+    /// What goes into the index: where each segment begins, in time and in bytes.
+    random_access: Vec<(u64, u64)>,
+    /// Bytes that the index takes, where the number of segments is known.
+    reserved: Option<u64>,
     sequence_number: u32,
     place: Place,
     /// A box that is not whole yet.
@@ -87,18 +78,22 @@ pub struct Remuxer {
 }
 
 impl Remuxer {
-    /// A file with the tracks of this initialization section and a length of `duration`. With a plan of all its segments there
-    /// is an index of them at its beginning (`sidx`), else one at its end (`mfra`).
+    /// A file with the tracks of this initialization section and a length of `duration`. Where the number of its segments is known,
+    /// so is the length of the index at its end (`mfra`).
     ///
     /// # Errors
     /// Where the initialization section is none of H.264 and AAC.
-    pub fn new(init: &[u8], duration: Duration, plan: Option<&[Planned]>) -> Result<Self, RemuxError> {
+    pub fn new(init: &[u8], duration: Duration, segments: Option<usize>) -> Result<Self, RemuxError> {
         let header = Header::parse(init)?;
         let timeline = Timeline::new(header.tracks());
-        let written = header.write(duration, plan)?;
+        let written = header.write(duration)?;
+        // Whatever its numbers will be, the index is not longer.
+        let most = |count| random_access(timeline.leading_track(), vec![(u64::MAX, u64::MAX); count]);
+        let reserved = segments.map(most).transpose()?.map(|index| index.len() as u64);
         Ok(Self {
             timeline,
-            random_access: plan.is_none().then(Vec::new),
+            random_access: Vec::new(),
+            reserved,
             sequence_number: 0,
             place: Place::Between,
             pending: BytesMut::new(),
@@ -122,9 +117,7 @@ impl Remuxer {
         if discontinuity {
             self.timeline.forget();
         }
-        if let Some(index) = &mut self.random_access {
-            index.push((self.timeline.reached(), self.written));
-        }
+        self.random_access.push((self.timeline.reached(), self.written));
     }
 
     /// Takes the next bytes of the segment. Take the output before giving more, or it grows.
@@ -176,15 +169,31 @@ impl Remuxer {
         }
     }
 
-    /// The file is complete: writes the index, where it stands at the end.
+    /// Bytes of the index at the end, where that is known.
+    pub fn reserved(&self) -> Option<u64> {
+        self.reserved
+    }
+
+    /// The file is complete: writes the index.
     ///
     /// # Errors
-    /// Where the index is too large for its format.
+    /// Where the index is too large for its format, or longer than was planned.
     pub fn finish(&mut self) -> Result<(), RemuxError> {
-        if let Some(index) = self.random_access.take() {
-            let bytes = random_access(self.timeline.leading_track(), index)?;
-            self.write(bytes);
+        let index = random_access(self.timeline.leading_track(), std::mem::take(&mut self.random_access))?;
+        if let Some(reserved) = self.reserved {
+            let found = index.len() as u64;
+            // Shorter numbers save eight bytes for each segment: room for the header of a box.
+            let left = reserved.checked_sub(found).ok_or(RemuxError::Length { planned: reserved, found })?;
+            let left = usize::try_from(left).map_err(|_| RemuxError::Segment("the index is too large"))?;
+            if left >= BOX_HEADER {
+                let size = u32::try_from(left).map_err(|_| RemuxError::Segment("the index is too large"))?;
+                let mut free = BytesMut::zeroed(left);
+                free[..4].copy_from_slice(&size.to_be_bytes());
+                free[4..8].copy_from_slice(b"free");
+                self.write(free.freeze());
+            }
         }
+        self.write(index);
         Ok(())
     }
 
@@ -265,9 +274,7 @@ pub fn exercise(input: &[u8]) {
     let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
     let (init, media) = rest.split_at(length);
     for plan in [None, Some(media.len() as u64)] {
-        let planned = plan.map(|bytes| Planned { bytes, duration: Duration::from_secs(2), independent: true });
-        let plan: Option<Vec<_>> = planned.map(|planned| vec![planned; 2]);
-        let Ok(mut remuxer) = Remuxer::new(init, Duration::from_secs(4), plan.as_deref()) else { return };
+        let Ok(mut remuxer) = Remuxer::new(init, Duration::from_secs(4), plan.map(|_| 2)) else { return };
         let mut given = remuxer.written();
         let mut taken = 0;
         for segment in 0..2 {
@@ -281,7 +288,7 @@ pub fn exercise(input: &[u8]) {
                 assert!(remuxer.held() <= MOOF_BYTES, "{} bytes held", remuxer.held());
                 assert_eq!(given, taken + remuxer.held() as u64, "bytes came or went");
             }
-            if remuxer.end_segment(planned.map(|planned| planned.bytes)).is_err() {
+            if remuxer.end_segment(plan).is_err() {
                 return;
             }
         }

@@ -127,6 +127,17 @@ pub(crate) fn streams(file: &[u8]) -> String {
     ffprobe(&path, &["-show_entries", "stream=codec_name,width,height,sample_rate,channels,profile"])
 }
 
+/// Frames that ffmpeg shows after it has sought to a second.
+pub(crate) fn frames_after(file: &[u8], second: f64) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("media.mp4");
+    std::fs::write(&path, file).unwrap();
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-ss", &second.to_string(), "-i"]).arg(&path);
+    let output = ffmpeg.args(["-map", "v", "-f", "framemd5", "-"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().filter(|line| !line.starts_with('#')).count()
+}
+
 /// The length that the file claims, in seconds, as ffprobe understands it.
 pub(crate) fn said_duration(file: &[u8]) -> f64 {
     let folder = tempfile::tempdir().unwrap();
