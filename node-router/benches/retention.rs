@@ -20,7 +20,7 @@ const PART: u64 = 1_000_000;
 /// Segments that are evicted, each of two leaves; published segments are a hundred times as large.
 const EVICTED: u64 = 10_000;
 const PUBLISHED: u64 = 100;
-const LEAF: u64 = 25_000;
+const LEAF: u64 = 25_500;
 
 #[expect(clippy::print_stdout, reason = "the benchmark's result")]
 fn main() {
@@ -58,7 +58,7 @@ fn publish(runtime: &tokio::runtime::Runtime, stored: u64) -> Duration {
     runtime.block_on(router.shutdown());
     drop(router);
     fill(folder.path(), stored, 2, LEAF, true);
-    let quota = if stored == 0 { u64::MAX } else { stored * 2 * LEAF };
+    let quota = if stored == 0 { u64::MAX } else { stored * (2 * LEAF + 100) };
     let router = runtime.block_on(start(folder.path(), quota));
     let store = router.store();
     let since = Instant::now();

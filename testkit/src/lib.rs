@@ -3,6 +3,7 @@
 pub mod browser;
 mod child;
 pub mod cjdns;
+pub mod disk;
 pub mod encoder;
 pub mod events;
 pub mod fakes;

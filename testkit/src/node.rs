@@ -33,6 +33,10 @@ pub struct Settings {
     pub target_duration: Option<String>,
     /// `ingest.grace`, the default where `None`.
     pub grace: Option<String>,
+    /// Where its data directory is made; beside its configuration where `None`.
+    pub volume: Option<PathBuf>,
+    /// `storage.reserve`, `1MiB` where `None`.
+    pub reserve: Option<String>,
     /// `ingest.allow`.
     pub allow: Vec<String>,
     /// `mesh.peers`.
@@ -142,6 +146,8 @@ impl Node {
             image,
             target_duration,
             grace,
+            volume: _,
+            reserve,
             allow,
             peers,
             ssb_peers,
@@ -161,7 +167,7 @@ impl Node {
             writeln!(text, "image = {image:?}")?;
         }
         writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
-        writeln!(text, "[storage]\nreserve = \"1MiB\"")?;
+        writeln!(text, "[storage]\nreserve = {:?}", reserve.as_deref().unwrap_or("1MiB"))?;
         // The daemons of the machine that the tests run on are not theirs.
         let daemon = |admin: &Option<String>| admin.clone().unwrap_or_default();
         let (cjdns, yggdrasil) = (daemon(cjdns_admin), daemon(yggdrasil_admin));
@@ -411,7 +417,7 @@ impl Node {
 
     /// Its data directory.
     pub fn data_dir(&self) -> PathBuf {
-        self.home.path().join("data")
+        self.settings.volume.as_deref().unwrap_or(self.home.path()).join("data")
     }
 
     /// What it has logged.

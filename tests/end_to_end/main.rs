@@ -5,6 +5,7 @@ mod broadcast;
 mod carry;
 mod community;
 mod day;
+mod disk;
 mod download;
 mod exchange;
 mod gateway;

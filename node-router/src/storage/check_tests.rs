@@ -121,7 +121,7 @@ impl Fixture {
             self.storage.release(Claim::Segment(broadcast(), MediaSequence(sequence))).await.unwrap();
         }
         self.storage.release(Claim::LiveManifest(broadcast(), MediaSequence(1))).await.unwrap();
-        self.storage.remove_doomed().await;
+        self.storage.settle().await.unwrap();
         assert_eq!((self.storage.report().files, self.blocks.len()), (0, 0));
     }
 }

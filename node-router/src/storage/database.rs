@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use stream_model::StoreError;
 
+use super::index::failed;
+
 /// Calls that may wait: each is one short transaction, and a caller waits for its own.
 const QUEUE: usize = 64;
 
@@ -38,6 +40,21 @@ impl Database {
             }
         })?;
         Ok(Self { calls })
+    }
+
+    /// As [`Self::call`], but what is committed becomes durable with the next commit of that, and may be undone by a power
+    /// cut until then.
+    pub(super) async fn call_lazily<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.call(move |connection| {
+            connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+            let done = run(connection);
+            connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+            done
+        })
+        .await
     }
 
     /// Runs a closure on the thread, after those that were queued before it. Cancelling drops the closure if it is not

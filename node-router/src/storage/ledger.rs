@@ -69,6 +69,8 @@ pub(super) struct Ledger {
     /// Blocks to be removed from disk, unless somebody holds them by then. Each came from one small transaction, one
     /// directory of the disk or what was partial.
     doomed: VecDeque<Cid>,
+    /// Blocks that lost their row in a commit that is not durable yet: after a power cut they may have it again.
+    unsettled: Vec<Cid>,
 }
 
 impl Ledger {
@@ -114,6 +116,20 @@ impl Ledger {
         for cid in cids {
             self.forget_partial(cid);
         }
+    }
+
+    /// Blocks lost their row in a commit that is not durable before the next one that is.
+    pub(super) fn doom_later(&mut self, cids: impl IntoIterator<Item = Cid>) {
+        self.unsettled.extend(cids);
+    }
+
+    pub(super) fn is_unsettled(&self) -> bool {
+        !self.unsettled.is_empty()
+    }
+
+    /// A commit is durable, and so are those before it.
+    pub(super) fn settle(&mut self) {
+        self.doomed.extend(self.unsettled.drain(..));
     }
 
     /// Blocks lost their row, or never had one.

@@ -127,10 +127,20 @@ impl Shared {
     fn changed(&self, connection: &rusqlite::Connection, removed: Vec<Cid>) -> Result<(), StoreError> {
         let totals = index::totals(connection);
         let mut ledger = self.ledger();
+        ledger.settle();
         ledger.doom(removed);
         ledger.set_held(totals?);
         drop(ledger);
         self.doomed.notify_one();
+        Ok(())
+    }
+
+    /// The same after a commit that is not durable: the blocks stay until one is.
+    fn changed_lazily(&self, connection: &rusqlite::Connection, removed: Vec<Cid>) -> Result<(), StoreError> {
+        let totals = index::totals(connection);
+        let mut ledger = self.ledger();
+        ledger.doom_later(removed);
+        ledger.set_held(totals?);
         Ok(())
     }
 
@@ -251,6 +261,9 @@ impl Storage {
                     if let Err(error) = self.trim().await {
                         tracing::warn!(%error, "cannot evict what is beyond the quota");
                     }
+                    if let Err(error) = self.settle().await {
+                        tracing::warn!(%error, "cannot write down what was released");
+                    }
                 }
                 () = self.shared.doomed.notified() => {}
             }
@@ -259,6 +272,21 @@ impl Storage {
             gauge!("meshstream_store_bytes").set(bytes as f64);
             gauge!("meshstream_store_blocks").set(blocks as f64);
         }
+    }
+
+    /// Makes durable what was released without waiting for it, so that its blocks can go.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        if !self.shared.ledger().is_unsettled() {
+            return Ok(());
+        }
+        let shared = self.shared.clone();
+        let commit = move |connection: &mut rusqlite::Connection| {
+            index::touch(connection)?;
+            shared.changed(connection, Vec::new())
+        };
+        self.shared.database.call(commit).await?;
+        self.remove_doomed().await;
+        Ok(())
     }
 
     /// How much is stored and may be, and whether more is taken.

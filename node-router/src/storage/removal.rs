@@ -84,11 +84,13 @@ impl Shared {
                 return;
             }
         };
-        for cid in marked.iter().filter(|cid| !held.contains(*cid)) {
+        let unneeded = marked.iter().filter(|cid| !held.contains(*cid));
+        let remove = async |cid: &Cid| {
             if let Err(error) = self.blocks.remove(cid).await {
                 tracing::warn!(%cid, %error, "cannot remove a block; the next start tries again");
             }
             counter!("meshstream_store_blocks_removed_total").increment(1);
-        }
+        };
+        futures::future::join_all(unneeded.map(remove)).await;
     }
 }

@@ -10,10 +10,11 @@ use super::ledger::Totals;
 use super::{Limits, Shared, Storage, index, retention};
 
 /// Claims dropped at once when room is needed: some segments, so that the oldest of a broadcast go together, in a
-/// transaction of milliseconds.
+/// transaction of milliseconds. Twice as many in each round that follows, up to some tens of milliseconds.
 const EVICT_CLAIMS: u32 = 8;
+const MOST_DOUBLINGS: u32 = 3;
 /// Rounds of eviction for one block or one segment before it is refused instead.
-const EVICT_ROUNDS: usize = 32;
+const EVICT_ROUNDS: u32 = 32;
 /// What manifests may take beyond the quota: less than a large segment, and enough for those of many hours.
 const FOR_MANIFESTS: Totals = Totals { bytes: 16 << 20, blocks: 64 };
 /// Of the reserve, the part that manifests leave free.
@@ -54,7 +55,7 @@ impl Storage {
             counter!("meshstream_store_refused_total", "reason" => "gateway").increment(1);
             return Err(StoreError::Full("fetches that are not complete take up what the gateway may use".into()));
         }
-        for _ in 0..EVICT_ROUNDS {
+        for round in 0..EVICT_ROUNDS {
             match self.reserve(room, need)? {
                 Ok(reservation) => {
                     // Manifests fit in where nothing else does.
@@ -63,7 +64,7 @@ impl Storage {
                     }
                     return Ok(reservation);
                 }
-                Err(_) if self.evict_some(need).await? => {}
+                Err(_) if self.evict_some(need, EVICT_CLAIMS << round.min(MOST_DOUBLINGS)).await? => {}
                 Err(full) => return Err(self.refuse(full, need)),
             }
         }
@@ -132,14 +133,14 @@ impl Storage {
     /// Evicts until what is stored is within the quota, as far as something may go: the quota may have been lowered.
     pub(super) async fn trim(&self) -> Result<(), StoreError> {
         while !self.shared.ledger().usage().is_within(self.shared.limits.quota) {
-            if !self.evict_some(Need::Own).await? {
+            if !self.evict_some(Need::Own, EVICT_CLAIMS).await? {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn evict_some(&self, need: Need) -> Result<bool, StoreError> {
+    async fn evict_some(&self, need: Need, claims: u32) -> Result<bool, StoreError> {
         if self.evict_gateway().await? {
             return Ok(true);
         }
@@ -163,7 +164,7 @@ impl Storage {
                 *retention <= most && Some(slug) != spared.as_ref() && !active.contains(slug)
             };
             let Some((next, _)) = retention::evictable(connection)?.into_iter().find(goes) else { return Ok(None) };
-            let evicted = index::evict(connection, &next, EVICT_CLAIMS)?;
+            let evicted = index::evict(connection, &next, claims)?;
             shared.changed(connection, evicted.removed)?;
             Ok(Some(next))
         };
