@@ -12,6 +12,7 @@ mod gateway;
 mod hostile;
 mod identity;
 mod ingest;
+mod keep;
 mod keeping;
 mod mesh;
 mod moments;

@@ -400,6 +400,9 @@ impl Storage {
         if let (Origin::Fetched, Some(broadcast)) = (origin, claim.broadcast()) {
             shared.heard_of(broadcast);
         }
+        // A claim of a fetch on what is held becomes durable with the next commit: what a power cut takes of others' content
+        // can be fetched again.
+        let lazily = records.is_empty() && origin == Origin::Fetched;
         let lost = self.make_durable(&records).await?;
         // The blocks stay in use until it is committed even if the caller is cancelled.
         let commit = move |connection: &mut rusqlite::Connection| {
@@ -407,9 +410,12 @@ impl Storage {
             let removed = index::commit(connection, what, &root, (&claim, origin), shared.gateway_bytes())?;
             shared.ledger().recorded(records.iter().map(|record| &record.node.cid));
             in_use.recorded();
-            shared.changed(connection, removed)
+            if lazily { shared.changed_lazily(connection, removed) } else { shared.changed(connection, removed) }
         };
-        let committed = self.shared.database.call(commit).await;
+        let committed = match lazily {
+            true => self.shared.database.call_lazily(commit).await,
+            false => self.shared.database.call(commit).await,
+        };
         self.shared.health().wrote(&committed);
         committed
     }
