@@ -42,7 +42,9 @@ async fn broadcasts_have_the_documented_names() {
     let key = broadcast_id(7).to_string().replace('%', "%25").replace('/', "%2F");
     for id in [broadcast_id(7).slug(), key] {
         let mut alone = get(&node, &format!("/api/v1/broadcasts/{id}")).await.json();
-        assert_eq!(alone.as_object_mut().unwrap().remove("archives"), Some(json!([])));
+        for more in ["archives", "mirrors", "republications"] {
+            assert_eq!(alone.as_object_mut().unwrap().remove(more), Some(json!([])), "{more}");
+        }
         assert_eq!(alone, all[1]);
     }
     let unknown = get(&node, &format!("/api/v1/broadcasts/{}", broadcast_id(9).slug())).await;
@@ -52,6 +54,20 @@ async fn broadcasts_have_the_documented_names() {
     assert_eq!((nowhere.status, nowhere.json()["error"].is_string()), (StatusCode::NOT_FOUND, true));
     let nonsense = get(&node, "/api/v1/broadcasts/nonsense").await;
     assert_eq!((nonsense.status, nonsense.json()["error"].is_string()), (StatusCode::BAD_REQUEST, true));
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_is_told_by_the_api_and_on_no_list() {
+    let node = FakeNode::new();
+    node.listings.lock().unwrap().push(listing(7, "Main hall", BroadcastState::Ended));
+    assert!(get(&node, "/").await.text().contains("Main hall"));
+    let standing = stream_model::Standing { withdrawn: Some("by mistake".to_owned()), ..Default::default() };
+    node.standings.lock().unwrap().insert(broadcast_id(7), standing);
+    assert!(!get(&node, "/").await.text().contains("Main hall"));
+    assert_eq!(get(&node, "/api/v1/broadcasts").await.json()[0]["withdrawn"], "by mistake");
+    let page = get(&node, &format!("/watch/{}", broadcast_id(7).slug())).await;
+    let text = page.text();
+    assert!(text.contains("took this broadcast back") && text.contains("by mistake"), "{text}");
 }
 
 #[tokio::test]
