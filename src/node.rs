@@ -238,7 +238,7 @@ impl Node {
         let streamer =
             Streamer::start(streamer_config(config)?, &data_dir.streamer_database(), ports, stop_streamer.clone())?;
         let (keys, playlists, downloads) = (streamer.stream_keys(), streamer.playlists(), streamer.downloads());
-        let keeper = streamer.archive_keeper();
+        let (keeper, running_hours) = (streamer.archive_keeper(), streamer.running_hours());
 
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
@@ -265,6 +265,7 @@ impl Node {
             directory: ssb.directory(),
             playlists: playlists.clone(),
             downloads,
+            running_hours,
             content: router.reader(),
             lookup: router.lookup(),
             timeline: ssb.timeline(),

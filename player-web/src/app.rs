@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
     ArchiveKeeper, BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, Downloads, FollowGraph,
-    KeepPolicies, NodeStatus, Playlists, Standings, StorageChecker, StreamKeys, Timeline,
+    KeepPolicies, NodeStatus, Playlists, RunningHours, Standings, StorageChecker, StreamKeys, Timeline,
 };
 
 use crate::gateway::Gateway;
@@ -34,6 +34,8 @@ pub struct Ports {
     pub playlists: Arc<dyn Playlists>,
     /// Broadcasts as files.
     pub downloads: Arc<dyn Downloads>,
+    /// What there is so far of the hours that are not complete.
+    pub running_hours: Arc<dyn RunningHours>,
     /// Bytes of segments, and of everything that the gateway shows.
     pub content: Arc<dyn ContentReader>,
     /// What peers have, for the gateway.

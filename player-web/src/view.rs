@@ -93,10 +93,22 @@ pub(crate) struct ArchiveView {
     bytes: u64,
     /// The path of its playlist on this node.
     playlist: String,
+    /// Whether it is what there is so far of an hour that is not complete.
+    running: bool,
 }
 
-impl From<ArchiveManifest> for ArchiveView {
-    fn from(archive: ArchiveManifest) -> Self {
+impl ArchiveView {
+    /// Of an archive that was announced.
+    pub(crate) fn complete(archive: ArchiveManifest) -> Self {
+        Self::new(archive, false)
+    }
+
+    /// Of an hour so far.
+    pub(crate) fn running(hour: ArchiveManifest) -> Self {
+        Self::new(hour, true)
+    }
+
+    fn new(archive: ArchiveManifest, running: bool) -> Self {
         let (slug, first) = (archive.broadcast.slug(), archive.first_media_sequence);
         let playlist = match (archive.kind, archive.period) {
             (ArchiveKind::Hour, _) => format!("/hls/{slug}/hour/{first}.m3u8"),
@@ -113,6 +125,7 @@ impl From<ArchiveManifest> for ArchiveView {
             duration_ms: u64::try_from(archive.duration.as_millis()).unwrap_or(u64::MAX),
             bytes: archive.bytes,
             playlist,
+            running,
         }
     }
 }

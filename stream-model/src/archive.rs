@@ -152,6 +152,13 @@ impl ArchiveManifest {
     }
 }
 
+/// Knows the hours that are not complete of this node's own live broadcasts (implemented by `streamer`).
+pub trait RunningHours: fmt::Debug + Send + Sync {
+    /// The newest manifest of what there is so far. It is superseded by larger ones, and by the complete hour; it is
+    /// announced to nobody.
+    fn running_hour(&self, broadcast: &BroadcastId) -> Option<ArchiveManifest>;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

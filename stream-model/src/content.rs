@@ -28,6 +28,8 @@ pub enum Claim {
     /// The `index.m3u8` of that archive manifest, until the directory that reaches it is stored, or where only that is
     /// held.
     ArchivePlaylist(ArchiveKind, BroadcastId, MediaSequence),
+    /// A manifest of what there was of an hour that ran, in one of the places that the newest of a broadcast have in turn.
+    RunningHour(BroadcastId, u64),
     /// A file that somebody asked the gateway for: a cache, the first to make room and emptied at a restart.
     Gateway(Cid),
     /// What the owner brought in a CAR file, below one of its roots.
@@ -47,6 +49,7 @@ impl Claim {
             | Self::LivePlaylist(broadcast, _)
             | Self::Archive(_, broadcast, _)
             | Self::ArchivePlaylist(_, broadcast, _)
+            | Self::RunningHour(broadcast, _)
             | Self::Draft(broadcast) => Some(*broadcast),
             Self::Gateway(_) => None,
             Self::Carried(_) => None,
@@ -65,6 +68,7 @@ impl fmt::Display for Claim {
             Self::ArchivePlaylist(kind, broadcast, first) => {
                 return write!(f, "{}/archive-playlist/{kind}/{first}", broadcast.slug());
             }
+            Self::RunningHour(broadcast, place) => return write!(f, "{}/running-hour/{place}", broadcast.slug()),
             Self::Gateway(cid) => return write!(f, "gateway/{cid}"),
             Self::Carried(root) => return write!(f, "carried/{root}"),
             Self::Draft(broadcast) => return write!(f, "{}/draft", broadcast.slug()),

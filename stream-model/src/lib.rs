@@ -27,7 +27,7 @@ mod stream_key;
 mod timeline;
 
 pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
-pub use archive::{ArchiveKind, ArchiveManifest, NotAPeriod, NotAnArchiveKind, Period};
+pub use archive::{ArchiveKind, ArchiveManifest, NotAPeriod, NotAnArchiveKind, Period, RunningHours};
 pub use blob::{BlobError, BlobStore};
 pub use carry::{CarBytes, CarError, CarExport, CarImported, CarProgress, CarVersion, ContentCarrier};
 pub use content::{

@@ -32,8 +32,8 @@ use std::time::Duration;
 
 use stream_model::{
     AnnouncementLog, ArchiveKeeper, ContentCarrier, ContentLookup, ContentReader, ContentStore, Directory, Downloads,
-    FollowGraph, KeepPolicies, KeyError, MessageCarrier, NeighbourWants, PeerId, Playlists, Publishing, StandingLog,
-    Standings, StreamKeys,
+    FollowGraph, KeepPolicies, KeyError, MessageCarrier, NeighbourWants, PeerId, Playlists, Publishing, RunningHours,
+    StandingLog, Standings, StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -149,6 +149,7 @@ pub struct Streamer {
     playback: Playback,
     policies: Policies,
     keeping: Keeping,
+    running_hours: Arc<dyn RunningHours>,
     stop: CancellationToken,
     parts: JoinSet<Result<&'static str, StreamerError>>,
 }
@@ -212,6 +213,7 @@ impl Streamer {
         let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock, keys: keys.clone() };
         let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog.clone());
         let archivist = Archivist::new(archive_ports, catalog.clone(), publisher.announced());
+        let running_hours = archivist.running_hours();
         let (keeping, mirrors) =
             Keeping::new(config.keeping, keeping_ports, catalog, playback.clone(), publisher.rebroadcasts());
         let status = publisher.status();
@@ -249,7 +251,7 @@ impl Streamer {
             runner.run(playback_stop).await?;
             Ok("playlists")
         });
-        Ok(Self { rtmp, keys, publishers, status, playback, policies, keeping, stop, parts })
+        Ok(Self { rtmp, keys, publishers, status, playback, policies, keeping, running_hours, stop, parts })
     }
 
     /// Where it listens for publishers, with the real port.
@@ -270,6 +272,11 @@ impl Streamer {
     /// What the owner can have done with archives.
     pub fn archive_keeper(&self) -> Arc<dyn ArchiveKeeper> {
         Arc::new(self.keeping.clone())
+    }
+
+    /// The hours of this node's broadcasts that are not complete.
+    pub fn running_hours(&self) -> Arc<dyn RunningHours> {
+        Arc::clone(&self.running_hours)
     }
 
     /// The stream keys; a revocation disconnects its publisher.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use stream_model::{
     AnnouncementLog as _, ArchiveKind, ArchiveManifest, BroadcastEnd, BroadcastId, BroadcastStart, Cid, Claim,
-    ContentStore as _, Directory as _, DiscontinuitySequence, EndReason, FeedId, MediaSegment, MediaSequence, Tracks,
-    WallTime,
+    ContentStore as _, Directory as _, DiscontinuitySequence, EndReason, FeedId, MediaSegment, MediaSequence,
+    RunningHours, Tracks, WallTime,
 };
 use streamer::archive::{Archivist, Ports};
 use streamer::catalog::{BroadcastRecord, BroadcastStage, Catalog};
@@ -38,6 +38,7 @@ struct Disk {
 /// A running archivist.
 struct Running {
     announced: Arc<Notify>,
+    hours: Arc<dyn RunningHours>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -59,7 +60,8 @@ impl Disk {
         let ports = Ports { store: Arc::new(self.store.clone()), announcements: Arc::new(self.feeds.clone()) };
         let (announced, stop) = (Arc::<Notify>::default(), CancellationToken::new());
         let archivist = Archivist::new(ports, self.catalog.clone(), Arc::clone(&announced));
-        Running { task: tokio::spawn(archivist.run(stop.clone())), announced, stop }
+        let hours = archivist.running_hours();
+        Running { task: tokio::spawn(archivist.run(stop.clone())), announced, hours, stop }
     }
 
     async fn begin(&self, archive: bool) -> BroadcastId {
@@ -136,12 +138,26 @@ impl Disk {
         String::from_utf8(self.store.file(&index.cid).unwrap().to_vec()).unwrap()
     }
 
+    /// The manifests of running hours that are claimed, whether they are the newest or not.
+    fn of_running_hours(&self) -> Vec<Cid> {
+        let claims = self.store.claims().into_iter().filter(|claim| matches!(claim, Claim::RunningHour(..)));
+        let roots = claims.flat_map(|claim| self.store.claimed(&claim));
+        roots.filter(|root| self.store.directory(root).is_some()).collect()
+    }
+
     fn names(&self, manifest: &Cid) -> Vec<String> {
         self.store.directory(manifest).unwrap().into_iter().map(|entry| entry.name).collect()
     }
 }
 
 impl Running {
+    /// Waits until what is shown of the running hour goes up to a segment.
+    async fn so_far(&self, id: BroadcastId, last: u64) -> ArchiveManifest {
+        let hour = || self.hours.running_hour(&id).filter(|hour| hour.last_media_sequence == MediaSequence(last));
+        until(|| hour().is_some()).await;
+        hour().unwrap()
+    }
+
     async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();
@@ -324,6 +340,95 @@ async fn a_broadcast_of_three_seconds_and_one_without_segments_are_archived() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_running_hour_grows_by_twenty_segments_until_it_is_complete() {
+    let disk = Disk::new();
+    let running = disk.start();
+    let id = disk.begin(true).await;
+    for n in 0..45 {
+        disk.publish(id, n, Some(TWO + 15 * n)).await;
+        running.announced.notify_one();
+    }
+    let hour = running.so_far(id, 39).await;
+    assert_eq!((hour.first_media_sequence, hour.duration), (MediaSequence(0), TARGET * 40));
+    assert_eq!(hour.period.map(|period| period.to_string()).as_deref(), Some("2026-11-21T14Z"));
+    let (index, names) = (disk.index(&hour.manifest), disk.names(&hour.manifest));
+    assert!(index.contains("#EXT-X-PLAYLIST-TYPE:VOD\n") && index.ends_with("39.m4s\n#EXT-X-ENDLIST\n"), "{index}");
+    assert_eq!(names.len(), 42, "forty segments, an initialization section and the playlist");
+
+    for n in 45..240 {
+        disk.publish(id, n, Some(TWO + 15 * n)).await;
+    }
+    running.announced.notify_one();
+    let whole = running.so_far(id, 239).await;
+    assert!(disk.store.holds(&hour.manifest).await, "who plays an older one plays on");
+    assert!(disk.feeds.archives(&id).is_empty(), "a running hour is not announced");
+    disk.publish(id, 240, Some(TWO + 3_600)).await;
+    running.announced.notify_one();
+    let archives = disk.archives(id, 1).await;
+    assert_eq!(archives[0].manifest, whole.manifest, "the complete hour is the same content");
+    until(|| running.hours.running_hour(&id).is_none()).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn superseded_manifests_of_running_hours_go_and_none_is_left_after_the_end() {
+    let disk = Disk::new();
+    let mut running = disk.start();
+    let id = disk.begin(true).await;
+    let mut shown = Vec::new();
+    // Three hours and a bit, with a restart in each of them.
+    for n in 0..785 {
+        disk.publish(id, n, Some(TWO + 15 * n)).await;
+        running.announced.notify_one();
+        if n % 20 == 19 {
+            shown.push(running.so_far(id, n).await.manifest);
+        }
+        if n % 240 == 130 {
+            running.stop().await;
+            running = disk.start();
+            let again = running.so_far(id, n - 11).await;
+            assert_eq!(Some(&again.manifest), shown.last(), "made again after a restart");
+        }
+    }
+    assert_eq!(shown.len(), 39);
+    let mut kept = disk.of_running_hours();
+    kept.sort();
+    let mut newest = shown[26..].to_vec();
+    newest.sort();
+    assert_eq!(kept, newest, "the newest thirteen");
+    assert!(!disk.store.holds(&shown[0]).await, "nothing keeps the oldest");
+    assert_eq!(disk.archives(id, 3).await.len(), 3);
+
+    disk.end(id, 785).await;
+    running.announced.notify_one();
+    disk.archives(id, 6).await;
+    running.stop().await;
+    assert!(disk.of_running_hours().is_empty());
+    assert!(!disk.store.holds(shown.last().unwrap()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_hour_that_cannot_be_stored_is_shown_when_the_next_is_due() {
+    let disk = Disk::new();
+    let running = disk.start();
+    let id = disk.begin(true).await;
+    for n in 0..35 {
+        disk.publish(id, n, Some(TWO + 15 * n)).await;
+    }
+    disk.store.set_mood(StoreMood::Full);
+    running.announced.notify_one();
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(running.hours.running_hour(&id), None);
+    disk.store.set_mood(StoreMood::Willing);
+    for n in 35..40 {
+        disk.publish(id, n, Some(TWO + 15 * n)).await;
+    }
+    running.announced.notify_one();
+    running.so_far(id, 39).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_disk_delays_an_archive_and_loses_nothing() {
     let disk = Disk::new();
     let id = disk.begin(true).await;
@@ -370,6 +475,7 @@ async fn what_is_not_to_be_kept_is_dropped_as_it_leaves_the_window_and_after_the
     running.announced.notify_one();
     let segments = || disk.store.claims().iter().filter(|claim| matches!(claim, Claim::Segment(..))).count();
     until(|| segments() == 40).await;
+    assert!(disk.of_running_hours().is_empty() && running.hours.running_hour(&id).is_none());
     disk.end(id, 100).await;
     running.announced.notify_one();
     until(|| disk.store.claims().is_empty()).await;

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 use testkit::events::Events;
 use testkit::kubo::Kubo;
+use testkit::node::{Node, Settings};
 
-use crate::{node, publish, viewer_of};
+use crate::{MESHSTREAM, node, publish, viewer_of};
 
 #[tokio::test]
 async fn an_ended_broadcast_is_an_archive_that_plays_here_there_and_from_a_folder() -> Result<()> {
@@ -49,6 +51,52 @@ async fn an_ended_broadcast_is_an_archive_that_plays_here_there_and_from_a_folde
     let copy = folder.path().join("broadcast");
     kubo.get(manifest.as_str().context("no manifest")?, &copy).await?;
     plays(&copy.join("index.m3u8")).await
+}
+
+#[tokio::test]
+async fn what_there_is_of_the_running_hour_plays_from_the_gateway_and_at_a_kubo() -> Result<()> {
+    let settings =
+        Settings { name: "publisher".to_owned(), target_duration: Some("1s".to_owned()), ..Settings::default() };
+    let a = Node::start(MESHSTREAM, settings).await?;
+    let key = a.add_key("demo").await?;
+    let _publisher = publish(&a, &key)?;
+    let mut at_a = Events::of(&a).await?;
+    let slug = at_a.live_broadcast().await?;
+    at_a.subscribe(&slug).await?;
+    let hour = running_hour(&a, &mut at_a, &slug).await?;
+
+    let manifest = hour["manifest"].as_str().context("no manifest")?;
+    let playlist = a.get_text(&format!("/ipfs/{manifest}/index.m3u8")).await?;
+    ensure!(playlist.contains("#EXT-X-PLAYLIST-TYPE:VOD\n") && playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+    let listed = segments(&playlist);
+    ensure!(listed.len() >= 20, "{playlist}");
+    for uri in listed {
+        let here = a.get_bytes(&format!("/ipfs/{manifest}/{uri}")).await?;
+        ensure!(here == a.get_bytes(&format!("/hls/{slug}/{uri}")).await?, "{uri} has other bytes in the manifest");
+    }
+    let shown = a.cli(&["archive", "list"]).await?;
+    ensure!(shown.lines().any(|line| line.contains("s so far, ")), "{shown}");
+
+    let mut kubo = Kubo::start(None).await?;
+    kubo.connect(&a.ipfs_multiaddr()).await?;
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("hour");
+    kubo.get(manifest, &copy).await?;
+    plays(&copy.join("index.m3u8")).await
+}
+
+/// Waits until a node shows what there is of the hour that runs. Where the hour of the clock ends meanwhile, another one
+/// begins: sixty segments are enough for both.
+async fn running_hour(node: &Node, events: &mut Events, slug: &str) -> Result<Value> {
+    for at_least in 19..60 {
+        events.segment(at_least).await?;
+        let broadcast = node.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
+        let archives = broadcast["archives"].as_array().context("no list of archives")?;
+        if let Some(hour) = archives.iter().find(|archive| archive["running"] == true) {
+            return Ok(hour.clone());
+        }
+    }
+    bail!("no running hour is shown")
 }
 
 /// ffmpeg decodes all of it without a complaint.

@@ -20,9 +20,11 @@ const RELEASED_AT_ONCE: u32 = 256;
 /// Who needs room for what is claimed so.
 fn need(claim: &Claim) -> Need {
     match claim {
-        Claim::LiveManifest(..) | Claim::LivePlaylist(..) | Claim::Archive(..) | Claim::ArchivePlaylist(..) => {
-            Need::Manifest
-        }
+        Claim::LiveManifest(..)
+        | Claim::LivePlaylist(..)
+        | Claim::Archive(..)
+        | Claim::ArchivePlaylist(..)
+        | Claim::RunningHour(..) => Need::Manifest,
         Claim::Segment(..) | Claim::Init(..) | Claim::Gateway(_) | Claim::Carried(_) | Claim::Draft(_) => Need::Own,
     }
 }

@@ -42,7 +42,9 @@ pub(crate) async fn broadcast(State(state): State<AppState>, Path(id): Path<Stri
     };
     match state.ports.directory.listing(&id) {
         Some(listing) => {
-            let archives = state.ports.directory.archives(&id).into_iter().map(ArchiveView::from).collect();
+            let complete = state.ports.directory.archives(&id).into_iter().map(ArchiveView::complete);
+            let running = state.ports.running_hours.running_hour(&id).map(ArchiveView::running);
+            let archives = complete.chain(running).collect();
             let standing = state.ports.standings.standing(&id);
             fresh(BroadcastDetails {
                 broadcast: BroadcastView::new(listing, &standing, &*state.ports.playlists),

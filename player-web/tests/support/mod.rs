@@ -36,6 +36,7 @@ pub(crate) struct FakeNode {
     pub(crate) fetched: Mutex<Vec<Cid>>,
     pub(crate) announced_segments: Mutex<Vec<(BroadcastId, MediaSegment)>>,
     pub(crate) archives: Mutex<Vec<ArchiveManifest>>,
+    pub(crate) running_hour: Mutex<Option<ArchiveManifest>>,
     pub(crate) standings: Mutex<HashMap<BroadcastId, Standing>>,
     pub(crate) asked: Mutex<Vec<Audience>>,
     pub(crate) problem: Mutex<Option<String>>,
@@ -114,6 +115,7 @@ impl FakeNode {
             fetched: Mutex::default(),
             announced_segments: Mutex::default(),
             archives: Mutex::default(),
+            running_hour: Mutex::default(),
             standings: Mutex::default(),
             asked: Mutex::default(),
             problem: Mutex::default(),
@@ -138,6 +140,7 @@ impl FakeNode {
             directory: self.clone(),
             playlists: self.clone(),
             downloads: self.clone(),
+            running_hours: self.clone(),
             content: self.clone(),
             lookup: self.clone(),
             timeline: self.clone(),
@@ -417,6 +420,12 @@ impl Playlists for FakeNode {
 
     fn subscribe(&self) -> BoxStream<'static, PlaylistChange> {
         changes(self.playlist_changes.subscribe())
+    }
+}
+
+impl RunningHours for FakeNode {
+    fn running_hour(&self, broadcast: &BroadcastId) -> Option<ArchiveManifest> {
+        self.running_hour.lock().unwrap().clone().filter(|hour| hour.broadcast == *broadcast)
     }
 }
 

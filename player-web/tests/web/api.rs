@@ -202,6 +202,12 @@ async fn a_broadcast_lists_its_archives_with_the_addresses_of_their_playlists() 
         archive(ArchiveKind::Day, Some("2026-11-21")),
         archive(ArchiveKind::Broadcast, None),
     ];
+    let so_far = ArchiveManifest {
+        first_media_sequence: MediaSequence(480),
+        last_media_sequence: MediaSequence(499),
+        ..archive(ArchiveKind::Hour, Some("2026-11-21T15Z"))
+    };
+    *node.running_hour.lock().unwrap() = Some(so_far);
     let slug = broadcast_id(7).slug();
     let archives = get(&node, &format!("/api/v1/broadcasts/{slug}")).await.json()["archives"].take();
     assert_eq!(
@@ -215,9 +221,12 @@ async fn a_broadcast_lists_its_archives_with_the_addresses_of_their_playlists() 
             "duration_ms": 3_600_000,
             "bytes": 1_234_567,
             "playlist": format!("/hls/{slug}/hour/240.m3u8"),
+            "running": false,
         })
     );
     assert_eq!(archives[1]["playlist"], format!("/hls/{slug}/day/2026-11-21.m3u8"));
     assert_eq!(archives[2]["playlist"], format!("/hls/{slug}/whole.m3u8"));
     assert_eq!(archives[2]["period"], json!(null));
+    assert_eq!((&archives[3]["running"], &archives[3]["last_media_sequence"]), (&json!(true), &json!(499)));
+    assert_eq!(archives[3]["playlist"], format!("/hls/{slug}/hour/480.m3u8"));
 }

@@ -40,7 +40,7 @@ struct Republication {
     credit: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Archive {
     kind: ArchiveKind,
     period: Option<String>,
@@ -49,6 +49,7 @@ struct Archive {
     manifest: String,
     duration_ms: u64,
     bytes: u64,
+    running: bool,
 }
 
 pub(super) async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
@@ -104,6 +105,7 @@ fn write_archives(out: &mut dyn Write, broadcasts: &[Archived]) -> io::Result<()
         for archive in &broadcast.archives {
             let period = archive.period.as_deref().map(printable).unwrap_or_default();
             let length = humantime::format_duration(Duration::from_secs(archive.duration_ms / 1000));
+            let length = if archive.running { format!("{length} so far") } else { length.to_string() };
             writeln!(
                 out,
                 "  {:<9} {period:<14} {length}, {}, segments {} to {}, {}",
@@ -138,6 +140,16 @@ mod tests {
             manifest: "bafy".to_owned(),
             duration_ms: 3_600_000,
             bytes: 1 << 30,
+            running: false,
+        };
+        let so_far = Archive {
+            period: Some("2026-11-21T15Z".to_owned()),
+            first_media_sequence: MediaSequence(240),
+            last_media_sequence: MediaSequence(259),
+            manifest: "bafz".to_owned(),
+            duration_ms: 300_000,
+            running: true,
+            ..hour.clone()
         };
         let broadcast = Archived {
             slug: "BwcH".to_owned(),
@@ -145,7 +157,7 @@ mod tests {
             state: "ended".to_owned(),
             own: false,
             held_segments: 7,
-            archives: vec![hour],
+            archives: vec![hour, so_far],
             mirrors: vec![Mirror { node: FeedId([1; 32]) }],
             republications: vec![Republication { node: FeedId([2; 32]), credit: "The town\n".to_owned() }],
             withdrawn: Some(String::new()),
@@ -156,7 +168,8 @@ mod tests {
              withdrawn by its publisher: no reason given\n  \
              mirrored by @AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=.ed25519\n  \
              republished by @AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=.ed25519: The town\u{fffd}\n  \
-             hour      2026-11-21T14Z 1h, 1.0 GiB, segments 0 to 239, bafy\n"
+             hour      2026-11-21T14Z 1h, 1.0 GiB, segments 0 to 239, bafy\n  \
+             hour      2026-11-21T15Z 5m so far, 1.0 GiB, segments 240 to 259, bafz\n"
         );
         assert!(shown(&[]).starts_with("No archives known here."));
     }

@@ -1,5 +1,5 @@
 //! Makes and announces the archives of this node's own broadcasts, as their hours and days become complete; and drops
-//! what is not to be kept.
+//! what is not to be kept. Of an hour that runs it stores what there is so far.
 //!
 //! It keeps no queue: the catalog is it. Each step can be repeated: a manifest is a pure function of its segments, storing
 //! and announcing the same again changes nothing. So a restart goes on after the last archive that was written down.
@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use stream_model::{
     AnnounceError, AnnouncementLog, ArchiveKind, ArchiveManifest, BroadcastId, Claim, ContentStore, MediaSegment,
-    MediaSequence, Period, StoreError,
+    MediaSequence, Period, RunningHours, StoreError,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::making::store_manifest;
+use super::running::{EVERY, Newest};
 use super::stretch::{Item as _, Stretch};
 use crate::alarm::sleep_until;
 use crate::catalog::{BroadcastRecord, BroadcastStage, Catalog, CatalogError};
@@ -68,6 +69,8 @@ struct Open {
     /// The first segment that was not looked at.
     next: MediaSequence,
     hour: Stretch<MediaSegment>,
+    /// Segments of the hour that its newest manifest was made of.
+    made: usize,
     day: Stretch<ArchiveManifest>,
 }
 
@@ -78,6 +81,7 @@ pub struct Archivist {
     catalog: Catalog,
     announced: Arc<Notify>,
     open: HashMap<BroadcastId, Open>,
+    running: Newest,
     /// Ended broadcasts that are not to be kept, with the time to drop them.
     to_drop: HashMap<BroadcastId, Instant>,
 }
@@ -85,7 +89,12 @@ pub struct Archivist {
 impl Archivist {
     /// Nothing runs until [`run`](Self::run). `announced` tells when there may be something to archive.
     pub fn new(ports: Ports, catalog: Catalog, announced: Arc<Notify>) -> Self {
-        Self { ports, catalog, announced, open: HashMap::new(), to_drop: HashMap::new() }
+        Self { ports, catalog, announced, open: HashMap::new(), running: Newest::default(), to_drop: HashMap::new() }
+    }
+
+    /// What there is so far of the hours that run.
+    pub fn running_hours(&self) -> Arc<dyn RunningHours> {
+        Arc::new(self.running.clone())
     }
 
     /// Until `stop` is cancelled, and for half a second after.
@@ -114,13 +123,15 @@ impl Archivist {
             }
         };
         self.open.retain(|id, _| records.iter().any(|record| record.id == *id));
+        self.running.retain(|id| records.iter().any(|record| record.id == *id));
         self.to_drop.retain(|id, _| records.iter().any(|record| record.id == *id));
         let mut all = true;
         for record in records {
             let done = if record.archive { self.advance(&record).await } else { self.drop_old(&record).await };
             if let Err(ArchiveError::Announce(AnnounceError::UnknownBroadcast(_))) = done {
                 tracing::warn!(broadcast = %record.id, "the feeds do not know the broadcast: it is not archived");
-                all &= self.catalog.set_archived(record.id).await.is_ok();
+                let released = self.running.release(&*self.ports.store, record.id).await;
+                all &= released.is_ok() && self.catalog.set_archived(record.id).await.is_ok();
             } else if let Err(error) = done {
                 // What was read and not written down is read again.
                 self.open.remove(&record.id);
@@ -145,13 +156,17 @@ impl Archivist {
             open.next = last.media_sequence.next();
             for segment in page {
                 if let Some(hour) = open.hour.push(segment) {
+                    open.made = 0;
                     work.keep_hour(hour, &mut open.day).await?;
+                    self.running.forget(&record.id);
                 }
             }
         }
         if record.stage == BroadcastStage::Ended {
-            work.finish(open).await?;
+            work.finish(open, &self.running).await?;
             self.open.remove(&record.id);
+        } else {
+            work.show_running(open, &self.running).await;
         }
         Ok(())
     }
@@ -196,7 +211,7 @@ impl Open {
             // The next hour, which would end this day, is not written down.
             let _unfinished = day.push(hour);
         }
-        Ok(Self { next, hour: Stretch::hour(), day })
+        Ok(Self { next, hour: Stretch::hour(), made: 0, day })
     }
 }
 
@@ -223,6 +238,20 @@ impl Work<'_> {
             self.keep_hours(ArchiveKind::Day, &hours).await?;
         }
         Ok(())
+    }
+
+    /// Stores what there is of the hour that runs, where there is enough more of it. Nothing depends on it: where it fails, the
+    /// next one is made when it is due.
+    async fn show_running(&self, open: &mut Open, running: &Newest) {
+        let segments = open.hour.items();
+        let due = segments.len() / EVERY * EVERY;
+        let Some(last) = segments.get(..due).and_then(<[_]>::last).filter(|_| due > open.made) else { return };
+        let held = self.held(segments[..due].to_vec()).await;
+        let (id, target_duration) = (self.record.id, self.record.target_duration);
+        if let Err(error) = running.make(&*self.ports.store, id, target_duration, last, &held).await {
+            tracing::warn!(broadcast = %id, %error, "cannot store what there is of the running hour: the next one will show it");
+        }
+        open.made = due;
     }
 
     /// Without those that were damaged on disk and are gone: gaps.
@@ -261,13 +290,14 @@ impl Work<'_> {
     }
 
     /// The rest of a broadcast that has ended, and then the whole.
-    async fn finish(&self, open: &mut Open) -> Result<(), ArchiveError> {
+    async fn finish(&self, open: &mut Open, running: &Newest) -> Result<(), ArchiveError> {
         let id = self.record.id;
         let hour = open.hour.finish();
         self.keep_hour(hour, &mut open.day).await?;
         self.keep_hours(ArchiveKind::Day, &open.day.finish()).await?;
         let hours = self.catalog.archives(id, ArchiveKind::Hour).await?;
         self.keep_hours(ArchiveKind::Broadcast, &hours).await?;
+        running.release(&*self.ports.store, id).await?;
         self.catalog.set_archived(id).await?;
         tracing::info!(broadcast = %id, hours = hours.len(), "archived");
         Ok(())
