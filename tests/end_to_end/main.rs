@@ -18,6 +18,7 @@ mod mesh;
 mod moments;
 mod playing;
 mod survival;
+mod writer;
 
 use anyhow::Result;
 use testkit::encoder::{Ffmpeg, Picture};
