@@ -58,8 +58,10 @@ async fn an_ended_broadcast_is_a_file_here_and_there_and_the_other_picture_anoth
 /// Downloads with curl; returns the file and the headers in lower case.
 async fn curl(url: &str, path: &Path) -> Result<(PathBuf, String)> {
     let mut curl = Command::new("curl");
-    let output = curl.args(["--silent", "--show-error", "--fail", "--dump-header", "-", "--output"]).arg(path).arg(url);
-    let output = output.output().await.context("curl has to be installed")?;
+    // Whoever writes without end fills the disk.
+    let bounds = ["--max-time", "120", "--max-filesize", "100M"];
+    curl.args(["--silent", "--show-error", "--fail", "--dump-header", "-", "--output"]).arg(path).args(bounds).arg(url);
+    let output = curl.output().await.context("curl has to be installed")?;
     ensure!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
     Ok((path.to_owned(), String::from_utf8(output.stdout)?))
 }

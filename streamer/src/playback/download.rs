@@ -53,6 +53,7 @@ impl Downloads for Playback {
             next: None,
             reading: None,
             remuxer,
+            finished: false,
         };
         let body =
             stream::try_unfold(work, |mut work| async move { Ok(work.next_bytes().await?.map(|bytes| (bytes, work))) });
@@ -186,6 +187,8 @@ struct Work {
     /// The segment that is being sent.
     reading: Option<BoxStream<'static, Result<Bytes, StoreError>>>,
     remuxer: Remuxer,
+    /// The index at the end is written.
+    finished: bool,
 }
 
 impl fmt::Debug for Work {
@@ -208,9 +211,11 @@ impl Work {
                         self.remuxer.end_segment(self.sizes.as_mut().and_then(VecDeque::pop_front))?;
                     }
                 }
+            } else if self.finished {
+                return Ok(None);
             } else if !self.begin_segment().await? {
                 self.remuxer.finish()?;
-                return Ok(self.remuxer.poll_output());
+                self.finished = true;
             }
         }
     }
