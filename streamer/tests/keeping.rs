@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use stream_model::{
     AnnouncementLog as _, ArchiveKeeper, ArchiveKind, ArchiveManifest, BroadcastEnd, BroadcastId, BroadcastStart,
-    CarVersion, Cid, Claim, ContentStore as _, Directory as _, DiscontinuitySequence, EndReason, FeedId, KeeperError,
-    MediaSegment, MediaSequence, OwnCopy, Standings as _, Tracks, WallTime,
+    CarVersion, Cid, Claim, ContentStore as _, Directory as _, DiscontinuitySequence, EndReason, FeedId, KeepPolicy,
+    KeeperError, MediaSegment, MediaSequence, OwnCopy, Standings as _, Tracks, WallTime,
 };
 use streamer::broadcast::SystemClock;
 use streamer::playback::Mirror;
@@ -294,6 +294,34 @@ async fn a_mirror_by_policy_takes_archives_too_and_is_not_taken_up_again_once_st
     assert_eq!(node.mirrored(id), None);
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert!(running.keeper.mirrors().is_empty(), "it is taken up again");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_its_owner_drops_is_mirrored_no_more_until_it_is_asked_for_again() {
+    let publisher = Publisher::new();
+    let (id, segments) = publisher.publish(4, true).await;
+    publisher.end(id, 4).await;
+    publisher.archive(id, &segments).await;
+    let node = Node::of(&publisher, NODE);
+    let running = node.start_with(&MemoryStore::default(), Mirror::All);
+    running.keeper.mirror(id).await.unwrap();
+    running.whole(id).await;
+    running.streamer.keep_policies().set_policy(id, KeepPolicy::DropAfter(Duration::ZERO)).await.unwrap();
+    let given_up = async {
+        while node.mirrored(id).is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(GUARD, given_up).await.expect("others are told that it is not here any more");
+    tokio::time::sleep(Duration::from_secs(3_000)).await;
+    assert!(running.keeper.mirrors().is_empty(), "it is taken up again");
+    assert!(node.store.claims().is_empty(), "{:?}", node.store.claims());
+
+    running.keeper.mirror(id).await.unwrap();
+    running.whole(id).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(node.mirrored(id).is_some() && running.keeper.mirrors().len() == 1, "dropped again");
     running.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! What the owner wants of single broadcasts, and how long this node has run in all.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -40,6 +41,28 @@ impl Catalog {
             Ok(())
         })
         .await
+    }
+
+    /// Forgets that a broadcast was dropped: somebody wants it again.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub(crate) async fn forget_drop(&self, broadcast: BroadcastId) -> Result<(), CatalogError> {
+        self.run(move |connection| {
+            let key = broadcast_key(&broadcast);
+            connection.execute("DELETE FROM keep_policy WHERE broadcast = ? AND dropped = 1", [key])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The broadcasts that were dropped.
+    ///
+    /// # Errors
+    /// Where the database fails or a row is damaged.
+    pub(crate) async fn dropped_broadcasts(&self) -> Result<BTreeSet<BroadcastId>, CatalogError> {
+        let (records, _) = self.policies().await?;
+        Ok(records.into_iter().filter(|record| record.dropped).map(|record| record.broadcast).collect())
     }
 
     /// All policies, and for how long the node has run.

@@ -180,8 +180,12 @@ impl Inner {
         self.config.honour_withdrawals && self.ports.standings.standing(broadcast).withdrawn.is_some()
     }
 
-    /// Mirrors a broadcast from now on.
+    /// Mirrors a broadcast from now on. What the owner asks for is not dropped any more.
     async fn adopt(&self, broadcast: BroadcastId, asked: bool) -> Result<(), KeeperError> {
+        if asked && self.catalog.dropped_broadcasts().await.map_err(failed)?.contains(&broadcast) {
+            self.catalog.forget_drop(broadcast).await.map_err(failed)?;
+            self.ports.store.overrule(broadcast, None).await?;
+        }
         let record = {
             let mirrors = self.mirrors();
             let known = mirrors.get(&broadcast).map(|mirror| mirror.record.clone());

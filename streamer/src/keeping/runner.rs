@@ -1,5 +1,6 @@
 //! Decides what is mirrored and when each mirror is looked at.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,7 +124,15 @@ impl Runner {
         self.survey_at = Instant::now() + LOOK;
         let inner = &self.inner;
         let records: Vec<MirrorRecord> = inner.mirrors().values().map(|mirror| mirror.record.clone()).collect();
+        let dropped = inner.catalog.dropped_broadcasts().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell which broadcasts were dropped: trying again");
+            BTreeSet::new()
+        });
         for record in records {
+            if dropped.contains(&record.broadcast) && record.stage != MirrorStage::GivenUp {
+                self.give_up_dropped(record.broadcast).await;
+                continue;
+            }
             let Some(listing) = inner.ports.directory.listing(&record.broadcast) else { continue };
             let is_taken_back = inner.is_taken_back(&record.broadcast);
             if !is_taken_back && listing.archive {
@@ -148,6 +157,14 @@ impl Runner {
                 Err(KeeperError::TooMany(_)) => break,
                 Err(error) => tracing::warn!(broadcast = %listing.id, %error, "cannot mirror: trying again"),
             }
+        }
+    }
+
+    async fn give_up_dropped(&self, broadcast: BroadcastId) {
+        let Some((record, _halted)) = self.inner.halt(broadcast).await else { return };
+        match self.inner.abandon(record, Some(MirrorStage::GivenUp)).await {
+            Ok(()) => tracing::info!(%broadcast, "not mirrored any more: its owner dropped it"),
+            Err(error) => tracing::warn!(%broadcast, %error, "cannot end a mirror: trying again"),
         }
     }
 
