@@ -64,7 +64,9 @@ pub(super) async fn run(
         now.whole = false;
     });
     let mut open: BTreeSet<MediaSequence> = missing.iter().map(|segment| segment.media_sequence).collect();
-    let stopped = fetch(inner, listing, missing, &mut open, progress).await;
+    // What a narrow link did not bring of a live broadcast would take the room of what is coming.
+    let later = live && !record.asked;
+    let stopped = if later { None } else { fetch(inner, listing, missing, &mut open, progress).await };
     if let Some(Outcome::Full(why)) = stopped {
         return Ok(Outcome::Full(why));
     }
