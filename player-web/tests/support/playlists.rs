@@ -1,0 +1,99 @@
+//! Playlists, segments and downloads.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cid::Cid;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use stream_model::*;
+
+use super::{FakeNode, changes};
+
+#[async_trait]
+impl Playlists for FakeNode {
+    async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError> {
+        self.asked.lock().unwrap().push(audience);
+        match self.live.lock().unwrap().get(broadcast) {
+            Some(text) => Ok(text.clone()),
+            None if self.listing(broadcast).is_some() => Err(PlaylistError::NotYet(Duration::from_millis(2300))),
+            None => Err(PlaylistError::NotFound),
+        }
+    }
+
+    async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
+        self.whole.lock().unwrap().get(broadcast).cloned().ok_or(PlaylistError::NotFound)
+    }
+
+    async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {
+        let whole = Self::missing(self.whole.lock().unwrap().get(broadcast).cloned(), first.0)?;
+        Ok(format!("# hour from {first}\n{whole}"))
+    }
+
+    async fn day(&self, broadcast: &BroadcastId, day: Period) -> Result<String, PlaylistError> {
+        Ok(format!("# {day}\n{}", self.whole(broadcast).await?))
+    }
+
+    async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {
+        Self::missing(self.segments.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
+    }
+
+    async fn init(&self, broadcast: &BroadcastId, sequence: DiscontinuitySequence) -> Result<Cid, PlaylistError> {
+        Self::missing(self.inits.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
+    }
+
+    /// Of the segments that were announced; all have their length in common, and half of each is here.
+    async fn place(&self, broadcast: &BroadcastId, name: SegmentName) -> Result<SegmentPlace, PlaylistError> {
+        let announced = self.announced_segments.lock().unwrap();
+        let is_it = |(id, segment): &&(BroadcastId, MediaSegment)| match name {
+            SegmentName::Number(number) => id == broadcast && segment.media_sequence == number,
+            SegmentName::Content(cid) => id == broadcast && segment.segment == cid,
+        };
+        let (_, segment) = announced.iter().find(is_it).cloned().ok_or(PlaylistError::NotFound)?;
+        let from = segment.duration * u32::try_from(segment.media_sequence.0).unwrap();
+        let progress = FetchProgress { bytes: 5, total_bytes: 10, quiet_for: Duration::from_millis(700) };
+        Ok(SegmentPlace { segment, from, held: false, progress: Some(progress) })
+    }
+
+    fn held_segments(&self, broadcast: &BroadcastId) -> u64 {
+        self.segments.lock().unwrap().keys().filter(|(id, _)| id == broadcast).count() as u64
+    }
+
+    fn subscribe(&self) -> BoxStream<'static, PlaylistChange> {
+        changes(self.playlist_changes.subscribe())
+    }
+}
+
+impl RunningHours for FakeNode {
+    fn running_hour(&self, broadcast: &BroadcastId) -> Option<ArchiveManifest> {
+        self.running_hour.lock().unwrap().clone().filter(|hour| hour.broadcast == *broadcast)
+    }
+}
+
+/// Of broadcast 1 there are three bytes for ever, one after the other; of 2 the bytes of two files; of 3 a file that breaks off.
+#[async_trait]
+impl Downloads for FakeNode {
+    async fn download(&self, request: DownloadRequest) -> Result<Download, DownloadError> {
+        self.downloads.lock().unwrap().push(request);
+        let piece = || Ok(Bytes::from_static(b"mp4"));
+        let whole = Download {
+            from: Duration::ZERO,
+            to: Duration::from_millis(90_500),
+            rest_from: None,
+            bytes: Some(6),
+            body: stream::iter([piece(), piece()]).boxed(),
+        };
+        match request.broadcast.0.0[0] {
+            1 => Ok(Download { bytes: None, body: stream::repeat_with(piece).boxed(), ..whole }),
+            2 => Ok(Download { rest_from: Some(Duration::from_millis(90_500)), ..whole }),
+            3 => {
+                let failure = Err(DownloadError::Failed("peer secret".to_owned()));
+                Ok(Download { body: stream::iter([piece(), failure]).boxed(), ..whole })
+            }
+            4 => Err(DownloadError::NotYet(Duration::from_secs(2))),
+            5 => Err(DownloadError::Unusable("no moov".to_owned())),
+            _ => Err(DownloadError::NotFound),
+        }
+    }
+}
