@@ -7,6 +7,12 @@ use cid::Cid;
 
 use crate::{ArchiveManifest, BroadcastId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
 
+/// Characters of a title: a line on a phone several times over.
+pub const MAX_TITLE_CHARS: usize = 200;
+
+/// Characters of a description: with a title it fits a message in any script.
+pub const MAX_DESCRIPTION_CHARS: usize = 2_000;
+
 /// A broadcast begins: content of `meshstream-broadcast`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BroadcastStart {

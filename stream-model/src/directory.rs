@@ -7,7 +7,9 @@ use cid::Cid;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArchiveManifest, BroadcastId, FeedId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
+use crate::{
+    ArchiveManifest, BroadcastId, FeedId, MediaSegment, MediaSequence, PeerId, ScheduleId, Scheduled, Tracks, WallTime,
+};
 
 /// Where a broadcast is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub struct Listing {
 pub enum DirectoryChange {
     /// A broadcast was announced, changed, ended, came back, or got an archive.
     Broadcast(BroadcastId),
+    /// A planned broadcast was announced or changed, began, or was called off.
+    Schedule(ScheduleId),
     /// A segment was announced.
     Segment(BroadcastId, MediaSequence),
     /// The subscriber was too slow and lost changes: it should read the directory again.
@@ -83,6 +87,11 @@ pub trait Directory: Send + Sync {
 
     /// Announced segments with `from <= media sequence`, in order, at most `limit`.
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;
+
+    /// What is planned, the next first: neither begun nor called off, nor long past. Bounded for each author and in all.
+    fn upcoming(&self) -> Vec<Scheduled> {
+        Vec::new()
+    }
 
     /// The archives that the author announced, by kind, then in order of their media.
     fn archives(&self, broadcast: &BroadcastId) -> Vec<ArchiveManifest>;

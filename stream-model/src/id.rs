@@ -22,6 +22,9 @@ pub enum IdError {
     /// Neither a message key nor 43 characters of unpadded base64url.
     #[error("not a broadcast: expected 43 characters of base64url or %<44 characters of base64>.sha256")]
     Broadcast,
+    /// Neither a message key nor 43 characters of unpadded base64url.
+    #[error("not a scheduled broadcast: expected 43 characters of base64url or %<44 characters of base64>.sha256")]
+    Schedule,
     /// Not a base58 multihash of a public key.
     #[error("not a libp2p peer id: expected a base58 multihash such as 12D3Koo…")]
     Peer,
@@ -94,39 +97,53 @@ impl FromStr for MessageKey {
 
 string_forms!(MessageKey);
 
+/// An identifier that is the key of the message which made it: written as that, in URLs as its slug.
+macro_rules! made_by_message {
+    ($type:ident, $error:ident) => {
+        impl $type {
+            /// The form used in URLs: 43 characters of unpadded base64url.
+            pub fn slug(&self) -> String {
+                URL_SAFE_NO_PAD.encode(self.0.0)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                if text.starts_with('%') {
+                    return text.parse().map(Self).map_err(|_| IdError::$error);
+                }
+                let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| IdError::$error)?;
+                let key = bytes.try_into().map_err(|_| IdError::$error)?;
+                Ok(Self(MessageKey(key)))
+            }
+        }
+
+        string_forms!($type);
+    };
+}
+
 /// A broadcast: the key of the `meshstream-broadcast` message that announced it.
 ///
 /// Written as the message key; in URLs as its *slug*, the 32 bytes in unpadded base64url. Both are parsed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BroadcastId(pub MessageKey);
 
-impl BroadcastId {
-    /// The form used in URLs: 43 characters of unpadded base64url.
-    pub fn slug(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0.0)
-    }
-}
+made_by_message!(BroadcastId, Broadcast);
 
-impl fmt::Display for BroadcastId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+/// A broadcast that is planned: the key of the `meshstream-schedule` message that announced it. Written and parsed as a
+/// [`BroadcastId`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScheduleId(pub MessageKey);
 
-impl FromStr for BroadcastId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.starts_with('%') {
-            return text.parse().map(Self).map_err(|_| IdError::Broadcast);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| IdError::Broadcast)?;
-        let key = bytes.try_into().map_err(|_| IdError::Broadcast)?;
-        Ok(Self(MessageKey(key)))
-    }
-}
-
-string_forms!(BroadcastId);
+made_by_message!(ScheduleId, Schedule);
 
 /// An SSB blob: the SHA-256 of its bytes, written `&….sha256` (SSB protocol guide, "Blobs"); in URLs as its *slug*, the 32
 /// bytes in unpadded base64url. Both are parsed.

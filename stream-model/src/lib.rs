@@ -9,6 +9,7 @@ mod archive;
 mod blob;
 pub mod calendar;
 mod carry;
+mod community;
 mod content;
 mod directory;
 mod download;
@@ -16,20 +17,27 @@ mod follow;
 mod id;
 mod keeper;
 mod location;
+mod log_book;
 mod media;
+mod moderation;
 mod node_ages;
 mod playlist;
+mod programme;
 mod report;
 mod retention;
+mod settings;
 mod standing;
 mod storage_check;
 mod stream_key;
 mod timeline;
 
-pub use announcement::{AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason};
+pub use announcement::{
+    AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS,
+};
 pub use archive::{ArchiveKind, ArchiveManifest, NotAPeriod, NotAnArchiveKind, Period, RunningHours};
 pub use blob::{BlobError, BlobStore};
 pub use carry::{CarBytes, CarError, CarExport, CarImported, CarProgress, CarVersion, ContentCarrier};
+pub use community::CommunityMembership;
 pub use content::{
     Claim, ContentFetcher, ContentLookup, ContentReader, ContentStore, DirectoryEntry, FetchError, FetchProgress,
     FetchRequest, NeighbourWant, NeighbourWants, Node, StoreError, StoredContent,
@@ -37,18 +45,24 @@ pub use content::{
 pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
 pub use download::{Download, DownloadError, DownloadRequest, Downloads, MissingMedia, Moment};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
-pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, StreamName};
+pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, ScheduleId, StreamName};
 pub use keeper::{ArchiveImported, ArchiveKeeper, KeeperError, MirrorEntry, MirrorProgress, OwnCopy, Republished};
 pub use location::{Location, LocationError};
+pub use log_book::{LogBook, LogLevel, LogLine, LogQuery};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
+pub use moderation::{Hidden, Moderation, ModerationError};
 pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};
 pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace};
+pub use programme::{
+    MAX_SCHEDULED_OF_ONE, Programme, ProgrammeError, ProgrammeLog, Schedule, Scheduled, StreamDetails,
+};
 pub use report::{
     IpfsInfo, KnownNode, LeavingBroadcast, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity,
     NodeInfo, NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState,
     Publishing, SsbInfo, SsbPeer, StorageFull, StorageOutlook, StorageReport, StoredBroadcast, WebInfo,
 };
 pub use retention::{KeepPolicies, KeepPolicy, KeepPolicyError, KeptBroadcast, Retention};
+pub use settings::{Setting, SettingEffect, SettingForm, SettingSource, Settings, SettingsError};
 pub use standing::{
     CarriedMessages, CarriedMessagesError, MessageCarrier, Mirroring, Republication, Standing, StandingLog, Standings,
 };

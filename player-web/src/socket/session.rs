@@ -104,7 +104,9 @@ impl Session {
 
     pub(crate) fn handle_directory_change(&mut self, change: DirectoryChange) {
         match change {
-            DirectoryChange::Broadcast(_) | DirectoryChange::Missed => self.directory_due = true,
+            DirectoryChange::Broadcast(_) | DirectoryChange::Schedule(_) | DirectoryChange::Missed => {
+                self.directory_due = true;
+            }
             // A segment announced changes nothing that is shown until a playlist lists it.
             DirectoryChange::Segment(..) => {}
         }

@@ -113,8 +113,8 @@ impl Runner {
                 }
                 self.survey_at = self.survey_at.min(Instant::now() + SURVEY);
             }
-            // What is live is followed; it is looked at now and then.
-            DirectoryChange::Segment(..) => {}
+            // What is live is followed; it is looked at now and then. What is planned has no media.
+            DirectoryChange::Segment(..) | DirectoryChange::Schedule(_) => {}
             DirectoryChange::Missed => self.survey_at = self.survey_at.min(Instant::now() + SURVEY),
         }
     }

@@ -125,6 +125,8 @@ impl Runner {
                 self.wake(&broadcast);
                 self.plan_survey();
             }
+            // It has no media yet.
+            DirectoryChange::Schedule(_) => {}
             DirectoryChange::Missed => {
                 lock(&self.shared.followed).values().for_each(|followed| followed.changed.notify_one());
                 self.plan_survey();
