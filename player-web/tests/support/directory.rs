@@ -24,6 +24,10 @@ impl Directory for FakeNode {
         self.listings().into_iter().find(|listing| listing.id == *broadcast)
     }
 
+    fn upcoming(&self) -> Vec<Scheduled> {
+        self.upcoming.lock().unwrap().clone()
+    }
+
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
         let segments = self.announced_segments.lock().unwrap();
         let wanted = segments.iter().filter(|(id, segment)| id == broadcast && segment.media_sequence >= from);

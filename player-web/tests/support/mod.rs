@@ -7,6 +7,7 @@ mod blobs;
 mod content;
 mod directory;
 mod owner;
+mod owner_ports;
 mod playlists;
 mod status;
 mod timeline;
@@ -25,6 +26,7 @@ use stream_model::*;
 use tokio::sync::broadcast;
 
 pub(crate) use blobs::blob_id;
+pub(crate) use owner_ports::{FakeOwner, INVITE, UNKNOWN};
 pub(crate) use status::report;
 pub(crate) use timeline::post;
 
@@ -35,6 +37,8 @@ pub(crate) const UNWRITABLE: &str = "unwritable";
 #[derive(Debug)]
 pub(crate) struct FakeNode {
     pub(crate) listings: Mutex<Vec<Listing>>,
+    /// What is planned.
+    pub(crate) upcoming: Mutex<Vec<Scheduled>>,
     pub(crate) live: Mutex<HashMap<BroadcastId, String>>,
     pub(crate) whole: Mutex<HashMap<BroadcastId, String>>,
     pub(crate) segments: Mutex<HashMap<(BroadcastId, u64), Cid>>,
@@ -116,6 +120,7 @@ impl FakeNode {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             listings: Mutex::default(),
+            upcoming: Mutex::default(),
             live: Mutex::default(),
             whole: Mutex::default(),
             segments: Mutex::default(),
