@@ -17,7 +17,8 @@ use stream_model::{
 use crate::gateway::Gateway;
 use crate::owner::{Guard, OnControlSocket};
 use crate::routes::{
-    api, archives, blobs, carry, control, control_feeds, download, gateway, hls, keep, node, pages, timeline,
+    api, archives, blobs, broadcast_timeline, carry, control, control_feeds, download, gateway, hls, keep, node, pages,
+    timeline,
 };
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
@@ -116,7 +117,8 @@ fn routes() -> Router<AppState> {
         .route("/api/v1/broadcasts", get(api::broadcasts))
         .route("/api/v1/broadcasts/{id}", get(api::broadcast))
         .route("/api/v1/broadcasts/{id}/download.mp4", get(download::download))
-        .route("/api/v1/broadcasts/{id}/segments/{segment}", get(api::segment))
+        .route("/api/v1/broadcasts/{id}/segments/{segment}", get(broadcast_timeline::segment))
+        .route("/api/v1/broadcasts/{id}/timeline", get(broadcast_timeline::timeline))
         .route("/api/v1/broadcasts/{id}/comments", get(timeline::comments))
         .route("/api/v1/timeline", get(timeline::timeline))
         .route("/api/v1/threads/{key}", get(timeline::thread))

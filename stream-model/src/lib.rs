@@ -7,6 +7,7 @@
 mod announcement;
 mod archive;
 mod blob;
+mod broadcast_timeline;
 pub mod calendar;
 mod carry;
 mod community;
@@ -36,6 +37,7 @@ pub use announcement::{
 };
 pub use archive::{ArchiveKind, ArchiveManifest, NotAPeriod, NotAnArchiveKind, Period, RunningHours};
 pub use blob::{BlobError, BlobStore};
+pub use broadcast_timeline::{BroadcastTimeline, HourMark, Span, SpanState};
 pub use carry::{CarBytes, CarError, CarExport, CarImported, CarProgress, CarVersion, ContentCarrier};
 pub use community::CommunityMembership;
 pub use content::{

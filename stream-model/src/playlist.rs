@@ -1,12 +1,15 @@
 //! Port to the playlists that a node serves (implemented by `streamer`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use cid::Cid;
 use futures::stream::BoxStream;
 
-use crate::{BroadcastId, DiscontinuitySequence, FetchProgress, MediaSegment, MediaSequence, Period};
+use crate::{
+    BroadcastId, BroadcastTimeline, DiscontinuitySequence, FetchProgress, MediaSegment, MediaSequence, Period,
+};
 
 /// Who asks for a live playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,9 @@ pub trait Playlists: Send + Sync {
 
     /// Where a segment is. Fetches nothing of it.
     async fn place(&self, broadcast: &BroadcastId, segment: SegmentName) -> Result<SegmentPlace, PlaylistError>;
+
+    /// What there is of a broadcast from its beginning to now. Waits, within a bound, for what its archives say; fetches no media.
+    async fn timeline(&self, broadcast: &BroadcastId) -> Result<Arc<BroadcastTimeline>, PlaylistError>;
 
     /// How many announced segments of a broadcast are held here.
     fn held_segments(&self, broadcast: &BroadcastId) -> u64;

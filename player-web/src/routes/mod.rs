@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod archives;
 pub(crate) mod blobs;
+pub(crate) mod broadcast_timeline;
 pub(crate) mod carry;
 pub(crate) mod control;
 pub(crate) mod control_feeds;

@@ -1,5 +1,6 @@
 //! Playlists, segments and downloads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -54,6 +55,24 @@ impl Playlists for FakeNode {
         let from = segment.duration * u32::try_from(segment.media_sequence.0).unwrap();
         let progress = FetchProgress { bytes: 5, total_bytes: 10, quiet_for: Duration::from_millis(700) };
         Ok(SegmentPlace { segment, from, held: false, progress: Some(progress) })
+    }
+
+    /// Of the segments that were announced, each an hour of its own.
+    async fn timeline(&self, broadcast: &BroadcastId) -> Result<Arc<BroadcastTimeline>, PlaylistError> {
+        let announced = self.announced_segments.lock().unwrap();
+        let of_it = announced.iter().filter(|(id, _)| id == broadcast).map(|(_, segment)| segment);
+        let mut from = Duration::ZERO;
+        let (mut spans, mut hours) = (Vec::new(), Vec::new());
+        for segment in of_it {
+            let (first, duration) = (segment.media_sequence, segment.duration);
+            spans.push(Span { state: SpanState::Elsewhere, first, segments: 1, from, duration });
+            let program_date_time = segment.program_date_time;
+            let period = program_date_time.and_then(Period::hour_of);
+            hours.push(HourMark { first, from, period, program_date_time, complete: false });
+            from += duration;
+        }
+        Self::missing((!spans.is_empty()).then_some(()), if self.listing(broadcast).is_some() { 7777 } else { 0 })?;
+        Ok(Arc::new(BroadcastTimeline { duration: from, ended: false, spans, hours }))
     }
 
     fn held_segments(&self, broadcast: &BroadcastId) -> u64 {

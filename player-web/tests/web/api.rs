@@ -70,19 +70,63 @@ async fn what_was_withdrawn_is_told_by_the_api_and_on_no_list() {
     assert!(text.contains("took this broadcast back") && text.contains("by mistake"), "{text}");
 }
 
-#[tokio::test]
-async fn a_segment_is_found_by_its_number_and_by_its_content() {
-    let node = FakeNode::new();
-    let (cid, init) = (node.add_file(&b"media"[..]), node.add_file(&b"init"[..]));
-    let segment = MediaSegment {
-        media_sequence: MediaSequence(7),
+fn segment(node: &FakeNode, number: u64) -> MediaSegment {
+    MediaSegment {
+        media_sequence: MediaSequence(number),
         discontinuity_sequence: DiscontinuitySequence(0),
         duration: Duration::from_secs(14),
         program_date_time: Some(WallTime(1_795_269_780_000)),
         independent: true,
-        segment: cid,
-        init,
+        segment: node.add_file(&b"media"[..]),
+        init: node.add_file(&b"init"[..]),
+    }
+}
+
+#[tokio::test]
+async fn the_course_of_a_broadcast_has_the_documented_names() {
+    let node = FakeNode::new();
+    node.listings.lock().unwrap().push(listing(8, "Begins", BroadcastState::Live));
+    let slug = broadcast_id(7).slug();
+    let undated = MediaSegment { program_date_time: None, ..segment(&node, 4) };
+    for segment in [segment(&node, 3), undated, segment(&node, 5)] {
+        node.announced_segments.lock().unwrap().push((broadcast_id(7), segment));
+    }
+    let answer = get(&node, &format!("/api/v1/broadcasts/{slug}/timeline")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    let timeline = answer.json();
+    assert_eq!((&timeline["duration_ms"], &timeline["ended"]), (&json!(42_000), &json!(false)));
+    let span = json!({
+        "state": "elsewhere", "media_sequence": 4, "segments": 1, "from_ms": 14_000, "duration_ms": 14_000,
+    });
+    assert_eq!(timeline["spans"][1], span);
+    let hour = |number: u64, from: u64, period: serde_json::Value, date: serde_json::Value| {
+        json!({
+            "media_sequence": number, "from_ms": from, "period": period, "program_date_time": date, "complete": false,
+            "playlist": format!("/hls/{slug}/hour/{number}.m3u8"),
+        })
     };
+    let date = json!(1_795_269_780_000_u64);
+    assert_eq!(timeline["hours"][0], hour(3, 0, json!("2026-11-21T14Z"), date));
+    assert_eq!(timeline["hours"][1], hour(4, 14_000, json!(null), json!(null)));
+    let day = json!({ "date": "2026-11-21", "from_ms": 0, "playlist": format!("/hls/{slug}/day/2026-11-21.m3u8") });
+    assert_eq!(timeline["days"], json!([day]));
+
+    for (id, status) in [
+        (broadcast_id(8).slug(), StatusCode::SERVICE_UNAVAILABLE),
+        (broadcast_id(9).slug(), StatusCode::NOT_FOUND),
+        ("nonsense".to_owned(), StatusCode::BAD_REQUEST),
+    ] {
+        let answer = get(&node, &format!("/api/v1/broadcasts/{id}/timeline")).await;
+        assert_eq!((answer.status, answer.json()["error"].is_string()), (status, true), "{id}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+    }
+}
+
+#[tokio::test]
+async fn a_segment_is_found_by_its_number_and_by_its_content() {
+    let node = FakeNode::new();
+    let segment = segment(&node, 7);
+    let (cid, init) = (segment.segment, segment.init);
     node.announced_segments.lock().unwrap().push((broadcast_id(7), segment));
     let base = format!("/api/v1/broadcasts/{}/segments", broadcast_id(7).slug());
     for name in ["7".to_owned(), cid.to_string()] {

@@ -134,27 +134,29 @@ impl Shared {
 
     /// The hours of a broadcast: those that are archived, and what came after them.
     pub(super) async fn hours(&self, listing: &Listing) -> Result<Vec<Hour>, PlaylistError> {
+        let archived = self.archived_hours(listing);
+        let next = archived.last().map_or(MediaSequence(0), |hour| hour.last.next());
+        let rest = self.recording(listing, next..=MediaSequence(u64::MAX)).await?;
+        Ok(with_later(archived, listing, rest))
+    }
+
+    /// The same of a broadcast whose segments are known.
+    pub(super) fn hours_of(&self, listing: &Listing, mut segments: Vec<MediaSegment>) -> Vec<Hour> {
+        let archived = self.archived_hours(listing);
+        let next = archived.last().map_or(MediaSequence(0), |hour| hour.last.next());
+        segments.retain(|segment| segment.media_sequence >= next);
+        with_later(archived, listing, segments)
+    }
+
+    fn archived_hours(&self, listing: &Listing) -> Vec<Hour> {
         let archived = self.ports.directory.archives(&listing.id).into_iter();
-        let mut all: Vec<Hour> = archived
-            .filter(|archive| archive.kind == ArchiveKind::Hour)
-            .map(|archive| Hour {
-                first: archive.first_media_sequence,
-                last: archive.last_media_sequence,
-                period: archive.period,
-                complete: true,
-            })
-            .collect();
-        let next = all.last().map_or(MediaSequence(0), |hour| hour.last.next());
-        let rest = hours(self.recording(listing, next..=MediaSequence(u64::MAX)).await?);
-        let count = rest.len();
-        for (position, segments) in rest.into_iter().enumerate() {
-            if let (Some(first), Some(last)) = (segments.first(), segments.last()) {
-                let complete = position + 1 < count || listing.state == BroadcastState::Ended;
-                let period = first.label();
-                all.push(Hour { first: first.media_sequence, last: last.media_sequence, period, complete });
-            }
-        }
-        Ok(all)
+        let hour = |archive: ArchiveManifest| Hour {
+            first: archive.first_media_sequence,
+            last: archive.last_media_sequence,
+            period: archive.period,
+            complete: true,
+        };
+        archived.filter(|archive| archive.kind == ArchiveKind::Hour).map(hour).collect()
     }
 
     /// Whether an archive that could not be read may still come soon.
@@ -238,6 +240,20 @@ impl Shared {
         let parts: Vec<_> = self.ports.reader.read(file, 0..INDEX_BYTES).await?.try_collect().await?;
         String::from_utf8(parts.concat()).map_err(|_| ReadError::NotAManifest)
     }
+}
+
+/// The hours that are archived, and those of what came after them.
+fn with_later(mut all: Vec<Hour>, listing: &Listing, rest: Vec<MediaSegment>) -> Vec<Hour> {
+    let rest = hours(rest);
+    let count = rest.len();
+    for (position, segments) in rest.into_iter().enumerate() {
+        if let (Some(first), Some(last)) = (segments.first(), segments.last()) {
+            let complete = position + 1 < count || listing.state == BroadcastState::Ended;
+            let period = first.label();
+            all.push(Hour { first: first.media_sequence, last: last.media_sequence, period, complete });
+        }
+    }
+    all
 }
 
 /// The archives that list a range: its hours; where some are not known, days, or the whole.

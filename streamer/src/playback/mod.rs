@@ -14,6 +14,7 @@ mod keeping;
 mod library;
 mod relay;
 mod runner;
+mod timeline;
 mod wants;
 
 use std::collections::{BTreeSet, HashMap};
@@ -27,9 +28,9 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use serde::Deserialize;
 use stream_model::{
-    Audience, BroadcastId, BroadcastState, Cid, ContentLookup, ContentReader, ContentStore, Directory,
-    DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants, Period,
-    PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace, Standings,
+    Audience, BroadcastId, BroadcastState, BroadcastTimeline, Cid, ContentLookup, ContentReader, ContentStore,
+    Directory, DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants,
+    Period, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace, Standings,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -172,6 +173,7 @@ struct Shared {
     held: Mutex<HashMap<BroadcastId, SequenceSet>>,
     /// Broadcasts that are being given up.
     forgetting: watch::Sender<BTreeSet<BroadcastId>>,
+    timelines: Mutex<timeline::Remembered>,
     /// Since when the archives of broadcasts are waited for.
     unread: Mutex<HashMap<BroadcastId, Instant>>,
     /// Whom this node follows, where it mirrors them.
@@ -204,6 +206,7 @@ impl Playback {
             starts,
             held: Mutex::default(),
             forgetting: watch::Sender::default(),
+            timelines: Mutex::default(),
             unread: Mutex::default(),
             mirrored_authors: Mutex::default(),
             mirrored: Mutex::default(),
@@ -424,6 +427,10 @@ impl Playlists for Playback {
         let held = shared.ports.store.holds(&segment.segment).await;
         let progress = shared.ports.fetcher.progress(&segment.segment).filter(|_| !held);
         Ok(SegmentPlace { segment, from, held, progress })
+    }
+
+    async fn timeline(&self, broadcast: &BroadcastId) -> Result<Arc<BroadcastTimeline>, PlaylistError> {
+        self.shared.timeline(broadcast).await
     }
 
     fn held_segments(&self, broadcast: &BroadcastId) -> u64 {

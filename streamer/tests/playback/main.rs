@@ -13,9 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use stream_model::{
-    Audience, BroadcastId, BroadcastState, Cid, Claim, ContentStore as _, DirectoryEntry, DiscontinuitySequence,
-    FeedId, Listing, MediaSegment, MediaSequence, MessageKey, PlaylistChange, PlaylistError, Playlists as _, Tracks,
-    WallTime,
+    Audience, BroadcastId, BroadcastState, BroadcastTimeline, Cid, Claim, ContentStore as _, DirectoryEntry,
+    DiscontinuitySequence, FeedId, Listing, MediaSegment, MediaSequence, MessageKey, PlaylistChange, PlaylistError,
+    Playlists as _, Tracks, WallTime,
 };
 use streamer::catalog::{Catalog, CatalogError};
 use streamer::manifest::{MediaPlaylist, parse_media_playlist};

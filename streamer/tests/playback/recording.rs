@@ -200,3 +200,37 @@ async fn of_a_broadcast_that_is_not_kept_the_newest_segments_are_listed() {
     let node = world.start();
     assert_eq!(numbers(&node.playback.whole(&SHOW).await.unwrap()), (60..100).collect::<Vec<_>>());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_course_of_a_broadcast_says_what_is_here_what_is_elsewhere_and_what_nobody_knows() {
+    let world = World::with_show();
+    let segments = world.recorded(0..8).await;
+    let archive = world.archive(ArchiveKind::Hour, std::slice::from_ref(&segments[..3].to_vec())).await;
+    world.feeds.insert_archive(archive);
+    for segment in &segments[5..] {
+        world.feeds.insert_segment(SHOW, segment.clone(), None);
+    }
+    world.feeds.set_state(SHOW, BroadcastState::Ended);
+    let node = world.start();
+    let told = |timeline: &BroadcastTimeline| -> Vec<_> {
+        let spans = timeline.spans.iter();
+        spans.map(|span| (span.state.as_str(), span.first.0, span.segments, span.from.as_secs())).collect()
+    };
+
+    let timeline = node.playback.timeline(&SHOW).await.unwrap();
+    assert_eq!(told(&timeline), [("elsewhere", 0, 3, 0), ("gap", 3, 2, 6), ("elsewhere", 5, 3, 10)]);
+    assert_eq!((timeline.duration.as_secs(), timeline.ended), (16, true));
+    let hours: Vec<_> = timeline
+        .hours
+        .iter()
+        .map(|hour| (hour.first.0, hour.from.as_secs(), hour.period.unwrap().to_string()))
+        .collect();
+    assert_eq!(hours, [(0, 0, "2026-11-21T14Z".to_owned()), (5, 10, "2026-11-21T14Z".to_owned())]);
+    assert!(!world.here.holds(&segments[0].segment).await, "asking fetches no media");
+
+    node.playback.segment(&SHOW, MediaSequence(1)).await.unwrap();
+    let timeline = node.playback.timeline(&SHOW).await.unwrap();
+    assert_eq!(told(&timeline)[..3], [("elsewhere", 0, 1, 0), ("held", 1, 1, 2), ("elsewhere", 2, 1, 4)]);
+    let again = node.playback.timeline(&SHOW).await.unwrap();
+    assert!(Arc::ptr_eq(&timeline, &again), "it is worked out anew though nothing changed");
+}
