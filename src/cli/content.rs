@@ -2,17 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{anyhow, bail};
-use bytes::Bytes;
+use anyhow::bail;
 use bytesize::ByteSize;
 use clap::Subcommand;
-use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use stream_model::{CarProgress, Cid};
 
 use super::Output;
 use super::show::print_json;
-use super::transfer::{self, Meter, ReadFailure, Unit};
+use super::transfer;
 use crate::config::Config;
 use crate::control::Client;
 use crate::output::print;
@@ -38,15 +36,6 @@ pub(crate) enum Command {
     },
 }
 
-/// What the node says of an import.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Event {
-    Progress(CarProgress),
-    Imported(Imported),
-    Failed(String),
-}
-
 /// What was imported.
 #[derive(Debug, Serialize, Deserialize)]
 struct Imported {
@@ -68,42 +57,13 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
             transfer::download(&client, &path, &file).await.map(drop)
         }
         Command::Import { file, output } => {
-            let (reader, total) = transfer::source(&file).await?;
-            let failure = ReadFailure::default();
-            let imported = import(&client, transfer::pieces(reader, failure.clone()), total).await;
-            let imported = match (imported, failure.take()) {
-                (Err(_), Some(error)) => bail!(
-                    "cannot read {} to its end: {error}; what came is kept for a day: import it again to go on",
-                    file.display()
-                ),
-                (imported, _) => imported?,
-            };
+            let imported: Imported = transfer::import(&client, "/control/content.car", &file).await?;
             if imported.roots.is_empty() {
                 bail!("the node's answer is not understood: it names no root");
             }
             if output.json { print_json(&imported) } else { print_imported(&imported) }
         }
     }
-}
-
-async fn import(
-    client: &Client,
-    pieces: BoxStream<'static, std::io::Result<Bytes>>,
-    total: Option<u64>,
-) -> anyhow::Result<Imported> {
-    let answer = client.send_stream("/control/content.car", pieces).await?;
-    let mut meter = Meter::new("importing", Unit::Bytes, total);
-    let imported = transfer::events(answer, |event| match event {
-        Event::Progress(progress) => {
-            meter.at(progress.bytes_read);
-            None
-        }
-        Event::Imported(imported) => Some(Ok(imported)),
-        Event::Failed(error) => Some(Err(anyhow!(error))),
-    });
-    let imported = imported.await;
-    meter.clear();
-    imported?
 }
 
 fn print_imported(imported: &Imported) -> anyhow::Result<()> {

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use bytesize::ByteSize;
 use futures::stream::{self, BoxStream, StreamExt as _};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use stream_model::CarProgress;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -177,8 +179,45 @@ async fn copy(
     Ok(written)
 }
 
+/// What the node says of an import.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ImportEvent<T> {
+    Progress(CarProgress),
+    Imported(T),
+    Failed(String),
+}
+
+/// Sends a CAR file to the node, and returns what the node says it brought.
+pub(crate) async fn import<T: DeserializeOwned>(client: &Client, path: &str, file: &Path) -> anyhow::Result<T> {
+    let (reader, total) = source(file).await?;
+    let failure = ReadFailure::default();
+    let mut meter = Meter::new("importing", Unit::Bytes, total);
+    let imported = async {
+        let answer = client.send_stream(path, pieces(reader, failure.clone())).await?;
+        let last = events(answer, |event| match event {
+            ImportEvent::Progress(progress) => {
+                meter.at(progress.bytes_read);
+                None
+            }
+            ImportEvent::Imported(imported) => Some(Ok(imported)),
+            ImportEvent::Failed(error) => Some(Err(anyhow!(error))),
+        });
+        last.await?
+    };
+    let imported = imported.await;
+    meter.clear();
+    match (imported, failure.take()) {
+        (Err(_), Some(error)) => bail!(
+            "cannot read {} to its end: {error}; what came is kept for a day: import it again to go on",
+            file.display()
+        ),
+        (imported, _) => imported,
+    }
+}
+
 /// A file to read, and its length where it has one.
-pub(crate) async fn source(from: &Path) -> anyhow::Result<(Box<dyn AsyncRead + Send + Unpin>, Option<u64>)> {
+async fn source(from: &Path) -> anyhow::Result<(Box<dyn AsyncRead + Send + Unpin>, Option<u64>)> {
     if from == Path::new("-") {
         return Ok((Box::new(tokio::io::stdin()), None));
     }
@@ -193,17 +232,17 @@ pub(crate) async fn source(from: &Path) -> anyhow::Result<(Box<dyn AsyncRead + S
 
 /// Why a reader failed while it was sent: the node can only tell that it did.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ReadFailure(Arc<Mutex<Option<std::io::Error>>>);
+struct ReadFailure(Arc<Mutex<Option<std::io::Error>>>);
 
 impl ReadFailure {
     /// The failure, where there was one.
-    pub(crate) fn take(&self) -> Option<std::io::Error> {
+    fn take(&self) -> Option<std::io::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// A reader's bytes as they are sent.
-pub(crate) fn pieces(
+fn pieces(
     reader: impl AsyncRead + Send + Unpin + 'static,
     failure: ReadFailure,
 ) -> BoxStream<'static, std::io::Result<Bytes>> {

@@ -2,9 +2,7 @@
 //!
 //! What takes long answers with a line of JSON for each event, so that who waits sees how far it is.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -14,17 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
-use futures::stream::StreamExt as _;
+use futures::FutureExt as _;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stream_model::{
-    AnnounceError, ArchiveImported, ArchiveKeeper, BroadcastId, CarProgress, CarVersion, KeeperError, OwnCopy,
-    StoreError,
-};
-use tokio::sync::mpsc;
+use stream_model::{AnnounceError, ArchiveKeeper, BroadcastId, CarVersion, KeeperError, OwnCopy, StoreError};
 
-use super::carry::{DRAINED, EVENTS, PROGRESS_INTERVAL, as_lines, lines};
+use super::carry::{as_lines, take_in};
 use super::json_error;
 
 type Keeper = Extension<Arc<dyn ArchiveKeeper>>;
@@ -84,43 +78,8 @@ async fn export(Extension(keeper): Keeper, id: Id, Query(form): Query<Form>) -> 
     Ok((headers, Body::from_stream(car.bytes)).into_response())
 }
 
-/// What an import says.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum ImportEvent {
-    Progress(CarProgress),
-    Imported(ArchiveImported),
-    Failed(String),
-}
-
 async fn import(Extension(keeper): Keeper, body: Body) -> Response {
-    let (events, received) = mpsc::channel(EVENTS);
-    tokio::spawn(async move {
-        let told = Mutex::new(None::<Instant>);
-        let progress = |progress| {
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.is_none_or(|at| at.elapsed() >= PROGRESS_INTERVAL) {
-                *told = Some(Instant::now());
-                // Who reads slowly misses some.
-                let _ = events.try_send(ImportEvent::Progress(progress));
-            }
-        };
-        let mut file = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
-        // Not cancelled when who asked goes: the file ends then, and what it brought is kept.
-        let last = match keeper.import((&mut file).boxed(), &progress).await {
-            Ok(imported) => ImportEvent::Imported(imported),
-            Err(error) => ImportEvent::Failed(error.to_string()),
-        };
-        let failed = matches!(last, ImportEvent::Failed(_));
-        // Who asked may be gone.
-        let _ = events.send(last).await;
-        let mut left = DRAINED;
-        while failed && left > 0 {
-            let Some(Ok(piece)) = file.next().await else { return };
-            left = left.saturating_sub(piece.len());
-        }
-    });
-    lines(received)
+    take_in(body, move |file, progress| async move { keeper.import(file, progress).await }.boxed())
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,9 +3,9 @@
 //! What takes long answers with a line of JSON for each event, so that who waits sees how far it is.
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use axum::body::Body;
 use axum::extract::{Path, Query};
@@ -15,22 +15,25 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use cid::Cid;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stream_model::{
-    CarError, CarImported, CarProgress, CarVersion, Claim, ContentCarrier, StorageChecker, StorageRepair, StoreError,
+    CarBytes, CarImported, CarProgress, CarVersion, Claim, ContentCarrier, StorageChecker, StorageRepair, StoreError,
+    StoredContent,
 };
 use tokio::sync::mpsc;
 
 use super::json_error;
 
 /// How often a waiting person is told how far it is.
-pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 /// Events that wait to be sent.
-pub(super) const EVENTS: usize = 8;
+const EVENTS: usize = 8;
 /// What is still taken of a file that was refused, so that who sends it gets to read why.
-pub(super) const DRAINED: usize = 8 << 20;
+const DRAINED: usize = 8 << 20;
 
 type Carrier = Extension<Arc<dyn ContentCarrier>>;
 type Checker = Extension<Arc<dyn StorageChecker>>;
@@ -81,31 +84,38 @@ async fn export(Extension(carrier): Carrier, Path(file): Path<String>, Query(for
     }
 }
 
+async fn import(Extension(carrier): Carrier, body: Body) -> Response {
+    take_in(body, move |file, progress| {
+        async move { carrier.import(file, &Claim::Carried, progress).await.map(imported) }.boxed()
+    })
+}
+
+fn imported(CarImported { roots, progress }: CarImported) -> Value {
+    let root = |root: &StoredContent| json!({"cid": root.cid.to_string(), "bytes": root.bytes});
+    let roots: Vec<_> = roots.iter().map(root).collect();
+    json!({"roots": roots, "progress": progress})
+}
+
 /// What an import says.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum ImportEvent {
+enum ImportEvent<T> {
     Progress(CarProgress),
-    Imported(Value),
+    Imported(T),
     Failed(String),
 }
 
-impl ImportEvent {
-    fn last(result: Result<CarImported, CarError>) -> Self {
-        match result {
-            Ok(CarImported { roots, progress }) => {
-                let root =
-                    |root: &stream_model::StoredContent| json!({"cid": root.cid.to_string(), "bytes": root.bytes});
-                let roots: Vec<_> = roots.iter().map(root).collect();
-                Self::Imported(json!({"roots": roots, "progress": progress}))
-            }
-            Err(error) => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-async fn import(Extension(carrier): Carrier, body: Body) -> Response {
+/// Takes in a file, and answers with how far it is and how it ended.
+pub(super) fn take_in<T, E, I>(body: Body, import: I) -> Response
+where
+    T: Serialize + Send + 'static,
+    E: fmt::Display + 'static,
+    I: for<'a> FnOnce(CarBytes<'a>, &'a (dyn Fn(CarProgress) + Send + Sync)) -> BoxFuture<'a, Result<T, E>>
+        + Send
+        + 'static,
+{
     let (events, received) = mpsc::channel(EVENTS);
+    // Detached, and not cancelled when who asked goes: the file ends then, and what it brought is kept.
     tokio::spawn(async move {
         let told = Mutex::new(None::<Instant>);
         let progress = |progress| {
@@ -117,11 +127,13 @@ async fn import(Extension(carrier): Carrier, body: Body) -> Response {
             }
         };
         let mut file = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
-        // Not cancelled when who asked goes: the file ends then, and what it brought is kept.
-        let result = carrier.import((&mut file).boxed(), &Claim::Carried, &progress).await;
-        let failed = result.is_err();
+        let last = match import((&mut file).boxed(), &progress).await {
+            Ok(imported) => ImportEvent::Imported(imported),
+            Err(error) => ImportEvent::Failed(error.to_string()),
+        };
+        let failed = matches!(last, ImportEvent::Failed(_));
         // Who asked may be gone.
-        let _ = events.send(ImportEvent::last(result)).await;
+        let _ = events.send(last).await;
         let mut left = DRAINED;
         while failed && left > 0 {
             let Some(Ok(piece)) = file.next().await else { return };
@@ -143,7 +155,7 @@ async fn check(Extension(checker): Checker, Query(check): Query<Check>) -> Respo
     as_lines(checker.check(repair))
 }
 
-pub(super) fn lines<T: Serialize + Send + 'static>(events: mpsc::Receiver<T>) -> Response {
+fn lines<T: Serialize + Send + 'static>(events: mpsc::Receiver<T>) -> Response {
     as_lines(stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) }))
 }
 
@@ -159,11 +171,11 @@ pub(super) fn as_lines<T: Serialize>(events: impl futures::Stream<Item = T> + Se
 mod tests {
     use async_trait::async_trait;
     use axum::http::Request;
+    use futures::TryStreamExt as _;
     use futures::stream::BoxStream;
-    use futures::{FutureExt as _, TryStreamExt as _};
     use http_body_util::BodyExt as _;
     use multihash_codetable::{Code, MultihashDigest as _};
-    use stream_model::{CarBytes, CarExport, StorageCheckEvent, StorageCheckProgress, StoredContent};
+    use stream_model::{CarError, CarExport, StorageCheckEvent, StorageCheckProgress};
     use tower::ServiceExt as _;
 
     use super::*;

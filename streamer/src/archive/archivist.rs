@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use stream_model::{
     AnnounceError, AnnouncementLog, ArchiveKind, ArchiveManifest, BroadcastId, Claim, ContentStore, MediaSegment,
-    MediaSequence, Period, RunningHours, StoreError,
+    MediaSequence, RunningHours, StoreError,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::making::store_manifest;
+use super::making::{Cover, held_of, store_manifest};
 use super::running::{EVERY, Newest};
-use super::stretch::{Item as _, Stretch};
+use super::stretch::Stretch;
 use crate::alarm::sleep_until;
 use crate::catalog::{BroadcastRecord, BroadcastStage, Catalog, CatalogError};
 use crate::manifest::{Manifest, hour_manifest, nested_manifest};
@@ -229,11 +229,8 @@ impl Work<'_> {
         day: &mut Stretch<ArchiveManifest>,
     ) -> Result<(), ArchiveError> {
         let segments = self.held(segments).await;
-        let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Ok(()) };
-        let (period, range) = (first.label(), (first.media_sequence, last.media_sequence));
-        let manifest = hour_manifest(self.record.target_duration, &segments);
-        let duration = segments.iter().map(|segment| segment.duration).sum();
-        let hour = self.keep(ArchiveKind::Hour, period, range, duration, manifest).await?;
+        let Some(cover) = Cover::of_hour(&segments) else { return Ok(()) };
+        let hour = self.keep(cover, hour_manifest(self.record.target_duration, &segments)).await?;
         if let Some(hours) = day.push(hour) {
             self.keep_hours(ArchiveKind::Day, &hours).await?;
         }
@@ -256,36 +253,27 @@ impl Work<'_> {
 
     /// Without those that were damaged on disk and are gone: gaps.
     async fn held(&self, segments: Vec<MediaSegment>) -> Vec<MediaSegment> {
-        let mut held = Vec::with_capacity(segments.len());
-        for segment in segments {
-            if self.ports.store.holds(&segment.segment).await && self.ports.store.holds(&segment.init).await {
-                held.push(segment);
-            }
-        }
-        held
+        held_of(&*self.ports.store, segments).await
     }
 
     /// A day, or the whole broadcast.
     async fn keep_hours(&self, kind: ArchiveKind, hours: &[ArchiveManifest]) -> Result<(), ArchiveError> {
-        let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(()) };
-        let period: Option<Period> = if kind == ArchiveKind::Day { first.label() } else { None };
-        let range = (first.first_media_sequence, last.last_media_sequence);
+        let Some(cover) = Cover::of_hours(kind, hours) else { return Ok(()) };
+        let (mut from, last) = cover.numbers().into_inner();
         let mut segments = Vec::new();
-        let mut from = range.0;
         loop {
             let page = self.catalog.announced_segments(self.record.id, from, PAGE).await?;
             let Some(newest) = page.last() else { break };
             from = newest.media_sequence.next();
             let page = self.held(page).await;
-            segments.extend(page.into_iter().filter(|segment| segment.media_sequence <= range.1));
-            if from > range.1 {
+            segments.extend(page.into_iter().filter(|segment| segment.media_sequence <= last));
+            if from > last {
                 break;
             }
         }
         let folders: Vec<_> = hours.iter().map(|hour| (hour.first_media_sequence, hour.manifest)).collect();
         let manifest = nested_manifest(self.record.target_duration, &folders, &segments);
-        let duration = hours.iter().map(|hour| hour.duration).sum();
-        self.keep(kind, period, range, duration, manifest).await?;
+        self.keep(cover, manifest).await?;
         Ok(())
     }
 
@@ -304,28 +292,13 @@ impl Work<'_> {
     }
 
     /// Stores, announces and writes down a manifest.
-    async fn keep(
-        &self,
-        kind: ArchiveKind,
-        period: Option<Period>,
-        (first, last): (MediaSequence, MediaSequence),
-        duration: Duration,
-        manifest: Manifest,
-    ) -> Result<ArchiveManifest, ArchiveError> {
+    async fn keep(&self, cover: Cover, manifest: Manifest) -> Result<ArchiveManifest, ArchiveError> {
         let (id, store) = (self.record.id, &self.ports.store);
+        let (kind, first) = (cover.kind(), *cover.numbers().start());
         let playlist = Claim::ArchivePlaylist(kind, id, first);
         let stored = store_manifest(&**store, manifest, playlist, Claim::Archive(kind, id, first)).await?;
         store.release(playlist).await?;
-        let archive = ArchiveManifest {
-            broadcast: id,
-            kind,
-            period,
-            first_media_sequence: first,
-            last_media_sequence: last,
-            manifest: stored.cid,
-            duration,
-            bytes: stored.bytes,
-        };
+        let archive = cover.archive(id, &stored);
         self.ports.announcements.archive(archive.clone()).await?;
         self.catalog.add_archive(archive.clone()).await?;
         metrics::counter!("meshstream_archives_total", "kind" => kind.as_str()).increment(1);

@@ -10,5 +10,5 @@ mod stretch;
 
 pub(crate) use archivist::KEPT_SEGMENTS;
 pub use archivist::{Archivist, Ports};
-pub(crate) use making::make_archives;
+pub(crate) use making::{held_of, is_held, make_archives};
 pub(crate) use stretch::{Item, hours};

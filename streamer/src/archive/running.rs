@@ -8,12 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stream_model::{
-    ArchiveKind, ArchiveManifest, BroadcastId, Claim, ContentStore, MediaSegment, RunningHours, StoreError,
-};
+use stream_model::{ArchiveManifest, BroadcastId, Claim, ContentStore, MediaSegment, RunningHours, StoreError};
 
-use super::making::store_manifest;
-use super::stretch::Item as _;
+use super::making::{Cover, store_manifest};
 use crate::manifest::hour_manifest;
 
 /// Segments from one manifest of a running hour to the next: 5 minutes of 15 s each. One for each segment would triple what
@@ -53,22 +50,12 @@ impl Newest {
         last: &MediaSegment,
         held: &[MediaSegment],
     ) -> Result<(), StoreError> {
-        let (Some(oldest), Some(newest)) = (held.first(), held.last()) else { return Ok(()) };
+        let Some(cover) = Cover::of_hour(held) else { return Ok(()) };
         // Between two of them are `EVERY` numbers or more, so each has the next place or a later one; over restarts, too.
         let place = Claim::RunningHour(broadcast, last.media_sequence.0 / EVERY as u64 % KEPT);
         store.release(place).await?;
         let stored = store_manifest(store, hour_manifest(target_duration, held), place, place).await?;
-        let hour = ArchiveManifest {
-            broadcast,
-            kind: ArchiveKind::Hour,
-            period: oldest.label(),
-            first_media_sequence: oldest.media_sequence,
-            last_media_sequence: newest.media_sequence,
-            manifest: stored.cid,
-            duration: held.iter().map(|segment| segment.duration).sum(),
-            bytes: stored.bytes,
-        };
-        self.hours().insert(broadcast, hour);
+        self.hours().insert(broadcast, cover.archive(broadcast, &stored));
         Ok(())
     }
 

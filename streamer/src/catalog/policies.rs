@@ -43,15 +43,14 @@ impl Catalog {
         .await
     }
 
-    /// Forgets that a broadcast was dropped: somebody wants it again.
+    /// Forgets that a broadcast was dropped, as somebody wants it again; false where it was not.
     ///
     /// # Errors
     /// Where the database fails.
-    pub(crate) async fn forget_drop(&self, broadcast: BroadcastId) -> Result<(), CatalogError> {
+    pub(crate) async fn forget_drop(&self, broadcast: BroadcastId) -> Result<bool, CatalogError> {
         self.run(move |connection| {
             let key = broadcast_key(&broadcast);
-            connection.execute("DELETE FROM keep_policy WHERE broadcast = ? AND dropped = 1", [key])?;
-            Ok(())
+            Ok(connection.execute("DELETE FROM keep_policy WHERE broadcast = ? AND dropped = 1", [key])? > 0)
         })
         .await
     }

@@ -17,14 +17,10 @@ use super::export::{ABOUT, About, MESSAGES};
 use super::{Inner, failed};
 use crate::archive::make_archives;
 use crate::manifest::{INDEX, read_hour, read_nested};
-use crate::playback::Reading;
+use crate::playback::{INDEX_BYTES, MOST_SEGMENTS, Reading};
 
 /// Bytes of `broadcast.json`.
 const ABOUT_BYTES: u64 = 4 << 10;
-/// The playlist of an hour of 4,000 segments.
-const INDEX_BYTES: u64 = 1 << 20;
-/// Segments of a broadcast that are looked at: two weeks of 14 s.
-const MOST_SEGMENTS: usize = 100_000;
 
 /// Reads the file, checks what it brings, and keeps it.
 pub(super) async fn import(

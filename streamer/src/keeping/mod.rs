@@ -182,8 +182,7 @@ impl Inner {
 
     /// Mirrors a broadcast from now on. What the owner asks for is not dropped any more.
     async fn adopt(&self, broadcast: BroadcastId, asked: bool) -> Result<(), KeeperError> {
-        if asked && self.catalog.dropped_broadcasts().await.map_err(failed)?.contains(&broadcast) {
-            self.catalog.forget_drop(broadcast).await.map_err(failed)?;
+        if asked && self.catalog.forget_drop(broadcast).await.map_err(failed)? {
             self.ports.store.overrule(broadcast, None).await?;
         }
         let record = {

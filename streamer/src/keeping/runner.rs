@@ -40,6 +40,17 @@ struct Next {
     stop: CancellationToken,
 }
 
+/// Why a mirror ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The owner of this node dropped the broadcast.
+    Dropped,
+    /// Its author withdrew it.
+    TakenBack,
+    /// Its author does not want it kept.
+    NotToBeKept,
+}
+
 /// What became of a pass over a mirror.
 type Passed = (MirrorRecord, Option<Outcome>);
 
@@ -129,22 +140,11 @@ impl Runner {
             BTreeSet::new()
         });
         for record in records {
-            if dropped.contains(&record.broadcast) && record.stage != MirrorStage::GivenUp {
-                self.give_up_dropped(record.broadcast).await;
-                continue;
-            }
-            let Some(listing) = inner.ports.directory.listing(&record.broadcast) else { continue };
-            let is_taken_back = inner.is_taken_back(&record.broadcast);
-            if !is_taken_back && listing.archive {
-                continue;
-            }
-            let Some((record, _halted)) = inner.halt(record.broadcast).await else { continue };
-            let done = match is_taken_back {
-                true => self.honour_withdrawal(record).await,
-                false => inner.abandon(record, None).await,
-            };
-            if let Err(error) = done {
-                tracing::warn!(broadcast = %listing.id, %error, "cannot end a mirror: trying again");
+            let broadcast = record.broadcast;
+            let Some(end) = self.end_of(&record, &dropped) else { continue };
+            let Some((record, _halted)) = inner.halt(broadcast).await else { continue };
+            if let Err(error) = self.end(record, end).await {
+                tracing::warn!(%broadcast, %error, "cannot end a mirror: trying again");
             }
         }
         for listing in inner.ports.directory.listings() {
@@ -160,19 +160,32 @@ impl Runner {
         }
     }
 
-    async fn give_up_dropped(&self, broadcast: BroadcastId) {
-        let Some((record, _halted)) = self.inner.halt(broadcast).await else { return };
-        match self.inner.abandon(record, Some(MirrorStage::GivenUp)).await {
-            Ok(()) => tracing::info!(%broadcast, "not mirrored any more: its owner dropped it"),
-            Err(error) => tracing::warn!(%broadcast, %error, "cannot end a mirror: trying again"),
+    /// Why a mirror is to end, where it is.
+    fn end_of(&self, record: &MirrorRecord, dropped: &BTreeSet<BroadcastId>) -> Option<End> {
+        if dropped.contains(&record.broadcast) && record.stage != MirrorStage::GivenUp {
+            return Some(End::Dropped);
         }
+        let listing = self.inner.ports.directory.listing(&record.broadcast)?;
+        if self.inner.is_taken_back(&listing.id) {
+            return Some(End::TakenBack);
+        }
+        (!listing.archive).then_some(End::NotToBeKept)
     }
 
-    async fn honour_withdrawal(&self, record: MirrorRecord) -> Result<(), KeeperError> {
+    async fn end(&self, record: MirrorRecord, end: End) -> Result<(), KeeperError> {
         let broadcast = record.broadcast;
-        self.inner.playback.give_up(broadcast).await.map_err(super::failed)?;
-        self.inner.abandon(record, None).await?;
-        tracing::info!(%broadcast, "released: its publisher withdrew it");
+        match end {
+            End::Dropped => {
+                self.inner.abandon(record, Some(MirrorStage::GivenUp)).await?;
+                tracing::info!(%broadcast, "not mirrored any more: its owner dropped it");
+            }
+            End::TakenBack => {
+                self.inner.playback.give_up(broadcast).await.map_err(super::failed)?;
+                self.inner.abandon(record, None).await?;
+                tracing::info!(%broadcast, "released: its publisher withdrew it");
+            }
+            End::NotToBeKept => self.inner.abandon(record, None).await?,
+        }
         Ok(())
     }
 

@@ -45,16 +45,15 @@ impl Shared {
                     found.push(Errand::Archive(Box::new((listing.clone(), archive))));
                 }
             }
-            let providers = self.providers(&listing);
-            for segment in self.ports.directory.segments(&listing.id, MediaSequence(0), WHOLE) {
-                found.extend(take(&mut open, &providers, &segment));
-            }
+            let segments = self.ports.directory.segments(&listing.id, MediaSequence(0), WHOLE);
+            let files: Vec<_> = segments.iter().flat_map(|segment| take(&mut open, segment)).collect();
+            self.add_files(&mut found, &listing, files);
         }
         for cid in open.iter().copied().collect::<Vec<_>>() {
             match self.catalog.known_content(cid).await {
                 Ok(Some((id, segment))) => {
                     if let Some(listing) = self.ports.directory.listing(&id) {
-                        found.extend(take(&mut open, &self.providers(&listing), &segment));
+                        self.add_files(&mut found, &listing, take(&mut open, &segment));
                     }
                 }
                 Ok(None) => {}
@@ -62,6 +61,16 @@ impl Shared {
             }
         }
         found
+    }
+
+    /// Who has a broadcast is asked only where something of it is wanted.
+    fn add_files(&self, found: &mut Vec<Errand>, listing: &Listing, files: Vec<(Cid, u64)>) {
+        if files.is_empty() {
+            return;
+        }
+        let providers = self.providers(listing);
+        let errand = |(root, max_bytes)| Errand::File { root, providers: providers.clone(), max_bytes };
+        found.extend(files.into_iter().map(errand));
     }
 
     /// Fetches it. Whoever asked gets it as it arrives.
@@ -87,13 +96,8 @@ impl Shared {
     }
 }
 
-/// What of a segment is wanted, which is not open any more then.
-fn take<'a>(
-    open: &'a mut HashSet<Cid>,
-    providers: &'a [PeerId],
-    segment: &MediaSegment,
-) -> impl Iterator<Item = Errand> + use<'a> {
+/// What of a segment is wanted, and how large it may be; it is not open any more then.
+fn take(open: &mut HashSet<Cid>, segment: &MediaSegment) -> Vec<(Cid, u64)> {
     let files = [(segment.segment, SEGMENT_BYTES), (segment.init, INIT_BYTES)];
-    let wanted = files.into_iter().filter(|(root, _)| open.remove(root));
-    wanted.map(|(root, max_bytes)| Errand::File { root, providers: providers.to_vec(), max_bytes })
+    files.into_iter().filter(|(root, _)| open.remove(root)).collect()
 }

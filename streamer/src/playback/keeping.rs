@@ -10,12 +10,13 @@ use stream_model::{
 use super::fetching::{ForgetError, Forgetting};
 use super::library::covering;
 use super::{Interest, Playback, lock};
+use crate::archive::{held_of, is_held};
 use crate::catalog::CatalogError;
 
 /// Segments read at once.
 const PAGE: usize = 4_096;
 /// Segments of a broadcast that are looked at: two weeks of 14 s.
-const MOST_SEGMENTS: usize = 100_000;
+pub(crate) const MOST_SEGMENTS: usize = 100_000;
 /// The most bytes that an archive may have, whatever its author says: larger than the disks of the nodes meant here.
 const ARCHIVE_BYTES: u64 = 16 << 40;
 
@@ -93,22 +94,12 @@ impl Playback {
 
     /// The segments of these that are here, with what they need.
     pub(crate) async fn held_of(&self, segments: Vec<MediaSegment>) -> Vec<MediaSegment> {
-        let store = &self.shared.ports.store;
-        let mut held = Vec::with_capacity(segments.len());
-        for segment in segments {
-            if store.holds(&segment.segment).await && store.holds(&segment.init).await {
-                held.push(segment);
-            }
-        }
-        held
+        held_of(&*self.shared.ports.store, segments).await
     }
 
     /// Whether a segment is here, and claimed as part of its broadcast.
     pub(crate) async fn keeps(&self, id: &BroadcastId, segment: &MediaSegment) -> bool {
-        let store = &self.shared.ports.store;
-        self.shared.is_held(id, segment.media_sequence)
-            && store.holds(&segment.segment).await
-            && store.holds(&segment.init).await
+        self.shared.is_held(id, segment.media_sequence) && is_held(&*self.shared.ports.store, segment).await
     }
 
     /// Fetches a segment and claims it, after what viewers wait for; asks nobody where it is here.

@@ -19,7 +19,7 @@ use crate::catalog::CatalogError;
 use crate::manifest::{INDEX, ManifestError, read_hour, read_nested};
 
 /// The playlist of an hour of 4,000 segments.
-const INDEX_BYTES: u64 = 1 << 20;
+pub(crate) const INDEX_BYTES: u64 = 1 << 20;
 /// How long one manifest may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Hours of a day or a broadcast that are read: more are in no manifest of ours.

@@ -36,8 +36,9 @@ use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
 
 use self::held::SequenceSet;
-pub(crate) use self::keeping::Reading;
+pub(crate) use self::keeping::{MOST_SEGMENTS, Reading};
 use self::library::Hour;
+pub(crate) use self::library::INDEX_BYTES;
 pub use self::runner::Runner;
 use crate::catalog::Catalog;
 use crate::manifest::{MediaPlaylist, PlaylistEntry};
