@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 build_packages := gcc libc6-dev make pkg-config
 demo_packages  := ffmpeg fonts-dejavu-core
-test_packages  := ffmpeg fonts-dejavu-core chromium python3 python3-venv gstreamer1.0-tools gstreamer1.0-plugins-base \
+test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-venv gstreamer1.0-tools gstreamer1.0-plugins-base \
                   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav \
                   iproute2 nftables yggdrasil
 
@@ -27,7 +27,7 @@ run: deps web ## one node with the default settings (RUN="--data-dir DIR" to cha
 	cargo run --locked --release -- run $(RUN)
 
 .PHONY: test
-test: test-deps ## all tests: units, end to end, real encoders, peers and browser
+test: test-deps ## all tests: units, end to end, real encoders, peers and browsers
 	cd player-web/web && npm test
 	cargo test --workspace --locked --no-fail-fast
 
@@ -63,7 +63,7 @@ deps: ## what building needs (done by the others)
 	@command -v npm >/dev/null || { echo "Node.js 20 or later with npm is missing: install it, then try again" >&2; exit 1; }
 
 .PHONY: test-deps
-test-deps: deps web ## what the tests need besides: encoders, a browser, JavaScript and Kubo peers
+test-deps: deps web ## what the tests need besides: encoders, browsers, JavaScript and Kubo peers
 	@scripts/need.sh "the tests" $(test_packages)
 	@scripts/npm-ci.sh tests/js
 	@scripts/npm-ci.sh tests/browser

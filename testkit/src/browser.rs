@@ -1,7 +1,7 @@
-//! A real browser: headless Chromium with a page open, through `tests/browser/watch.mjs`.
+//! A real browser: headless Chromium or Firefox with a page open, through `tests/browser/watch.mjs`.
 
-use anyhow::Result;
-use serde_json::Value;
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::child::{JsonChild, repository};
@@ -10,6 +10,53 @@ use crate::child::{JsonChild, repository};
 #[derive(Debug)]
 pub struct Browser {
     driver: JsonChild,
+}
+
+/// Which browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Debian's Chromium.
+    #[default]
+    Chromium,
+    /// Debian's Firefox ESR.
+    Firefox,
+}
+
+impl Kind {
+    /// Its name for the driver, and in file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "chromium",
+            Self::Firefox => "firefox",
+        }
+    }
+}
+
+/// How a browser is set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which one.
+    pub kind: Kind,
+    /// With false, the page's script finds no WebSocket.
+    pub websocket: bool,
+    /// Prefers a dark page.
+    pub dark: bool,
+    /// What the page is asked for in (`Accept-Language`); the browser's own where there is none.
+    pub language: Option<&'static str>,
+    /// Width and height of the window, in CSS pixels.
+    pub size: (u32, u32),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { kind: Kind::default(), websocket: true, dark: false, language: None, size: (1280, 800) }
+    }
+}
+
+impl From<Kind> for Settings {
+    fn from(kind: Kind) -> Self {
+        Self { kind, ..Self::default() }
+    }
 }
 
 /// What the page's player does.
@@ -60,18 +107,43 @@ impl PlayerState {
 }
 
 impl Browser {
-    /// Opens a page. With `websocket` false, its script finds none.
+    /// Opens a page in Chromium. With `websocket` false, its script finds none.
     ///
     /// # Errors
     /// Where the browser or the driver is not installed, or the page does not load.
     pub async fn open(url: &str, websocket: bool) -> Result<Self> {
+        Self::open_with(url, &Settings { websocket, ..Settings::default() }).await
+    }
+
+    /// Opens a page in a browser of a kind.
+    ///
+    /// # Errors
+    /// Where the browser or the driver is not installed, or the page does not load.
+    pub async fn open_in(kind: Kind, url: &str) -> Result<Self> {
+        Self::open_with(url, &kind.into()).await
+    }
+
+    /// Opens a page in a browser that is set as wanted.
+    ///
+    /// # Errors
+    /// Where the browser or the driver is not installed, or the page does not load.
+    pub async fn open_with(url: &str, settings: &Settings) -> Result<Self> {
         let folder = repository().join("tests/browser");
         let mut command = Command::new("node");
-        command.arg(folder.join("watch.mjs")).arg(url).args(["--every", "0.5"]);
-        if !websocket {
+        command.arg(folder.join("watch.mjs")).arg(url).args(["--every", "0.5", "--browser", settings.kind.name()]);
+        let (width, height) = settings.size;
+        command.args(["--width", &width.to_string(), "--height", &height.to_string()]);
+        if !settings.websocket {
             command.arg("--no-websocket");
         }
-        let driver = JsonChild::spawn("the browser", command, &folder.join("node_modules"))?;
+        if settings.dark {
+            command.arg("--dark");
+        }
+        if let Some(language) = settings.language {
+            command.args(["--language", language]);
+        }
+        // It ends with its standard input, and takes the browser with it, which would outlive a driver that is killed.
+        let driver = JsonChild::spawn_to_end_by_itself("the browser", command, &folder.join("node_modules"))?;
         let mut browser = Self { driver };
         browser.driver.until("the page", |line| (line["event"] == "open").then_some(())).await?;
         Ok(browser)
@@ -82,7 +154,7 @@ impl Browser {
     /// # Errors
     /// Where it does not load.
     pub async fn goto(&mut self, url: &str) -> Result<()> {
-        self.command(&format!("goto {url}")).await
+        self.command(&format!("goto {url}")).await.map(|_| ())
     }
 
     /// Presses play.
@@ -90,7 +162,7 @@ impl Browser {
     /// # Errors
     /// Where the browser does not answer.
     pub async fn play(&mut self) -> Result<()> {
-        self.command("play").await
+        self.command("play").await.map(|_| ())
     }
 
     /// Closes the page's WebSockets; it finds none from then on.
@@ -98,29 +170,129 @@ impl Browser {
     /// # Errors
     /// Where the browser does not answer.
     pub async fn drop_websockets(&mut self) -> Result<()> {
-        self.command("drop-websockets").await
+        self.command("drop-websockets").await.map(|_| ())
     }
 
     /// Evaluates an expression on the page, and returns its value.
     ///
     /// # Errors
-    /// Where the browser does not answer.
+    /// Where the browser does not answer, or the expression throws.
     pub async fn eval(&mut self, expression: &str) -> Result<Value> {
-        self.driver.send(&format!("eval {expression}")).await?;
-        self.driver.until(expression, |reply| (reply["event"] == "reply").then(|| reply["value"].clone())).await
+        // The driver reads lines.
+        let line = expression.replace('\n', " ");
+        self.command(&format!("eval {line}")).await
     }
 
-    /// Presses a button.
+    /// Presses a button, whether it is to be seen or not.
     ///
     /// # Errors
-    /// Where the browser does not answer.
+    /// Where the browser does not answer, or there is no such button.
     pub async fn press(&mut self, id: &str) -> Result<()> {
         self.eval(&format!("document.getElementById('{id}').click()")).await.map(|_| ())
     }
 
-    async fn command(&mut self, line: &str) -> Result<()> {
+    /// Clicks where a selector leads, as a visitor does: once it is to be seen. `>>>` enters shadows.
+    ///
+    /// # Errors
+    /// Where nothing is there to be clicked.
+    pub async fn click(&mut self, selector: &str) -> Result<()> {
+        self.command(&format!("click {selector}")).await.map(|_| ())
+    }
+
+    /// Replaces what is in a field.
+    ///
+    /// # Errors
+    /// Where there is no such field.
+    pub async fn fill(&mut self, selector: &str, text: &str) -> Result<()> {
+        self.command(&format!("type {}", json!({ "into": selector, "text": text }))).await.map(|_| ())
+    }
+
+    /// Presses a key: `Tab`, `Enter`, `ArrowRight`, `k`…
+    ///
+    /// # Errors
+    /// Where there is no such key.
+    pub async fn key(&mut self, name: &str) -> Result<()> {
+        self.command(&format!("key {name}")).await.map(|_| ())
+    }
+
+    /// Waits until something is on the page.
+    ///
+    /// # Errors
+    /// Where it does not come.
+    pub async fn wait_for(&mut self, selector: &str) -> Result<()> {
+        self.command(&format!("wait {selector}")).await.map(|_| ())
+    }
+
+    /// Sets the size of the window, in CSS pixels.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn resize(&mut self, width: u32, height: u32) -> Result<()> {
+        self.command(&format!("size {width} {height}")).await.map(|_| ())
+    }
+
+    /// Changes to dark or light; Chromium alone does it while it runs.
+    ///
+    /// # Errors
+    /// Where it is a Firefox.
+    pub async fn prefer_dark(&mut self, dark: bool) -> Result<()> {
+        self.command(if dark { "scheme dark" } else { "scheme light" }).await.map(|_| ())
+    }
+
+    /// Cuts the page off from the network, or not.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn offline(&mut self, offline: bool) -> Result<()> {
+        self.command(if offline { "offline" } else { "online" }).await.map(|_| ())
+    }
+
+    /// Writes the whole page as PNG.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub async fn screenshot(&mut self, file: &std::path::Path) -> Result<()> {
+        self.command(&format!("full-screenshot {}", file.display())).await.map(|_| ())
+    }
+
+    /// What is wrong with the page as it is, a line each: broken rules of WCAG 2.2 AA, a page wider than its window, what its
+    /// content security policy refused.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn audit(&mut self) -> Result<Vec<String>> {
+        self.lines("audit").await
+    }
+
+    /// What the page threw or logged as an error since it was last asked.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn errors(&mut self) -> Result<Vec<String>> {
+        self.lines("errors").await
+    }
+
+    /// The URLs that the page asked for since it was last asked, answered or not.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn requests(&mut self) -> Result<Vec<String>> {
+        let requests = self.command("requests").await?;
+        let urls = requests.as_array().into_iter().flatten().filter_map(|request| request["url"].as_str());
+        Ok(urls.map(str::to_owned).collect())
+    }
+
+    async fn lines(&mut self, command: &str) -> Result<Vec<String>> {
+        Ok(serde_json::from_value(self.command(command).await?)?)
+    }
+
+    async fn command(&mut self, line: &str) -> Result<Value> {
         self.driver.send(line).await?;
-        self.driver.until(line, |reply| (reply["event"] == "reply").then_some(())).await
+        let reply = self.driver.until(line, |reply| (reply["event"] == "reply").then(|| reply.clone())).await?;
+        if let Some(error) = reply["error"].as_str() {
+            bail!("{line}: {error}");
+        }
+        Ok(reply["value"].clone())
     }
 
     /// Waits until the player's state is as wanted, and returns it.

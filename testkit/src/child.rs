@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 /// A guard against hanging, not a measure.
 const GUARD: Duration = Duration::from_secs(120);
 
-/// A process with a conversation over its standard input and output. Killed when dropped.
+/// A process with a conversation over its standard input and output. Killed when dropped, unless it ends by itself.
 #[derive(Debug)]
 pub(crate) struct JsonChild {
     name: &'static str,
@@ -26,12 +26,18 @@ pub(crate) struct JsonChild {
 impl JsonChild {
     /// Starts it. `needs` is a file that `make test-deps` installs.
     pub(crate) fn spawn(name: &'static str, mut command: Command, needs: &Path) -> Result<Self> {
+        command.kill_on_drop(true);
+        Self::spawn_to_end_by_itself(name, command, needs)
+    }
+
+    /// Starts one that ends when its standard input does, and has to tidy up then. `needs` is a file that `make test-deps`
+    /// installs.
+    pub(crate) fn spawn_to_end_by_itself(name: &'static str, mut command: Command, needs: &Path) -> Result<Self> {
         ensure!(needs.exists(), "{} is missing: run 'make test-deps' first", needs.display());
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}: run 'make test-deps' first"))?;
         let input = child.stdin.take().context("no standard input")?;

@@ -1,24 +1,27 @@
 //! The main job: from an encoder through two nodes to a browser.
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::browser::{Browser, PlayerState};
+use testkit::browser::{Browser, Kind, PlayerState};
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 
-use crate::{MESHSTREAM, node, publish, viewer_of};
+use crate::{MESHSTREAM, in_each_browser, node, publish, viewer_of};
+
+in_each_browser! {
+    a_browser_on_another_node_plays_on_through_a_publishers_return,
+}
 
 /// Seconds of a segment in most tests.
 const SEGMENT: f64 = 2.0;
 
-#[tokio::test]
-async fn a_browser_on_another_node_plays_on_through_a_publishers_return() -> Result<()> {
+async fn a_browser_on_another_node_plays_on_through_a_publishers_return(kind: Kind) -> Result<()> {
     let a = node("publisher").await?;
     let b = viewer_of(&a).await?;
     let key = a.add_key("demo").await?;
     let publisher = publish(&a, &key)?;
     let slug = Events::of(&b).await?.live_broadcast().await?;
-    let mut browser = Browser::open(&format!("{}/watch/{slug}", b.web()), true).await?;
+    let mut browser = Browser::open_in(kind, &format!("{}/watch/{slug}", b.web())).await?;
 
     let start = browser.until("a picture", |player| player.width() == 320 && player.current_time() > 0.0).await?;
     let played = played_for(&mut browser, &start, 4.0 * SEGMENT).await?;

@@ -1,4 +1,4 @@
-//! The program as its users meet it: real nodes as processes, real encoders, a real browser, a real Kubo.
+//! The program as its users meet it: real nodes as processes, real encoders, real browsers, a real Kubo.
 
 mod archive;
 mod broadcast;
@@ -23,6 +23,25 @@ mod writer;
 use anyhow::Result;
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::node::{Node, Settings};
+
+/// Makes a test for Chromium and one for Firefox of each function that takes the browser's kind.
+macro_rules! in_each_browser {
+    ($($test:ident),* $(,)?) => {
+        mod chromium {
+            $(#[tokio::test]
+            async fn $test() -> anyhow::Result<()> {
+                super::$test(testkit::browser::Kind::Chromium).await
+            })*
+        }
+        mod firefox {
+            $(#[tokio::test]
+            async fn $test() -> anyhow::Result<()> {
+                super::$test(testkit::browser::Kind::Firefox).await
+            })*
+        }
+    };
+}
+use in_each_browser;
 
 /// The program under test.
 const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");

@@ -1,19 +1,22 @@
 //! The past of a broadcast in the player: links to a moment, back to the beginning and to the live edge, parts that nobody has.
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::browser::Browser;
+use testkit::browser::{Browser, Kind};
 use testkit::encoder::Picture;
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 
 use crate::playing::{Live, lose_segment};
-use crate::{MESHSTREAM, node, viewer_of};
+use crate::{MESHSTREAM, in_each_browser, node, viewer_of};
+
+in_each_browser! {
+    a_live_broadcast_opens_at_a_moment_goes_back_to_its_beginning_and_to_the_live_edge,
+}
 
 /// Seconds of a segment.
 const SEGMENT: f64 = 2.0;
 
-#[tokio::test]
-async fn a_live_broadcast_opens_at_a_moment_goes_back_to_its_beginning_and_to_the_live_edge() -> Result<()> {
+async fn a_live_broadcast_opens_at_a_moment_goes_back_to_its_beginning_and_to_the_live_edge(kind: Kind) -> Result<()> {
     let a = node("publisher").await?;
     let live = Live::begin(&a, "demo", &Picture::default()).await?;
     let mut events = Events::of(&a).await?;
@@ -21,7 +24,7 @@ async fn a_live_broadcast_opens_at_a_moment_goes_back_to_its_beginning_and_to_th
     // More than the live playlist holds.
     events.segment(10).await?;
 
-    let mut browser = Browser::open(&format!("{}?t=5", live.page), true).await?;
+    let mut browser = Browser::open_in(kind, &format!("{}?t=5", live.page)).await?;
     let start = browser.until("the moment", |player| player.state() == "playing").await?;
     ensure!((5.0..10.0).contains(&start.current_time()) && start.playlist() == "whole.m3u8", "{start:?}");
 

@@ -5,22 +5,27 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
-use testkit::browser::{Browser, PlayerState};
+use testkit::browser::{Browser, Kind, PlayerState};
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 
-use crate::{MESHSTREAM, node, publish, viewer_of};
+use crate::{MESHSTREAM, in_each_browser, node, publish, viewer_of};
+
+in_each_browser! {
+    sound_alone_and_a_picture_alone_play_and_go_on_without_the_websocket,
+    after_a_return_with_another_picture_the_player_has_as_much_in_hand_as_before,
+    an_ended_broadcast_says_so_and_plays_again_from_its_beginning,
+}
 
 /// Seconds of a segment.
 const SEGMENT: f64 = 2.0;
 
-#[tokio::test]
-async fn sound_alone_and_a_picture_alone_play_and_go_on_without_the_websocket() -> Result<()> {
+async fn sound_alone_and_a_picture_alone_play_and_go_on_without_the_websocket(kind: Kind) -> Result<()> {
     let a = node("publisher").await?;
     let sound_alone = Picture { video: false, ..Picture::default() };
     let radio = Live::begin(&a, "radio", &sound_alone).await?;
-    let mut browser = Browser::open(&radio.page, true).await?;
+    let mut browser = Browser::open_in(kind, &radio.page).await?;
     let start = browser.until("sound", |player| player.caption().starts_with("Playing sound only")).await?;
     ensure!(start.width() == 0 && start.sound_offered(), "{start:?}");
     let played = played_for(&mut browser, &start, 2.0 * SEGMENT).await?;
@@ -37,11 +42,10 @@ async fn sound_alone_and_a_picture_alone_play_and_go_on_without_the_websocket() 
     Ok(())
 }
 
-#[tokio::test]
-async fn after_a_return_with_another_picture_the_player_has_as_much_in_hand_as_before() -> Result<()> {
+async fn after_a_return_with_another_picture_the_player_has_as_much_in_hand_as_before(kind: Kind) -> Result<()> {
     let a = node("publisher").await?;
     let live = Live::begin(&a, "demo", &Picture::default()).await?;
-    let mut browser = Browser::open(&live.page, true).await?;
+    let mut browser = Browser::open_in(kind, &live.page).await?;
     let start = browser.until("a picture", |player| player.width() == 320 && player.current_time() > 0.0).await?;
     let before = most_in_hand(&mut browser, &start, 3.0 * SEGMENT).await?;
 
@@ -92,13 +96,12 @@ async fn a_segment_that_does_not_come_is_a_gap_that_the_player_passes() -> Resul
     Ok(())
 }
 
-#[tokio::test]
-async fn an_ended_broadcast_says_so_and_plays_again_from_its_beginning() -> Result<()> {
+async fn an_ended_broadcast_says_so_and_plays_again_from_its_beginning(kind: Kind) -> Result<()> {
     let grace = Some("1s".to_owned());
     let a = Node::start(MESHSTREAM, Settings { name: "publisher".to_owned(), grace, ..Settings::default() }).await?;
     let short = Picture { length: Some(8), ..Picture::default() };
     let live = Live::begin(&a, "demo", &short).await?;
-    let mut browser = Browser::open(&live.page, true).await?;
+    let mut browser = Browser::open_in(kind, &live.page).await?;
     let ended = browser.until("the end", |player| player.state() == "ended").await?;
     ensure!(ended.caption().contains("Press play"), "not what to do next: {}", ended.caption());
 

@@ -1,0 +1,77 @@
+// One tab of a browser, and what was noted of it: how often it loaded, what went wrong, whom it asked.
+
+import { count, look } from "./page.mjs";
+
+// So many errors and requests are kept; a page that makes more is wrong already.
+const ERRORS = 50;
+const REQUESTS = 1000;
+
+export class Session {
+  /** How often the page was loaded: more than once means that it was reloaded. */
+  loads = 0;
+  /** What the page threw, logged as an error, or was refused by its policy, the newest. */
+  errors = [];
+  /** `{url, status}` of each request, the oldest; the status is null where there was no answer. */
+  requests = [];
+
+  constructor(page, { print, browser }) {
+    this.page = page;
+    this.print = print;
+    this.browser = browser;
+  }
+
+  static async open(browser, options) {
+    const [page] = await browser.pages();
+    const session = new Session(page, options);
+    if (options.browser === "chromium") await session.scheme(options.dark ? "dark" : "light");
+    if (options.language) await page.setExtraHTTPHeaders({ "accept-language": options.language });
+    await page.evaluateOnNewDocument(count, options["no-websocket"]);
+    session.#listen();
+    return session;
+  }
+
+  #listen() {
+    const { page } = this;
+    page.on("domcontentloaded", () => { this.loads += 1; });
+    page.on("pageerror", (error) => this.#note(`page: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error") this.#note(`console: ${message.text()} (${message.location()?.url ?? "no place"})`);
+    });
+    page.on("response", (response) => this.#request(response.request(), response));
+    page.on("requestfailed", (request) => this.#request(request, null));
+  }
+
+  #note(message) {
+    this.errors.push(message);
+    if (this.errors.length > ERRORS) this.errors.shift();
+    this.print({ event: "error", message });
+  }
+
+  #request(request, response) {
+    if (this.requests.length >= REQUESTS || !/^https?:/.test(request.url())) return;
+    this.requests.push({ url: request.url(), status: response?.status() ?? null });
+  }
+
+  /** Opens a page, which is there once its text is. */
+  async goto(url) {
+    await this.page.goto(url, { waitUntil: "domcontentloaded" });
+  }
+
+  /** The colour scheme from now on. */
+  async scheme(value) {
+    if (this.browser !== "chromium") throw new Error("only Chromium changes its colours: start another Firefox, --dark or not");
+    await this.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
+  }
+
+  /** What the page's player does. The player may be in a frame, on a page of another origin. */
+  async state() {
+    const [main, ...frames] = this.page.frames();
+    let seen = await main.evaluate(look);
+    for (const frame of frames) {
+      if (seen.video) break;
+      // A frame that is just going away has nothing to tell.
+      seen = { ...seen, ...(await frame.evaluate(look).catch(() => ({}))) };
+    }
+    return { ...seen, loads: this.loads, errors: this.errors.length };
+  }
+}
