@@ -9,7 +9,7 @@ test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-
                   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav \
                   iproute2 nftables yggdrasil
 
-web_sources := $(shell git ls-files player-web/web 2>/dev/null)
+web_sources := $(shell git ls-files player-web/web player-web/texts 2>/dev/null)
 
 .PHONY: help
 help: ## list these commands

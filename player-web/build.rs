@@ -1,5 +1,5 @@
 //! Takes the player that `npm run build` left in `web/dist`, and writes a table that embeds it in the program under
-//! names that carry a hash.
+//! names that carry a hash: the same as `web/build.mjs` gives to the texts, which scripts load by name.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,13 +18,16 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=web/dist");
     println!("cargo::rerun-if-changed=templates");
+    println!("cargo::rerun-if-changed=texts");
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts");
     let out = std::env::var("OUT_DIR").expect("cargo sets it for build scripts");
     let dist = Path::new(&root).join("web/dist");
     let mut table = String::from("static ASSETS: &[Asset] = &[\n");
     let mut names = String::new();
-    for (file, constant, media_type) in FILES {
-        let path = dist.join(file);
+    let mut texts = String::new();
+    let files = FILES.map(|(file, constant, media_type)| (file.to_owned(), Some(constant), media_type));
+    for (file, constant, media_type) in files.into_iter().chain(catalogues(&root)) {
+        let path = dist.join(&file);
         let (Ok(plain), true) = (std::fs::read(&path), dist.join(format!("{file}.gz")).exists()) else {
             println!(
                 "cargo::error=the web player is not built ({file} is missing in player-web/web/dist): run 'make web'"
@@ -43,8 +46,22 @@ fn main() {
              gzip: include_bytes!(\"{}.gz\") }},",
             path.display()
         );
-        let _ = writeln!(names, "pub(crate) const {constant}: &str = \"/assets/{name}\";");
+        if let Some(constant) = constant {
+            let _ = writeln!(names, "pub(crate) const {constant}: &str = \"/assets/{name}\";");
+        } else {
+            let code = stem.trim_start_matches("texts-");
+            let _ = writeln!(texts, "    ({code:?}, \"/assets/{name}\"),");
+        }
     }
-    let _ = writeln!(table, "];\n{names}");
+    let _ = writeln!(table, "];\n{names}\npub(crate) static TEXTS: &[(&str, &str)] = &[\n{texts}];");
     std::fs::write(Path::new(&out).join("assets.rs"), table).expect("cargo's output directory can be written");
+}
+
+/// What scripts show, in each language that there is a catalogue for.
+fn catalogues(root: &str) -> Vec<(String, Option<&'static str>, &'static str)> {
+    let entries = std::fs::read_dir(Path::new(root).join("texts")).expect("the catalogues are beside this file");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut catalogues: Vec<String> = names.filter(|name| name.ends_with(".ftl")).collect();
+    catalogues.sort();
+    catalogues.into_iter().map(|name| (format!("texts-{name}"), None, "text/plain; charset=utf-8")).collect()
 }

@@ -17,6 +17,7 @@ mod media_type;
 mod node_state;
 mod owner;
 mod owner_ports;
+mod page;
 mod post_view;
 mod range;
 mod routes;
@@ -24,6 +25,7 @@ mod serve;
 mod slots;
 mod socket;
 mod stall;
+mod texts;
 mod view;
 
 pub use app::{Ports, app, archives_app, content_app, control_app, policies_app};

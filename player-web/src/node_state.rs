@@ -3,6 +3,8 @@
 use serde::Serialize;
 use stream_model::{NodeStatus, PeerReport, PeerState};
 
+use crate::texts::Texts;
+
 /// State of the node in a few words and numbers. Field names are an outside interface: more may be added, none renamed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct NodeState {
@@ -39,15 +41,13 @@ impl NodeState {
         }
     }
 
-    /// A line for people who watch; the same as in `web/src/texts.ts`.
-    pub(crate) fn line(&self) -> String {
+    /// A line for people who watch; the same as in `web/src/broadcast-texts.ts`.
+    pub(crate) fn line(&self, t: Texts) -> String {
         let mesh = match self.peers {
-            0 => "No other node in reach: showing what this node holds.".to_owned(),
-            1 => "Connected to 1 other node.".to_owned(),
-            peers => format!("Connected to {peers} other nodes."),
+            0 => t.get("node-alone"),
+            peers => t.get("node-connected").arg("peers", peers),
         };
-        let disk = if self.storage.disk_full { " Its disk is full: it keeps nothing new." } else { "" };
-        mesh + disk
+        if self.storage.disk_full { format!("{mesh} {}", t.get("node-disk-full")) } else { mesh.to_string() }
     }
 }
 
@@ -61,6 +61,7 @@ fn connected_nodes(peers: &[PeerReport]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderMap;
     use stream_model::LinkReport;
 
     use super::*;
@@ -95,7 +96,8 @@ mod tests {
     fn the_line_says_what_a_viewer_can_expect() {
         let line = |peers, disk_full| {
             let storage = StorageState { used_percent: 3, disk_full };
-            NodeState { name: "roof".to_owned(), peers, publishing: 0, storage }.line()
+            let state = NodeState { name: "roof".to_owned(), peers, publishing: 0, storage };
+            state.line(Texts::of(None, &HeaderMap::new())).replace(['\u{2068}', '\u{2069}'], "")
         };
         assert_eq!(line(0, false), "No other node in reach: showing what this node holds.");
         assert_eq!(line(1, false), "Connected to 1 other node.");

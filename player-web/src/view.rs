@@ -7,6 +7,8 @@ use stream_model::{
     Republication, Standing, Standings, Tracks, WallTime,
 };
 
+use crate::texts::Texts;
+
 /// Most broadcasts on the home page and in a WebSocket's directory, live ones first. A phone gets about 400 bytes
 /// for each; `/api/v1/broadcasts` has them all.
 pub(crate) const MAX_SHOWN: usize = 200;
@@ -156,18 +158,18 @@ impl BroadcastView {
     }
 
     /// The title, or what stands in for an empty one.
-    pub(crate) fn heading(&self) -> &str {
-        if self.title.trim().is_empty() { "Untitled broadcast" } else { &self.title }
+    pub(crate) fn heading(&self, t: &Texts) -> String {
+        if self.title.trim().is_empty() { t.get("untitled").to_string() } else { self.title.clone() }
     }
 
     /// Enough of the publisher's feed to tell it from others.
     pub(crate) fn publisher_short(&self) -> String {
-        self.publisher.to_string().chars().take(9).collect()
+        self.publisher.to_string().chars().take(9).chain(['…']).collect()
     }
 
     /// When it started, by the publisher's clock, in UTC.
-    pub(crate) fn started(&self) -> String {
-        utc(self.started_at)
+    pub(crate) fn started(&self, t: &Texts) -> String {
+        Some(utc(self.started_at)).filter(|time| !time.is_empty()).unwrap_or_else(|| t.get("unknown-time").to_string())
     }
 
     /// Seconds behind live that a viewer starts at: two segments, as the player does.

@@ -1,8 +1,9 @@
 // The script of the home page: keeps the lists of broadcasts as the node knows them.
 
+import { heading, nodeLine, shortPublisher, started } from "./broadcast-texts";
 import type { Broadcast } from "./protocol";
 import { Socket } from "./socket";
-import { heading, nodeLine, shortPublisher, started } from "./texts";
+import { Texts } from "./texts";
 
 function node(tag: string, className: string, text?: string): HTMLElement {
   const made = document.createElement(tag);
@@ -12,19 +13,18 @@ function node(tag: string, className: string, text?: string): HTMLElement {
 }
 
 /** The same elements as templates/broadcast_item.html. */
-function item(broadcast: Broadcast): HTMLElement {
+function item(broadcast: Broadcast, t: Texts): HTMLElement {
   const card = node("li", "card");
   card.dataset.broadcast = broadcast.slug;
   const link = document.createElement("a");
   link.href = `/watch/${broadcast.slug}`;
-  link.append(node("bdi", "", heading(broadcast)));
+  link.append(node("bdi", "", heading(broadcast, t)));
   const meta = node("p", "meta");
-  const since = node("span", "", "began ");
-  since.append(node("time", "", started(broadcast)));
-  const publisher = node("span", "", `by ${shortPublisher(broadcast)}`);
+  const since = node("span", "", t.get("began", { when: started(broadcast, t) }));
+  const publisher = node("span", "", t.get("by", { publisher: shortPublisher(broadcast) }));
   publisher.title = broadcast.publisher;
   meta.append(
-    node("span", `badge ${broadcast.state}`, broadcast.state === "live" ? "Live" : "Ended"),
+    node("span", `badge ${broadcast.state}`, broadcast.state === "live" ? t.get("state-live") : t.get("state-ended")),
     " ",
     since,
     " ",
@@ -40,11 +40,11 @@ function item(broadcast: Broadcast): HTMLElement {
 }
 
 /** Shows the broadcasts in a list, leaving alone what has not changed, so that nobody loses their place in it. */
-function fill(list: HTMLElement, broadcasts: Broadcast[]): void {
+function fill(list: HTMLElement, broadcasts: Broadcast[], t: Texts): void {
   const shown = new Map<string, Element>();
   for (const card of Array.from(list.children)) shown.set((card as HTMLElement).dataset.broadcast ?? "", card);
   broadcasts.forEach((broadcast, index) => {
-    const fresh = item(broadcast);
+    const fresh = item(broadcast, t);
     let card = shown.get(broadcast.slug);
     shown.delete(broadcast.slug);
     if (!card) card = fresh;
@@ -57,31 +57,35 @@ function fill(list: HTMLElement, broadcasts: Broadcast[]): void {
   for (const gone of shown.values()) gone.remove();
 }
 
-const live = document.getElementById("live");
-const ended = document.getElementById("ended");
-const liveEmpty = document.getElementById("live-empty");
-const endedSection = document.getElementById("ended-section");
-const connection = document.getElementById("connection");
-const line = document.getElementById("node-line");
-if (live && ended && liveEmpty && endedSection && connection && line) {
+async function start(): Promise<void> {
+  const live = document.getElementById("live");
+  const ended = document.getElementById("ended");
+  const liveEmpty = document.getElementById("live-empty");
+  const endedSection = document.getElementById("ended-section");
+  const connection = document.getElementById("connection");
+  const line = document.getElementById("node-line");
+  if (!(live && ended && liveEmpty && endedSection && connection && line)) return;
+  const t = await Texts.load();
   new Socket({
     connected: () => {
       connection.hidden = true;
     },
     disconnected: () => {
       connection.hidden = false;
-      connection.textContent = "This list is not up to date: the node does not answer. Stay on its WiFi, it goes on by itself.";
+      connection.textContent = t.get("list-not-current");
     },
     node: (state) => {
-      line.textContent = nodeLine(state);
+      line.textContent = nodeLine(state, t);
     },
     directory: (broadcasts) => {
       const now = broadcasts.filter((broadcast) => broadcast.state === "live");
       const before = broadcasts.filter((broadcast) => broadcast.state === "ended");
-      fill(live, now);
-      fill(ended, before);
+      fill(live, now, t);
+      fill(ended, before, t);
       liveEmpty.hidden = now.length > 0;
       endedSection.hidden = before.length === 0;
     },
   });
 }
+
+void start();

@@ -1,28 +1,17 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import directory from "../../tests/fixtures/ws/directory.json";
-import node from "../../tests/fixtures/ws/node.json";
-import { parseServerMessage } from "./protocol";
-import { heading, nodeLine, shortPublisher, started } from "./texts";
+import { Texts } from "./texts";
 
-test("a broadcast is written as the node's own pages write it", () => {
-  const message = parseServerMessage(JSON.stringify(directory));
-  assert.ok(message?.type === "directory");
-  const [live, untitled] = message.broadcasts;
-  assert.ok(live && untitled);
-  assert.equal(heading(live), 'Open "stage" <b>2026</b>');
-  assert.equal(heading(untitled), "Untitled broadcast");
-  assert.equal(shortPublisher(live), "@CQkJCQkJ…");
-  assert.equal(started(live), "2026-11-21 14:03 UTC");
-  assert.equal(started({ ...live, started_at: Number.MAX_SAFE_INTEGER }), "an unknown time");
+test("a text is in its language, with its values isolated", () => {
+  const t = new Texts("es", readFileSync("../texts/es.ftl", "utf8"));
+  assert.equal(t.get("by", { publisher: "أحمد" }), "de \u2068أحمد\u2069");
+  assert.equal(t.get("by", { publisher: "a\u2069\u202eb" }), "de \u2068ab\u2069");
+  assert.equal(t.get("node-connected", { peers: 1 }), "Conectado con \u20681\u2069 nodo más.");
 });
 
-test("the line about the node says what a viewer can expect", () => {
-  const message = parseServerMessage(JSON.stringify(node));
-  assert.ok(message?.type === "node");
-  assert.equal(nodeLine(message), "Connected to 2 other nodes.");
-  assert.equal(nodeLine({ ...message, peers: 1 }), "Connected to 1 other node.");
-  const alone = { ...message, peers: 0, storage: { used_percent: 42, disk_full: true } };
-  const line = "No other node in reach: showing what this node holds. Its disk is full: it keeps nothing new.";
-  assert.equal(nodeLine(alone), line);
+test("what is missing does not stop a page", () => {
+  const t = new Texts("en", "broken = { $a\nby = by { $publisher }\n");
+  assert.equal(t.get("nothing"), "nothing");
+  assert.equal(t.get("by"), "by \u2068{$publisher}\u2069");
 });

@@ -1,10 +1,11 @@
 // The script of /watch/{broadcast} and /embed/{broadcast}.
 
+import { heading } from "./broadcast-texts";
 import { parseMoment } from "./moment";
 import { Player } from "./player";
 import type { Broadcast } from "./protocol";
 import { Socket } from "./socket";
-import { heading } from "./texts";
+import { Texts } from "./texts";
 
 function element<T extends HTMLElement>(id: string, type: new () => T): T | undefined {
   const found = document.getElementById(id);
@@ -12,13 +13,13 @@ function element<T extends HTMLElement>(id: string, type: new () => T): T | unde
 }
 
 /** Shows what the directory says of the broadcast; /embed has none of these elements. */
-function showBroadcast(broadcast: Broadcast): void {
+function showBroadcast(broadcast: Broadcast, t: Texts): void {
   const title = element("title", HTMLElement)?.firstElementChild;
-  if (title) title.textContent = heading(broadcast);
+  if (title) title.textContent = heading(broadcast, t);
   const state = element("state", HTMLElement);
   if (state) {
     const live = broadcast.state === "live";
-    state.textContent = live ? "Live" : "Ended";
+    state.textContent = live ? t.get("state-live") : t.get("state-ended");
     state.className = `badge ${broadcast.state}`;
   }
   const hint = document.querySelector<HTMLElement>(".hint");
@@ -28,7 +29,7 @@ function showBroadcast(broadcast: Broadcast): void {
     description.hidden = broadcast.description === "";
     description.firstElementChild.textContent = broadcast.description;
   }
-  document.title = `${heading(broadcast)} – Meshstream`;
+  document.title = t.get("page-title", { page: heading(broadcast, t) });
 }
 
 const root = element("player", HTMLElement);
@@ -57,6 +58,10 @@ async function start(): Promise<void> {
   if (!(root && video && caption && sound && skip && rewind && goLive && copy && moment && slug)) return;
   const elements = { root, video, caption, sound, skip, rewind, goLive, copy, moment };
   const player = new Player(elements, slug, root.dataset.state === "live", await startAt(slug));
+  let t: Texts | undefined;
+  void Texts.load().then((texts) => {
+    t = texts;
+  });
   let wasConnected = false;
   new Socket(
     {
@@ -69,7 +74,7 @@ async function start(): Promise<void> {
       directory(broadcasts) {
         const broadcast = broadcasts.find((one) => one.slug === slug);
         if (!broadcast) return;
-        showBroadcast(broadcast);
+        if (t) showBroadcast(broadcast, t);
         player.setLive(broadcast.state === "live");
       },
     },

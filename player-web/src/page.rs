@@ -1,0 +1,104 @@
+//! What every page has: its language, its frame of links, and the headers that keep it safe.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::app::AppState;
+use crate::texts::{LANGUAGES, Language, Texts};
+
+/// Nothing but our own files runs or loads. `blob:` is where Media Source Extensions put the video; `ws:` is named
+/// because older Safari does not count it to `'self'`.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors ";
+
+/// Of an address, the part that links to its translations repeat at most. What our own pages ask for is shorter.
+const MAX_QUERY_BYTES: usize = 512;
+
+/// Who may show a page in a frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Framing {
+    Nobody,
+    Anybody,
+}
+
+/// What a template that extends `base.html` has as its field `page`, beside its texts as the field `t`.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    /// The texts in the language of whoever asks.
+    pub(crate) t: Texts,
+    /// The node's name.
+    pub(crate) node: String,
+    /// What the address asks for besides a language.
+    query: String,
+}
+
+/// A link to the same page in another language.
+#[derive(Debug)]
+pub(crate) struct Translation {
+    pub(crate) language: &'static Language,
+    pub(crate) href: String,
+    /// The page is in this language.
+    pub(crate) current: bool,
+}
+
+impl Page {
+    /// Links to this page in every language.
+    pub(crate) fn translations(&self) -> Vec<Translation> {
+        let translation = |language: &'static Language| Translation {
+            language,
+            href: format!("?{}lang={}", self.query, language.code),
+            current: language.code == self.t.lang(),
+        };
+        LANGUAGES.iter().map(translation).collect()
+    }
+
+    /// The page, rendered, with its headers.
+    pub(crate) fn answer(&self, status: StatusCode, template: &impl Template, framing: Framing) -> Response {
+        answer(self.t, status, template, framing)
+    }
+}
+
+impl FromRequestParts<AppState> for Page {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let others = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("lang="));
+        let query: String = others.map(|pair| format!("{pair}&")).collect();
+        Ok(Self {
+            t: Texts::of(parts.uri.query(), &parts.headers),
+            node: state.ports.status.info().name,
+            query: if query.len() <= MAX_QUERY_BYTES { query } else { String::new() },
+        })
+    }
+}
+
+/// A page, rendered, with its headers.
+pub(crate) fn answer(t: Texts, status: StatusCode, template: &impl Template, framing: Framing) -> Response {
+    let html = match template.render() {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            return (StatusCode::INTERNAL_SERVER_ERROR, t.get("page-failed").to_string()).into_response();
+        }
+    };
+    let mut response = (status, Html(html)).into_response();
+    let headers = response.headers_mut();
+    let ancestors = match framing {
+        Framing::Nobody => "'none'",
+        Framing::Anybody => "*",
+    };
+    if let Ok(policy) = HeaderValue::try_from(format!("{POLICY}{ancestors}")) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    t.label(headers);
+    response
+}
