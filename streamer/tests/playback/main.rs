@@ -6,6 +6,7 @@
 mod mirroring;
 mod recording;
 mod relaying;
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,224 +15,15 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use stream_model::{
     Audience, BroadcastId, BroadcastState, BroadcastTimeline, Cid, Claim, ContentStore as _, DirectoryEntry,
-    DiscontinuitySequence, FeedId, Listing, MediaSegment, MediaSequence, MessageKey, PlaylistChange, PlaylistError,
-    Playlists as _, Tracks, WallTime,
+    DiscontinuitySequence, MediaSegment, MediaSequence, MessageKey, PlaylistChange, PlaylistError, Playlists as _,
+    WallTime,
 };
-use streamer::catalog::{Catalog, CatalogError};
 use streamer::manifest::{MediaPlaylist, parse_media_playlist};
-use streamer::playback::{Config, Mirror, Playback, Ports};
-use tempfile::TempDir;
-use testkit::fakes::{MemoryFeeds, MemoryFetcher, MemoryStore, peer_id};
-use testkit::neighbourhood::{MemoryFollows, MemoryNeighbours};
-use testkit::standing::MemoryStandings;
-use tokio::task::JoinHandle;
+use streamer::playback::Mirror;
+use testkit::fakes::peer_id;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-const TARGET: Duration = Duration::from_secs(2);
-/// After which a missing segment is a gap.
-const PATIENCE: Duration = Duration::from_secs(6);
-const WINDOW: usize = 4;
-/// A guard against hanging.
-const GUARD: Duration = Duration::from_secs(60);
-const AUTHOR: FeedId = FeedId([1; 32]);
-const VIEWER: FeedId = FeedId([2; 32]);
-const SHOW: BroadcastId = BroadcastId(MessageKey([3; 32]));
-
-/// A node's disk, and the mesh around it.
-struct World {
-    directory: TempDir,
-    here: MemoryStore,
-    there: MemoryStore,
-    feeds: MemoryFeeds,
-    neighbours: MemoryNeighbours,
-    follows: MemoryFollows,
-    standings: MemoryStandings,
-}
-
-/// A running node.
-struct Node {
-    playback: Playback,
-    fetcher: MemoryFetcher,
-    task: JoinHandle<Result<(), CatalogError>>,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-            here: MemoryStore::default(),
-            there: MemoryStore::default(),
-            feeds: MemoryFeeds::new(AUTHOR),
-            neighbours: MemoryNeighbours::default(),
-            follows: MemoryFollows::default(),
-            standings: MemoryStandings::new(VIEWER),
-        }
-    }
-
-    fn with_show() -> Self {
-        let world = Self::new();
-        world.list(SHOW);
-        world
-    }
-
-    fn list(&self, id: BroadcastId) {
-        self.feeds.insert(Listing {
-            id,
-            author: AUTHOR,
-            own: false,
-            peer: peer_id(1),
-            title: "show".to_owned(),
-            description: String::new(),
-            target_duration: TARGET,
-            tracks: Tracks { video: true, audio: true },
-            archive: true,
-            started_at: WallTime(0),
-            state: BroadcastState::Live,
-            media_sequence: None,
-            manifest: None,
-        });
-    }
-
-    fn start(&self) -> Node {
-        self.start_as(VIEWER, Mirror::Watched)
-    }
-
-    fn start_as(&self, reader: FeedId, mirror: Mirror) -> Node {
-        let fetcher = MemoryFetcher::new(self.here.clone(), self.there.clone());
-        let ports = Ports {
-            store: Arc::new(self.here.clone()),
-            reader: Arc::new(self.here.clone()),
-            fetcher: Arc::new(fetcher.clone()),
-            directory: Arc::new(self.feeds.read_by(reader)),
-            neighbours: Arc::new(self.neighbours.clone()),
-            follows: Arc::new(self.follows.clone()),
-            standings: Arc::new(self.standings.clone()),
-        };
-        let catalog = Catalog::open(&self.directory.path().join("streamer.sqlite3")).unwrap();
-        let (playback, runner) = Playback::new(Config { live_window: WINDOW, mirror }, ports, catalog);
-        let task = tokio::spawn(runner.run(CancellationToken::new()));
-        Node { playback, fetcher, task }
-    }
-
-    /// Content of a segment that the publisher's node has.
-    async fn segment(&self, id: BroadcastId, number: u64, timeline: u64) -> MediaSegment {
-        let sequence = MediaSequence(number);
-        let init = Bytes::from(format!("init {timeline} of {id}"));
-        let media = Bytes::from(format!("segment {number} of {id}"));
-        let init = self.there.add_file(vec![init], Claim::Init(id, sequence)).await.unwrap();
-        let media = self.there.add_file(vec![media], Claim::Segment(id, sequence)).await.unwrap();
-        MediaSegment {
-            media_sequence: sequence,
-            discontinuity_sequence: DiscontinuitySequence(timeline),
-            duration: TARGET,
-            program_date_time: None,
-            independent: true,
-            segment: media.cid,
-            init: init.cid,
-        }
-    }
-
-    /// Announces segments of the show, each with a live manifest.
-    async fn announce(&self, numbers: std::ops::Range<u64>) -> Vec<MediaSegment> {
-        let mut announced = Vec::new();
-        for number in numbers {
-            let segment = self.segment(SHOW, number, 0).await;
-            let entry = DirectoryEntry { name: segment.file_name(), cid: segment.segment };
-            let claim = Claim::LiveManifest(SHOW, segment.media_sequence);
-            let manifest = self.there.add_directory(vec![entry], claim).await.unwrap();
-            self.feeds.insert_segment(SHOW, segment.clone(), Some(manifest.cid));
-            announced.push(segment);
-        }
-        announced
-    }
-
-    /// The CID that a segment of the show will have.
-    async fn cid_of(&self, number: u64) -> Cid {
-        self.segment(SHOW, number, 0).await.segment
-    }
-}
-
-impl Node {
-    /// As `kill -9` does.
-    async fn kill(self) {
-        self.task.abort();
-        assert!(self.task.await.unwrap_err().is_cancelled());
-    }
-
-    async fn live(&self) -> MediaPlaylist {
-        parse_media_playlist(&self.playback.live(&SHOW, Audience::MediaSource).await.unwrap()).unwrap()
-    }
-
-    /// Asks until the live playlist fulfils a condition, following its changes as a player does.
-    async fn live_until(&self, what: &str, condition: impl Fn(&MediaPlaylist) -> bool) -> MediaPlaylist {
-        let mut changes = self.playback.subscribe();
-        let waited = tokio::time::timeout(GUARD, async {
-            loop {
-                if let Ok(text) = self.playback.live(&SHOW, Audience::MediaSource).await {
-                    let playlist = parse_media_playlist(&text).unwrap();
-                    if condition(&playlist) {
-                        return playlist;
-                    }
-                }
-                changes.next().await;
-            }
-        });
-        match waited.await {
-            Ok(playlist) => playlist,
-            Err(_) => panic!("{what}: never; {:?}", self.playback.live(&SHOW, Audience::MediaSource).await),
-        }
-    }
-
-    async fn lists(&self, number: u64) -> MediaPlaylist {
-        self.live_until(&format!("lists {number}"), |playlist| newest(playlist) >= Some(number)).await
-    }
-
-    /// Waits until so many segments of a broadcast are held.
-    async fn holds(&self, id: BroadcastId, count: u64) {
-        let waited = tokio::time::timeout(GUARD, async {
-            while self.playback.held_segments(&id) < count {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        assert!(waited.await.is_ok(), "{} of {count} are held", self.playback.held_segments(&id));
-    }
-
-    fn fetched(&self) -> Vec<u64> {
-        let segment = |(claim, _): (Claim, Cid)| match claim {
-            Claim::Segment(_, sequence) => Some(sequence.0),
-            _ => None,
-        };
-        self.fetcher.requests().into_iter().filter_map(segment).collect()
-    }
-}
-
-fn newest(playlist: &MediaPlaylist) -> Option<u64> {
-    playlist.entries.last().map(|entry| entry.media_sequence.0)
-}
-
-fn numbers(playlist: &MediaPlaylist) -> Vec<u64> {
-    playlist.entries.iter().map(|entry| entry.media_sequence.0).collect()
-}
-
-fn gaps(playlist: &MediaPlaylist) -> Vec<u64> {
-    playlist.entries.iter().filter(|entry| entry.gap).map(|entry| entry.media_sequence.0).collect()
-}
-
-/// RFC 8216 §6.2.1: a playlist grows at its end, loses its beginning, and gets its end; nothing else changes.
-fn assert_succeeds(old: &MediaPlaylist, new: &MediaPlaylist) {
-    assert_eq!(old.target_duration, new.target_duration);
-    if old.ended {
-        assert_eq!(old, new);
-    }
-    assert!(newest(new) >= newest(old), "{:?} after {:?}", numbers(new), numbers(old));
-    assert!(numbers(new).first() >= numbers(old).first(), "{:?} after {:?}", numbers(new), numbers(old));
-    for before in &old.entries {
-        if let Some(after) = new.entries.iter().find(|entry| entry.media_sequence == before.media_sequence) {
-            assert_eq!(before, after);
-        }
-    }
-}
+use world::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_viewer_joins_near_the_live_edge() {
