@@ -17,14 +17,7 @@ use testkit::node::{Node, Settings};
 
 const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");
 
-/// 20 Mbit/s and 40 ms there and back.
-const RADIO: link::Settings = link::Settings {
-    delay: Duration::from_millis(20),
-    jitter: Duration::ZERO,
-    loss: 0.0,
-    rate: Some(20_000_000),
-    queue: 256 * 1024,
-};
+const RADIO: link::Settings = link::Settings::RADIO;
 /// Of one segment: 5 MB in 15 s.
 const LARGE_KBPS: u32 = 2_600;
 /// Segments over which figures are taken.

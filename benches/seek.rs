@@ -19,14 +19,7 @@ use writer::{Recorded, Writer};
 
 const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");
 
-/// 20 Mbit/s and 40 ms there and back.
-const RADIO: link::Settings = link::Settings {
-    delay: Duration::from_millis(20),
-    jitter: Duration::ZERO,
-    loss: 0.0,
-    rate: Some(20_000_000),
-    queue: 256 * 1024,
-};
+const RADIO: link::Settings = link::Settings::RADIO;
 const HOURS: u64 = 24;
 /// 15 s of 1 Mbit/s.
 const PARTS: u64 = 15;
