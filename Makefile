@@ -8,6 +8,7 @@ demo_packages  := ffmpeg fonts-dejavu-core
 test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-venv gstreamer1.0-tools gstreamer1.0-plugins-base \
                   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav \
                   iproute2 nftables yggdrasil
+webkit_packages := xvfb webkit2gtk-driver libwebkit2gtk-4.1-0
 
 web_sources := $(shell git ls-files player-web/web player-web/texts 2>/dev/null)
 
@@ -30,6 +31,11 @@ run: deps web ## one node with the default settings (RUN="--data-dir DIR" to cha
 test: test-deps ## all tests: units, end to end, real encoders, peers and browsers
 	cd player-web/web && npm test
 	cargo test --workspace --locked --no-fail-fast
+
+.PHONY: test-webkit
+test-webkit: test-deps ## the tests of playing in WebKitGTK, the nearest that there is to an iPhone
+	@scripts/need.sh "the tests in WebKitGTK" $(webkit_packages)
+	cargo test --workspace --locked --test end_to_end webkit -- --ignored
 
 .PHONY: check
 check: deps web ## formatting, lints of every language, and that the lock file is current

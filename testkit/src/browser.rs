@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium or Firefox with a page open, through `tests/browser/watch.mjs`.
+//! A real browser: headless Chromium, Firefox or WebKit with a page open, through `tests/browser/watch.mjs`.
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -20,6 +20,8 @@ pub enum Kind {
     Chromium,
     /// Debian's Firefox ESR.
     Firefox,
+    /// Debian's WebKitGTK, with native HLS. It tells of no errors, and takes commands only for playing.
+    WebKit,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Self::Chromium => "chromium",
             Self::Firefox => "firefox",
+            Self::WebKit => "webkit",
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod neighbourhood;
 pub mod netns;
 pub mod node;
 pub mod rtmp_hostile;
+pub mod site;
 pub mod ssb_peer;
 pub mod standing;
 pub mod yggdrasil;

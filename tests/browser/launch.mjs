@@ -1,7 +1,8 @@
 // A headless browser of the system: Debian's Chromium, driven over its own protocol, or Debian's Firefox, driven over
-// WebDriver BiDi. Neither plays sound nor asks for a gesture before it plays, and neither calls anybody by itself.
+// WebDriver BiDi (webkit.mjs has the third). Neither asks for a gesture before it plays, and neither calls anybody by itself.
 
 import puppeteer from "puppeteer-core";
+import { launchWebKit } from "./webkit.mjs";
 
 const CHROMIUM_ARGUMENTS = [
   "--no-sandbox",
@@ -51,7 +52,9 @@ export async function launch(options) {
         executablePath: process.env.FIREFOX || "/usr/bin/firefox-esr",
         extraPrefsFirefox: firefoxPreferences(options),
       });
+    case "webkit":
+      return launchWebKit(options);
     default:
-      throw new Error(`no browser ${options.browser}: it is chromium or firefox`);
+      throw new Error(`no browser ${options.browser}: it is chromium, firefox or webkit`);
   }
 }

@@ -1,14 +1,14 @@
 // Opens a page in a headless browser and reports, one JSON object a line, what its video does.
 //
-//   node watch.mjs URL [--browser chromium|firefox] [--every SECONDS] [--width PX] [--height PX] [--dark]
-//                      [--language TAG] [--no-websocket]
+//   node watch.mjs URL [--browser chromium|firefox|webkit] [--every SECONDS] [--width PX] [--height PX]
+//                      [--dark] [--language TAG] [--no-websocket]
 //
 // On standard output: {"event":"open"} once the page is there, then {"event":"state",…} at the interval and for each
 // `state` line; {"event":"reply","to":COMMAND,…} for each command, with "error" where it failed;
 // {"event":"error","message"} for what the page throws or its policy refuses; {"event":"closed"} at the end. On
 // standard input, one command a line; commands.mjs lists them. The end of standard input ends it, and the browser.
 //
-// CHROMIUM and FIREFOX name the programs, Debian's by default.
+// CHROMIUM, FIREFOX and MINIBROWSER name the programs, Debian's by default.
 
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -30,7 +30,7 @@ const { values: options, positionals } = parseArgs({
 });
 const [url] = positionals;
 if (!url) {
-  console.error("usage: node watch.mjs URL [--browser chromium|firefox] [OPTION…]; the file's head lists them");
+  console.error("usage: node watch.mjs URL [--browser chromium|firefox|webkit] [OPTION…]; the file's head lists them");
   process.exit(2);
 }
 

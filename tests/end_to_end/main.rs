@@ -18,6 +18,7 @@ mod mesh;
 mod moments;
 mod playing;
 mod survival;
+mod webkit;
 mod writer;
 
 use anyhow::Result;

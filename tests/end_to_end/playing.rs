@@ -138,7 +138,7 @@ impl Live {
 }
 
 /// Waits until the player has played on for some seconds.
-async fn played_for(browser: &mut Browser, from: &PlayerState, seconds: f64) -> Result<PlayerState> {
+pub(crate) async fn played_for(browser: &mut Browser, from: &PlayerState, seconds: f64) -> Result<PlayerState> {
     let target = from.current_time() + seconds;
     browser.until(&format!("playing on to {target:.1} s"), |player| player.current_time() >= target).await
 }
