@@ -37,6 +37,11 @@ test-webkit: test-deps ## the tests of playing in WebKitGTK, the nearest that th
 	@scripts/need.sh "the tests in WebKitGTK" $(webkit_packages)
 	cargo test --workspace --locked --test end_to_end webkit -- --ignored
 
+.PHONY: screenshots
+screenshots: test-deps ## every page as pictures, to look at
+	cargo test --workspace --locked --test gallery screenshots
+	@echo "pictures: $$(cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')/screenshots"
+
 .PHONY: check
 check: deps web ## formatting, lints of every language, and that the lock file is current
 	cargo fmt --all --check

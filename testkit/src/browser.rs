@@ -234,6 +234,14 @@ impl Browser {
         self.command(&format!("size {width} {height}")).await.map(|_| ())
     }
 
+    /// Sets what pages are asked for in from now on (`Accept-Language`).
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn speak(&mut self, language: &str) -> Result<()> {
+        self.command(&format!("language {language}")).await.map(|_| ())
+    }
+
     /// Changes to dark or light; Chromium alone does it while it runs.
     ///
     /// # Errors

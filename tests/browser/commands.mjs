@@ -9,6 +9,7 @@
 //   key NAME                             a key: Tab, Enter, ArrowRight, k…
 //   wait SELECTOR                        until it is there
 //   size WIDTH HEIGHT                    of the viewport
+//   language TAG                         what pages are asked for in from now on
 //   scheme dark|light                    the colours (Chromium; a Firefox is started with or without --dark)
 //   audit                                what is wrong with the page as it is (audit.mjs)
 //   errors                               what went wrong since it was last asked
@@ -61,6 +62,9 @@ export async function answer(session, line) {
       return reply();
     case "size":
       await resize(page, words);
+      return reply();
+    case "language":
+      await session.language(rest);
       return reply();
     case "scheme":
       await session.scheme(rest);

@@ -24,7 +24,7 @@ export class Session {
     const [page] = await browser.pages();
     const session = new Session(page, options);
     if (options.browser === "chromium") await session.scheme(options.dark ? "dark" : "light");
-    if (options.language) await page.setExtraHTTPHeaders({ "accept-language": options.language });
+    if (options.language) await session.language(options.language);
     await page.evaluateOnNewDocument(count, options["no-websocket"]);
     session.#listen();
     return session;
@@ -55,6 +55,11 @@ export class Session {
   /** Opens a page, which is there once its text is. */
   async goto(url) {
     await this.page.goto(url, { waitUntil: "domcontentloaded" });
+  }
+
+  /** What pages are asked for in from now on. */
+  async language(tag) {
+    await this.page.setExtraHTTPHeaders({ "accept-language": tag });
   }
 
   /** The colour scheme from now on. */

@@ -6,6 +6,7 @@
 mod blobs;
 mod content;
 mod directory;
+pub(crate) mod gallery;
 mod owner;
 mod owner_ports;
 mod playlists;
@@ -56,6 +57,8 @@ pub(crate) struct FakeNode {
     pub(crate) problem: Mutex<Option<String>>,
     /// Of which it tells in its `/nodeinfo.json`.
     pub(crate) nodes: Mutex<Vec<KnownNode>>,
+    /// With whom it is connected, or tries to be.
+    pub(crate) peers: Mutex<Vec<PeerReport>>,
     pub(crate) keys: Mutex<Vec<StreamName>>,
     /// Those of them whose broadcasts are not kept.
     pub(crate) unkept: Mutex<Vec<StreamName>>,
@@ -135,6 +138,7 @@ impl FakeNode {
             asked: Mutex::default(),
             problem: Mutex::default(),
             nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None }]),
+            peers: Mutex::new(vec![status::unreachable_peer()]),
             keys: Mutex::default(),
             unkept: Mutex::default(),
             relations: Mutex::default(),

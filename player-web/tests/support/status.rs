@@ -38,17 +38,7 @@ impl NodeStatus for FakeNode {
     }
 
     async fn peers(&self) -> Vec<PeerReport> {
-        vec![PeerReport {
-            feed: None,
-            peer: None,
-            name: String::new(),
-            addresses: vec!["[fc00::1]:8080".to_owned()],
-            overlay: "configured".to_owned(),
-            state: PeerState::Connecting,
-            rtt_ms: None,
-            last_error: Some("no route".to_owned()),
-            link: stream_model::LinkReport::default(),
-        }]
+        self.peers.lock().unwrap().clone()
     }
 
     fn metrics(&self) -> String {
@@ -57,6 +47,21 @@ impl NodeStatus for FakeNode {
 
     fn health(&self) -> Result<(), String> {
         self.problem.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+}
+
+/// A peer that was set and is not there.
+pub(crate) fn unreachable_peer() -> PeerReport {
+    PeerReport {
+        feed: None,
+        peer: None,
+        name: String::new(),
+        addresses: vec!["[fc00::1]:8080".to_owned()],
+        overlay: "configured".to_owned(),
+        state: PeerState::Connecting,
+        rtt_ms: None,
+        last_error: Some("no route".to_owned()),
+        link: stream_model::LinkReport::default(),
     }
 }
 

@@ -1,0 +1,63 @@
+//! Every page in a real browser, with something of everything on it: accessible (WCAG 2.2 AA by axe-core), never wider than
+//! its window, in each language, in both directions and colour schemes; asking nobody but this node, refused nothing by its
+//! own policy, without an error. Leaves screenshots in `target/screenshots`, to be looked at.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod pages;
+mod weights;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use support::gallery;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The gallery on loopback. Gone when dropped.
+struct Gallery {
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+    _film: TempDir,
+}
+
+impl Gallery {
+    fn open() -> Self {
+        let node = gallery::gallery();
+        let film = tempfile::tempdir().unwrap();
+        gallery::show_film(&node, film.path());
+        let listener = listener::Listener::bind("127.0.0.1:0".parse().unwrap(), &[]).unwrap();
+        let address = listener.local_addr();
+        let config = player_web::Config::default();
+        let router = player_web::app(node.ports(), &config);
+        let serving =
+            tokio::spawn(async move { player_web::serve(listener, router, &config, CancellationToken::new()).await });
+        Self { address, serving, _film: film }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Gallery {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// The path of a page about a broadcast of the gallery.
+fn of_broadcast(page: &str, byte: u8) -> String {
+    format!("{page}/{}", support::broadcast_id(byte).slug())
+}
+
+/// Where screenshots are kept: beside what else was built.
+fn screenshots() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}

@@ -1,0 +1,108 @@
+//! Each page, in each way in which it may be seen.
+
+use testkit::browser::{Browser, Settings};
+
+use crate::support::gallery::{ENDED, LIVE, STARTING};
+use crate::{Gallery, of_broadcast, screenshots};
+
+/// A page, by the name of its screenshots.
+struct Page {
+    name: &'static str,
+    path: String,
+    /// What is there once the page and its scripts are.
+    shows: &'static str,
+    /// Logged by the browser itself of a page whose status is an error.
+    answers: u16,
+}
+
+fn pages() -> Vec<Page> {
+    let page = |name, path: String, shows| Page { name, path, shows, answers: 200 };
+    vec![
+        page("home", "/".to_owned(), "main"),
+        page("watch-live", of_broadcast("/watch", LIVE), "[data-player-state=playing]"),
+        page("watch-starting", of_broadcast("/watch", STARTING), "[data-player-state]"),
+        page("watch-ended", of_broadcast("/watch", ENDED), "[data-player-state]"),
+        page("embed", of_broadcast("/embed", LIVE), "[data-player-state=playing]"),
+        Page { answers: 404, ..page("not-found", "/nowhere".to_owned(), "main") },
+    ]
+}
+
+/// How a page is seen. Each value of each column comes at least once with both widths, which finds what two of them break
+/// together; all combinations would take ten times as long.
+struct Sight {
+    width: u32,
+    dark: bool,
+    direction: &'static str,
+    language: &'static str,
+}
+
+/// The narrowest window that WCAG asks for (reflow, 1.4.10), and a common laptop's.
+const NARROW: u32 = 320;
+const WIDE: u32 = 1440;
+
+const SIGHTS: [Sight; 6] = [
+    Sight { width: NARROW, dark: false, direction: "ltr", language: "en" },
+    Sight { width: NARROW, dark: true, direction: "rtl", language: "es" },
+    Sight { width: NARROW, dark: false, direction: "rtl", language: "fr" },
+    Sight { width: NARROW, dark: true, direction: "ltr", language: "pt" },
+    Sight { width: WIDE, dark: false, direction: "rtl", language: "en" },
+    Sight { width: WIDE, dark: true, direction: "ltr", language: "es" },
+];
+
+/// Width, height, and whether dark, of the screenshots.
+const SCREENSHOTS: [(u32, u32, bool); 3] = [(360, 740, false), (1440, 900, false), (360, 740, true)];
+
+#[tokio::test]
+async fn every_page_is_accessible_fits_its_window_and_asks_nobody_else() {
+    let gallery = Gallery::open();
+    let mut browser = Browser::open_with(&gallery.url("/healthz"), &Settings::default()).await.unwrap();
+    let mut faults = Vec::new();
+    for sight in &SIGHTS {
+        let Sight { width, dark, direction, language } = *sight;
+        browser.speak(language).await.unwrap();
+        browser.prefer_dark(dark).await.unwrap();
+        browser.resize(width, 800).await.unwrap();
+        for page in pages() {
+            let found = look_at(&mut browser, &gallery, &page, direction).await;
+            let scheme = if dark { "dark" } else { "light" };
+            let seen = format!("{} ({language}, {direction}, {scheme}, {width} px)", page.name);
+            faults.extend(found.into_iter().map(|fault| format!("{seen}: {fault}")));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[tokio::test]
+async fn every_page_leaves_screenshots() {
+    let gallery = Gallery::open();
+    let folder = screenshots();
+    let mut browser = Browser::open_with(&gallery.url("/healthz"), &Settings::default()).await.unwrap();
+    for (width, height, dark) in SCREENSHOTS {
+        browser.prefer_dark(dark).await.unwrap();
+        browser.resize(width, height).await.unwrap();
+        for page in pages() {
+            browser.goto(&gallery.url(&page.path)).await.unwrap();
+            browser.wait_for(page.shows).await.unwrap();
+            let scheme = if dark { "dark" } else { "light" };
+            let file = folder.join(format!("{}-{width}x{height}-{scheme}.png", page.name));
+            browser.screenshot(&file).await.unwrap();
+            assert!(std::fs::metadata(&file).unwrap().len() > 0, "{} is empty", file.display());
+        }
+    }
+}
+
+/// What is wrong with a page as it is seen now, a line each.
+async fn look_at(browser: &mut Browser, gallery: &Gallery, page: &Page, direction: &str) -> Vec<String> {
+    browser.goto(&gallery.url(&page.path)).await.unwrap();
+    browser.wait_for(page.shows).await.unwrap();
+    browser.eval(&format!("document.documentElement.dir = '{direction}'")).await.unwrap();
+    let mut faults = browser.audit().await.unwrap();
+    let own = gallery.url("/");
+    let foreign = browser.requests().await.unwrap().into_iter().filter(|url| !url.starts_with(&own));
+    faults.extend(foreign.map(|url| format!("asks {url}")));
+    // A browser logs it where the page itself is an error.
+    let status = format!("status of {}", page.answers);
+    let errors = browser.errors().await.unwrap().into_iter();
+    faults.extend(errors.filter(|error| page.answers == 200 || !error.contains(&status)));
+    faults
+}
