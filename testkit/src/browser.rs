@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::child::{JsonChild, repository};
+use crate::netns::Namespace;
 
 /// A page in a browser.
 #[derive(Debug)]
@@ -48,11 +49,13 @@ pub struct Settings {
     pub language: Option<&'static str>,
     /// Width and height of the window, in CSS pixels.
     pub size: (u32, u32),
+    /// Where it runs; among the tests themselves where `None`.
+    pub namespace: Option<Namespace>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { kind: Kind::default(), websocket: true, dark: false, language: None, size: (1280, 800) }
+        Self { kind: Kind::default(), websocket: true, dark: false, language: None, size: (1280, 800), namespace: None }
     }
 }
 
@@ -132,7 +135,10 @@ impl Browser {
     /// Where the browser or the driver is not installed, or the page does not load.
     pub async fn open_with(url: &str, settings: &Settings) -> Result<Self> {
         let folder = repository().join("tests/browser");
-        let mut command = Command::new("node");
+        let mut command = match &settings.namespace {
+            Some(namespace) => namespace.command("node"),
+            None => Command::new("node"),
+        };
         command.arg(folder.join("watch.mjs")).arg(url).args(["--every", "0.5", "--browser", settings.kind.name()]);
         let (width, height) = settings.size;
         command.args(["--width", &width.to_string(), "--height", &height.to_string()]);

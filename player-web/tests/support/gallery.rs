@@ -76,7 +76,7 @@ fn archives(node: &FakeNode) {
     let manifest = node.add_directory(&[("index.m3u8", node.add_file("#EXTM3U\n"))]);
     let peer = listing(9, "", BroadcastState::Ended).peer;
     let hour = (NOW - 5 * HOUR) / HOUR;
-    let part = |kind, period, first, last, minutes| ArchiveManifest {
+    let part = |kind, period, first, last, minutes: u64| ArchiveManifest {
         broadcast,
         kind,
         period,
