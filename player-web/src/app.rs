@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -14,11 +14,12 @@ use stream_model::{
     KeepPolicies, NodeStatus, Playlists, RunningHours, Standings, StorageChecker, StreamKeys, Timeline,
 };
 
+use crate::admin::{self, OwnerAccess, OwnerPorts};
 use crate::gateway::Gateway;
-use crate::owner::{Guard, OnControlSocket};
+use crate::owner::OnControlSocket;
 use crate::routes::{
-    api, archives, blobs, broadcast_timeline, carry, control, control_feeds, download, gateway, hls, keep, node, pages,
-    timeline,
+    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls, keep,
+    node, pages, session, timeline,
 };
 use crate::slots::Slots;
 use crate::{Config, assets, socket};
@@ -65,11 +66,17 @@ pub(crate) struct AppState {
     pub(crate) ports: Ports,
     pub(crate) sockets: Slots,
     pub(crate) gateway: Gateway,
-    pub(crate) guard: Guard,
+    pub(crate) access: OwnerAccess,
     /// Answers with pictures that are on their way.
     pub(crate) pictures: Slots,
     /// Files that are being sent.
     pub(crate) downloads: Slots,
+}
+
+impl FromRef<AppState> for OwnerAccess {
+    fn from_ref(state: &AppState) -> Self {
+        state.access.clone()
+    }
 }
 
 /// What the network sees.
@@ -77,11 +84,17 @@ pub fn app(ports: Ports, config: &Config) -> Router {
     finish(routes(), ports, config)
 }
 
+/// What the owner's browsers see besides: the pages below `/admin`. To be merged with [`app`], and with nothing that serves what
+/// others have made from an origin of its own.
+pub fn admin_app(ports: Ports, owner: OwnerPorts, config: &Config) -> Router {
+    finish(admin::routes(owner), ports, config)
+}
+
 /// What the owner's programs see on the unix socket: the same, writing without a token, the stream keys, and whom the
 /// node follows.
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
-    finish(routes().merge(control::routes(keys)).merge(control_feeds::routes()), ports, config)
-        .layer(Extension(OnControlSocket))
+    let own = control::routes(keys).merge(control_feeds::routes()).merge(control_admin::routes());
+    finish(routes().merge(own), ports, config).layer(Extension(OnControlSocket))
 }
 
 /// What the owner's programs see besides: content as CAR files, and the check of the store. To be merged with
@@ -125,6 +138,7 @@ fn routes() -> Router<AppState> {
         .route("/api/v1/feeds/{feed}", get(timeline::feed))
         .route("/api/v1/posts", post(timeline::post).layer(DefaultBodyLimit::max(timeline::MAX_POST_BYTES)))
         .route("/api/v1/votes", post(timeline::vote))
+        .route("/api/v1/session", get(session::session))
         .route("/api/v1/peers", get(api::peers))
         .route("/api/v1/storage", get(api::storage))
         .route("/ws", get(socket::upgrade))
@@ -137,14 +151,14 @@ fn routes() -> Router<AppState> {
 fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
     let sockets = Slots::new(socket::MAX_SOCKETS, socket::MAX_SOCKETS_PER_ADDRESS);
     let gateway = Gateway::new(&ports, config.gateway);
-    let guard = Guard::new(config.admin_token.clone());
+    let access = config.access.clone();
     let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
     let downloads = Slots::new(download::MAX_DOWNLOADS, download::MAX_DOWNLOADS_PER_ADDRESS);
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
         ports,
         sockets,
         gateway,
-        guard,
+        access,
         pictures,
         downloads,
     })

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::AdminToken;
+use crate::OwnerAccess;
 
 /// What the gateway at `/ipfs/` serves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub enum GatewayReach {
 }
 
 /// Section `web` of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Address and port; `[::]` takes IPv4 too, port 0 any free one.
@@ -30,9 +30,9 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// What the gateway serves.
     pub gateway: GatewayReach,
-    /// With which the owner acts over the network; without one only the control socket can. Never part of a file.
+    /// How the owner acts over the network. To be the same for all routers of a node. Never part of a file.
     #[serde(skip)]
-    pub admin_token: Option<AdminToken>,
+    pub access: OwnerAccess,
 }
 
 impl Default for Config {
@@ -42,7 +42,7 @@ impl Default for Config {
             max_connections: 512,
             max_connections_per_address: 64,
             gateway: GatewayReach::Known,
-            admin_token: None,
+            access: OwnerAccess::default(),
         }
     }
 }

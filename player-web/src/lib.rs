@@ -5,6 +5,7 @@
 //! [`serve_control`]). It speaks to no other node but through these ports, never renders a playlist, and trusts
 //! nothing of a request or of a broadcast's texts.
 
+mod admin;
 mod app;
 mod assets;
 mod attachment;
@@ -28,7 +29,8 @@ mod stall;
 mod texts;
 mod view;
 
-pub use app::{Ports, app, archives_app, content_app, control_app, policies_app};
+pub use admin::{OwnerAccess, OwnerPorts};
+pub use app::{Ports, admin_app, app, archives_app, content_app, control_app, policies_app};
 pub use config::{Config, GatewayReach};
 pub use listen::bind_control;
 pub use markdown::exercise as exercise_markdown;

@@ -1,6 +1,7 @@
-//! Who may act as the node: whoever knows the admin token, or reaches the control socket.
+//! Who may act as the node: whoever knows the admin token, reaches the control socket, or has entered with a browser.
 //!
-//! The token comes in a header only, which no page of another origin can send unasked, and never in a cookie.
+//! Programs send the token in a header, which no page of another origin can send unasked. A browser sends the cookie of its
+//! session, which counts only together with that session's secret in a header of its own.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Extension;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::app::AppState;
+use crate::admin::{ChangeRefused, OwnerAccess};
 use crate::routes::json_error;
 use crate::serve::{self, Connection};
 use crate::socket::same_origin;
@@ -32,6 +33,9 @@ const MAX_FAILURES: u32 = 10;
 
 /// The time within which they are counted.
 const FAILURE_WINDOW: Duration = Duration::from_secs(60);
+
+/// In which a script of this node's pages sends the secret of its session.
+pub(crate) const CSRF_HEADER: &str = "x-meshstream-csrf";
 
 /// Addresses whose failures are remembered, about 64 bytes each. Whoever has more addresses than this gains guesses, which
 /// the length of a token makes useless.
@@ -70,8 +74,8 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-/// Decides about requests that act as the node.
-#[derive(Debug, Clone)]
+/// Decides about secrets that are sent to act as the node.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Guard {
     token: Option<AdminToken>,
     failures: Arc<Mutex<Failures>>,
@@ -85,13 +89,25 @@ pub(crate) struct OnControlSocket;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner;
 
+/// Why a request may not act as the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Denied {
+pub(crate) enum Denied {
+    /// There is no token.
     NoToken,
+    /// A page of another origin asks.
     Origin,
+    /// Nothing was sent to prove it.
     Missing,
+    /// What was sent is not it.
     Wrong,
+    /// Too many wrong ones came from the address.
     TooMany,
+    /// The session is over.
+    Ended,
+    /// It is not shown that a page of this node asks.
+    Csrf,
+    /// The session changes too much at a time; how long until its next change.
+    TooFast(Duration),
 }
 
 impl Guard {
@@ -100,18 +116,30 @@ impl Guard {
     }
 
     fn check(&self, headers: &HeaderMap, address: IpAddr, now: Instant) -> Result<Owner, Denied> {
-        let token = self.token.as_ref().ok_or(Denied::NoToken)?;
+        if self.token.is_none() {
+            return Err(Denied::NoToken);
+        }
         if !same_origin(headers) {
             return Err(Denied::Origin);
         }
         let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        let sent = sent.ok_or(Denied::Missing)?;
+        self.check_token(sent.ok_or(Denied::Missing)?, address, now).map(|()| Owner)
+    }
+
+    /// Whether this is the token, as far as the address may try.
+    pub(crate) fn check_token(&self, sent: &str, address: IpAddr, now: Instant) -> Result<(), Denied> {
+        let token = self.token.as_ref().ok_or(Denied::NoToken)?;
+        self.attempt(address, now, || token.is(sent))
+    }
+
+    /// Tries a secret of any kind, unless too many wrong ones came from the address.
+    pub(crate) fn attempt(&self, address: IpAddr, now: Instant, is_right: impl FnOnce() -> bool) -> Result<(), Denied> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.too_many(address, now) {
             return Err(Denied::TooMany);
         }
-        if token.is(sent) {
-            return Ok(Owner);
+        if is_right() {
+            return Ok(());
         }
         failures.count(address, now);
         Err(Denied::Wrong)
@@ -124,45 +152,103 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-impl FromRequestParts<AppState> for Owner {
+impl<S: Send + Sync> FromRequestParts<S> for Owner
+where
+    OwnerAccess: FromRef<S>,
+{
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         if Extension::<OnControlSocket>::from_request_parts(parts, state).await.is_ok() {
             return Ok(Self);
         }
-        let address = serve::address_of(parts.extensions.get::<Connection>()).to_canonical();
-        state.guard.check(&parts.headers, address, Instant::now()).map_err(Denied::response)
+        let access = OwnerAccess::from_ref(state);
+        let headers = &parts.headers;
+        let decided = match access.session(headers) {
+            Some(session) if !headers.contains_key(header::AUTHORIZATION) => {
+                let csrf = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+                access.change(session, headers, csrf.unwrap_or_default()).map(|()| Self)
+            }
+            _ => access.guard().check(headers, address_of(parts), access.now()),
+        };
+        decided.map_err(Denied::response)
+    }
+}
+
+/// The address whose failures count for a request.
+pub(crate) fn address_of(parts: &Parts) -> IpAddr {
+    serve::address_of(parts.extensions.get::<Connection>()).to_canonical()
+}
+
+impl From<ChangeRefused> for Denied {
+    fn from(refused: ChangeRefused) -> Self {
+        match refused {
+            ChangeRefused::Ended => Self::Ended,
+            ChangeRefused::Csrf => Self::Csrf,
+            ChangeRefused::TooMany(wait) => Self::TooFast(wait),
+        }
     }
 }
 
 impl Denied {
+    /// As a label of metrics.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::Origin => "origin",
+            Self::Missing => "missing",
+            Self::Wrong => "wrong",
+            Self::TooMany => "too_many",
+            Self::Ended => "ended",
+            Self::Csrf => "csrf",
+            Self::TooFast(_) => "too_fast",
+        }
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::NoToken | Self::Origin | Self::Csrf => StatusCode::FORBIDDEN,
+            Self::Missing | Self::Wrong | Self::Ended => StatusCode::UNAUTHORIZED,
+            Self::TooMany | Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// How long to wait before the next try, where that helps.
+    pub(crate) fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::TooMany => Some(FAILURE_WINDOW),
+            Self::TooFast(wait) => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// Counts it, for who watches over the node.
+    pub(crate) fn count(self) {
+        metrics::counter!("meshstream_web_denied_total", "reason" => self.reason()).increment(1);
+    }
+
     fn response(self) -> Response {
-        let (reason, status, message) = match self {
-            Self::NoToken => ("no_token", StatusCode::FORBIDDEN, "this node takes this on its control socket only"),
-            Self::Origin => ("origin", StatusCode::FORBIDDEN, "only pages of this node may ask for this"),
-            Self::Missing => (
-                "missing",
-                StatusCode::UNAUTHORIZED,
-                "only the owner may do this: send the node's admin token as 'Authorization: Bearer TOKEN'",
-            ),
-            Self::Wrong => (
-                "wrong",
-                StatusCode::UNAUTHORIZED,
-                "this is not the node's admin token: it stands in the file that web.admin_token_file names",
-            ),
-            Self::TooMany => {
-                ("too_many", StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens from this address: wait a minute")
+        let message = match self {
+            Self::NoToken => "this node takes this on its control socket only",
+            Self::Origin => "only pages of this node may ask for this",
+            Self::Missing => "only the owner may do this: send the node's admin token as 'Authorization: Bearer TOKEN'",
+            Self::Wrong => "this is not the node's admin token: it stands in the file that web.admin_token_file names",
+            Self::TooMany => "too many wrong tokens from this address: wait a minute",
+            Self::Ended => "the session is over: enter again at /admin",
+            Self::Csrf => {
+                "only pages of this node may ask for this: send what /api/v1/session says as X-Meshstream-CSRF"
             }
+            Self::TooFast(_) => "too many changes in a short time: wait a moment",
         };
-        metrics::counter!("meshstream_web_denied_total", "reason" => reason).increment(1);
-        let mut response = json_error(status, message).into_response();
+        self.count();
+        let mut response = json_error(self.status(), message).into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::UNAUTHORIZED {
+        if self.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(FAILURE_WINDOW.as_secs()));
+        if let Some(wait) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         response
     }

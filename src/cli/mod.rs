@@ -1,5 +1,6 @@
 //! The command line: what can be asked.
 
+mod admin;
 mod archive;
 mod community;
 mod content;
@@ -47,6 +48,9 @@ enum Command {
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
+    /// Let a browser into the admin pages, or all of them out
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Keep, carry, republish and withdraw what is over
     #[command(subcommand)]
     Archive(archive::Command),
@@ -95,6 +99,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run => runtime.block_on(node::run(config)),
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
+        Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),
         Command::Archive(command) => runtime.block_on(archive::run(&config, command)).map_err(Failure::from),
         Command::Community(command) => runtime.block_on(community::run(&config, command)),
         Command::Feed(command) => runtime.block_on(feed::run(&config, command)).map_err(Failure::from),

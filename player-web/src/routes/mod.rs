@@ -6,6 +6,7 @@ pub(crate) mod blobs;
 pub(crate) mod broadcast_timeline;
 pub(crate) mod carry;
 pub(crate) mod control;
+pub(crate) mod control_admin;
 pub(crate) mod control_feeds;
 pub(crate) mod download;
 pub(crate) mod gateway;
@@ -13,6 +14,7 @@ pub(crate) mod hls;
 pub(crate) mod keep;
 pub(crate) mod node;
 pub(crate) mod pages;
+pub(crate) mod session;
 pub(crate) mod timeline;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use player_web::{AdminToken, Config};
+use player_web::{AdminToken, Config, OwnerAccess};
 use serde_json::{Value, json};
-use stream_model::{BroadcastState, MessageKey, Vote};
+use stream_model::{BroadcastState, FeedId, MessageKey, Vote};
 
 use crate::support::{FakeNode, UNWRITABLE, broadcast_id, listing, post};
 use crate::{Answer, get, send};
@@ -28,7 +28,8 @@ fn node() -> Arc<FakeNode> {
 }
 
 fn config() -> Config {
-    Config { admin_token: Some(AdminToken::new(TOKEN).unwrap()), ..Config::default() }
+    let token = AdminToken::new(TOKEN).unwrap();
+    Config { access: OwnerAccess::new(Some(token), FeedId([1; 32])), ..Config::default() }
 }
 
 async fn write(node: &Arc<FakeNode>, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {

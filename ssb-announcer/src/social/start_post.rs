@@ -25,7 +25,7 @@ impl WebAddresses {
     }
 
     /// The addresses now.
-    pub(crate) fn now(&self) -> Vec<String> {
+    pub fn now(&self) -> Vec<String> {
         (self.0)()
     }
 }

@@ -1,0 +1,73 @@
+//! `/admin`: how the node is, and what its owner should look at.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+use stream_model::{NodeReport, Publishing, StorageFull};
+
+use super::bytes::bytes;
+use super::visitor::{Frame, SignedIn};
+use crate::assets::{LICENCES_TXT, STYLE_CSS};
+use crate::node_state::NodeState;
+use crate::page::Page;
+use crate::texts::Texts;
+
+/// 2026-11-01T00:00:00Z. This program did not exist before: a clock that says so was not set.
+const EARLIEST: Duration = Duration::from_secs(1_793_491_200);
+
+#[derive(Template)]
+#[template(path = "admin/overview.html")]
+struct Overview {
+    t: Texts,
+    page: Page,
+    admin: Frame,
+    report: NodeReport,
+    state: NodeState,
+    /// What the owner should look at.
+    warnings: Vec<String>,
+    /// What is published now, with the titles.
+    on_air: Vec<OnAir>,
+}
+
+/// A publisher at work.
+struct OnAir {
+    publishing: Publishing,
+    title: String,
+}
+
+impl OnAir {
+    fn slug(&self) -> Option<String> {
+        self.publishing.broadcast.map(|broadcast| broadcast.slug())
+    }
+}
+
+pub(crate) async fn show(owner: SignedIn) -> Response {
+    let ports = &owner.state.ports;
+    let report = ports.status.report().await;
+    let state = NodeState::of(&*ports.status).await;
+    let title = |publishing: &Publishing| ports.directory.listing(&publishing.broadcast?).map(|listing| listing.title);
+    let on_air = report
+        .publishing
+        .iter()
+        .map(|publishing| OnAir { publishing: publishing.clone(), title: title(publishing).unwrap_or_default() })
+        .collect();
+    let warnings = warnings(owner.t(), &report, &state, SystemTime::now());
+    let (t, page, admin) = (owner.t(), owner.page.clone(), owner.frame("overview"));
+    owner.answer(StatusCode::OK, &Overview { t, page, admin, report, state, warnings, on_air })
+}
+
+/// What does not work as it should, and what to do.
+fn warnings(t: Texts, report: &NodeReport, state: &NodeState, now: SystemTime) -> Vec<String> {
+    let full = match report.storage.full {
+        Some(StorageFull::Quota) => Some(t.get("owner-warn-quota")),
+        Some(StorageFull::Files) => Some(t.get("owner-warn-files")),
+        Some(StorageFull::Disk) => Some(t.get("owner-warn-disk")),
+        None => report.storage.disk_full.then(|| t.get("owner-warn-disk")),
+    };
+    let failing = report.storage.failing.then(|| t.get("owner-warn-failing"));
+    let clock = (now < UNIX_EPOCH + EARLIEST).then(|| t.get("owner-warn-clock"));
+    let link = (state.peers == 0).then(|| t.get("owner-warn-link"));
+    [full, failing, clock, link].into_iter().flatten().map(|text| text.to_string()).collect()
+}
