@@ -10,8 +10,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::OwnerPorts;
 use super::sessions::{Flash, SessionId};
+use crate::OwnerPorts;
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::owner::Denied;
