@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
 use listener::{Device, Listener};
 use node_router::{MdnsConfig, MeshConfig, NodeRouter, OwnRecords, PeerAddress, UploadLimits};
-use player_web::{OwnerAccess, OwnerPorts};
+use player_web::OwnerAccess;
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::identity::Machine;
@@ -287,12 +287,7 @@ impl Node {
             access: OwnerAccess::new(Some(admin_token), ssb.id()),
             ..player_web::Config::default()
         };
-        let owner_ports = OwnerPorts { keys: keys.clone(), policies: policies.clone(), keeper: keeper.clone() };
-        let app = player_web::app(ports.clone(), &web_config).merge(player_web::admin_app(
-            ports.clone(),
-            owner_ports,
-            &web_config,
-        ));
+        let app = player_web::app(ports.clone(), &web_config);
         let control_app = player_web::control_app(ports, keys.clone(), &web_config)
             .merge(player_web::content_app(router.carrier(), router.checker()))
             .merge(player_web::policies_app(policies))

@@ -14,12 +14,13 @@ use stream_model::{
     KeepPolicies, NodeStatus, Playlists, RunningHours, Standings, StorageChecker, StreamKeys, Timeline,
 };
 
-use crate::admin::{self, OwnerAccess, OwnerPorts};
+use crate::OwnerPorts;
+use crate::admin::{self, OwnerAccess};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
-    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls, keep,
-    node, pages, session, timeline,
+    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
+    keep, node, pages, session, timeline,
 };
 use crate::slots::Slots;
 use crate::{Config, assets, socket};

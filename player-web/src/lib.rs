@@ -29,7 +29,7 @@ mod stall;
 mod texts;
 mod view;
 
-pub use admin::{OwnerAccess, OwnerPorts};
+pub use admin::OwnerAccess;
 pub use app::{Ports, admin_app, app, archives_app, content_app, control_app, policies_app};
 pub use config::{Config, GatewayReach};
 pub use listen::bind_control;

@@ -193,7 +193,7 @@ pub(crate) fn shown(
 }
 
 /// `2026-11-21 14:03 UTC`; nothing for years of five digits.
-fn utc(time: WallTime) -> String {
+pub(crate) fn utc(time: WallTime) -> String {
     let minutes = time.0 / 60_000;
     CivilDate::of(time)
         .map_or_else(String::new, |date| format!("{date} {:02}:{:02} UTC", minutes % 1440 / 60, minutes % 60))

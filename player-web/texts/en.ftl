@@ -53,4 +53,373 @@ page-failed = This page cannot be shown now. Try again in a minute.
 
 ## Owner
 
+owner-nav = Pages of the owner
+owner-overview = Overview
+owner-broadcasts = Broadcasts
+owner-keys = Stream keys
+owner-posts = Posts
+owner-hidden = Hidden
+owner-feeds = Follow and block
+owner-storage = Storage
+owner-community = Community
+owner-settings = Settings
+owner-logs = Log
+owner-save = Save
+owner-cancel = Cancel
+owner-back = Back
+owner-manage = Manage
+owner-watch = Watch
+owner-title = Title
+owner-description = Description
+owner-began = began { $time }
+owner-starts = starts { $time }
+owner-of = { $some } of { $all }
+owner-failed = The node could not do this: { $reason }. Nothing was changed. The log says more; try again, and look at the storage if it goes on.
+owner-left-out = { $count } more are not shown here.
+owner-to-broadcasts = All broadcasts
+
+# Entering
+
+owner-enter = Enter as the owner
+owner-enter-button = Enter
+owner-enter-by-link = This link lets this browser in as the owner of { $node }. It works once.
+owner-enter-how = On the node’s machine this command prints a link that lets in once:
+owner-enter-token = Or the admin token
+owner-enter-token-hint = It stands in the file admin-token of the node’s data directory.
+owner-link-over = This link was used already, or is older than ten minutes: make a new one with “meshstream admin link”.
+owner-refused = Nothing was changed
+owner-back-to-overview = Back to the overview
+owner-denied-no-token = This node has no admin token: make a link with “meshstream admin link”.
+owner-denied-origin = The form did not come from a page of this session: go back, load the page again, and send it once more.
+owner-denied-form = The form was too long, or was cut off on its way: shorten it, or send it again.
+owner-denied-wrong = This is not the admin token: compare it with the file, or make a link with “meshstream admin link”.
+owner-denied-too-many = Too many wrong tries came from this address: wait a minute, then try again.
+owner-denied-too-fast = Too many changes in a short time: wait some seconds, then send it again.
+owner-denied-ended = This session is over: enter again. What you sent was not kept.
+
+# Overview
+
+owner-attention = What needs attention
+owner-all-well = All is well.
+owner-problems = What the node says, in English
+owner-warn-disk = The disk is full: nothing is published or fetched. Free some space on it, or lower the reserve under Storage.
+owner-warn-quota = The quota is used up by what may not go: raise it under Storage, or delete a broadcast.
+owner-warn-files = There are as many files as there may be: raise storage.max_files in the configuration, or delete a broadcast.
+owner-warn-failing = The disk cannot be written: see whether it is read-only or worn out. The log says what it answers.
+owner-warn-clock = The clock of this machine is not set: broadcasts carry no times. Set it, or connect a clock.
+owner-warn-link = No other node is connected: what is published here is seen only here. Look at the antenna, and at who is in reach.
+owner-on-air = On the air
+owner-nobody-publishes = Nobody publishes here now.
+owner-stream = stream { $name }
+owner-kbps = { $kbps } kbit/s
+owner-node = This node
+owner-fact-peers = Other nodes connected
+owner-fact-storage = Stored
+owner-storage-used = { $used } of { $quota }
+owner-fact-free = Free on the disk
+owner-fact-reserve = Kept free
+owner-fact-files = Files
+owner-fact-version = Version
+owner-fact-feed = Feed
+owner-session = This session
+owner-session-hint = It ends after two hours without use, after twelve in any case, and when the node restarts.
+owner-leave = Sign out
+
+# Stream keys
+
+owner-keys-hint = Whoever has the key of a stream name can publish under it. Give each camera or crew its own.
+owner-keys-none = There is no stream key yet.
+owner-key-add = Add a key
+owner-key-add-button = Make the key
+owner-key-name = Stream name
+owner-key-name-hint = Such as hall or stage-2: letters, digits, dots, hyphens and underscores.
+owner-key-name-wrong = This is no stream name: take 1 to 64 letters, digits, dots, hyphens and underscores, without spaces.
+owner-key-exists = There is a key of this name already: revoke it first, or take another name.
+owner-key-gone = There is no key of that name any more.
+owner-key-made = The key for { $name } was made.
+owner-key-made-at = made { $time }
+owner-key-shown-once = The new key, shown only now
+owner-key-shown-once-hint = Copy it now. The node keeps no key that it could show again: a lost one is revoked and made anew.
+owner-key-server = Server (OBS, phones)
+owner-key-obs = Stream key (OBS, phones)
+owner-key-ffmpeg = In one address (ffmpeg: -f flv ADDRESS)
+owner-key-archive = Once it is over
+owner-key-archive-default = As the node does it
+owner-key-archive-yes = Keep it
+owner-key-archive-no = Keep nothing
+owner-key-archive-set = From the next broadcast of { $name } on.
+owner-key-revoke = Revoke
+owner-key-revoke-sure = Revoke the key of { $name }?
+owner-key-revoke-lost = Nobody can publish with it any more. What was published stays. A new key for the name can be made at any time.
+owner-key-revoke-live = Somebody publishes with it now, and will be disconnected.
+owner-key-revoked = The key of { $name } no longer lets anyone in.
+
+# Streams and plans
+
+owner-streams = Streams
+owner-streams-hint = A broadcast begins when a publisher connects with a stream’s key. What it is announced with is said here beforehand.
+owner-stream-edit = The next broadcast
+owner-stream-next = The next broadcast of { $name }
+owner-stream-hint = It is announced with this. What is on the air now keeps what it has.
+owner-stream-title-hint = Left empty, it is the title of the plan, or what the publisher’s program says, or the stream name.
+owner-stream-fulfils = It is what was planned as
+owner-stream-fulfils-none = Nothing that was planned
+owner-stream-set = The next broadcast of { $name } is announced with this.
+owner-stream-start = How it begins
+owner-stream-start-how = Start the publisher’s program (OBS, a phone’s, ffmpeg) with these. The broadcast begins with its first picture, and ends a minute after the publisher has left.
+owner-stream-key-lost = The key was shown when it was made. Is it lost, revoke it and make another:
+owner-stream-refused = You ended its broadcast: its publisher is refused until its program has not tried for some minutes.
+owner-stream-admit = Let it in again now
+owner-stream-admitted = The publisher of { $name } is let in again.
+owner-planned = Planned
+owner-planned-none = Nothing is planned.
+owner-planned-add = Plan a broadcast
+owner-planned-edit = Change the plan
+owner-planned-hint = It is announced to every node, and shown as upcoming until it begins.
+owner-planned-when = When it starts
+owner-planned-date = Date
+owner-planned-time = Time
+owner-planned-zone = Time zone
+owner-planned-time-wrong = This is no date and time: write them as 2026-12-31 and 20:15, and choose the time zone.
+owner-planned-time-past = This is in the past: choose a later time, or set the clock of the node.
+owner-planned-added = The broadcast is planned, and told to the other nodes.
+owner-planned-changed = The plan was changed.
+owner-planned-cancel = Call it off
+owner-planned-cancel-sure = Call this broadcast off?
+owner-planned-cancel-lost = It is no longer shown as upcoming, on any node. It can be planned again.
+owner-planned-cancelled = The broadcast is called off.
+owner-planned-gone = That is not planned any more.
+owner-planned-too-many = 64 broadcasts are planned, which is the most: call one off that is not needed.
+
+# Broadcasts
+
+owner-own-ended = This node’s, ended
+owner-own-ended-none = None has ended yet.
+owner-others = Of other nodes, held here
+owner-others-none = Nothing of other nodes is held here.
+owner-segments-held =
+    { $count ->
+        [one] { $count } segment here
+       *[other] { $count } segments here
+    }
+owner-published-by = Published by
+owner-texts = Title and description
+owner-title-empty = The title is empty: write one.
+owner-title-long = The title is too long: shorten it to 200 characters.
+owner-description-long = The description is too long: shorten it to 2000 characters.
+owner-broadcast-updated = Title and description were changed, and told to the other nodes.
+owner-broadcast-unknown = That broadcast is not known here.
+owner-broadcast-over = That broadcast is over already.
+owner-not-own = That broadcast is another node’s: only its publisher can do that.
+owner-still-live = It is still live: end it first.
+owner-nothing-held = Nothing of it is here: mirror it first.
+owner-end = End the broadcast
+owner-end-heading = End it
+owner-end-hint = Its publisher is disconnected. It is enough to stop the publisher’s program, too.
+owner-end-sure = End this broadcast?
+owner-end-lost = All viewers see that it is over, and it cannot be continued: what comes after is a new broadcast. Its publisher is refused until its program has not tried for some minutes.
+owner-broadcast-ended = The broadcast was ended.
+owner-keep = Keep or delete
+owner-keep-how-long = How long it stays on this node
+owner-keep-default = as the node does it
+owner-keep-default-own = As the node does it: own broadcasts stay
+owner-keep-default-other = As the node does it: it makes room when room is needed
+owner-keep-keep = Keep it: it never makes room
+owner-keep-drop = Delete it some days after it has ended
+owner-keep-drop-after =
+    { $days ->
+        [one] is deleted { $days } day after its end
+       *[other] is deleted { $days } days after its end
+    }
+owner-keep-dropped = was deleted
+owner-keep-days = Days, counted while the node runs
+owner-keep-days-wrong = Write a number of days from 1 to { $most }. To delete it now, use the button below.
+owner-keep-set = How long it stays was set.
+owner-keep-unfinished = It goes on, or is being archived: say after how many days it is to be deleted, or wait until it has ended.
+owner-keep-too-many = { $most } broadcasts have a rule of their own, which is the most: set some of them back.
+owner-delete = Delete it from this node
+owner-delete-sure = Delete this broadcast from this node?
+owner-delete-lost =
+    { $count ->
+        [one] { $count } segment of it is here and is lost.
+       *[other] { $count } segments of it are here and are lost.
+    }
+owner-delete-lost-own = Unless another node mirrors it, nobody has it afterwards.
+owner-delete-lost-other = Its publisher may still have it. Its mirror here ends.
+owner-broadcast-deleted = The broadcast was deleted from this node.
+owner-mirror = Mirror
+owner-mirror-hint = A mirror fetches and keeps all of it, and tells other nodes that it is here.
+owner-mirror-begin = Mirror it here
+owner-mirror-stop = Stop mirroring
+owner-mirror-begun = It is mirrored from now on.
+owner-mirror-ended = It is not mirrored any more. What is here stays until its room is needed.
+owner-mirror-progress = { $here } of { $all } segments here
+owner-mirror-own = It is this node’s own, and is kept without a mirror.
+owner-mirror-not-running = It is not being mirrored.
+owner-mirror-too-many = As many broadcasts are mirrored as may be: stop one first.
+owner-mirror-by-setting = by the setting mesh.mirror
+owner-not-to-be-kept = Its publisher announced that it is not to be kept.
+owner-was-withdrawn = Its publisher took it back. The setting archive.honour_withdrawals says whether it is kept all the same.
+owner-republish = Republish
+owner-republish-hint = Tells your followers that it is worth keeping and that it is here. It stays its publisher’s. It cannot be unsaid.
+owner-republished = It was republished.
+owner-credit = To whom it is owed
+owner-withdraw = Withdraw
+owner-withdraw-hint = Takes it back: no node shows it any more, and those that honour it give up their copies.
+owner-withdraw-sure = Withdraw this broadcast?
+owner-withdraw-lost = It cannot be shown again: a withdrawal cannot be unsaid. Somebody may still have a copy.
+owner-withdraw-reason = Reason, shown to everybody (may be empty)
+owner-withdraw-copy = The copy on this node
+owner-withdraw-copy-keep = Keep it
+owner-withdraw-copy-remove =
+    { $count ->
+        [one] Delete it: { $count } segment is lost
+       *[other] Delete it: { $count } segments are lost
+    }
+owner-withdrawn = The broadcast was withdrawn.
+owner-withdrawn-badge = Withdrawn
+owner-is-withdrawn = Its publisher took it back.
+owner-reason-long = The text is too long: shorten it to 500 characters.
+
+# Comments and what is hidden
+
+owner-comments = Comments
+owner-comments-none = Nobody has commented yet.
+owner-comment = Comment as this node
+owner-reply = Reply
+owner-block-author = Block its author
+owner-hide = Hide
+owner-unhide = Show again
+owner-hide-heading = Hide it on this node
+owner-hide-hint = Visitors of this node do not see it any more. Other nodes show it as before, and it can be shown again at any time.
+owner-hide-sure = Hide this?
+owner-unhide-sure = Show this again?
+owner-is-hidden = Hidden
+owner-hidden-hint = Comments and broadcasts that visitors of this node do not see. Other nodes decide for themselves.
+owner-hidden-none = Nothing is hidden. Comments are hidden on the page of their broadcast.
+owner-hidden-since = hidden { $time }
+owner-hidden-not-here = It is not known on this node:
+owner-hidden-now = It is hidden on this node.
+owner-shown-now = It is shown again.
+owner-hidden-too-many = { $most } messages are hidden, which is the most: show some again, or block their authors.
+owner-message-unknown = That is not known here any more.
+owner-a-broadcast = Broadcast
+owner-a-comment = Comment
+
+# Posts
+
+owner-post-text = Write as { $node }
+owner-post-hint = In Markdown. Every node keeps it, and it cannot be unsaid.
+owner-post-button = Post
+owner-post-comment-on = A comment on this broadcast:
+owner-post-reply-to = A reply to this post:
+owner-post-empty = There is no text: write something.
+owner-post-long = The text is too long for a message: shorten it to about 7000 characters.
+owner-posted = It was posted.
+owner-posts-newest = The newest posts
+owner-posts-none = Nobody has posted yet.
+
+# Follow and block
+
+owner-feeds-hint = Whom this node follows is replicated, and whom they follow. Whom it blocks is neither fetched nor shown.
+owner-feed-id = Feed
+owner-feed-wrong = This is no feed: copy it whole, from @ to .ed25519.
+owner-feed-own = This is the node’s own feed: name another one.
+owner-feed-nameless = Without a name
+owner-feed-followed = { $feed } is followed.
+owner-feed-blocked = { $feed } is blocked.
+owner-feed-neutral = { $feed } is neither followed nor blocked.
+owner-feeds-none = No other feed is replicated here yet.
+owner-feeds-more = { $count } more are not shown here. All of them are listed by
+owner-follow = Follow
+owner-unfollow = Unfollow
+owner-block = Block
+owner-unblock = Unblock
+owner-following = Followed
+owner-blocked = Blocked
+owner-hops =
+    { $hops ->
+        [one] { $hops } step away
+       *[other] { $hops } steps away
+    }
+owner-hops-none = outside of whom this node follows
+owner-messages =
+    { $messages ->
+        [one] { $messages } message here
+       *[other] { $messages } messages here
+    }
+owner-block-sure = Block this feed?
+owner-block-lost = What is stored of it here is deleted: its messages, and its broadcasts. When it is unblocked, it has to be fetched again.
+owner-block-broadcasts = Among them these broadcasts:
+
+# Storage
+
+owner-limits = How much may be stored
+owner-quota = Most bytes of broadcasts
+owner-reserve = Left free on the disk
+owner-reserve-hint = A size such as 1GiB. It lets the node write down the end of a broadcast on a full disk.
+owner-next = What goes next
+owner-next-hint = When room is needed, these go in this order.
+owner-next-none = Nothing that is stored makes room.
+owner-held-passing = fetched because somebody watched it
+owner-held-mirrored = mirrored
+owner-held-kept = kept
+owner-mirrors = Mirrors
+owner-mirrors-none = Nothing is mirrored.
+owner-kept = Broadcasts with a rule of their own
+owner-kept-none = All broadcasts stay as the node does it.
+
+# Community
+
+owner-community-open = This node is in the open community: everybody who reaches it may take part.
+owner-community-private = This node is in a private community. Nodes call it
+owner-invite-show = Show the invite
+owner-invite-secret = The invite is a secret: whoever sees it is in, for good. It cannot be taken back, only replaced by a new community. Show it to those alone who may see everything here.
+owner-invite = Invite
+owner-invite-how = On the other node’s machine, this command reads it; then that node is restarted:
+owner-community-other = Another community
+owner-community-other-how = The community is changed on the node’s machine, not here: a browser on the air is no place for such a secret.
+owner-community-join = Join one with its invite:
+owner-community-invite-word = INVITE
+owner-community-new = Make a new one:
+owner-community-leave = Go back to the open one:
+owner-community-restart = It takes effect when the node is restarted.
+
+# Settings
+
+owner-settings-hint = What is set here goes before the configuration file and stays over restarts. Other keys are set in that file.
+owner-settings-waiting = Some changes wait for a restart of the node: on its machine, “systemctl restart meshstream”, or stop and start it.
+owner-setting-default = Nobody set it.
+owner-setting-file = Set in the configuration file.
+owner-setting-here = Set here.
+owner-setting-environment = Set by the environment of the node’s process, which goes before: change it there.
+owner-setting-after-restart = Takes effect with the next start.
+owner-setting-at-once = Takes effect at once.
+owner-setting-runs-with = The node runs with
+owner-setting-unset = Forget what is set here
+owner-setting-set = { $key } was set.
+owner-setting-waits = { $key } was set, and takes effect when the node is restarted.
+owner-setting-unknown = That cannot be set here: set it in the configuration file.
+owner-setting-wrong = It was not set: { $reason }
+owner-setting-overridden = The environment variable { $variable } goes before: change it there.
+owner-setting-size = A size such as 10GiB.
+owner-setting-rate = A rate such as 8 Mbit/s.
+owner-setting-duration = A duration such as 60s.
+owner-setting-number = A whole number.
+owner-setting-location = A place such as { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+
+# Log
+
+owner-logs-hint = The newest line first. It is kept while the node runs, and may hold texts of other nodes.
+owner-logs-level = Show
+owner-logs-show = Show
+owner-logs-none = There are no such lines.
+owner-logs-newest = The newest
+owner-logs-older = Older
+owner-level-error = Errors
+owner-level-warn = Warnings and errors
+owner-level-info = What happens
+owner-level-debug = Decisions, too
+owner-level-trace = Everything
+
 ## Phones

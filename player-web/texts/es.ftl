@@ -52,4 +52,373 @@ page-failed = Esta página no se puede mostrar ahora. Inténtalo de nuevo en un 
 
 ## Owner
 
+owner-nav = Páginas de la persona propietaria
+owner-overview = Resumen
+owner-broadcasts = Emisiones
+owner-keys = Claves de emisión
+owner-posts = Publicaciones
+owner-hidden = Oculto
+owner-feeds = Seguir y bloquear
+owner-storage = Almacenamiento
+owner-community = Comunidad
+owner-settings = Ajustes
+owner-logs = Registro
+owner-save = Guardar
+owner-cancel = Cancelar
+owner-back = Volver
+owner-manage = Gestionar
+owner-watch = Ver
+owner-title = Título
+owner-description = Descripción
+owner-began = empezó { $time }
+owner-starts = empieza { $time }
+owner-of = { $some } de { $all }
+owner-failed = El nodo no pudo hacerlo: { $reason }. No se cambió nada. El registro dice más; inténtalo otra vez y mira el almacenamiento si sigue así.
+owner-left-out = Aquí no se muestran otros { $count }.
+owner-to-broadcasts = Todas las emisiones
+
+# Entering
+
+owner-enter = Entrar como propietario
+owner-enter-button = Entrar
+owner-enter-by-link = Este enlace deja entrar a este navegador como propietario de { $node }. Funciona una vez.
+owner-enter-how = En la máquina del nodo, esta orden muestra un enlace que deja entrar una vez:
+owner-enter-token = O la clave de administración
+owner-enter-token-hint = Está en el archivo admin-token del directorio de datos del nodo.
+owner-link-over = Este enlace ya se usó o tiene más de diez minutos: haz otro con «meshstream admin link».
+owner-refused = No se cambió nada
+owner-back-to-overview = Volver al resumen
+owner-denied-no-token = Este nodo no tiene clave de administración: haz un enlace con «meshstream admin link».
+owner-denied-origin = El formulario no vino de una página de esta sesión: vuelve atrás, recarga la página y envíalo otra vez.
+owner-denied-form = El formulario era demasiado largo o se cortó por el camino: acórtalo o envíalo otra vez.
+owner-denied-wrong = Esta no es la clave de administración: compárala con el archivo o haz un enlace con «meshstream admin link».
+owner-denied-too-many = Llegaron demasiados intentos fallidos desde esta dirección: espera un minuto y vuelve a intentarlo.
+owner-denied-too-fast = Demasiados cambios en poco tiempo: espera unos segundos y envíalo otra vez.
+owner-denied-ended = Esta sesión ha terminado: entra otra vez. Lo que enviaste no se guardó.
+
+# Overview
+
+owner-attention = Lo que necesita atención
+owner-all-well = Todo está bien.
+owner-problems = Lo que dice el nodo, en inglés
+owner-warn-disk = El disco está lleno: no se publica ni se trae nada. Libera espacio o baja la reserva en Almacenamiento.
+owner-warn-quota = La cuota está ocupada por lo que no debe irse: súbela en Almacenamiento o borra una emisión.
+owner-warn-files = Hay tantos archivos como puede haber: sube storage.max_files en la configuración o borra una emisión.
+owner-warn-failing = No se puede escribir en el disco: mira si es de solo lectura o está gastado. El registro dice qué responde.
+owner-warn-clock = El reloj de esta máquina no está puesto en hora: las emisiones no llevan horas. Ponlo en hora o conecta un reloj.
+owner-warn-link = No hay otro nodo conectado: lo que se publica aquí solo se ve aquí. Mira la antena y quién está al alcance.
+owner-on-air = En el aire
+owner-nobody-publishes = Nadie publica aquí ahora.
+owner-stream = señal { $name }
+owner-kbps = { $kbps } kbit/s
+owner-node = Este nodo
+owner-fact-peers = Otros nodos conectados
+owner-fact-storage = Almacenado
+owner-storage-used = { $used } de { $quota }
+owner-fact-free = Libre en el disco
+owner-fact-reserve = Se deja libre
+owner-fact-files = Archivos
+owner-fact-version = Versión
+owner-fact-feed = Identidad
+owner-session = Esta sesión
+owner-session-hint = Termina tras dos horas sin uso, en todo caso tras doce, y cuando el nodo se reinicia.
+owner-leave = Salir
+
+# Stream keys
+
+owner-keys-hint = Quien tiene la clave de un nombre de señal puede publicar con él. Da a cada cámara o equipo la suya.
+owner-keys-none = Todavía no hay ninguna clave.
+owner-key-add = Añadir una clave
+owner-key-add-button = Crear la clave
+owner-key-name = Nombre de la señal
+owner-key-name-hint = Como sala o escenario-2: letras, cifras, puntos, guiones y guiones bajos.
+owner-key-name-wrong = No es un nombre de señal: usa de 1 a 64 letras, cifras, puntos, guiones y guiones bajos, sin espacios.
+owner-key-exists = Ya hay una clave con este nombre: revócala primero o elige otro nombre.
+owner-key-gone = Ya no hay ninguna clave con ese nombre.
+owner-key-made = Se creó la clave de { $name }.
+owner-key-made-at = creada { $time }
+owner-key-shown-once = La clave nueva, que solo se muestra ahora
+owner-key-shown-once-hint = Cópiala ahora. El nodo no guarda claves que pueda volver a mostrar: si se pierde, se revoca y se crea otra.
+owner-key-server = Servidor (OBS, teléfonos)
+owner-key-obs = Clave de retransmisión (OBS, teléfonos)
+owner-key-ffmpeg = En una sola dirección (ffmpeg: -f flv DIRECCIÓN)
+owner-key-archive = Cuando termina
+owner-key-archive-default = Como lo hace el nodo
+owner-key-archive-yes = Conservarla
+owner-key-archive-no = No conservar nada
+owner-key-archive-set = Vale desde la próxima emisión de { $name }.
+owner-key-revoke = Revocar
+owner-key-revoke-sure = ¿Revocar la clave de { $name }?
+owner-key-revoke-lost = Nadie podrá publicar más con ella. Lo publicado se queda. Se puede crear otra clave para el nombre en cualquier momento.
+owner-key-revoke-live = Alguien publica con ella ahora y será desconectado.
+owner-key-revoked = La clave de { $name } ya no deja entrar a nadie.
+
+# Streams and plans
+
+owner-streams = Señales
+owner-streams-hint = Una emisión empieza cuando alguien se conecta con la clave de una señal. Aquí se dice antes con qué se anuncia.
+owner-stream-edit = La próxima emisión
+owner-stream-next = La próxima emisión de { $name }
+owner-stream-hint = Se anuncia con esto. Lo que está en el aire conserva lo que tiene.
+owner-stream-title-hint = Vacío, vale el título del plan, lo que dice el programa de quien publica o el nombre de la señal.
+owner-stream-fulfils = Es lo que se planeó como
+owner-stream-fulfils-none = Nada planeado
+owner-stream-set = La próxima emisión de { $name } se anuncia con esto.
+owner-stream-start = Cómo empieza
+owner-stream-start-how = Inicia el programa de quien publica (OBS, el de un teléfono, ffmpeg) con esto. La emisión empieza con la primera imagen y termina un minuto después de que se vaya.
+owner-stream-key-lost = La clave se mostró al crearla. Si se perdió, revócala y crea otra:
+owner-stream-refused = Terminaste su emisión: quien publica es rechazado hasta que su programa deje de intentarlo unos minutos.
+owner-stream-admit = Dejarlo entrar ya
+owner-stream-admitted = Quien publica { $name } puede entrar otra vez.
+owner-planned = Planeado
+owner-planned-none = No hay nada planeado.
+owner-planned-add = Planear una emisión
+owner-planned-edit = Cambiar el plan
+owner-planned-hint = Se anuncia a todos los nodos y se muestra como próxima hasta que empieza.
+owner-planned-when = Cuándo empieza
+owner-planned-date = Fecha
+owner-planned-time = Hora
+owner-planned-zone = Zona horaria
+owner-planned-time-wrong = No es una fecha con hora: escríbelas como 2026-12-31 y 20:15, y elige la zona horaria.
+owner-planned-time-past = Eso ya pasó: elige una hora posterior o pon en hora el reloj del nodo.
+owner-planned-added = La emisión está planeada y se ha dicho a los demás nodos.
+owner-planned-changed = Se cambió el plan.
+owner-planned-cancel = Anularla
+owner-planned-cancel-sure = ¿Anular esta emisión?
+owner-planned-cancel-lost = Ya no se muestra como próxima en ningún nodo. Se puede planear otra vez.
+owner-planned-cancelled = La emisión está anulada.
+owner-planned-gone = Eso ya no está planeado.
+owner-planned-too-many = Hay 64 emisiones planeadas, que es lo máximo: anula una que no haga falta.
+
+# Broadcasts
+
+owner-own-ended = De este nodo, terminadas
+owner-own-ended-none = Todavía no ha terminado ninguna.
+owner-others = De otros nodos, guardadas aquí
+owner-others-none = Aquí no hay nada guardado de otros nodos.
+owner-segments-held =
+    { $count ->
+        [one] { $count } segmento aquí
+       *[other] { $count } segmentos aquí
+    }
+owner-published-by = Publicada por
+owner-texts = Título y descripción
+owner-title-empty = El título está vacío: escribe uno.
+owner-title-long = El título es demasiado largo: acórtalo a 200 caracteres.
+owner-description-long = La descripción es demasiado larga: acórtala a 2000 caracteres.
+owner-broadcast-updated = El título y la descripción se cambiaron y se dijeron a los demás nodos.
+owner-broadcast-unknown = Esa emisión no se conoce aquí.
+owner-broadcast-over = Esa emisión ya terminó.
+owner-not-own = Esa emisión es de otro nodo: solo quien la publica puede hacerlo.
+owner-still-live = Sigue en directo: termínala primero.
+owner-nothing-held = No hay nada de ella aquí: créale primero una copia.
+owner-end = Terminar la emisión
+owner-end-heading = Terminarla
+owner-end-hint = Se desconecta a quien publica. También basta con parar su programa.
+owner-end-sure = ¿Terminar esta emisión?
+owner-end-lost = Todo el público ve que terminó y no se puede continuar: lo que venga es una emisión nueva. Quien publica es rechazado hasta que su programa deje de intentarlo unos minutos.
+owner-broadcast-ended = La emisión se terminó.
+owner-keep = Conservar o borrar
+owner-keep-how-long = Cuánto tiempo se queda en este nodo
+owner-keep-default = como lo hace el nodo
+owner-keep-default-own = Como lo hace el nodo: las propias se quedan
+owner-keep-default-other = Como lo hace el nodo: deja sitio cuando hace falta
+owner-keep-keep = Conservarla: nunca deja sitio
+owner-keep-drop = Borrarla unos días después de terminar
+owner-keep-drop-after =
+    { $days ->
+        [one] se borra { $days } día después de su fin
+       *[other] se borra { $days } días después de su fin
+    }
+owner-keep-dropped = se borró
+owner-keep-days = Días, contados mientras el nodo funciona
+owner-keep-days-wrong = Escribe un número de días de 1 a { $most }. Para borrarla ya, usa el botón de abajo.
+owner-keep-set = Se fijó cuánto tiempo se queda.
+owner-keep-unfinished = Sigue o se está archivando: di tras cuántos días se borra o espera a que termine.
+owner-keep-too-many = { $most } emisiones tienen una regla propia, que es lo máximo: devuelve algunas a lo normal.
+owner-delete = Borrarla de este nodo
+owner-delete-sure = ¿Borrar esta emisión de este nodo?
+owner-delete-lost =
+    { $count ->
+        [one] Hay { $count } segmento aquí y se pierde.
+       *[other] Hay { $count } segmentos aquí y se pierden.
+    }
+owner-delete-lost-own = Si otro nodo no tiene copia, después no la tendrá nadie.
+owner-delete-lost-other = Quien la publica puede tenerla todavía. Su copia aquí termina.
+owner-broadcast-deleted = La emisión se borró de este nodo.
+owner-mirror = Copia
+owner-mirror-hint = Una copia la trae y la conserva entera, y dice a otros nodos que está aquí.
+owner-mirror-begin = Guardar una copia aquí
+owner-mirror-stop = Dejar de copiar
+owner-mirror-begun = Desde ahora se guarda una copia.
+owner-mirror-ended = Ya no se guarda copia. Lo que hay se queda hasta que haga falta sitio.
+owner-mirror-progress = { $here } de { $all } segmentos aquí
+owner-mirror-own = Es de este nodo y se conserva sin copia.
+owner-mirror-not-running = No se está copiando.
+owner-mirror-too-many = Se copian tantas emisiones como se puede: detén una primero.
+owner-mirror-by-setting = por el ajuste mesh.mirror
+owner-not-to-be-kept = Quien la publica anunció que no debe conservarse.
+owner-was-withdrawn = Quien la publica la retiró. El ajuste archive.honour_withdrawals dice si se conserva de todos modos.
+owner-republish = Volver a publicar
+owner-republish-hint = Dice a quienes te siguen que vale la pena conservarla y que está aquí. Sigue siendo de quien la publicó. No se puede desdecir.
+owner-republished = Se volvió a publicar.
+owner-credit = A quién se le debe
+owner-withdraw = Retirar
+owner-withdraw-hint = La retira: ningún nodo la muestra más, y los que lo respetan dejan sus copias.
+owner-withdraw-sure = ¿Retirar esta emisión?
+owner-withdraw-lost = No se podrá volver a mostrar: una retirada no se puede desdecir. Puede que alguien conserve una copia.
+owner-withdraw-reason = Motivo, visible para todo el mundo (puede estar vacío)
+owner-withdraw-copy = La copia en este nodo
+owner-withdraw-copy-keep = Conservarla
+owner-withdraw-copy-remove =
+    { $count ->
+        [one] Borrarla: se pierde { $count } segmento
+       *[other] Borrarla: se pierden { $count } segmentos
+    }
+owner-withdrawn = La emisión se retiró.
+owner-withdrawn-badge = Retirada
+owner-is-withdrawn = Quien la publica la retiró.
+owner-reason-long = El texto es demasiado largo: acórtalo a 500 caracteres.
+
+# Comments and what is hidden
+
+owner-comments = Comentarios
+owner-comments-none = Todavía nadie ha comentado.
+owner-comment = Comentar como este nodo
+owner-reply = Responder
+owner-block-author = Bloquear a su autor
+owner-hide = Ocultar
+owner-unhide = Mostrar otra vez
+owner-hide-heading = Ocultarla en este nodo
+owner-hide-hint = Quienes visitan este nodo dejan de verlo. Otros nodos lo muestran como antes, y se puede volver a mostrar en cualquier momento.
+owner-hide-sure = ¿Ocultar esto?
+owner-unhide-sure = ¿Mostrar esto otra vez?
+owner-is-hidden = Oculto
+owner-hidden-hint = Comentarios y emisiones que no ven quienes visitan este nodo. Los otros nodos deciden por su cuenta.
+owner-hidden-none = No hay nada oculto. Los comentarios se ocultan en la página de su emisión.
+owner-hidden-since = oculto { $time }
+owner-hidden-not-here = No se conoce en este nodo:
+owner-hidden-now = Está oculto en este nodo.
+owner-shown-now = Se muestra otra vez.
+owner-hidden-too-many = Hay { $most } mensajes ocultos, que es lo máximo: muestra algunos o bloquea a sus autores.
+owner-message-unknown = Eso ya no se conoce aquí.
+owner-a-broadcast = Emisión
+owner-a-comment = Comentario
+
+# Posts
+
+owner-post-text = Escribir como { $node }
+owner-post-hint = En Markdown. Todos los nodos lo conservan y no se puede desdecir.
+owner-post-button = Publicar
+owner-post-comment-on = Un comentario sobre esta emisión:
+owner-post-reply-to = Una respuesta a esta publicación:
+owner-post-empty = No hay texto: escribe algo.
+owner-post-long = El texto es demasiado largo para un mensaje: acórtalo a unos 7000 caracteres.
+owner-posted = Se publicó.
+owner-posts-newest = Las publicaciones más nuevas
+owner-posts-none = Todavía nadie ha publicado.
+
+# Follow and block
+
+owner-feeds-hint = A quien este nodo sigue se replica, y a quienes ellos siguen. A quien bloquea ni se trae ni se muestra.
+owner-feed-id = Identidad
+owner-feed-wrong = No es una identidad: cópiala entera, de @ a .ed25519.
+owner-feed-own = Es la identidad del propio nodo: pon otra.
+owner-feed-nameless = Sin nombre
+owner-feed-followed = Se sigue a { $feed }.
+owner-feed-blocked = Se bloquea a { $feed }.
+owner-feed-neutral = A { $feed } ni se le sigue ni se le bloquea.
+owner-feeds-none = Todavía no se replica ninguna otra identidad.
+owner-feeds-more = Aquí no se muestran otras { $count }. Todas las lista
+owner-follow = Seguir
+owner-unfollow = Dejar de seguir
+owner-block = Bloquear
+owner-unblock = Desbloquear
+owner-following = Seguida
+owner-blocked = Bloqueada
+owner-hops =
+    { $hops ->
+        [one] a { $hops } paso
+       *[other] a { $hops } pasos
+    }
+owner-hops-none = fuera de a quienes sigue este nodo
+owner-messages =
+    { $messages ->
+        [one] { $messages } mensaje aquí
+       *[other] { $messages } mensajes aquí
+    }
+owner-block-sure = ¿Bloquear esta identidad?
+owner-block-lost = Lo que hay aquí de ella se borra: sus mensajes y sus emisiones. Al desbloquearla, hay que traerlo otra vez.
+owner-block-broadcasts = Entre ello, estas emisiones:
+
+# Storage
+
+owner-limits = Cuánto se puede guardar
+owner-quota = Máximo de bytes de emisiones
+owner-reserve = Se deja libre en el disco
+owner-reserve-hint = Un tamaño como 1GiB. Permite al nodo anotar el fin de una emisión con el disco lleno.
+owner-next = Lo que se irá primero
+owner-next-hint = Cuando haga falta sitio, se van en este orden.
+owner-next-none = Nada de lo guardado deja sitio.
+owner-held-passing = traída porque alguien la vio
+owner-held-mirrored = copiada
+owner-held-kept = conservada
+owner-mirrors = Copias
+owner-mirrors-none = No se copia nada.
+owner-kept = Emisiones con una regla propia
+owner-kept-none = Todas las emisiones se quedan como lo hace el nodo.
+
+# Community
+
+owner-community-open = Este nodo está en la comunidad abierta: quien lo alcanza puede participar.
+owner-community-private = Este nodo está en una comunidad privada. Los nodos la llaman
+owner-invite-show = Mostrar la invitación
+owner-invite-secret = La invitación es un secreto: quien la ve está dentro para siempre. No se puede retirar, solo reemplazar con otra comunidad. Enséñala solo a quien pueda verlo todo aquí.
+owner-invite = Invitación
+owner-invite-how = En la máquina del otro nodo, esta orden la lee; después se reinicia ese nodo:
+owner-community-other = Otra comunidad
+owner-community-other-how = La comunidad se cambia en la máquina del nodo, no aquí: un navegador por radio no es lugar para tal secreto.
+owner-community-join = Entrar en una con su invitación:
+owner-community-invite-word = INVITACIÓN
+owner-community-new = Crear una nueva:
+owner-community-leave = Volver a la abierta:
+owner-community-restart = Surte efecto cuando se reinicia el nodo.
+
+# Settings
+
+owner-settings-hint = Lo que se fija aquí vale antes que el archivo de configuración y se conserva al reiniciar. Las demás claves se fijan en ese archivo.
+owner-settings-waiting = Algunos cambios esperan a que el nodo se reinicie: en su máquina, «systemctl restart meshstream», o páralo y arráncalo.
+owner-setting-default = Nadie lo ha fijado.
+owner-setting-file = Fijado en el archivo de configuración.
+owner-setting-here = Fijado aquí.
+owner-setting-environment = Fijado por el entorno del proceso del nodo, que vale antes: cámbialo allí.
+owner-setting-after-restart = Vale desde el próximo arranque.
+owner-setting-at-once = Vale enseguida.
+owner-setting-runs-with = El nodo funciona con
+owner-setting-unset = Olvidar lo fijado aquí
+owner-setting-set = Se fijó { $key }.
+owner-setting-waits = Se fijó { $key }; surte efecto cuando se reinicie el nodo.
+owner-setting-unknown = Eso no se puede fijar aquí: fíjalo en el archivo de configuración.
+owner-setting-wrong = No se fijó: { $reason }
+owner-setting-overridden = La variable de entorno { $variable } vale antes: cámbiala allí.
+owner-setting-size = Un tamaño como 10GiB.
+owner-setting-rate = Una velocidad como 8 Mbit/s.
+owner-setting-duration = Una duración como 60s.
+owner-setting-number = Un número entero.
+owner-setting-location = Un lugar como { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+
+# Log
+
+owner-logs-hint = La línea más nueva primero. Se conserva mientras el nodo funciona y puede tener textos de otros nodos.
+owner-logs-level = Mostrar
+owner-logs-show = Mostrar
+owner-logs-none = No hay líneas así.
+owner-logs-newest = Lo más nuevo
+owner-logs-older = Más antiguo
+owner-level-error = Errores
+owner-level-warn = Avisos y errores
+owner-level-info = Lo que pasa
+owner-level-debug = También decisiones
+owner-level-trace = Todo
+
 ## Phones

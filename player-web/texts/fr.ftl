@@ -52,4 +52,373 @@ page-failed = Cette page ne peut pas être affichée pour le moment. Réessayez 
 
 ## Owner
 
+owner-nav = Pages du propriétaire
+owner-overview = Vue d’ensemble
+owner-broadcasts = Diffusions
+owner-keys = Clés de diffusion
+owner-posts = Publications
+owner-hidden = Masqué
+owner-feeds = Suivre et bloquer
+owner-storage = Stockage
+owner-community = Communauté
+owner-settings = Réglages
+owner-logs = Journal
+owner-save = Enregistrer
+owner-cancel = Annuler
+owner-back = Retour
+owner-manage = Gérer
+owner-watch = Regarder
+owner-title = Titre
+owner-description = Description
+owner-began = commencée { $time }
+owner-starts = commence { $time }
+owner-of = { $some } sur { $all }
+owner-failed = Le nœud n’a pas pu le faire : { $reason }. Rien n’a été changé. Le journal en dit plus ; réessayez, et regardez le stockage si cela continue.
+owner-left-out = { $count } autres ne sont pas affichés ici.
+owner-to-broadcasts = Toutes les diffusions
+
+# Entering
+
+owner-enter = Entrer en tant que propriétaire
+owner-enter-button = Entrer
+owner-enter-by-link = Ce lien fait entrer ce navigateur en tant que propriétaire de { $node }. Il fonctionne une fois.
+owner-enter-how = Sur la machine du nœud, cette commande affiche un lien qui fait entrer une fois :
+owner-enter-token = Ou le jeton d’administration
+owner-enter-token-hint = Il se trouve dans le fichier admin-token du répertoire de données du nœud.
+owner-link-over = Ce lien a déjà servi, ou a plus de dix minutes : faites-en un autre avec « meshstream admin link ».
+owner-refused = Rien n’a été changé
+owner-back-to-overview = Retour à la vue d’ensemble
+owner-denied-no-token = Ce nœud n’a pas de jeton d’administration : faites un lien avec « meshstream admin link ».
+owner-denied-origin = Le formulaire ne vient pas d’une page de cette session : revenez en arrière, rechargez la page et envoyez-le de nouveau.
+owner-denied-form = Le formulaire était trop long ou a été coupé en chemin : raccourcissez-le ou renvoyez-le.
+owner-denied-wrong = Ce n’est pas le jeton d’administration : comparez-le avec le fichier, ou faites un lien avec « meshstream admin link ».
+owner-denied-too-many = Trop d’essais manqués sont venus de cette adresse : attendez une minute, puis réessayez.
+owner-denied-too-fast = Trop de changements en peu de temps : attendez quelques secondes, puis renvoyez.
+owner-denied-ended = Cette session est terminée : entrez de nouveau. Ce que vous avez envoyé n’a pas été gardé.
+
+# Overview
+
+owner-attention = Ce qui demande attention
+owner-all-well = Tout va bien.
+owner-problems = Ce que dit le nœud, en anglais
+owner-warn-disk = Le disque est plein : rien n’est publié ni récupéré. Libérez de la place, ou baissez la réserve dans Stockage.
+owner-warn-quota = Le quota est pris par ce qui ne doit pas partir : augmentez-le dans Stockage, ou supprimez une diffusion.
+owner-warn-files = Il y a autant de fichiers que permis : augmentez storage.max_files dans la configuration, ou supprimez une diffusion.
+owner-warn-failing = Le disque ne peut pas être écrit : voyez s’il est en lecture seule ou usé. Le journal dit ce qu’il répond.
+owner-warn-clock = L’horloge de cette machine n’est pas réglée : les diffusions n’ont pas d’heure. Réglez-la, ou branchez une horloge.
+owner-warn-link = Aucun autre nœud n’est connecté : ce qui est publié ici n’est vu qu’ici. Regardez l’antenne, et qui est à portée.
+owner-on-air = À l’antenne
+owner-nobody-publishes = Personne ne publie ici maintenant.
+owner-stream = flux { $name }
+owner-kbps = { $kbps } kbit/s
+owner-node = Ce nœud
+owner-fact-peers = Autres nœuds connectés
+owner-fact-storage = Stocké
+owner-storage-used = { $used } sur { $quota }
+owner-fact-free = Libre sur le disque
+owner-fact-reserve = Laissé libre
+owner-fact-files = Fichiers
+owner-fact-version = Version
+owner-fact-feed = Identité
+owner-session = Cette session
+owner-session-hint = Elle se termine après deux heures sans usage, après douze en tout cas, et quand le nœud redémarre.
+owner-leave = Se déconnecter
+
+# Stream keys
+
+owner-keys-hint = Qui a la clé d’un nom de flux peut publier sous ce nom. Donnez à chaque caméra ou équipe la sienne.
+owner-keys-none = Il n’y a pas encore de clé.
+owner-key-add = Ajouter une clé
+owner-key-add-button = Créer la clé
+owner-key-name = Nom du flux
+owner-key-name-hint = Comme salle ou scene-2 : lettres, chiffres, points, tirets et tirets bas.
+owner-key-name-wrong = Ce n’est pas un nom de flux : prenez 1 à 64 lettres, chiffres, points, tirets et tirets bas, sans espaces.
+owner-key-exists = Il y a déjà une clé de ce nom : révoquez-la d’abord, ou prenez un autre nom.
+owner-key-gone = Il n’y a plus de clé de ce nom.
+owner-key-made = La clé de { $name } a été créée.
+owner-key-made-at = créée { $time }
+owner-key-shown-once = La nouvelle clé, montrée maintenant seulement
+owner-key-shown-once-hint = Copiez-la maintenant. Le nœud ne garde aucune clé qu’il pourrait montrer de nouveau : une clé perdue se révoque et se refait.
+owner-key-server = Serveur (OBS, téléphones)
+owner-key-obs = Clé de stream (OBS, téléphones)
+owner-key-ffmpeg = En une adresse (ffmpeg : -f flv ADRESSE)
+owner-key-archive = Une fois terminée
+owner-key-archive-default = Comme le fait le nœud
+owner-key-archive-yes = La garder
+owner-key-archive-no = Ne rien garder
+owner-key-archive-set = À partir de la prochaine diffusion de { $name }.
+owner-key-revoke = Révoquer
+owner-key-revoke-sure = Révoquer la clé de { $name } ?
+owner-key-revoke-lost = Personne ne pourra plus publier avec elle. Ce qui a été publié reste. Une nouvelle clé pour ce nom peut être créée à tout moment.
+owner-key-revoke-live = Quelqu’un publie avec elle maintenant, et sera déconnecté.
+owner-key-revoked = La clé de { $name } ne laisse plus entrer personne.
+
+# Streams and plans
+
+owner-streams = Flux
+owner-streams-hint = Une diffusion commence quand quelqu’un se connecte avec la clé d’un flux. Ce avec quoi elle est annoncée se dit ici d’avance.
+owner-stream-edit = La prochaine diffusion
+owner-stream-next = La prochaine diffusion de { $name }
+owner-stream-hint = Elle est annoncée avec ceci. Ce qui est à l’antenne garde ce qu’il a.
+owner-stream-title-hint = Vide, c’est le titre du plan, ou ce que dit le programme de qui publie, ou le nom du flux.
+owner-stream-fulfils = C’est ce qui était prévu comme
+owner-stream-fulfils-none = Rien de prévu
+owner-stream-set = La prochaine diffusion de { $name } est annoncée avec ceci.
+owner-stream-start = Comment elle commence
+owner-stream-start-how = Lancez le programme de qui publie (OBS, celui d’un téléphone, ffmpeg) avec ceci. La diffusion commence avec la première image, et se termine une minute après son départ.
+owner-stream-key-lost = La clé a été montrée à sa création. Si elle est perdue, révoquez-la et faites-en une autre :
+owner-stream-refused = Vous avez terminé sa diffusion : qui publie est refusé jusqu’à ce que son programme n’essaie plus pendant quelques minutes.
+owner-stream-admit = Le laisser entrer maintenant
+owner-stream-admitted = Qui publie { $name } peut entrer de nouveau.
+owner-planned = Prévu
+owner-planned-none = Rien n’est prévu.
+owner-planned-add = Prévoir une diffusion
+owner-planned-edit = Changer le plan
+owner-planned-hint = Elle est annoncée à tous les nœuds, et montrée comme à venir jusqu’à son début.
+owner-planned-when = Quand elle commence
+owner-planned-date = Date
+owner-planned-time = Heure
+owner-planned-zone = Fuseau horaire
+owner-planned-time-wrong = Ce n’est pas une date avec heure : écrivez 2026-12-31 et 20:15, et choisissez le fuseau.
+owner-planned-time-past = C’est dans le passé : choisissez plus tard, ou réglez l’horloge du nœud.
+owner-planned-added = La diffusion est prévue, et dite aux autres nœuds.
+owner-planned-changed = Le plan a été changé.
+owner-planned-cancel = L’annuler
+owner-planned-cancel-sure = Annuler cette diffusion ?
+owner-planned-cancel-lost = Elle n’est plus montrée comme à venir, sur aucun nœud. Elle peut être prévue de nouveau.
+owner-planned-cancelled = La diffusion est annulée.
+owner-planned-gone = Cela n’est plus prévu.
+owner-planned-too-many = 64 diffusions sont prévues, c’est le maximum : annulez-en une qui n’est pas nécessaire.
+
+# Broadcasts
+
+owner-own-ended = De ce nœud, terminées
+owner-own-ended-none = Aucune n’est encore terminée.
+owner-others = D’autres nœuds, gardées ici
+owner-others-none = Rien d’autres nœuds n’est gardé ici.
+owner-segments-held =
+    { $count ->
+        [one] { $count } segment ici
+       *[other] { $count } segments ici
+    }
+owner-published-by = Publiée par
+owner-texts = Titre et description
+owner-title-empty = Le titre est vide : écrivez-en un.
+owner-title-long = Le titre est trop long : raccourcissez-le à 200 caractères.
+owner-description-long = La description est trop longue : raccourcissez-la à 2000 caractères.
+owner-broadcast-updated = Le titre et la description ont été changés, et dits aux autres nœuds.
+owner-broadcast-unknown = Cette diffusion n’est pas connue ici.
+owner-broadcast-over = Cette diffusion est déjà terminée.
+owner-not-own = Cette diffusion est d’un autre nœud : seul qui la publie peut le faire.
+owner-still-live = Elle est encore en direct : terminez-la d’abord.
+owner-nothing-held = Rien d’elle n’est ici : gardez-en d’abord une copie.
+owner-end = Terminer la diffusion
+owner-end-heading = La terminer
+owner-end-hint = Qui publie est déconnecté. Il suffit aussi d’arrêter son programme.
+owner-end-sure = Terminer cette diffusion ?
+owner-end-lost = Tout le public voit qu’elle est terminée, et elle ne peut pas être continuée : ce qui vient après est une nouvelle diffusion. Qui publie est refusé jusqu’à ce que son programme n’essaie plus pendant quelques minutes.
+owner-broadcast-ended = La diffusion a été terminée.
+owner-keep = Garder ou supprimer
+owner-keep-how-long = Combien de temps elle reste sur ce nœud
+owner-keep-default = comme le fait le nœud
+owner-keep-default-own = Comme le fait le nœud : les siennes restent
+owner-keep-default-other = Comme le fait le nœud : elle fait place quand il en faut
+owner-keep-keep = La garder : elle ne fait jamais place
+owner-keep-drop = La supprimer quelques jours après sa fin
+owner-keep-drop-after =
+    { $days ->
+        [one] est supprimée { $days } jour après sa fin
+       *[other] est supprimée { $days } jours après sa fin
+    }
+owner-keep-dropped = a été supprimée
+owner-keep-days = Jours, comptés tant que le nœud tourne
+owner-keep-days-wrong = Écrivez un nombre de jours de 1 à { $most }. Pour la supprimer maintenant, utilisez le bouton plus bas.
+owner-keep-set = La durée pendant laquelle elle reste a été fixée.
+owner-keep-unfinished = Elle continue, ou est en cours d’archivage : dites après combien de jours la supprimer, ou attendez sa fin.
+owner-keep-too-many = { $most } diffusions ont une règle à elles, c’est le maximum : remettez-en quelques-unes comme avant.
+owner-delete = La supprimer de ce nœud
+owner-delete-sure = Supprimer cette diffusion de ce nœud ?
+owner-delete-lost =
+    { $count ->
+        [one] { $count } segment est ici et est perdu.
+       *[other] { $count } segments sont ici et sont perdus.
+    }
+owner-delete-lost-own = À moins qu’un autre nœud n’en garde une copie, personne ne l’aura ensuite.
+owner-delete-lost-other = Qui la publie l’a peut-être encore. Sa copie ici prend fin.
+owner-broadcast-deleted = La diffusion a été supprimée de ce nœud.
+owner-mirror = Copie
+owner-mirror-hint = Une copie la récupère et la garde en entier, et dit aux autres nœuds qu’elle est ici.
+owner-mirror-begin = En garder une copie ici
+owner-mirror-stop = Cesser de copier
+owner-mirror-begun = Une copie est gardée à partir de maintenant.
+owner-mirror-ended = Elle n’est plus copiée. Ce qui est ici reste jusqu’à ce que la place manque.
+owner-mirror-progress = { $here } segments sur { $all } ici
+owner-mirror-own = Elle est de ce nœud, et gardée sans copie.
+owner-mirror-not-running = Elle n’est pas copiée.
+owner-mirror-too-many = Autant de diffusions que permis sont copiées : arrêtez-en une d’abord.
+owner-mirror-by-setting = par le réglage mesh.mirror
+owner-not-to-be-kept = Qui la publie a annoncé qu’elle ne doit pas être gardée.
+owner-was-withdrawn = Qui la publie l’a retirée. Le réglage archive.honour_withdrawals dit si elle est gardée quand même.
+owner-republish = Republier
+owner-republish-hint = Dit à qui vous suit qu’elle mérite d’être gardée et qu’elle est ici. Elle reste à qui l’a publiée. Cela ne peut pas être retiré.
+owner-republished = Elle a été republiée.
+owner-credit = À qui on la doit
+owner-withdraw = Retirer
+owner-withdraw-hint = La retire : aucun nœud ne la montre plus, et ceux qui le respectent abandonnent leurs copies.
+owner-withdraw-sure = Retirer cette diffusion ?
+owner-withdraw-lost = Elle ne pourra plus être montrée : un retrait ne se reprend pas. Quelqu’un peut encore en avoir une copie.
+owner-withdraw-reason = Raison, montrée à tout le monde (peut être vide)
+owner-withdraw-copy = La copie sur ce nœud
+owner-withdraw-copy-keep = La garder
+owner-withdraw-copy-remove =
+    { $count ->
+        [one] La supprimer : { $count } segment est perdu
+       *[other] La supprimer : { $count } segments sont perdus
+    }
+owner-withdrawn = La diffusion a été retirée.
+owner-withdrawn-badge = Retirée
+owner-is-withdrawn = Qui la publie l’a retirée.
+owner-reason-long = Le texte est trop long : raccourcissez-le à 500 caractères.
+
+# Comments and what is hidden
+
+owner-comments = Commentaires
+owner-comments-none = Personne n’a encore commenté.
+owner-comment = Commenter en tant que ce nœud
+owner-reply = Répondre
+owner-block-author = Bloquer son auteur
+owner-hide = Masquer
+owner-unhide = Montrer de nouveau
+owner-hide-heading = La masquer sur ce nœud
+owner-hide-hint = Les visiteurs de ce nœud ne le voient plus. Les autres nœuds le montrent comme avant, et il peut être montré de nouveau à tout moment.
+owner-hide-sure = Masquer ceci ?
+owner-unhide-sure = Montrer ceci de nouveau ?
+owner-is-hidden = Masqué
+owner-hidden-hint = Commentaires et diffusions que les visiteurs de ce nœud ne voient pas. Les autres nœuds décident pour eux-mêmes.
+owner-hidden-none = Rien n’est masqué. Les commentaires se masquent sur la page de leur diffusion.
+owner-hidden-since = masqué { $time }
+owner-hidden-not-here = Il n’est pas connu sur ce nœud :
+owner-hidden-now = Il est masqué sur ce nœud.
+owner-shown-now = Il est montré de nouveau.
+owner-hidden-too-many = { $most } messages sont masqués, c’est le maximum : montrez-en quelques-uns, ou bloquez leurs auteurs.
+owner-message-unknown = Cela n’est plus connu ici.
+owner-a-broadcast = Diffusion
+owner-a-comment = Commentaire
+
+# Posts
+
+owner-post-text = Écrire en tant que { $node }
+owner-post-hint = En Markdown. Tous les nœuds le gardent, et il ne peut pas être retiré.
+owner-post-button = Publier
+owner-post-comment-on = Un commentaire sur cette diffusion :
+owner-post-reply-to = Une réponse à cette publication :
+owner-post-empty = Il n’y a pas de texte : écrivez quelque chose.
+owner-post-long = Le texte est trop long pour un message : raccourcissez-le à environ 7000 caractères.
+owner-posted = C’est publié.
+owner-posts-newest = Les publications les plus récentes
+owner-posts-none = Personne n’a encore publié.
+
+# Follow and block
+
+owner-feeds-hint = Qui ce nœud suit est répliqué, et qui ceux-là suivent. Qui il bloque n’est ni récupéré ni montré.
+owner-feed-id = Identité
+owner-feed-wrong = Ce n’est pas une identité : copiez-la en entier, de @ à .ed25519.
+owner-feed-own = C’est l’identité du nœud lui-même : nommez-en une autre.
+owner-feed-nameless = Sans nom
+owner-feed-followed = { $feed } est suivi.
+owner-feed-blocked = { $feed } est bloqué.
+owner-feed-neutral = { $feed } n’est ni suivi ni bloqué.
+owner-feeds-none = Aucune autre identité n’est encore répliquée ici.
+owner-feeds-more = { $count } autres ne sont pas affichées ici. Toutes sont listées par
+owner-follow = Suivre
+owner-unfollow = Ne plus suivre
+owner-block = Bloquer
+owner-unblock = Débloquer
+owner-following = Suivie
+owner-blocked = Bloquée
+owner-hops =
+    { $hops ->
+        [one] à { $hops } pas
+       *[other] à { $hops } pas
+    }
+owner-hops-none = hors de qui ce nœud suit
+owner-messages =
+    { $messages ->
+        [one] { $messages } message ici
+       *[other] { $messages } messages ici
+    }
+owner-block-sure = Bloquer cette identité ?
+owner-block-lost = Ce qui est stocké d’elle ici est supprimé : ses messages et ses diffusions. Quand elle est débloquée, il faut tout récupérer de nouveau.
+owner-block-broadcasts = Dont ces diffusions :
+
+# Storage
+
+owner-limits = Combien peut être stocké
+owner-quota = Maximum d’octets de diffusions
+owner-reserve = Laissé libre sur le disque
+owner-reserve-hint = Une taille comme 1GiB. Elle permet au nœud de noter la fin d’une diffusion sur un disque plein.
+owner-next = Ce qui partira d’abord
+owner-next-hint = Quand la place manque, elles partent dans cet ordre.
+owner-next-none = Rien de ce qui est stocké ne fait place.
+owner-held-passing = récupérée parce que quelqu’un l’a regardée
+owner-held-mirrored = copiée
+owner-held-kept = gardée
+owner-mirrors = Copies
+owner-mirrors-none = Rien n’est copié.
+owner-kept = Diffusions avec une règle à elles
+owner-kept-none = Toutes les diffusions restent comme le fait le nœud.
+
+# Community
+
+owner-community-open = Ce nœud est dans la communauté ouverte : qui l’atteint peut participer.
+owner-community-private = Ce nœud est dans une communauté privée. Les nœuds l’appellent
+owner-invite-show = Montrer l’invitation
+owner-invite-secret = L’invitation est un secret : qui la voit est dedans, pour toujours. Elle ne peut pas être reprise, seulement remplacée par une nouvelle communauté. Ne la montrez qu’à qui peut tout voir ici.
+owner-invite = Invitation
+owner-invite-how = Sur la machine de l’autre nœud, cette commande la lit ; puis ce nœud est redémarré :
+owner-community-other = Une autre communauté
+owner-community-other-how = La communauté se change sur la machine du nœud, pas ici : un navigateur par radio n’est pas le lieu d’un tel secret.
+owner-community-join = En rejoindre une avec son invitation :
+owner-community-invite-word = INVITATION
+owner-community-new = En créer une nouvelle :
+owner-community-leave = Revenir à celle qui est ouverte :
+owner-community-restart = Cela prend effet quand le nœud redémarre.
+
+# Settings
+
+owner-settings-hint = Ce qui est réglé ici passe avant le fichier de configuration et reste après un redémarrage. Les autres clés se règlent dans ce fichier.
+owner-settings-waiting = Certains changements attendent un redémarrage du nœud : sur sa machine, « systemctl restart meshstream », ou arrêtez-le et relancez-le.
+owner-setting-default = Personne ne l’a réglé.
+owner-setting-file = Réglé dans le fichier de configuration.
+owner-setting-here = Réglé ici.
+owner-setting-environment = Réglé par l’environnement du processus du nœud, qui passe avant : changez-le là.
+owner-setting-after-restart = Prend effet au prochain démarrage.
+owner-setting-at-once = Prend effet aussitôt.
+owner-setting-runs-with = Le nœud tourne avec
+owner-setting-unset = Oublier ce qui est réglé ici
+owner-setting-set = { $key } a été réglé.
+owner-setting-waits = { $key } a été réglé, et prendra effet quand le nœud redémarrera.
+owner-setting-unknown = Cela ne peut pas être réglé ici : réglez-le dans le fichier de configuration.
+owner-setting-wrong = Ce n’est pas réglé : { $reason }
+owner-setting-overridden = La variable d’environnement { $variable } passe avant : changez-la là.
+owner-setting-size = Une taille comme 10GiB.
+owner-setting-rate = Un débit comme 8 Mbit/s.
+owner-setting-duration = Une durée comme 60s.
+owner-setting-number = Un nombre entier.
+owner-setting-location = Un lieu comme { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+
+# Log
+
+owner-logs-hint = La ligne la plus récente d’abord. Il est gardé tant que le nœud tourne, et peut contenir des textes d’autres nœuds.
+owner-logs-level = Montrer
+owner-logs-show = Montrer
+owner-logs-none = Il n’y a pas de telles lignes.
+owner-logs-newest = Les plus récentes
+owner-logs-older = Plus anciennes
+owner-level-error = Erreurs
+owner-level-warn = Avertissements et erreurs
+owner-level-info = Ce qui se passe
+owner-level-debug = Aussi les décisions
+owner-level-trace = Tout
+
 ## Phones

@@ -52,4 +52,373 @@ page-failed = Esta página não pode ser mostrada agora. Tente de novo daqui a u
 
 ## Owner
 
+owner-nav = Páginas do proprietário
+owner-overview = Visão geral
+owner-broadcasts = Transmissões
+owner-keys = Chaves de transmissão
+owner-posts = Publicações
+owner-hidden = Oculto
+owner-feeds = Seguir e bloquear
+owner-storage = Armazenamento
+owner-community = Comunidade
+owner-settings = Configurações
+owner-logs = Registro
+owner-save = Salvar
+owner-cancel = Cancelar
+owner-back = Voltar
+owner-manage = Gerenciar
+owner-watch = Assistir
+owner-title = Título
+owner-description = Descrição
+owner-began = começou { $time }
+owner-starts = começa { $time }
+owner-of = { $some } de { $all }
+owner-failed = O nó não conseguiu fazer isso: { $reason }. Nada foi alterado. O registro diz mais; tente de novo e veja o armazenamento se continuar.
+owner-left-out = Outros { $count } não são mostrados aqui.
+owner-to-broadcasts = Todas as transmissões
+
+# Entering
+
+owner-enter = Entrar como proprietário
+owner-enter-button = Entrar
+owner-enter-by-link = Este link deixa este navegador entrar como proprietário de { $node }. Funciona uma vez.
+owner-enter-how = Na máquina do nó, este comando mostra um link que deixa entrar uma vez:
+owner-enter-token = Ou o token de administração
+owner-enter-token-hint = Ele está no arquivo admin-token do diretório de dados do nó.
+owner-link-over = Este link já foi usado ou tem mais de dez minutos: faça outro com “meshstream admin link”.
+owner-refused = Nada foi alterado
+owner-back-to-overview = Voltar à visão geral
+owner-denied-no-token = Este nó não tem token de administração: faça um link com “meshstream admin link”.
+owner-denied-origin = O formulário não veio de uma página desta sessão: volte, recarregue a página e envie de novo.
+owner-denied-form = O formulário era longo demais ou foi cortado no caminho: encurte-o ou envie de novo.
+owner-denied-wrong = Este não é o token de administração: compare-o com o arquivo ou faça um link com “meshstream admin link”.
+owner-denied-too-many = Vieram tentativas erradas demais deste endereço: espere um minuto e tente de novo.
+owner-denied-too-fast = Mudanças demais em pouco tempo: espere alguns segundos e envie de novo.
+owner-denied-ended = Esta sessão terminou: entre de novo. O que você enviou não foi guardado.
+
+# Overview
+
+owner-attention = O que precisa de atenção
+owner-all-well = Está tudo bem.
+owner-problems = O que o nó diz, em inglês
+owner-warn-disk = O disco está cheio: nada é publicado nem buscado. Libere espaço ou diminua a reserva em Armazenamento.
+owner-warn-quota = A cota está ocupada pelo que não pode sair: aumente-a em Armazenamento ou apague uma transmissão.
+owner-warn-files = Há tantos arquivos quanto pode haver: aumente storage.max_files na configuração ou apague uma transmissão.
+owner-warn-failing = Não é possível escrever no disco: veja se ele está só para leitura ou gasto. O registro diz o que ele responde.
+owner-warn-clock = O relógio desta máquina não está acertado: as transmissões não levam horários. Acerte-o ou conecte um relógio.
+owner-warn-link = Nenhum outro nó está conectado: o que se publica aqui só é visto aqui. Veja a antena e quem está ao alcance.
+owner-on-air = No ar
+owner-nobody-publishes = Ninguém publica aqui agora.
+owner-stream = fluxo { $name }
+owner-kbps = { $kbps } kbit/s
+owner-node = Este nó
+owner-fact-peers = Outros nós conectados
+owner-fact-storage = Armazenado
+owner-storage-used = { $used } de { $quota }
+owner-fact-free = Livre no disco
+owner-fact-reserve = Deixado livre
+owner-fact-files = Arquivos
+owner-fact-version = Versão
+owner-fact-feed = Identidade
+owner-session = Esta sessão
+owner-session-hint = Ela termina após duas horas sem uso, em todo caso após doze, e quando o nó reinicia.
+owner-leave = Sair
+
+# Stream keys
+
+owner-keys-hint = Quem tem a chave de um nome de fluxo pode publicar com ele. Dê a cada câmera ou equipe a sua.
+owner-keys-none = Ainda não há nenhuma chave.
+owner-key-add = Adicionar uma chave
+owner-key-add-button = Criar a chave
+owner-key-name = Nome do fluxo
+owner-key-name-hint = Como sala ou palco-2: letras, algarismos, pontos, hifens e sublinhados.
+owner-key-name-wrong = Isto não é um nome de fluxo: use de 1 a 64 letras, algarismos, pontos, hifens e sublinhados, sem espaços.
+owner-key-exists = Já existe uma chave com este nome: revogue-a primeiro ou escolha outro nome.
+owner-key-gone = Já não há nenhuma chave com esse nome.
+owner-key-made = A chave de { $name } foi criada.
+owner-key-made-at = criada { $time }
+owner-key-shown-once = A nova chave, mostrada só agora
+owner-key-shown-once-hint = Copie agora. O nó não guarda nenhuma chave que possa mostrar de novo: uma chave perdida se revoga e se cria outra.
+owner-key-server = Servidor (OBS, telefones)
+owner-key-obs = Chave de transmissão (OBS, telefones)
+owner-key-ffmpeg = Em um só endereço (ffmpeg: -f flv ENDEREÇO)
+owner-key-archive = Quando termina
+owner-key-archive-default = Como o nó faz
+owner-key-archive-yes = Guardar
+owner-key-archive-no = Não guardar nada
+owner-key-archive-set = Vale a partir da próxima transmissão de { $name }.
+owner-key-revoke = Revogar
+owner-key-revoke-sure = Revogar a chave de { $name }?
+owner-key-revoke-lost = Ninguém mais poderá publicar com ela. O que foi publicado fica. Uma nova chave para o nome pode ser criada a qualquer momento.
+owner-key-revoke-live = Alguém publica com ela agora e será desconectado.
+owner-key-revoked = A chave de { $name } não deixa mais ninguém entrar.
+
+# Streams and plans
+
+owner-streams = Fluxos
+owner-streams-hint = Uma transmissão começa quando alguém se conecta com a chave de um fluxo. Aqui se diz antes com o que ela é anunciada.
+owner-stream-edit = A próxima transmissão
+owner-stream-next = A próxima transmissão de { $name }
+owner-stream-hint = Ela é anunciada com isto. O que está no ar mantém o que tem.
+owner-stream-title-hint = Vazio, vale o título do plano, o que diz o programa de quem publica ou o nome do fluxo.
+owner-stream-fulfils = É o que foi planejado como
+owner-stream-fulfils-none = Nada planejado
+owner-stream-set = A próxima transmissão de { $name } é anunciada com isto.
+owner-stream-start = Como começa
+owner-stream-start-how = Inicie o programa de quem publica (OBS, o de um telefone, ffmpeg) com isto. A transmissão começa com a primeira imagem e termina um minuto depois que ele sai.
+owner-stream-key-lost = A chave foi mostrada quando foi criada. Se foi perdida, revogue-a e crie outra:
+owner-stream-refused = Você encerrou a transmissão: quem publica é recusado até que o programa fique alguns minutos sem tentar.
+owner-stream-admit = Deixar entrar agora
+owner-stream-admitted = Quem publica { $name } pode entrar de novo.
+owner-planned = Planejado
+owner-planned-none = Nada está planejado.
+owner-planned-add = Planejar uma transmissão
+owner-planned-edit = Mudar o plano
+owner-planned-hint = É anunciada a todos os nós e mostrada como próxima até começar.
+owner-planned-when = Quando começa
+owner-planned-date = Data
+owner-planned-time = Hora
+owner-planned-zone = Fuso horário
+owner-planned-time-wrong = Isto não é uma data com hora: escreva como 2026-12-31 e 20:15 e escolha o fuso.
+owner-planned-time-past = Isto está no passado: escolha uma hora posterior ou acerte o relógio do nó.
+owner-planned-added = A transmissão está planejada e foi dita aos outros nós.
+owner-planned-changed = O plano foi mudado.
+owner-planned-cancel = Desmarcar
+owner-planned-cancel-sure = Desmarcar esta transmissão?
+owner-planned-cancel-lost = Ela não é mais mostrada como próxima em nenhum nó. Pode ser planejada de novo.
+owner-planned-cancelled = A transmissão foi desmarcada.
+owner-planned-gone = Isso não está mais planejado.
+owner-planned-too-many = Há 64 transmissões planejadas, que é o máximo: desmarque uma que não seja necessária.
+
+# Broadcasts
+
+owner-own-ended = Deste nó, encerradas
+owner-own-ended-none = Nenhuma terminou ainda.
+owner-others = De outros nós, guardadas aqui
+owner-others-none = Nada de outros nós está guardado aqui.
+owner-segments-held =
+    { $count ->
+        [one] { $count } segmento aqui
+       *[other] { $count } segmentos aqui
+    }
+owner-published-by = Publicada por
+owner-texts = Título e descrição
+owner-title-empty = O título está vazio: escreva um.
+owner-title-long = O título é longo demais: encurte-o para 200 caracteres.
+owner-description-long = A descrição é longa demais: encurte-a para 2000 caracteres.
+owner-broadcast-updated = O título e a descrição foram mudados e ditos aos outros nós.
+owner-broadcast-unknown = Essa transmissão não é conhecida aqui.
+owner-broadcast-over = Essa transmissão já terminou.
+owner-not-own = Essa transmissão é de outro nó: só quem a publica pode fazer isso.
+owner-still-live = Ainda está ao vivo: encerre-a primeiro.
+owner-nothing-held = Nada dela está aqui: faça primeiro uma cópia.
+owner-end = Encerrar a transmissão
+owner-end-heading = Encerrar
+owner-end-hint = Quem publica é desconectado. Também basta parar o programa.
+owner-end-sure = Encerrar esta transmissão?
+owner-end-lost = Todos veem que terminou e ela não pode continuar: o que vier depois é uma nova transmissão. Quem publica é recusado até que o programa fique alguns minutos sem tentar.
+owner-broadcast-ended = A transmissão foi encerrada.
+owner-keep = Guardar ou apagar
+owner-keep-how-long = Quanto tempo fica neste nó
+owner-keep-default = como o nó faz
+owner-keep-default-own = Como o nó faz: as próprias ficam
+owner-keep-default-other = Como o nó faz: dá lugar quando é preciso
+owner-keep-keep = Guardar: nunca dá lugar
+owner-keep-drop = Apagar alguns dias depois do fim
+owner-keep-drop-after =
+    { $days ->
+        [one] é apagada { $days } dia depois do fim
+       *[other] é apagada { $days } dias depois do fim
+    }
+owner-keep-dropped = foi apagada
+owner-keep-days = Dias, contados enquanto o nó funciona
+owner-keep-days-wrong = Escreva um número de dias de 1 a { $most }. Para apagar agora, use o botão abaixo.
+owner-keep-set = O tempo que ela fica foi definido.
+owner-keep-unfinished = Ela continua ou está sendo arquivada: diga depois de quantos dias apagar ou espere que termine.
+owner-keep-too-many = { $most } transmissões têm uma regra própria, que é o máximo: volte algumas ao normal.
+owner-delete = Apagar deste nó
+owner-delete-sure = Apagar esta transmissão deste nó?
+owner-delete-lost =
+    { $count ->
+        [one] Há { $count } segmento aqui, e ele se perde.
+       *[other] Há { $count } segmentos aqui, e eles se perdem.
+    }
+owner-delete-lost-own = Se outro nó não tiver cópia, depois ninguém a terá.
+owner-delete-lost-other = Quem a publica talvez ainda a tenha. A cópia aqui termina.
+owner-broadcast-deleted = A transmissão foi apagada deste nó.
+owner-mirror = Cópia
+owner-mirror-hint = Uma cópia a busca e guarda inteira, e diz a outros nós que está aqui.
+owner-mirror-begin = Guardar uma cópia aqui
+owner-mirror-stop = Parar de copiar
+owner-mirror-begun = A partir de agora guarda-se uma cópia.
+owner-mirror-ended = Ela não é mais copiada. O que está aqui fica até faltar lugar.
+owner-mirror-progress = { $here } de { $all } segmentos aqui
+owner-mirror-own = É deste nó e é guardada sem cópia.
+owner-mirror-not-running = Ela não está sendo copiada.
+owner-mirror-too-many = Já se copiam tantas transmissões quanto possível: pare uma primeiro.
+owner-mirror-by-setting = pela configuração mesh.mirror
+owner-not-to-be-kept = Quem a publica anunciou que não é para guardar.
+owner-was-withdrawn = Quem a publica a retirou. A configuração archive.honour_withdrawals diz se ela é guardada mesmo assim.
+owner-republish = Republicar
+owner-republish-hint = Diz a quem te segue que vale a pena guardar e que está aqui. Continua sendo de quem publicou. Não dá para desdizer.
+owner-republished = Foi republicada.
+owner-credit = A quem se deve
+owner-withdraw = Retirar
+owner-withdraw-hint = Retira: nenhum nó a mostra mais, e os que respeitam isso abandonam suas cópias.
+owner-withdraw-sure = Retirar esta transmissão?
+owner-withdraw-lost = Ela não poderá ser mostrada de novo: uma retirada não se desdiz. Alguém ainda pode ter uma cópia.
+owner-withdraw-reason = Motivo, mostrado a todos (pode ficar vazio)
+owner-withdraw-copy = A cópia neste nó
+owner-withdraw-copy-keep = Guardar
+owner-withdraw-copy-remove =
+    { $count ->
+        [one] Apagar: perde-se { $count } segmento
+       *[other] Apagar: perdem-se { $count } segmentos
+    }
+owner-withdrawn = A transmissão foi retirada.
+owner-withdrawn-badge = Retirada
+owner-is-withdrawn = Quem a publica a retirou.
+owner-reason-long = O texto é longo demais: encurte-o para 500 caracteres.
+
+# Comments and what is hidden
+
+owner-comments = Comentários
+owner-comments-none = Ninguém comentou ainda.
+owner-comment = Comentar como este nó
+owner-reply = Responder
+owner-block-author = Bloquear o autor
+owner-hide = Ocultar
+owner-unhide = Mostrar de novo
+owner-hide-heading = Ocultar neste nó
+owner-hide-hint = Quem visita este nó não vê mais. Outros nós mostram como antes, e pode ser mostrado de novo a qualquer momento.
+owner-hide-sure = Ocultar isto?
+owner-unhide-sure = Mostrar isto de novo?
+owner-is-hidden = Oculto
+owner-hidden-hint = Comentários e transmissões que quem visita este nó não vê. Os outros nós decidem por si.
+owner-hidden-none = Nada está oculto. Os comentários se ocultam na página da transmissão.
+owner-hidden-since = oculto { $time }
+owner-hidden-not-here = Não é conhecido neste nó:
+owner-hidden-now = Está oculto neste nó.
+owner-shown-now = É mostrado de novo.
+owner-hidden-too-many = Há { $most } mensagens ocultas, que é o máximo: mostre algumas ou bloqueie os autores.
+owner-message-unknown = Isso não é mais conhecido aqui.
+owner-a-broadcast = Transmissão
+owner-a-comment = Comentário
+
+# Posts
+
+owner-post-text = Escrever como { $node }
+owner-post-hint = Em Markdown. Todos os nós guardam, e não dá para desdizer.
+owner-post-button = Publicar
+owner-post-comment-on = Um comentário sobre esta transmissão:
+owner-post-reply-to = Uma resposta a esta publicação:
+owner-post-empty = Não há texto: escreva alguma coisa.
+owner-post-long = O texto é longo demais para uma mensagem: encurte-o para cerca de 7000 caracteres.
+owner-posted = Foi publicado.
+owner-posts-newest = As publicações mais novas
+owner-posts-none = Ninguém publicou ainda.
+
+# Follow and block
+
+owner-feeds-hint = Quem este nó segue é replicado, e quem eles seguem. Quem ele bloqueia não é buscado nem mostrado.
+owner-feed-id = Identidade
+owner-feed-wrong = Isto não é uma identidade: copie inteira, de @ até .ed25519.
+owner-feed-own = É a identidade do próprio nó: indique outra.
+owner-feed-nameless = Sem nome
+owner-feed-followed = { $feed } é seguido.
+owner-feed-blocked = { $feed } é bloqueado.
+owner-feed-neutral = { $feed } não é seguido nem bloqueado.
+owner-feeds-none = Nenhuma outra identidade é replicada aqui ainda.
+owner-feeds-more = Outras { $count } não são mostradas aqui. Todas são listadas por
+owner-follow = Seguir
+owner-unfollow = Deixar de seguir
+owner-block = Bloquear
+owner-unblock = Desbloquear
+owner-following = Seguida
+owner-blocked = Bloqueada
+owner-hops =
+    { $hops ->
+        [one] a { $hops } passo
+       *[other] a { $hops } passos
+    }
+owner-hops-none = fora de quem este nó segue
+owner-messages =
+    { $messages ->
+        [one] { $messages } mensagem aqui
+       *[other] { $messages } mensagens aqui
+    }
+owner-block-sure = Bloquear esta identidade?
+owner-block-lost = O que está guardado dela aqui é apagado: suas mensagens e suas transmissões. Ao desbloquear, é preciso buscar tudo de novo.
+owner-block-broadcasts = Entre elas estas transmissões:
+
+# Storage
+
+owner-limits = Quanto se pode guardar
+owner-quota = Máximo de bytes de transmissões
+owner-reserve = Deixado livre no disco
+owner-reserve-hint = Um tamanho como 1GiB. Permite ao nó anotar o fim de uma transmissão com o disco cheio.
+owner-next = O que sai primeiro
+owner-next-hint = Quando faltar lugar, elas saem nesta ordem.
+owner-next-none = Nada do que está guardado dá lugar.
+owner-held-passing = buscada porque alguém assistiu
+owner-held-mirrored = copiada
+owner-held-kept = guardada
+owner-mirrors = Cópias
+owner-mirrors-none = Nada é copiado.
+owner-kept = Transmissões com uma regra própria
+owner-kept-none = Todas as transmissões ficam como o nó faz.
+
+# Community
+
+owner-community-open = Este nó está na comunidade aberta: quem o alcança pode participar.
+owner-community-private = Este nó está em uma comunidade privada. Os nós a chamam de
+owner-invite-show = Mostrar o convite
+owner-invite-secret = O convite é um segredo: quem o vê está dentro, para sempre. Não dá para retirá-lo, só substituí-lo por outra comunidade. Mostre-o apenas a quem pode ver tudo aqui.
+owner-invite = Convite
+owner-invite-how = Na máquina do outro nó, este comando o lê; depois esse nó é reiniciado:
+owner-community-other = Outra comunidade
+owner-community-other-how = A comunidade se muda na máquina do nó, não aqui: um navegador pelo rádio não é lugar para tal segredo.
+owner-community-join = Entrar em uma com o convite:
+owner-community-invite-word = CONVITE
+owner-community-new = Criar uma nova:
+owner-community-leave = Voltar à aberta:
+owner-community-restart = Tem efeito quando o nó é reiniciado.
+
+# Settings
+
+owner-settings-hint = O que se define aqui vale antes do arquivo de configuração e fica após reiniciar. As outras chaves se definem nesse arquivo.
+owner-settings-waiting = Algumas mudanças esperam que o nó reinicie: na máquina dele, “systemctl restart meshstream”, ou pare-o e inicie-o.
+owner-setting-default = Ninguém definiu.
+owner-setting-file = Definido no arquivo de configuração.
+owner-setting-here = Definido aqui.
+owner-setting-environment = Definido pelo ambiente do processo do nó, que vale antes: mude lá.
+owner-setting-after-restart = Vale a partir do próximo início.
+owner-setting-at-once = Vale imediatamente.
+owner-setting-runs-with = O nó funciona com
+owner-setting-unset = Esquecer o que se definiu aqui
+owner-setting-set = { $key } foi definido.
+owner-setting-waits = { $key } foi definido e terá efeito quando o nó reiniciar.
+owner-setting-unknown = Isso não pode ser definido aqui: defina no arquivo de configuração.
+owner-setting-wrong = Não foi definido: { $reason }
+owner-setting-overridden = A variável de ambiente { $variable } vale antes: mude lá.
+owner-setting-size = Um tamanho como 10GiB.
+owner-setting-rate = Uma taxa como 8 Mbit/s.
+owner-setting-duration = Uma duração como 60s.
+owner-setting-number = Um número inteiro.
+owner-setting-location = Um lugar como { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+
+# Log
+
+owner-logs-hint = A linha mais nova primeiro. É guardado enquanto o nó funciona e pode ter textos de outros nós.
+owner-logs-level = Mostrar
+owner-logs-show = Mostrar
+owner-logs-none = Não há linhas assim.
+owner-logs-newest = As mais novas
+owner-logs-older = Mais antigas
+owner-level-error = Erros
+owner-level-warn = Avisos e erros
+owner-level-info = O que acontece
+owner-level-debug = Também decisões
+owner-level-trace = Tudo
+
 ## Phones

@@ -9,7 +9,7 @@ use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
-use crate::view::{BroadcastView, utc};
+use crate::view::BroadcastView;
 
 /// Broadcasts on the page, the newest first.
 const MAX_SHOWN: usize = 200;

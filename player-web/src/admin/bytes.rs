@@ -1,9 +1,9 @@
 //! Sizes as people read them.
 
-/// `9.8 GB`: powers of a thousand, as disks and data plans are sold, and three figures.
-pub(crate) fn bytes(bytes: impl Into<u64>) -> String {
+/// `9.8 GB`: powers of a thousand, as disks are sold, and three figures. Templates pass what they name by reference.
+pub(crate) fn bytes(bytes: &u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    let bytes: u64 = bytes.into();
+    let bytes = *bytes;
     if bytes < 1_000 {
         return format!("{bytes} B");
     }
@@ -37,7 +37,7 @@ mod tests {
             (1_000_000_000_000, "1.0 TB"),
             (u64::MAX, "18 EB"),
         ] {
-            assert_eq!(bytes(size), text);
+            assert_eq!(bytes(&size), text);
         }
     }
 }

@@ -13,7 +13,6 @@ use super::visitor::{Change, Frame, NoFields, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
-use crate::view::utc;
 
 /// Where keys are.
 const KEYS: &str = "/admin/keys";

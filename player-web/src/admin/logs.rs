@@ -11,7 +11,6 @@ use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
-use crate::view::utc;
 
 /// Lines of a page.
 const LINES: usize = 100;
@@ -39,7 +38,7 @@ struct Logs {
 }
 
 /// As addresses write levels.
-fn word(level: &LogLevel) -> &'static str {
+pub(crate) fn word(level: &LogLevel) -> &'static str {
     match level {
         LogLevel::Trace => "trace",
         LogLevel::Debug => "debug",

@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use stream_model::{NodeReport, Publishing, StorageFull};
 
-use super::bytes::bytes;
 use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::node_state::NodeState;

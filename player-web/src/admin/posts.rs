@@ -12,7 +12,6 @@ use super::visitor::{Change, Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
-use crate::view::utc;
 
 /// Posts on the page, the newest first.
 const SHOWN: usize = 20;

@@ -16,7 +16,6 @@ use super::visitor::{Change, Frame, NoFields, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
-use crate::view::utc;
 
 /// Where plans are listed.
 const BROADCASTS: &str = "/admin/broadcasts";
@@ -62,6 +61,10 @@ struct Plan {
 impl Plan {
     fn zones() -> &'static [&'static str] {
         &ZONES
+    }
+
+    fn chosen(&self, zone: &str) -> bool {
+        self.zone == zone
     }
 }
 

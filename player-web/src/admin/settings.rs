@@ -46,6 +46,10 @@ impl Row {
         }
     }
 
+    fn chosen(&self, choice: &str) -> bool {
+        self.value == choice
+    }
+
     fn settable(&self) -> bool {
         self.setting.source != SettingSource::Environment
     }

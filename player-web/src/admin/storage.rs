@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use stream_model::{BroadcastId, KeepPolicy, MirrorProgress, Retention, StorageOutlook};
 
-use super::bytes::bytes;
 use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;

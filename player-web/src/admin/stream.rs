@@ -15,7 +15,6 @@ use super::visitor::{Change, Frame, NoFields, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
-use crate::view::utc;
 
 /// Where streams are listed.
 const BROADCASTS: &str = "/admin/broadcasts";
