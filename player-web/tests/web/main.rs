@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin;
+mod admin_pages;
 mod api;
 mod blobs;
 mod control;
