@@ -50,7 +50,7 @@ check: deps web ## formatting, lints of every language, and that the lock file i
 
 .PHONY: bench
 bench: deps web ## benchmarks of the hot paths (docs/benchmarks.md keeps the figures)
-	@scripts/need.sh "the benchmarks" $(demo_packages) iproute2 iperf3 python3 python3-venv
+	@scripts/need.sh "the benchmarks" $(demo_packages) iproute2 iperf3 nginx-light python3 python3-venv wrk
 	@scripts/kubo-venv.sh
 	@scripts/npm-ci.sh tests/js
 	@scripts/npm-ci.sh ssb-announcer/benches/javascript

@@ -135,6 +135,12 @@ pub(crate) struct Web {
     pub(crate) admin_token_file: Option<PathBuf>,
     /// What `/ipfs/` serves.
     pub(crate) gateway: GatewayReach,
+    /// Most TCP connections, WebSockets among them: of all, and of one address.
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
+    /// Most WebSockets: of all, and of one address.
+    pub(crate) max_sockets: usize,
+    pub(crate) max_sockets_per_address: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -153,6 +159,8 @@ pub(crate) struct Mesh {
     pub(crate) cjdns_password_file: Option<PathBuf>,
     /// Where Yggdrasil's admin socket is; empty asks none.
     pub(crate) yggdrasil_admin: String,
+    /// Whether other nodes are told how many watch here.
+    pub(crate) tell_viewers: bool,
     /// Blocks sent to all peers together; none is no limit.
     pub(crate) max_upload: Option<Rate>,
     /// Blocks sent to each peer.
@@ -208,12 +216,23 @@ impl Default for Ssb {
 
 impl Default for Web {
     fn default() -> Self {
+        let player_web::Config {
+            max_connections,
+            max_connections_per_address,
+            max_sockets,
+            max_sockets_per_address,
+            ..
+        } = player_web::Config::default();
         Self {
             listen: any(8080),
             devices: Vec::new(),
             public_url: String::new(),
             admin_token_file: None,
             gateway: GatewayReach::Known,
+            max_connections,
+            max_connections_per_address,
+            max_sockets,
+            max_sockets_per_address,
         }
     }
 }
@@ -228,6 +247,7 @@ impl Default for Mesh {
             cjdns_admin: "127.0.0.1:11234".to_owned(),
             cjdns_password_file: None,
             yggdrasil_admin: YggdrasilAdmin::default().to_string(),
+            tell_viewers: true,
             max_upload: None,
             max_upload_per_peer: None,
         }

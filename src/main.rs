@@ -12,6 +12,7 @@ mod firewall;
 mod host_lock;
 mod links;
 mod node;
+mod open_files;
 mod output;
 mod overlays;
 mod picture;

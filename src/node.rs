@@ -10,11 +10,11 @@ use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
 use listener::{Device, Listener};
 use node_router::{MdnsConfig, MeshConfig, NodeRouter, OwnRecords, PeerAddress, UploadLimits};
-use player_web::OwnerAccess;
+use player_web::{OwnerAccess, ViewerCounter};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::identity::Machine;
-use stream_model::{Directory, FeedId, Listen, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys};
+use stream_model::{Directory, FeedId, Listen, LocalViewers, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys};
 use streamer::broadcast::SystemClock;
 use streamer::ingest::AddressRange;
 use streamer::{Streamer, StreamerError, segmenter};
@@ -29,6 +29,7 @@ use crate::config::{Config, Rate};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, record_sequence_file, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
+use crate::open_files;
 use crate::output;
 use crate::overlays::overlays;
 use crate::picture;
@@ -241,6 +242,11 @@ impl Node {
         let (keys, playlists, downloads) = (streamer.stream_keys(), streamer.playlists(), streamer.downloads());
         let (keeper, running_hours) = (streamer.archive_keeper(), streamer.running_hours());
 
+        let advice = open_files::raise_limit(config.web.max_connections);
+        if let Some(advice) = &advice {
+            tracing::warn!(advice, "few files may be open at once");
+        }
+        let viewers = ViewerCounter::default();
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
             community: community.name(),
@@ -258,6 +264,8 @@ impl Node {
             directory: ssb.directory(),
             publishing: streamer.reporter(),
             stopping: stop_streamer.clone(),
+            advice,
+            viewers: config.mesh.tell_viewers.then(|| Arc::new(viewers.clone()) as Arc<dyn LocalViewers>),
         })?);
         let policies = streamer.keep_policies();
         let streamer = tokio::spawn(streamer.join());
@@ -273,6 +281,9 @@ impl Node {
             blobs: ssb.blob_store(),
             follows: ssb.follow_graph(),
             standings: ssb.standings(),
+            sources: router.sources(),
+            viewers,
+            elsewhere: router.remote_viewers(),
             status: status.clone(),
         };
         let socket = control_socket(&path);
@@ -285,7 +296,10 @@ impl Node {
             listen: config.web.listen,
             gateway: config.web.gateway,
             access: OwnerAccess::new(Some(admin_token), ssb.id()),
-            ..player_web::Config::default()
+            max_connections: config.web.max_connections,
+            max_connections_per_address: config.web.max_connections_per_address,
+            max_sockets: config.web.max_sockets,
+            max_sockets_per_address: config.web.max_sockets_per_address,
         };
         let app = player_web::app(ports.clone(), &web_config);
         let control_app = player_web::control_app(ports, keys.clone(), &web_config)

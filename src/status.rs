@@ -9,8 +9,9 @@ use node_router::{NodeRouter, OwnRecords, overlay_of};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
-    Directory, IpfsInfo, LeavingBroadcast, LinkReport, Listen, Location, NodeIdentity, NodeInfo, NodeReport,
-    NodeStatus, PeerReport, PeerState, SsbInfo, StorageFull, StorageOutlook, StorageReport, StoredBroadcast, WebInfo,
+    BroadcastId, Directory, IpfsInfo, LeavingBroadcast, LinkReport, Listen, LocalViewers, Location, NodeIdentity,
+    NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, SsbInfo, StorageFull, StorageOutlook, StorageReport,
+    StoredBroadcast, WebInfo,
 };
 use streamer::PublishingReporter;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,10 @@ pub(crate) struct Parts {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) publishing: PublishingReporter,
     pub(crate) stopping: CancellationToken,
+    /// What the owner should do although the node works.
+    pub(crate) advice: Option<String>,
+    /// Whose numbers other nodes are told; `None` where they are not to know.
+    pub(crate) viewers: Option<Arc<dyn LocalViewers>>,
 }
 
 /// Answers for the node.
@@ -50,6 +55,11 @@ impl Status {
             peer: self.parts.router.peer().clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+
+    /// Who watches here, for other nodes.
+    fn told_viewers(&self) -> Vec<(BroadcastId, u32)> {
+        self.parts.viewers.as_ref().map(|viewers| viewers.viewers()).unwrap_or_default()
     }
 
     fn all_peers(&self) -> Vec<PeerReport> {
@@ -112,7 +122,8 @@ impl NodeStatus for Status {
             nodes: self.parts.router.nodes(),
             record: None,
         };
-        NodeInfo { record: Some(self.parts.records.record(&info)), ..info }
+        let record = self.parts.records.record(&info, || self.told_viewers());
+        NodeInfo { record: Some(record), ..info }
     }
 
     async fn report(&self) -> NodeReport {
@@ -122,7 +133,7 @@ impl NodeStatus for Status {
             listen: self.parts.listen.clone(),
             storage: self.parts.router.storage_report(),
             publishing: self.parts.publishing.publishing(),
-            problems: self.problems(),
+            problems: self.problems().into_iter().chain(self.parts.advice.clone()).collect(),
             overlays: self.parts.router.overlays(),
         }
     }

@@ -17,7 +17,7 @@ use stream_model::{NeighbourWant, NeighbourWants, PeerId};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
 
-use crate::fetch::{BlockExchange, Session};
+use crate::fetch::{BlockExchange, Delivered, Session};
 use crate::links::Exchanged;
 use crate::mesh::{Swarm, Table};
 use crate::storage::{BlockError, Blocks};
@@ -158,9 +158,13 @@ impl NeighbourWants for Embedded {
 struct Wants(ExchangeSession);
 
 impl Session for Wants {
-    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Bytes>> {
+    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Delivered>> {
         let session = self.0.clone();
-        async move { session.want(cid).await.ok().map(|block| block.data) }.boxed()
+        async move {
+            let block = session.want(cid).await.ok()?;
+            Some(Delivered { block: block.data, from: from_libp2p(&block.from) })
+        }
+        .boxed()
     }
 }
 

@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
-    ContentCarrier, ContentFetcher, ContentLookup, ContentReader, ContentStore, FeedId, KnownNode, Meetings,
-    NeighbourWants, Neighbours, OverlayReport, PeerBook, PeerId, PeerReport, StorageChecker, StorageReport, StoreError,
-    StoredBroadcast,
+    BroadcastId, BroadcastSources, ContentCarrier, ContentFetcher, ContentLookup, ContentReader, ContentSources,
+    ContentStore, FeedId, KnownNode, Meetings, NeighbourWants, Neighbours, OverlayReport, PeerBook, PeerId, PeerReport,
+    RemoteViewers, StorageChecker, StorageReport, StoreError, StoredBroadcast,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -118,6 +118,28 @@ pub enum StartError {
 /// The port of a TCP multiaddr such as `/ip6/::/tcp/4001`; `None` for what is none.
 pub fn listening_port(address: &str) -> Option<u16> {
     address.parse::<Multiaddr>().ok()?.to_string().split("/tcp/").nth(1)?.split('/').next()?.parse().ok()
+}
+
+/// What fetches count, with what the mesh knows of those who brought it.
+struct ContentOrigins {
+    fetcher: Arc<Fetcher>,
+    table: Arc<Table>,
+}
+
+impl ContentSources for ContentOrigins {
+    fn sources(&self, broadcast: &BroadcastId) -> BroadcastSources {
+        let peers = self.table.sources(self.fetcher.sources(broadcast));
+        BroadcastSources { window: fetch::sources::WINDOW, peers }
+    }
+}
+
+/// Who watches elsewhere, as nodes tell it.
+struct ViewersTold(Arc<Table>);
+
+impl RemoteViewers for ViewersTold {
+    fn elsewhere(&self, broadcast: &BroadcastId) -> u64 {
+        self.0.viewers(broadcast)
+    }
 }
 
 /// The running node router. Dropping it without [`NodeRouter::shutdown`] loses nothing that was reported as stored.
@@ -298,6 +320,16 @@ impl NodeRouter {
     /// Looks at single blocks, from peers too, and fetches.
     pub fn lookup(&self) -> Arc<dyn ContentLookup> {
         self.fetcher.clone()
+    }
+
+    /// Who brings the content of broadcasts.
+    pub fn sources(&self) -> Arc<dyn ContentSources> {
+        Arc::new(ContentOrigins { fetcher: self.fetcher.clone(), table: self.table.clone() })
+    }
+
+    /// Who watches on other nodes.
+    pub fn remote_viewers(&self) -> Arc<dyn RemoteViewers> {
+        Arc::new(ViewersTold(self.table.clone()))
     }
 
     /// What the store holds.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
@@ -10,8 +11,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
-    ArchiveKeeper, BlobStore, ContentCarrier, ContentLookup, ContentReader, Directory, Downloads, FollowGraph,
-    KeepPolicies, NodeStatus, Playlists, RunningHours, Standings, StorageChecker, StreamKeys, Timeline,
+    ArchiveKeeper, BlobStore, ContentCarrier, ContentLookup, ContentReader, ContentSources, Directory, Downloads,
+    FollowGraph, KeepPolicies, NodeStatus, Playlists, RemoteViewers, RunningHours, Standings, StorageChecker,
+    StreamKeys, Timeline,
 };
 
 use crate::OwnerPorts;
@@ -22,7 +24,9 @@ use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
     keep, node, pages, session, timeline,
 };
+use crate::served::Served;
 use crate::slots::Slots;
+use crate::viewers::ViewerCounter;
 use crate::{Config, assets, socket};
 
 /// Most bytes of a request's body, but for posts: a stream name in JSON.
@@ -51,6 +55,12 @@ pub struct Ports {
     pub follows: Arc<dyn FollowGraph>,
     /// What is said of broadcasts by others than their authors.
     pub standings: Arc<dyn Standings>,
+    /// Who brings broadcasts here.
+    pub sources: Arc<dyn ContentSources>,
+    /// Who watches here.
+    pub viewers: ViewerCounter,
+    /// Who watches on other nodes.
+    pub elsewhere: Arc<dyn RemoteViewers>,
     /// This node.
     pub status: Arc<dyn NodeStatus>,
 }
@@ -66,6 +76,8 @@ impl fmt::Debug for Ports {
 pub(crate) struct AppState {
     pub(crate) ports: Ports,
     pub(crate) sockets: Slots,
+    pub(crate) hub: socket::Hub,
+    pub(crate) served: Served,
     pub(crate) gateway: Gateway,
     pub(crate) access: OwnerAccess,
     /// Answers with pictures that are on their way.
@@ -133,6 +145,7 @@ fn routes() -> Router<AppState> {
         .route("/api/v1/broadcasts/{id}/download.mp4", get(download::download))
         .route("/api/v1/broadcasts/{id}/segments/{segment}", get(broadcast_timeline::segment))
         .route("/api/v1/broadcasts/{id}/timeline", get(broadcast_timeline::timeline))
+        .route("/api/v1/broadcasts/{id}/sources", get(api::sources))
         .route("/api/v1/broadcasts/{id}/comments", get(timeline::comments))
         .route("/api/v1/timeline", get(timeline::timeline))
         .route("/api/v1/threads/{key}", get(timeline::thread))
@@ -150,7 +163,7 @@ fn routes() -> Router<AppState> {
 }
 
 fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
-    let sockets = Slots::new(socket::MAX_SOCKETS, socket::MAX_SOCKETS_PER_ADDRESS);
+    let sockets = Slots::new(config.max_sockets, config.max_sockets_per_address);
     let gateway = Gateway::new(&ports, config.gateway);
     let access = config.access.clone();
     let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
@@ -158,6 +171,8 @@ fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
         ports,
         sockets,
+        hub: socket::Hub::new(),
+        served: Served::new(Instant::now()),
         gateway,
         access,
         pictures,

@@ -28,6 +28,10 @@ pub struct Config {
     /// Most TCP connections of one address. A browser opens six and one for each WebSocket; a relay or a NAT puts
     /// several browsers behind one address.
     pub max_connections_per_address: usize,
+    /// Most WebSockets in all. They count as connections too, so pages stay reachable where there may be more of those.
+    pub max_sockets: usize,
+    /// Most WebSockets of one address: a browser has one for each page open.
+    pub max_sockets_per_address: usize,
     /// What the gateway serves.
     pub gateway: GatewayReach,
     /// How the owner acts over the network. To be the same for all routers of a node. Never part of a file.
@@ -39,8 +43,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: (Ipv6Addr::UNSPECIFIED, 8080).into(),
-            max_connections: 512,
+            max_connections: 1_536,
             max_connections_per_address: 64,
+            max_sockets: 1_024,
+            max_sockets_per_address: 32,
             gateway: GatewayReach::Known,
             access: OwnerAccess::default(),
         }

@@ -7,6 +7,7 @@ use stream_model::{
     Republication, Standing, Standings, Tracks, WallTime,
 };
 
+use crate::audience::ViewersView;
 use crate::texts::Texts;
 
 /// Most broadcasts on the home page and in a WebSocket's directory, live ones first. A phone gets about 400 bytes
@@ -40,6 +41,7 @@ pub(crate) struct BroadcastView {
 pub(crate) struct BroadcastDetails {
     #[serde(flatten)]
     pub(crate) broadcast: BroadcastView,
+    pub(crate) viewers: ViewersView,
     pub(crate) archives: Vec<ArchiveView>,
     pub(crate) mirrors: Vec<MirrorView>,
     pub(crate) republications: Vec<RepublicationView>,

@@ -27,10 +27,12 @@ mod programme;
 mod report;
 mod retention;
 mod settings;
+mod source;
 mod standing;
 mod storage_check;
 mod stream_key;
 mod timeline;
+mod viewers;
 
 pub use announcement::{
     AnnounceError, AnnouncementLog, BroadcastEnd, BroadcastStart, EndReason, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS,
@@ -65,6 +67,7 @@ pub use report::{
 };
 pub use retention::{KeepPolicies, KeepPolicy, KeepPolicyError, KeptBroadcast, Retention};
 pub use settings::{Setting, SettingEffect, SettingForm, SettingSource, Settings, SettingsError};
+pub use source::{BroadcastSources, ContentSources, Source};
 pub use standing::{
     CarriedMessages, CarriedMessagesError, MessageCarrier, Mirroring, Republication, Standing, StandingLog, Standings,
 };
@@ -76,5 +79,6 @@ pub use timeline::{
     Author, NewPost, PageRequest, Post, PostTarget, Profile, Timeline, TimelineChange, TimelineCursor, TimelineError,
     TimelinePage, Vote,
 };
+pub use viewers::{LocalViewers, RemoteViewers};
 
 pub use cid::Cid;

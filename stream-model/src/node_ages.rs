@@ -79,7 +79,7 @@ mod tests {
         let node = |(byte, age_seconds): &(u8, Option<u64>)| {
             let (feed, peer) = (FeedId([*byte; 32]), peer.clone());
             let identity = NodeIdentity { name: byte.to_string(), feed, peer, version: String::new() };
-            KnownNode { identity, record: None, age_seconds: *age_seconds }
+            KnownNode { identity, record: None, age_seconds: *age_seconds, hops: None }
         };
         NodeInfo {
             name: "hall".into(),

@@ -79,6 +79,9 @@ pub struct KnownNode {
     /// Seconds since it said so itself, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_seconds: Option<u64>,
+    /// Over how many links who tells reaches it, as far as is known: 1 for a neighbour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hops: Option<u32>,
 }
 
 /// The SSB server of a node.

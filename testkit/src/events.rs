@@ -66,6 +66,17 @@ impl Events {
         Ok(())
     }
 
+    /// Subscribes to a broadcast, and says that it plays.
+    ///
+    /// # Errors
+    /// Where the socket is closed.
+    pub async fn play(&mut self, slug: &str) -> Result<()> {
+        use futures::SinkExt as _;
+        let request = serde_json::json!({ "type": "subscribe", "broadcast": slug, "playing": true });
+        self.socket.send(Message::text(request.to_string())).await?;
+        Ok(())
+    }
+
     /// Waits until a broadcast is live here, and returns its slug.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod moments;
 mod playing;
 mod recovering;
 mod survival;
+mod viewers;
 mod webkit;
 mod writer;
 

@@ -5,6 +5,7 @@
 //! again; their rows come all at once when nothing is missing. Never stores more than the request allows.
 
 pub(crate) mod dag;
+pub(crate) mod sources;
 mod strays;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,8 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use metrics::counter;
 use stream_model::{
-    Claim, ContentFetcher, ContentLookup, FetchError, FetchProgress, FetchRequest, Node, PeerId, StoreError,
-    StoredContent,
+    BroadcastId, Claim, ContentFetcher, ContentLookup, FetchError, FetchProgress, FetchRequest, Node, PeerId,
+    StoreError, StoredContent,
 };
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 use crate::storage::{InUse, Origin, Storage};
 use crate::unixfs;
 use dag::{Dag, Seen};
+use sources::{Amount, Tally};
 use strays::Withdrawn;
 
 /// Wants in flight for one fetch: several bandwidth-delay products of blocks, and no more than some tens of megabytes.
@@ -53,7 +55,15 @@ pub(crate) trait BlockExchange: Send + Sync + 'static {
 /// The wants of one fetch; dropping it, and what it returned, withdraws them.
 pub(crate) trait Session: Send + Sync {
     /// Waits for a block, which is verified; `None` when the exchange has ended.
-    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Bytes>>;
+    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Delivered>>;
+}
+
+/// A block that came.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivered {
+    pub(crate) block: Bytes,
+    /// Who sent it.
+    pub(crate) from: Option<PeerId>,
 }
 
 /// Fetches content for its node.
@@ -63,6 +73,7 @@ pub(crate) struct Fetcher {
     /// One for each root being fetched.
     running: Mutex<HashMap<Cid, Weak<Turn>>>,
     withdrawn: Withdrawn,
+    sources: Arc<Mutex<Tally>>,
 }
 
 /// A root that is being fetched.
@@ -95,7 +106,13 @@ impl fmt::Debug for Fetcher {
 
 impl Fetcher {
     pub(crate) fn new(storage: Storage, exchange: Arc<dyn BlockExchange>) -> Self {
-        Self { storage, exchange, running: Mutex::default(), withdrawn: Withdrawn::default() }
+        let sources = Arc::new(Mutex::new(Tally::new(Instant::now().into_std())));
+        Self { storage, exchange, running: Mutex::default(), withdrawn: Withdrawn::default(), sources }
+    }
+
+    /// Who brought blocks of a broadcast of late, the most first.
+    pub(crate) fn sources(&self, broadcast: &BroadcastId) -> Vec<(PeerId, Amount)> {
+        tally(&self.sources).of(broadcast, Instant::now().into_std())
     }
 
     /// Stores blocks that come after their fetch was cancelled: what was paid for is not asked for again when it is
@@ -136,7 +153,8 @@ impl Fetcher {
 
     fn blocks(&self, request: &FetchRequest) -> Blocks {
         let session = self.exchange.open(&request.providers);
-        Blocks { storage: self.storage.clone(), session, withdrawn: self.withdrawn.clone(), claim: request.claim }
+        let (withdrawn, sources) = (self.withdrawn.clone(), self.sources.clone());
+        Blocks { storage: self.storage.clone(), session, withdrawn, sources, claim: request.claim }
     }
 
     async fn look_up_block(&self, request: &FetchRequest) -> Result<Node, FetchError> {
@@ -290,6 +308,7 @@ struct Blocks {
     storage: Storage,
     session: Arc<dyn Session>,
     withdrawn: Withdrawn,
+    sources: Arc<Mutex<Tally>>,
     claim: Claim,
 }
 
@@ -314,10 +333,17 @@ impl Blocks {
         let awaited = self.withdrawn.guard(cid, self.claim);
         let arrived = self.session.want(cid).await;
         awaited.came();
-        let block = arrived.ok_or_else(|| StoreError::Failed("the exchange has ended".into()))?;
+        let Delivered { block, from } = arrived.ok_or_else(|| StoreError::Failed("the exchange has ended".into()))?;
+        if let (Some(broadcast), Some(from)) = (self.claim.broadcast(), &from) {
+            tally(&self.sources).count(broadcast, from, block.len() as u64, Instant::now().into_std());
+        }
         store_block(&self.storage, cid, &block, &self.claim).await?;
         Ok(block)
     }
+}
+
+fn tally(sources: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    sources.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn store_block(storage: &Storage, cid: Cid, block: &Bytes, claim: &Claim) -> Result<(), FetchError> {

@@ -13,7 +13,8 @@ use stream_model::{
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::{BlockExchange, Fetcher, Session};
+use super::sources::Amount;
+use super::{BlockExchange, Delivered, Fetcher, Session};
 use crate::storage::fake::MemoryBlocks;
 use crate::storage::{Limits, Storage, Totals};
 use crate::unixfs::{self, Child};
@@ -43,13 +44,13 @@ impl BlockExchange for FakeExchange {
 }
 
 impl Session for FakeExchange {
-    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Bytes>> {
+    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Delivered>> {
         self.0.asked.lock().unwrap().push(cid);
         let answer = self.0.blocks.get(&cid).filter(|_| !self.0.lost.lock().unwrap().contains(&cid)).cloned();
         async move {
             tokio::task::yield_now().await;
             match answer {
-                Some(block) => Some(block),
+                Some(block) => Some(Delivered { block, from: Some(provider()) }),
                 None => std::future::pending().await,
             }
         }
@@ -121,6 +122,10 @@ impl Fixture {
             () = stored => {}
         }
     }
+}
+
+fn provider() -> PeerId {
+    PeerId::from_multihash([vec![0x12, 32], vec![9; 32]].concat()).unwrap()
 }
 
 fn claim(sequence: u64) -> Claim {
@@ -403,4 +408,17 @@ async fn fetches_that_end_fail_are_cancelled_or_time_out_leave_nothing_behind() 
     }
     assert!(fixture.fetcher.running.lock().unwrap().values().all(|turn| turn.strong_count() == 0));
     assert!(fixture.fetcher.running.lock().unwrap().len() <= 1, "the last one is forgotten with the next");
+}
+
+#[tokio::test]
+async fn who_brought_the_blocks_of_a_broadcast_is_known() {
+    let mut peers = Peers::default();
+    let file = peers.file(&[b"one", b"two"]);
+    let bytes = peers.blocks.values().map(|block| block.len() as u64).sum();
+    let fixture = Fixture::new(peers).await;
+    fixture.fetch(file.cid).await.unwrap();
+    fixture.fetch(file.cid).await.unwrap();
+    let broadcast = claim(0).broadcast().unwrap();
+    assert_eq!(fixture.fetcher.sources(&broadcast), [(provider(), Amount { blocks: 3, bytes })]);
+    assert_eq!(fixture.fetcher.sources(&BroadcastId(MessageKey([2; 32]))), []);
 }

@@ -65,6 +65,11 @@ impl Origin {
         }
     }
 
+    /// Whether it is a neighbour, as far as can be told: the owner named it, it is on a LAN, or a daemon has a link to it.
+    pub(super) fn is_direct(self) -> bool {
+        matches!(self, Self::Configured | Self::Met | Self::Neighbour(_))
+    }
+
     fn lister(self) -> Option<Overlay> {
         match self {
             Self::Configured | Self::Met | Self::Told => None,

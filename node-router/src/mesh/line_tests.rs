@@ -79,7 +79,7 @@ impl Line {
                 let neighbour = &mut node.neighbours[beside];
                 let jitter = self.chance.gen_range(0.0..1.0);
                 if let Some(says) = says {
-                    node.known.handle_answer(&says, now);
+                    node.known.handle_answer(&says, true, now);
                     neighbour.peer.handle_answer(Ok((says, STEP)), now, jitter);
                     neighbour.asked = false;
                 }

@@ -18,6 +18,7 @@ mod sequence;
 mod table;
 #[cfg(test)]
 mod tests;
+mod viewers;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -163,6 +164,7 @@ impl Mesh {
             let now = Instant::now();
             self.rates.look(now, || self.others.swarm.exchanged());
             self.others.table.set(self.rows(), self.known.to_tell(now), connected, self.rates.all());
+            self.others.table.set_viewers(self.known.viewers(now));
             self.sources.links.tell(self.known.tag());
             self.sources.links.probe(self.entries.places());
             let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
@@ -352,7 +354,7 @@ impl Mesh {
                     && let Some(info) = entry.peer.info()
                 {
                     entry.before = before;
-                    self.known.handle_answer(info, now);
+                    self.known.handle_answer(info, entry.origin.is_direct(), now);
                     self.entries.tell(self.known.told(), now);
                 }
             }
@@ -371,6 +373,7 @@ impl Mesh {
         let row = |entry: &Entry| Row {
             address: entry.address.to_string(),
             overlay: entry.overlay(),
+            direct: entry.origin.is_direct(),
             info: entry.peer.info().cloned(),
             ipfs_addresses: entry.ipfs_addresses(),
             state: entry.peer.state(),

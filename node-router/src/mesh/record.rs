@@ -12,16 +12,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
-use stream_model::{FeedId, NODE_RECORD_CONTEXT, NodeInfo, NodeRecord, NodeSigner, PeerId, WallTime};
+use stream_model::{BroadcastId, FeedId, NODE_RECORD_CONTEXT, NodeInfo, NodeRecord, NodeSigner, PeerId, WallTime};
 
 use super::sequence;
+use super::viewers::Viewers;
 
 /// Bytes of a statement: names and addresses with room to grow.
 const MAX_STATEMENT: usize = 2048;
 /// Addresses of one node: an overlay or two, some LANs.
 const MAX_ADDRESSES: usize = 8;
-/// How long a record is given out before its addresses are looked up again.
-const RENEW: Duration = Duration::from_secs(30);
+/// How long a record is given out before what it says is looked up again: viewers come and go, and those that ask do so about as often.
+const RENEW: Duration = Duration::from_secs(10);
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub(super) struct Statement {
     pub(super) sequence: u64,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) web: u16,
+    /// How many watch there.
+    #[serde(default, skip_serializing_if = "Viewers::is_empty")]
+    pub(super) viewers: Viewers,
 }
 
 /// Why a record is not believed.
@@ -60,6 +64,7 @@ pub(super) fn verify(record: &NodeRecord) -> Result<Statement, RecordError> {
     key.verify_strict(&signed, &signature).map_err(|_| RecordError::Signature)?;
     statement.addresses.retain(|address| is_dialable(*address));
     statement.addresses.truncate(MAX_ADDRESSES);
+    statement.viewers.bound();
     Ok(statement)
 }
 
@@ -105,12 +110,19 @@ impl OwnRecords {
         Self { signer, listen, first, last: Mutex::default() }
     }
 
-    /// The record of what this node says of itself, with the addresses that the machine has now.
-    pub fn record(&self, info: &NodeInfo) -> NodeRecord {
-        self.record_at(info, own_addresses, Instant::now())
+    /// The record of what this node says of itself, with the addresses that the machine has now, and the viewers that others may
+    /// know of.
+    pub fn record(&self, info: &NodeInfo, viewers: impl FnOnce() -> Vec<(BroadcastId, u32)>) -> NodeRecord {
+        self.record_at(info, own_addresses, viewers, Instant::now())
     }
 
-    fn record_at(&self, info: &NodeInfo, addresses: impl FnOnce() -> Vec<IpAddr>, now: Instant) -> NodeRecord {
+    fn record_at(
+        &self,
+        info: &NodeInfo,
+        addresses: impl FnOnce() -> Vec<IpAddr>,
+        viewers: impl FnOnce() -> Vec<(BroadcastId, u32)>,
+        now: Instant,
+    ) -> NodeRecord {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = last.as_ref().filter(|last| now < last.at + RENEW) {
             return last.record.clone();
@@ -123,6 +135,7 @@ impl OwnRecords {
             sequence: before.map_or(self.first, |(statement, _)| statement.sequence),
             addresses: addresses().into_iter().filter(|address| self.serves(*address)).take(MAX_ADDRESSES).collect(),
             web: info.web.port,
+            viewers: Viewers::after(before.map(|(statement, _)| &statement.viewers), viewers()),
         };
         let unchanged = before.filter(|(before, _)| **before == statement).map(|(_, record)| record.clone());
         let record = unchanged.unwrap_or_else(|| {
@@ -162,7 +175,7 @@ fn own_addresses() -> Vec<IpAddr> {
 pub(super) mod tests {
     use ed25519_dalek::{Signer as _, SigningKey};
     use proptest::prelude::*;
-    use stream_model::{IpfsInfo, SsbInfo, WebInfo};
+    use stream_model::{IpfsInfo, MessageKey, SsbInfo, WebInfo};
 
     use super::*;
 
@@ -204,11 +217,17 @@ pub(super) mod tests {
         }
     }
 
+    /// A record of a node with these viewers of one broadcast.
+    pub(in crate::mesh) fn record_with_viewers(seed: u8, broadcast: BroadcastId, viewers: u32) -> NodeRecord {
+        let records = OwnRecords::counting_from(1, Arc::new(TestSigner::new(seed)), ANY);
+        records.record_at(&info(seed), Vec::new, || vec![(broadcast, viewers)], Instant::now())
+    }
+
     /// A record of a node with these addresses.
     pub(in crate::mesh) fn record(seed: u8, sequence: u64, addresses: &[&str]) -> NodeRecord {
         let records = OwnRecords::counting_from(sequence, Arc::new(TestSigner::new(seed)), ANY);
         let addresses = || addresses.iter().map(|text| text.parse().unwrap()).collect();
-        records.record_at(&info(seed), addresses, Instant::now())
+        records.record_at(&info(seed), addresses, Vec::new, Instant::now())
     }
 
     #[test]
@@ -256,7 +275,7 @@ pub(super) mod tests {
         let told = |listen: &str| {
             let records = OwnRecords::counting_from(1, Arc::new(TestSigner::new(1)), listen.parse().unwrap());
             let addresses = || ["10.0.0.1", "fc12::1"].map(|text| text.parse().unwrap()).to_vec();
-            verify(&records.record_at(&info(1), addresses, Instant::now())).unwrap().addresses
+            verify(&records.record_at(&info(1), addresses, Vec::new, Instant::now())).unwrap().addresses
         };
         assert_eq!(told("127.0.0.1"), [] as [IpAddr; 0]);
         assert_eq!(told("fc12::1"), ["fc12::1".parse::<IpAddr>().unwrap()]);
@@ -284,14 +303,31 @@ pub(super) mod tests {
         let start = Instant::now();
         let at = |seconds, address: &str| {
             let addresses = || vec![address.parse().unwrap()];
-            records.record_at(&info(1), addresses, start + Duration::from_secs(seconds))
+            records.record_at(&info(1), addresses, Vec::new, start + Duration::from_secs(seconds))
         };
         let first = at(0, "10.0.0.1");
-        assert_eq!(at(10, "10.0.0.2"), first, "not looked up so soon");
+        assert_eq!(at(9, "10.0.0.2"), first, "not looked up so soon");
         assert_eq!(at(40, "10.0.0.1"), first);
         let second = at(80, "10.0.0.2");
         let sequence = |record| verify(record).unwrap().sequence;
         assert_eq!((sequence(&first), sequence(&second)), (1_000, 1_001));
+    }
+
+    #[test]
+    fn the_record_changes_with_the_viewers_and_says_nothing_of_none() {
+        let records = OwnRecords::counting_from(1_000, Arc::new(TestSigner::new(1)), ANY);
+        let (start, broadcast) = (Instant::now(), BroadcastId(MessageKey([1; 32])));
+        let at = |seconds, viewers| {
+            let viewers = || vec![(broadcast, viewers)];
+            records.record_at(&info(1), Vec::new, viewers, start + Duration::from_secs(seconds))
+        };
+        let nobody = at(0, 0);
+        assert!(!nobody.statement.contains("viewers"));
+        let two = at(10, 2);
+        assert_eq!(at(15, 3), two, "not so soon");
+        assert_eq!(at(20, 2), two);
+        let statement = verify(&two).unwrap();
+        assert_eq!((statement.sequence, statement.viewers.of(&broadcast)), (1_001, 2));
     }
 
     #[test]
@@ -301,8 +337,8 @@ pub(super) mod tests {
         // A clock that was years ahead once.
         let ahead = sequence::first(&file, WallTime(u64::MAX));
         let signer = Arc::new(TestSigner::new(1));
-        let before = OwnRecords::counting_from(ahead, signer.clone(), ANY).record(&info(1));
-        let after = OwnRecords::new(signer, ANY, &file).record(&info(1));
+        let before = OwnRecords::counting_from(ahead, signer.clone(), ANY).record(&info(1), Vec::new);
+        let after = OwnRecords::new(signer, ANY, &file).record(&info(1), Vec::new);
         assert!(verify(&before).unwrap().sequence < verify(&after).unwrap().sequence);
     }
 

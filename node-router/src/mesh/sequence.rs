@@ -9,7 +9,7 @@ use std::path::Path;
 use stream_model::WallTime;
 use tempfile::NamedTempFile;
 
-/// Numbers set aside at a start: a record is made every 30 s at most, so that four years without a restart do not use them up.
+/// Numbers set aside at a start: a record is made every 10 s at most, so that a year without a restart does not use them up.
 const SET_ASIDE: u64 = 1 << 22;
 /// The latest time that a clock is believed, the end of the year 9999: higher numbers have to remain after any of them.
 const LATEST: u64 = 253_402_300_799_999;

@@ -5,9 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stream_model::{KnownNode, LinkReport, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState};
+use stream_model::{
+    BroadcastId, KnownNode, LinkReport, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState, Source,
+};
 
 use super::nodeinfo::MAX_NODES;
+use super::viewers::Sum;
+use crate::fetch::sources::Amount;
 use crate::links::{Exchanged, Quality};
 use crate::overlay::{Overlay, View};
 
@@ -17,6 +21,8 @@ pub(super) struct Row {
     pub(super) address: String,
     /// How it came to be known.
     pub(super) overlay: &'static str,
+    /// Whether it is a neighbour.
+    pub(super) direct: bool,
     pub(super) info: Option<NodeInfo>,
     pub(super) ipfs_addresses: Vec<SocketAddr>,
     pub(super) state: PeerState,
@@ -35,11 +41,15 @@ struct State {
     rates: HashMap<PeerId, Exchanged>,
 }
 
+/// Bytes of [`Table::nodes`] in JSON at most: with what this node says of itself the answer stays below what is read of it.
+const MAX_NODES_BYTES: usize = 56 << 10;
+
 /// A snapshot that the mesh's task replaces and anyone reads.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     state: Mutex<State>,
     overlays: Mutex<BTreeMap<&'static str, OverlayReport>>,
+    viewers: Mutex<Sum>,
 }
 
 impl Table {
@@ -70,6 +80,37 @@ impl Table {
         rates: HashMap<PeerId, Exchanged>,
     ) {
         *self.state() = State { rows, told, connected, rates };
+    }
+
+    pub(super) fn set_viewers(&self, viewers: Sum) {
+        *self.viewers.lock().unwrap_or_else(PoisonError::into_inner) = viewers;
+    }
+
+    /// Viewers that other nodes tell of.
+    pub(crate) fn viewers(&self, broadcast: &BroadcastId) -> u64 {
+        self.viewers.lock().unwrap_or_else(PoisonError::into_inner).of(broadcast)
+    }
+
+    /// Who peers are that brought content, and how far they are.
+    pub(crate) fn sources(&self, brought: Vec<(PeerId, Amount)>) -> Vec<Source> {
+        let state = self.state();
+        let names = names(&state);
+        let source = |(peer, amount): (PeerId, Amount)| {
+            let row = state.rows.iter().find(|row| row.info.as_ref().is_some_and(|info| info.ipfs.peer == peer));
+            let info = row.and_then(|row| row.info.as_ref());
+            let told = state.told.iter().find(|node| node.identity.peer == peer);
+            let named = told.map(|node| &node.identity).or_else(|| names.get(&peer).copied());
+            let hops = if row.is_some_and(|row| row.direct) { Some(1) } else { told.and_then(|node| node.hops) };
+            Source {
+                feed: info.map(|info| info.ssb.feed).or(named.map(|node| node.feed)),
+                name: info.map(|info| &info.name).or(named.map(|node| &node.name)).cloned().unwrap_or_default(),
+                hops,
+                blocks: amount.blocks,
+                bytes: amount.bytes,
+                peer,
+            }
+        };
+        brought.into_iter().map(source).collect()
     }
 
     /// Where to dial a peer that was met.
@@ -129,10 +170,15 @@ impl Table {
                 peer: info.ipfs.peer.clone(),
                 version: info.version.clone(),
             };
-            told.cloned().unwrap_or(KnownNode { identity, record: None, age_seconds: None })
+            told.cloned().unwrap_or(KnownNode { identity, record: None, age_seconds: None, hops: None })
         });
         let all = connected.chain(state.told.iter().cloned());
-        all.filter(|node| seen.insert(node.identity.feed)).take(MAX_NODES).collect()
+        let mut bytes = 0;
+        let mut fits = |node: &KnownNode| {
+            bytes += serde_json::to_vec(node).map_or(MAX_NODES_BYTES, |json| json.len() + 1);
+            bytes <= MAX_NODES_BYTES
+        };
+        all.filter(|node| seen.insert(node.identity.feed)).take(MAX_NODES).take_while(|node| fits(node)).collect()
     }
 }
 

@@ -28,7 +28,7 @@ fn info(byte: u8) -> NodeInfo {
     let node = |byte| {
         let (name, feed, peer) = (format!("node {byte}"), FeedId([byte; 32]), peer_id(byte));
         let identity = NodeIdentity { name, feed, peer, version: String::new() };
-        KnownNode { identity, record: None, age_seconds: None }
+        KnownNode { identity, record: None, age_seconds: None, hops: None }
     };
     NodeInfo {
         name: format!("node {byte}"),

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::audit::{self, Facts, Row};
 use super::{Storage, block_failure};
-use crate::fetch::BlockExchange;
+use crate::fetch::{BlockExchange, Delivered};
 use crate::unixfs::{self, Parsed};
 
 /// Rows that are looked up at once: some milliseconds of the database's time.
@@ -261,7 +261,7 @@ impl Checker {
         // A file that is not there cannot be removed, and need not be.
         let _ = shared.blocks.remove(&cid).await;
         let session = self.exchange.open(&[]);
-        if let Ok(Some(block)) = tokio::time::timeout(PATIENCE, session.want(cid)).await {
+        if let Ok(Some(Delivered { block, .. })) = tokio::time::timeout(PATIENCE, session.want(cid)).await {
             shared.blocks.put(vec![(cid, block)]).await.map_err(block_failure)?;
             shared.sync().await?;
             return Ok(true);

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::fake::MemoryBlocks;
 use super::{Blocks as _, Checker, Limits, Storage, Totals};
-use crate::fetch::{BlockExchange, Fetcher, Session};
+use crate::fetch::{BlockExchange, Delivered, Fetcher, Session};
 use crate::unixfs;
 
 /// Peers that have some blocks, and say nothing of others.
@@ -34,9 +34,9 @@ impl BlockExchange for Peers {
 }
 
 impl Session for Peers {
-    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Bytes>> {
+    fn want(&self, cid: Cid) -> BoxFuture<'static, Option<Delivered>> {
         match self.0.get(&cid).cloned() {
-            Some(block) => std::future::ready(Some(block)).boxed(),
+            Some(block) => std::future::ready(Some(Delivered { block, from: None })).boxed(),
             None => std::future::pending().boxed(),
         }
     }

@@ -12,6 +12,7 @@ mod blocks;
 mod check;
 mod database;
 mod health;
+mod hot;
 mod index;
 mod ledger;
 mod reader;
@@ -46,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 use crate::unixfs::Child;
 use database::Database;
 use health::Health;
+use hot::HotBlocks;
 use ledger::Ledger;
 use readers::Readers;
 use room::{Need, Reservation};
@@ -94,6 +96,7 @@ struct Shared {
     blocks: Arc<dyn Blocks>,
     database: Database,
     readers: Readers,
+    hot: HotBlocks,
     ledger: Mutex<Ledger>,
     health: Mutex<Health>,
     /// One sync at a time: of several, only one would learn of a failure.
@@ -228,6 +231,7 @@ impl Storage {
             blocks,
             database,
             readers,
+            hot: HotBlocks::default(),
             ledger: Mutex::new(Ledger::new(held)),
             health: Mutex::default(),
             syncing: AsyncMutex::default(),

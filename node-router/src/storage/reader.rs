@@ -1,4 +1,4 @@
-//! Reading what is held, from the first byte asked for. The block store verifies each block.
+//! Reading what is held, from the first byte asked for. The block store verifies each block; those read lately are in memory.
 
 use std::ops::Range;
 
@@ -16,7 +16,15 @@ const MAX_DEPTH: usize = 6;
 
 impl Storage {
     async fn held_node(&self, cid: &Cid) -> Result<Parsed, StoreError> {
-        let block = self.shared.blocks.get(cid).await.map_err(block_failure)?.ok_or(StoreError::NotFound(*cid))?;
+        let block = match self.shared.hot.get(cid) {
+            Some(block) => block,
+            None => {
+                let read = self.shared.blocks.get(cid).await.map_err(block_failure)?;
+                let block = read.ok_or(StoreError::NotFound(*cid))?;
+                self.shared.hot.insert(*cid, block.clone());
+                block
+            }
+        };
         unixfs::parse(cid, &block).map_err(|error| StoreError::Failed(format!("block {cid}: {error}")))
     }
 }

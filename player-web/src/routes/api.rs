@@ -9,6 +9,7 @@ use stream_model::{BroadcastId, Listing};
 
 use super::{allow_any_origin, json_error};
 use crate::app::AppState;
+use crate::audience::{SourcesView, ViewersView};
 use crate::view::{ArchiveView, BroadcastDetails, BroadcastView, MirrorView, RepublicationView};
 
 pub(crate) async fn node(State(state): State<AppState>) -> Response {
@@ -28,9 +29,30 @@ pub(crate) async fn broadcasts(State(state): State<AppState>) -> Response {
     let listings = state.ports.directory.listings();
     let view = |listing: Listing| {
         let standing = state.ports.standings.standing(&listing.id);
-        BroadcastView::new(listing, &standing, playlists)
+        let viewers = ViewersView::of(&listing.id, &state.ports);
+        WatchedBroadcast { broadcast: BroadcastView::new(listing, &standing, playlists), viewers }
     };
     fresh(listings.into_iter().map(view).collect::<Vec<_>>())
+}
+
+/// The JSON of a broadcast in the list of all.
+#[derive(Debug, Serialize)]
+struct WatchedBroadcast {
+    #[serde(flatten)]
+    broadcast: BroadcastView,
+    viewers: ViewersView,
+}
+
+/// Who brings a broadcast here.
+pub(crate) async fn sources(State(state): State<AppState>, Path(id): Path<String>) -> Response {
+    let id: BroadcastId = match id.parse() {
+        Ok(id) => id,
+        Err(error) => return json_error(StatusCode::BAD_REQUEST, error),
+    };
+    match state.ports.directory.listing(&id) {
+        Some(listing) => fresh(SourcesView::of(&listing, &state.ports)),
+        None => json_error(StatusCode::NOT_FOUND, format!("no broadcast {id} is known here")),
+    }
 }
 
 /// Players on pages of other origins may read it.
@@ -52,6 +74,7 @@ fn one(State(state): State<AppState>, Path(id): Path<String>) -> Response {
             let archives = complete.chain(running).collect();
             let standing = state.ports.standings.standing(&id);
             fresh(BroadcastDetails {
+                viewers: ViewersView::of(&id, &state.ports),
                 broadcast: BroadcastView::new(listing, &standing, &*state.ports.playlists),
                 archives,
                 mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),

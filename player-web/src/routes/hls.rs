@@ -1,5 +1,6 @@
 //! `/hls/{broadcast}/…`: playlists, segments and initialization sections.
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -13,9 +14,12 @@ use stream_model::{
 use super::{allow_any_origin, text_line};
 use crate::app::{AppState, Ports};
 use crate::content;
+use crate::serve::{self, Connection};
 
 /// Segments here are CMAF, also where they hold audio alone.
 const SEGMENT_TYPE: &str = "video/mp4";
+
+type Client = Option<Extension<Connection>>;
 
 /// What the query of `index.m3u8` may say; all else is ignored.
 #[derive(Debug, Default, Deserialize)]
@@ -54,10 +58,17 @@ fn canonical(text: &str) -> Option<u64> {
 }
 
 /// A playlist below `/hls/{broadcast}/hour/`.
-pub(crate) async fn hour(State(state): State<AppState>, Path((broadcast, name)): Path<(String, String)>) -> Response {
+pub(crate) async fn hour(
+    State(state): State<AppState>,
+    client: Client,
+    Path((broadcast, name)): Path<(String, String)>,
+) -> Response {
     let first = name.strip_suffix(".m3u8").and_then(canonical);
     let mut response = match (broadcast.parse::<BroadcastId>(), first) {
-        (Ok(broadcast), Some(first)) => playlist(state.ports.playlists.hour(&broadcast, MediaSequence(first)).await),
+        (Ok(broadcast), Some(first)) => {
+            asked(&state, broadcast, client);
+            playlist(state.ports.playlists.hour(&broadcast, MediaSequence(first)).await)
+        }
         _ => refusal(&PlaylistError::NotFound),
     };
     allow_any_origin(response.headers_mut());
@@ -65,10 +76,17 @@ pub(crate) async fn hour(State(state): State<AppState>, Path((broadcast, name)):
 }
 
 /// A playlist below `/hls/{broadcast}/day/`.
-pub(crate) async fn day(State(state): State<AppState>, Path((broadcast, name)): Path<(String, String)>) -> Response {
+pub(crate) async fn day(
+    State(state): State<AppState>,
+    client: Client,
+    Path((broadcast, name)): Path<(String, String)>,
+) -> Response {
     let day = name.strip_suffix(".m3u8").and_then(|text| text.parse().ok());
     let mut response = match (broadcast.parse::<BroadcastId>(), day) {
-        (Ok(broadcast), Some(day @ Period::Day(_))) => playlist(state.ports.playlists.day(&broadcast, day).await),
+        (Ok(broadcast), Some(day @ Period::Day(_))) => {
+            asked(&state, broadcast, client);
+            playlist(state.ports.playlists.day(&broadcast, day).await)
+        }
         _ => refusal(&PlaylistError::NotFound),
     };
     allow_any_origin(response.headers_mut());
@@ -77,13 +95,18 @@ pub(crate) async fn day(State(state): State<AppState>, Path((broadcast, name)): 
 
 pub(crate) async fn file(
     State(state): State<AppState>,
+    client: Client,
     Path((broadcast, name)): Path<(String, String)>,
     query: Result<Query<PlaylistQuery>, QueryRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
     let ports = &state.ports;
-    let mut response = match (broadcast.parse::<BroadcastId>(), File::parse(&name)) {
+    let (broadcast, file) = (broadcast.parse::<BroadcastId>(), File::parse(&name));
+    if let (Ok(broadcast), Some(_)) = (&broadcast, file) {
+        asked(&state, *broadcast, client);
+    }
+    let mut response = match (broadcast, file) {
         (Ok(broadcast), Some(File::Live)) => {
             let mse = query.is_ok_and(|Query(query)| query.player.as_deref() == Some("mse"));
             let audience = if mse { Audience::MediaSource } else { Audience::Native };
@@ -91,7 +114,10 @@ pub(crate) async fn file(
         }
         (Ok(broadcast), Some(File::Whole)) => playlist(ports.playlists.whole(&broadcast).await),
         (Ok(broadcast), Some(File::Segment(sequence))) => {
-            media(ports, ports.playlists.segment(&broadcast, sequence).await, &method, &headers).await
+            let found = ports.playlists.segment(&broadcast, sequence).await;
+            let response = media(ports, found, &method, &headers).await;
+            count_bytes(&state, broadcast, &method, &response);
+            response
         }
         (Ok(broadcast), Some(File::Init(sequence))) => {
             media(ports, ports.playlists.init(&broadcast, sequence).await, &method, &headers).await
@@ -100,6 +126,20 @@ pub(crate) async fn file(
     };
     allow_any_origin(response.headers_mut());
     response
+}
+
+/// Whoever asks for anything of a broadcast that is known watches it.
+fn asked(state: &AppState, broadcast: BroadcastId, client: Client) {
+    if state.ports.directory.listing(&broadcast).is_some() {
+        state.ports.viewers.asked(broadcast, serve::address_of(client.as_deref()));
+    }
+}
+
+fn count_bytes(state: &AppState, broadcast: BroadcastId, method: &Method, response: &Response) {
+    let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if let Some(bytes) = length.filter(|_| *method == Method::GET && response.status().is_success()) {
+        state.served.count(broadcast, bytes, tokio::time::Instant::now().into_std());
+    }
 }
 
 /// Answers a browser that asks whether a page of another origin may send `Range` here.

@@ -1,47 +1,63 @@
-//! `/ws`: pushes changes of the directory, of playlists and of the node. The shell around [`session::Session`].
+//! `/ws`: pushes changes of the directory, of playlists, of who watches, and of the node. The shell around [`session::Session`];
+//! what is pushed is made by the [`hub::Hub`], once for all sockets.
 
+mod hub;
 mod protocol;
 mod session;
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use futures::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use stream_model::BroadcastId;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::hub::Hub;
+use self::hub::{Event, Feed, Subscription};
 use self::protocol::{ServerMessage, VERSION};
 use self::session::{CloseReason, Output, Session};
-use crate::app::{AppState, Ports};
-use crate::node_state::NodeState;
+use crate::app::AppState;
 use crate::routes::text_line;
 use crate::serve::{self, Connection};
 use crate::slots::Slot;
-use crate::view::{MAX_SHOWN, shown};
-
-/// Most WebSockets in all, half of the connections: pages must stay reachable beside them.
-pub(crate) const MAX_SOCKETS: usize = 256;
-
-/// Most WebSockets of one address: a browser has one for each page open.
-pub(crate) const MAX_SOCKETS_PER_ADDRESS: usize = 32;
+use crate::viewers::{ViewerCounter, Watching};
 
 /// Most bytes of a client's message; a subscription has about 100.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
+/// Bytes that a socket reads at once: a client's message. It keeps them in memory as long as it is open.
+const READ_BYTES: usize = 2048;
+
 /// How long one message may take to be sent before the client counts as gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How often it is looked whether the node has changed, which is the most that a client is told of it.
-const NODE_LOOK: Duration = Duration::from_secs(5);
+/// By which a client asks for this version of the protocol in the handshake (RFC 6455 §1.9).
+const SUBPROTOCOL: &str = "meshstream.v1";
+
+/// Closes a socket that asked for another version; of those for applications (RFC 6455 §7.4.2).
+const CLOSE_VERSION: u16 = 4406;
+
+/// What the query of `/ws` may say; all else is ignored.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct SocketQuery {
+    v: Option<String>,
+}
 
 pub(crate) async fn upgrade(
     State(state): State<AppState>,
     connection: Option<Extension<Connection>>,
+    query: Result<Query<SocketQuery>, QueryRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
@@ -59,10 +75,31 @@ pub(crate) async fn upgrade(
         metrics::counter!("meshstream_web_refused_sockets_total", "reason" => "too many").increment(1);
         return text_line(StatusCode::SERVICE_UNAVAILABLE, "too many sockets: the page goes on without one");
     };
-    upgrade
+    let upgrade = upgrade
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |socket| converse(socket, state.ports, connection, slot))
+        .read_buffer_size(READ_BYTES)
+        // Each message is sent at once.
+        .write_buffer_size(0)
+        .protocols([SUBPROTOCOL]);
+    let wanted = query.ok().and_then(|Query(query)| query.v);
+    let named = headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL);
+    if wanted.is_some_and(|wanted| wanted != VERSION.to_string()) || named && upgrade.selected_protocol().is_none() {
+        metrics::counter!("meshstream_web_refused_sockets_total", "reason" => "version").increment(1);
+        return upgrade.on_upgrade(move |socket| refuse_version(socket, slot));
+    }
+    upgrade.on_upgrade(move |socket| converse(socket, state, connection, address, slot))
+}
+
+/// Tells a client that this node does not speak as it asks. A browser sees no status of a handshake that failed, but the code of
+/// the end.
+async fn refuse_version(mut socket: WebSocket, _slot: Slot) {
+    let said = async {
+        socket.send(Message::Text(ServerMessage::unsupported().text())).await?;
+        socket.send(close(CLOSE_VERSION, "this node speaks version 1")).await
+    };
+    // Whoever is gone by now need not be told.
+    let _ = timeout(SEND_TIMEOUT, said).await;
 }
 
 /// Whether the page that connects is one of ours: browsers let any page open a WebSocket anywhere, and say whose it
@@ -75,7 +112,7 @@ pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
 }
 
 /// One client, from `hello` to its end. Holds its places in the limits until then.
-async fn converse(socket: WebSocket, ports: Ports, connection: Option<Connection>, _slot: Slot) {
+async fn converse(socket: WebSocket, state: AppState, connection: Option<Connection>, address: IpAddr, _slot: Slot) {
     let shutdown = connection.as_ref().map(|connection| connection.shutdown.clone()).unwrap_or_default();
     let (mut sink, stream) = socket.split();
     // One message being sent and one waiting: all else stays in the session, where newer replaces older.
@@ -88,7 +125,11 @@ async fn converse(socket: WebSocket, ports: Ports, connection: Option<Connection
             }
         }
     };
-    let read = run(stream, &ports, outgoing, &shutdown);
+    let watches =
+        Watches { hub: state.hub.clone(), counter: state.ports.viewers.clone(), address, all: HashMap::new() };
+    let feed = state.hub.join(&state.ports, &state.served);
+    drop(state);
+    let read = run(stream, feed, watches, outgoing, &shutdown);
     let mut write = std::pin::pin!(write);
     tokio::select! {
         () = &mut write => {}
@@ -99,18 +140,15 @@ async fn converse(socket: WebSocket, ports: Ports, connection: Option<Connection
 
 async fn run(
     mut incoming: futures::stream::SplitStream<WebSocket>,
-    ports: &Ports,
+    mut feed: Feed,
+    mut watches: Watches,
     outgoing: mpsc::Sender<Message>,
     shutdown: &CancellationToken,
 ) {
     let now = || tokio::time::Instant::now().into_std();
     let mut session = Session::new(now());
-    // Before the first copy of the directory is taken, so that no change falls between.
-    let mut directory = ports.directory.subscribe();
-    let mut playlists = ports.playlists.subscribe();
-    let mut posts = ports.timeline.subscribe();
-    let mut look = interval(NODE_LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    feed.directory.mark_changed();
+    feed.node.mark_changed();
     let mut pending: Option<Output> = None;
     loop {
         if pending.is_none() {
@@ -126,13 +164,16 @@ async fn run(
             permit = outgoing.reserve(), if pending.is_some() => {
                 let (Ok(permit), Some(output)) = (permit, pending.take()) else { return };
                 let last = matches!(output, Output::Close(_));
-                permit.send(frame(output, ports));
+                permit.send(frame(output));
                 if last {
                     return;
                 }
             }
             message = incoming.next() => match message {
-                Some(Ok(Message::Text(text))) => session.handle_text(&text, now()),
+                Some(Ok(Message::Text(text))) => {
+                    session.handle_text(&text, now());
+                    watches.follow(&mut session);
+                }
                 Some(Ok(Message::Binary(_))) => session.handle_binary(),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => session.handle_sign_of_life(now()),
                 Some(Ok(Message::Close(_))) | None => return,
@@ -141,35 +182,76 @@ async fn run(
                     return;
                 }
             },
-            change = playlists.next() => match change {
-                Some(change) => session.handle_playlist_change(change),
-                None => return,
+            event = feed.events.recv() => match event {
+                Ok(event) => handle(&mut session, event),
+                Err(RecvError::Lagged(lost)) => session.handle_lost(lost),
+                Err(RecvError::Closed) => return,
             },
-            change = directory.next() => match change {
-                Some(change) => session.handle_directory_change(change),
-                None => return,
-            },
-            change = posts.next() => match change {
-                Some(change) => session.handle_timeline_change(change),
-                None => return,
-            },
-            _ = look.tick() => session.handle_node_state(NodeState::of(&*ports.status).await),
+            changed = feed.directory.changed() => {
+                let text = feed.directory.borrow_and_update().clone();
+                if changed.is_err() {
+                    return;
+                }
+                session.handle_directory(text);
+            }
+            changed = feed.node.changed() => {
+                let text = feed.node.borrow_and_update().clone();
+                if changed.is_err() {
+                    return;
+                }
+                session.handle_node(text);
+            }
             () = sleep_until(tokio::time::Instant::from_std(session.next_timeout())), if pending.is_none() => {}
         }
     }
 }
 
-fn frame(output: Output, ports: &Ports) -> Message {
+fn handle(session: &mut Session, event: Event) {
+    match event {
+        Event::Playlist(broadcast, text) => session.handle_playlist(&broadcast, text),
+        Event::Statistics(broadcast, text) => session.handle_statistics(&broadcast, text),
+        Event::Comment(broadcast, text) => session.handle_post(Some(&broadcast), text),
+        Event::Post(text) => session.handle_post(None, text),
+        Event::Missed => session.handle_missed(),
+    }
+}
+
+/// What a socket is counted for: its subscriptions, and what it plays.
+struct Watches {
+    hub: Hub,
+    counter: ViewerCounter,
+    address: IpAddr,
+    all: HashMap<BroadcastId, (Subscription, Option<Watching>)>,
+}
+
+impl Watches {
+    /// Does as the session says, which bounds it.
+    fn follow(&mut self, session: &mut Session) {
+        let mut fresh = Vec::new();
+        self.all.retain(|broadcast, _| session.is_subscribed(broadcast));
+        for (broadcast, playing) in session.subscriptions() {
+            let (_, watching) = self.all.entry(broadcast).or_insert_with(|| {
+                let subscription = self.hub.subscribe(broadcast);
+                fresh.extend(subscription.statistics().map(|text| (broadcast, text)));
+                (subscription, None)
+            });
+            if let Some(playing) = playing {
+                let watch = || self.counter.watch(broadcast, self.address);
+                watching.get_or_insert_with(watch).set_playing(playing);
+            }
+        }
+        for (broadcast, text) in fresh {
+            session.handle_statistics(&broadcast, text);
+        }
+    }
+}
+
+fn frame(output: Output) -> Message {
     let message = match output {
+        Output::Text(text) => return Message::Text(text),
         Output::Hello => ServerMessage::Hello { version: VERSION },
-        Output::Directory => ServerMessage::Directory {
-            broadcasts: shown(ports.directory.listings(), &*ports.standings, &*ports.playlists, MAX_SHOWN),
-        },
-        Output::Playlist(change) => ServerMessage::playlist(change),
-        Output::Post(post) => ServerMessage::post(*post, &*ports.directory),
         Output::Missed => ServerMessage::Missed,
-        Output::Node(state) => ServerMessage::Node(state),
-        Output::Error(message) => ServerMessage::Error { message: message.to_owned() },
+        Output::Error(message) => ServerMessage::error(message),
         Output::Ping => return Message::Ping(bytes::Bytes::new()),
         Output::Close(CloseReason::Silent) => return close(close_code::AWAY, "nothing was heard for a minute"),
         Output::Close(CloseReason::Misbehaved) => {
@@ -177,8 +259,7 @@ fn frame(output: Output, ports: &Ports) -> Message {
             return close(close_code::POLICY, "too many messages, or not text");
         }
     };
-    let text = serde_json::to_string(&message).expect("these types have no maps with keys other than strings");
-    Message::Text(text.into())
+    Message::Text(message.text())
 }
 
 fn close(code: u16, reason: &'static str) -> Message {

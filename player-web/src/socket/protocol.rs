@@ -1,10 +1,18 @@
 //! The messages of `/ws`, version 1 (`docs/protocol/websocket.md`): JSON, one object in each text frame.
 
-use serde::{Deserialize, Serialize};
-use stream_model::{BroadcastId, Directory, MediaSequence, PlaylistChange, Post};
+use std::time::Duration;
 
+use axum::extract::ws::Utf8Bytes;
+use serde::{Deserialize, Serialize};
+use stream_model::{
+    BroadcastId, BroadcastState, Directory, FeedId, Listing, MediaSequence, PeerId, PlaylistChange, Post,
+};
+
+use crate::app::Ports;
+use crate::audience::{SourceView, SourcesView, ViewersView};
 use crate::node_state::NodeState;
 use crate::post_view::PostView;
+use crate::served::Served;
 use crate::view::BroadcastView;
 
 /// Raised when a client of the version before could no longer follow.
@@ -28,8 +36,80 @@ pub(crate) enum ServerMessage {
     Post { post: PostView },
     /// Comments or posts were left out: they are to be loaded again.
     Missed,
+    /// Who watches a broadcast subscribed to, and how it is served.
+    Statistics(StatisticsView),
     /// The client's last message was not understood or not accepted.
-    Error { message: String },
+    Error {
+        message: String,
+        /// The versions spoken here, where it asked for another.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        versions: Option<[u32; 1]>,
+    },
+}
+
+/// Sources that are told of in statistics; `/api/v1/broadcasts/{id}/sources` has more.
+const MAX_SOURCES: usize = 8;
+
+/// Who watches a broadcast, and how it is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct StatisticsView {
+    broadcast: String,
+    viewers: ViewersView,
+    /// Media served here, two digits of it, so that it seldom changes.
+    served_kbps: u64,
+    /// How far the newest segment listed here is behind the newest announced.
+    behind_live_ms: Option<u64>,
+    own: bool,
+    sources: Vec<StatisticsSource>,
+}
+
+/// A peer that brings the broadcast.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct StatisticsSource {
+    peer: PeerId,
+    feed: Option<FeedId>,
+    name: String,
+    hops: Option<u32>,
+    percent: u64,
+    publisher: bool,
+}
+
+impl StatisticsView {
+    pub(crate) fn of(listing: &Listing, listed: Option<MediaSequence>, ports: &Ports, served: &Served) -> Self {
+        let SourcesView { own, sources, .. } = SourcesView::of(listing, ports);
+        let now = tokio::time::Instant::now().into_std();
+        Self {
+            broadcast: listing.id.slug(),
+            viewers: ViewersView::of(&listing.id, ports),
+            served_kbps: two_digits(served.kbps(&listing.id, now)),
+            behind_live_ms: behind_live(listing, listed),
+            own,
+            sources: sources.into_iter().take(MAX_SOURCES).map(StatisticsSource::from).collect(),
+        }
+    }
+}
+
+impl From<SourceView> for StatisticsSource {
+    fn from(SourceView { source, percent, publisher }: SourceView) -> Self {
+        let (peer, feed, name, hops) = (source.peer, source.feed, source.name, source.hops);
+        Self { peer, feed, name, hops, percent, publisher }
+    }
+}
+
+/// `None` where the broadcast is over or nothing of it is listed.
+fn behind_live(listing: &Listing, listed: Option<MediaSequence>) -> Option<u64> {
+    let (announced, listed) = listing.media_sequence.zip(listed)?;
+    let segments = u32::try_from(announced.0.saturating_sub(listed.0)).unwrap_or(u32::MAX);
+    let behind: Duration = listing.target_duration.saturating_mul(segments);
+    (listing.state == BroadcastState::Live).then(|| u64::try_from(behind.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn two_digits(number: u64) -> u64 {
+    let mut unit = 1;
+    while number / unit >= 100 {
+        unit *= 10;
+    }
+    number / unit * unit
 }
 
 impl ServerMessage {
@@ -39,6 +119,21 @@ impl ServerMessage {
             media_sequence: change.media_sequence,
             ended: change.ended,
         }
+    }
+
+    pub(crate) fn error(message: &str) -> Self {
+        Self::Error { message: message.to_owned(), versions: None }
+    }
+
+    /// To a client that asked for a version which is not spoken here.
+    pub(crate) fn unsupported() -> Self {
+        let message = format!("this node speaks version {VERSION}: update the program that asks");
+        Self::Error { message, versions: Some([VERSION]) }
+    }
+
+    /// As it is sent.
+    pub(crate) fn text(&self) -> Utf8Bytes {
+        serde_json::to_string(self).expect("these types have no maps with keys other than strings").into()
     }
 
     pub(crate) fn post(post: Post, directory: &dyn Directory) -> Self {
@@ -55,8 +150,13 @@ impl ServerMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum ClientMessage {
-    /// Send `playlist` and `comment` for this broadcast from now on.
-    Subscribe { broadcast: BroadcastId },
+    /// Send `playlist`, `comment` and `statistics` for this broadcast from now on.
+    Subscribe {
+        broadcast: BroadcastId,
+        /// Whether the client plays it; may change by subscribing again.
+        #[serde(default)]
+        playing: Option<bool>,
+    },
     /// No longer.
     Unsubscribe { broadcast: BroadcastId },
     /// Send `post` from now on.
@@ -189,13 +289,74 @@ mod tests {
         check_server(&message, include_str!("../../tests/fixtures/ws/comment.json"));
         check_server(&ServerMessage::Missed, include_str!("../../tests/fixtures/ws/missed.json"));
         let message = "not understood: send {\"type\":\"subscribe\",\"broadcast\":…}".to_owned();
-        check_server(&ServerMessage::Error { message }, include_str!("../../tests/fixtures/ws/error.json"));
+        check_server(&ServerMessage::error(&message), include_str!("../../tests/fixtures/ws/error.json"));
+        check_server(&ServerMessage::unsupported(), include_str!("../../tests/fixtures/ws/unsupported.json"));
+        let statistics = ServerMessage::Statistics(statistics());
+        check_server(&statistics, include_str!("../../tests/fixtures/ws/statistics.json"));
+    }
+
+    fn statistics() -> StatisticsView {
+        let peer = |byte| PeerId::from_multihash([vec![0x12, 32], vec![byte; 32]].concat()).unwrap();
+        let publisher = StatisticsSource {
+            peer: peer(9),
+            feed: Some(FeedId([9; 32])),
+            name: "hall \"1\" <b>".to_owned(),
+            hops: Some(2),
+            percent: 75,
+            publisher: true,
+        };
+        let other = StatisticsSource {
+            peer: peer(3),
+            feed: None,
+            name: String::new(),
+            hops: None,
+            percent: 25,
+            publisher: false,
+        };
+        StatisticsView {
+            broadcast: broadcast().slug(),
+            viewers: ViewersView { here: 3, all: 41 },
+            served_kbps: 5_900,
+            behind_live_ms: Some(15_000),
+            own: false,
+            sources: vec![publisher, other],
+        }
+    }
+
+    #[test]
+    fn statistics_are_coarse_and_say_how_far_behind_a_live_broadcast_is() {
+        for (number, expected) in [(0, 0), (7, 7), (99, 99), (100, 100), (5_961, 5_900), (123_456, 120_000)] {
+            assert_eq!(two_digits(number), expected);
+        }
+        let listing = |state, announced| Listing {
+            id: broadcast(),
+            author: FeedId([9; 32]),
+            own: false,
+            peer: PeerId::from_multihash([vec![0x12, 32], vec![9; 32]].concat()).unwrap(),
+            title: String::new(),
+            description: String::new(),
+            target_duration: Duration::from_secs(15),
+            tracks: Tracks { video: true, audio: true },
+            archive: true,
+            started_at: WallTime(0),
+            state,
+            media_sequence: announced,
+            manifest: None,
+        };
+        let at = |number| Some(MediaSequence(number));
+        assert_eq!(behind_live(&listing(BroadcastState::Live, at(7)), at(5)), Some(30_000));
+        assert_eq!(behind_live(&listing(BroadcastState::Live, at(7)), at(8)), Some(0));
+        assert_eq!(behind_live(&listing(BroadcastState::Live, at(7)), None), None);
+        assert_eq!(behind_live(&listing(BroadcastState::Live, None), at(5)), None);
+        assert_eq!(behind_live(&listing(BroadcastState::Ended, at(7)), at(5)), None);
     }
 
     #[test]
     fn what_a_client_sends_is_as_documented() {
         let broadcast = broadcast();
-        check_client(include_str!("../../tests/fixtures/ws/subscribe.json"), ClientMessage::Subscribe { broadcast });
+        let subscribe = |playing| ClientMessage::Subscribe { broadcast, playing };
+        check_client(include_str!("../../tests/fixtures/ws/subscribe.json"), subscribe(None));
+        check_client(include_str!("../../tests/fixtures/ws/playing.json"), subscribe(Some(true)));
         check_client(
             include_str!("../../tests/fixtures/ws/unsubscribe.json"),
             ClientMessage::Unsubscribe { broadcast },

@@ -1,18 +1,16 @@
 //! What one WebSocket is owed and allowed. Pure: changes, messages and the time come in, [`Output`]s go out.
 //!
-//! A slow client does not make anything queue up: of each broadcast it is owed the newest playlist change, of the
-//! directory one whole copy taken when it can be sent. So what it misses in between is made good by what follows.
+//! A slow client does not make anything queue up: of each broadcast it is owed the newest playlist change and the newest
+//! statistics, of the directory and the node the newest copy. So what it misses in between is made good by what follows. What
+//! it is owed are bytes that it shares with all other sockets.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use stream_model::{BroadcastId, DirectoryChange, PlaylistChange, Post, TimelineChange};
+use axum::extract::ws::Utf8Bytes;
+use stream_model::BroadcastId;
 
 use super::protocol::ClientMessage;
-use crate::node_state::NodeState;
-
-/// Least time between two copies of the directory: about 80 KB at most, over a phone's WiFi.
-const DIRECTORY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the client is asked whether it is there. Routers forget idle connections after a minute or more.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -45,14 +43,21 @@ pub(crate) enum CloseReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Output {
     Hello,
-    Directory,
-    Playlist(PlaylistChange),
-    Post(Box<Post>),
+    /// A message that was made for all.
+    Text(Utf8Bytes),
     Missed,
-    Node(NodeState),
     Error(&'static str),
     Ping,
     Close(CloseReason),
+}
+
+/// What a client is owed of a broadcast that it subscribed to.
+#[derive(Debug, Default)]
+struct Owed {
+    playlist: Option<Utf8Bytes>,
+    statistics: Option<Utf8Bytes>,
+    /// Whether it plays it; `None` where it does not say.
+    playing: Option<bool>,
 }
 
 /// State of one client.
@@ -61,18 +66,18 @@ pub(crate) struct Session {
     greeted: bool,
     closing: Option<CloseReason>,
     error: Option<&'static str>,
-    directory_due: bool,
-    directory_not_before: Instant,
-    /// Broadcasts subscribed to, and the newest change not yet sent.
-    subscriptions: BTreeMap<BroadcastId, Option<PlaylistChange>>,
+    /// The directory and the node, where they have changed since they were sent.
+    directory: Option<Utf8Bytes>,
+    node: Option<Utf8Bytes>,
+    /// Whether the directory was sent once.
+    introduced: bool,
+    /// Broadcasts subscribed to.
+    subscriptions: BTreeMap<BroadcastId, Owed>,
     /// Whether it is sent posts that begin a thread.
     follows_timeline: bool,
     /// Posts and comments not yet sent, oldest first, and whether some were left out.
-    posts: VecDeque<Box<Post>>,
+    posts: VecDeque<Utf8Bytes>,
     missed: bool,
-    /// The node as it was last seen, and whether the client knows.
-    node: Option<NodeState>,
-    node_due: bool,
     heard: Instant,
     ping_at: Instant,
     window_began: Instant,
@@ -86,14 +91,13 @@ impl Session {
             greeted: false,
             closing: None,
             error: None,
-            directory_due: true,
-            directory_not_before: now,
+            directory: None,
+            node: None,
+            introduced: false,
             subscriptions: BTreeMap::new(),
             follows_timeline: false,
             posts: VecDeque::new(),
             missed: false,
-            node: None,
-            node_due: false,
             heard: now,
             ping_at: now + PING_INTERVAL,
             window_began: now,
@@ -102,37 +106,35 @@ impl Session {
         }
     }
 
-    pub(crate) fn handle_directory_change(&mut self, change: DirectoryChange) {
-        match change {
-            DirectoryChange::Broadcast(_) | DirectoryChange::Schedule(_) | DirectoryChange::Missed => {
-                self.directory_due = true;
-            }
-            // A segment announced changes nothing that is shown until a playlist lists it.
-            DirectoryChange::Segment(..) => {}
+    /// The directory as it is now; nothing where it is empty.
+    pub(crate) fn handle_directory(&mut self, text: Utf8Bytes) {
+        if !text.is_empty() {
+            self.superseded += u64::from(self.directory.replace(text).is_some());
         }
     }
 
-    pub(crate) fn handle_playlist_change(&mut self, change: PlaylistChange) {
-        if let Some(pending) = self.subscriptions.get_mut(&change.broadcast)
-            && pending.replace(change).is_some()
-        {
-            self.superseded += 1;
+    /// The node, likewise.
+    pub(crate) fn handle_node(&mut self, text: Utf8Bytes) {
+        if !text.is_empty() {
+            self.superseded += u64::from(self.node.replace(text).is_some());
         }
     }
 
-    pub(crate) fn handle_timeline_change(&mut self, change: TimelineChange) {
-        let post = match change {
-            TimelineChange::Post(post) => post,
-            TimelineChange::Missed => {
-                self.missed |= self.follows_timeline || !self.subscriptions.is_empty();
-                return;
-            }
-        };
-        let wanted = match (post.root, post.broadcast) {
-            (None, _) => self.follows_timeline,
-            (Some(_), Some(broadcast)) => self.subscriptions.contains_key(&broadcast),
-            (Some(_), None) => false,
-        };
+    pub(crate) fn handle_playlist(&mut self, broadcast: &BroadcastId, text: Utf8Bytes) {
+        if let Some(owed) = self.subscriptions.get_mut(broadcast) {
+            self.superseded += u64::from(owed.playlist.replace(text).is_some());
+        }
+    }
+
+    pub(crate) fn handle_statistics(&mut self, broadcast: &BroadcastId, text: Utf8Bytes) {
+        if let Some(owed) = self.subscriptions.get_mut(broadcast) {
+            self.superseded += u64::from(owed.statistics.replace(text).is_some());
+        }
+    }
+
+    /// A comment on a broadcast, or a post that begins a thread.
+    pub(crate) fn handle_post(&mut self, about: Option<&BroadcastId>, text: Utf8Bytes) {
+        let wanted = about.map_or(self.follows_timeline, |broadcast| self.subscriptions.contains_key(broadcast));
         if !wanted {
             return;
         }
@@ -141,15 +143,18 @@ impl Session {
             self.missed = true;
             self.superseded += 1;
         }
-        self.posts.push_back(post);
+        self.posts.push_back(text);
     }
 
-    /// The node was looked at. How often that is bounds how often it is sent.
-    pub(crate) fn handle_node_state(&mut self, state: NodeState) {
-        if self.node.as_ref() != Some(&state) {
-            self.node = Some(state);
-            self.node_due = true;
-        }
+    /// Comments or posts were lost before they came here.
+    pub(crate) fn handle_missed(&mut self) {
+        self.missed |= self.follows_timeline || !self.subscriptions.is_empty();
+    }
+
+    /// So many events of any kind were lost before they came here.
+    pub(crate) fn handle_lost(&mut self, events: u64) {
+        self.superseded += events;
+        self.handle_missed();
     }
 
     /// Something of the client arrived: a message, a pong.
@@ -169,11 +174,12 @@ impl Session {
             return;
         }
         match serde_json::from_str(text) {
-            Ok(ClientMessage::Subscribe { broadcast }) => {
+            Ok(ClientMessage::Subscribe { broadcast, playing }) => {
                 if self.subscriptions.len() >= MAX_SUBSCRIPTIONS && !self.subscriptions.contains_key(&broadcast) {
                     self.error = Some("too many subscriptions: unsubscribe from another broadcast first");
                 } else {
-                    self.subscriptions.entry(broadcast).or_default();
+                    let owed = self.subscriptions.entry(broadcast).or_default();
+                    owed.playing = playing.or(owed.playing);
                 }
             }
             Ok(ClientMessage::Unsubscribe { broadcast }) => {
@@ -204,23 +210,25 @@ impl Session {
         if let Some(error) = self.error.take() {
             return Some(Output::Error(error));
         }
-        if let Some(change) = self.subscriptions.values_mut().find_map(Option::take) {
-            return Some(Output::Playlist(change));
+        if let Some(text) = self.subscriptions.values_mut().find_map(|owed| owed.playlist.take()) {
+            return Some(Output::Text(text));
         }
-        if self.directory_due && now >= self.directory_not_before {
-            self.directory_due = false;
-            self.directory_not_before = now + DIRECTORY_PAUSE;
-            return Some(Output::Directory);
+        if let Some(text) = self.directory.take() {
+            self.introduced = true;
+            return Some(Output::Text(text));
         }
         if std::mem::take(&mut self.missed) {
             return Some(Output::Missed);
         }
         if let Some(post) = self.posts.pop_front() {
-            return Some(Output::Post(post));
+            return Some(Output::Text(post));
         }
-        if self.node_due {
-            self.node_due = false;
-            return self.node.clone().map(Output::Node);
+        // Pages show what there is first, and then how the node is.
+        if let Some(text) = self.node.take_if(|_| self.introduced) {
+            return Some(Output::Text(text));
+        }
+        if let Some(text) = self.subscriptions.values_mut().find_map(|owed| owed.statistics.take()) {
+            return Some(Output::Text(text));
         }
         if now >= self.ping_at {
             self.ping_at = now + PING_INTERVAL;
@@ -231,8 +239,16 @@ impl Session {
 
     /// When to poll again, if nothing happens before.
     pub(crate) fn next_timeout(&self) -> Instant {
-        let timeout = self.ping_at.min(self.heard + SILENCE_LIMIT);
-        if self.directory_due { timeout.min(self.directory_not_before) } else { timeout }
+        self.ping_at.min(self.heard + SILENCE_LIMIT)
+    }
+
+    pub(crate) fn is_subscribed(&self, broadcast: &BroadcastId) -> bool {
+        self.subscriptions.contains_key(broadcast)
+    }
+
+    /// The broadcasts subscribed to, and whether the client plays them, where it says so.
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = (BroadcastId, Option<bool>)> + '_ {
+        self.subscriptions.iter().map(|(broadcast, owed)| (*broadcast, owed.playing))
     }
 
     /// Changes that a newer one replaced before they could be sent, since the last call.
@@ -242,206 +258,5 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::node_state::StorageState;
-    use proptest::prelude::*;
-    use stream_model::{Author, FeedId, MediaSequence, MessageKey, TimelineCursor, WallTime};
-
-    fn broadcast(number: u8) -> BroadcastId {
-        BroadcastId(MessageKey([number; 32]))
-    }
-
-    fn change(number: u8, sequence: u64) -> PlaylistChange {
-        PlaylistChange { broadcast: broadcast(number), media_sequence: Some(MediaSequence(sequence)), ended: false }
-    }
-
-    fn subscribe(number: u8) -> String {
-        format!(r#"{{"type":"subscribe","broadcast":"{}"}}"#, broadcast(number).slug())
-    }
-
-    fn drain(session: &mut Session, now: Instant) -> Vec<Output> {
-        std::iter::from_fn(|| session.poll_output(now)).take(100).collect()
-    }
-
-    fn greeted(now: Instant) -> Session {
-        let mut session = Session::new(now);
-        assert_eq!(drain(&mut session, now), [Output::Hello, Output::Directory]);
-        session
-    }
-
-    #[test]
-    fn only_playlists_subscribed_to_are_sent() {
-        let now = Instant::now();
-        let mut session = greeted(now);
-        session.handle_playlist_change(change(1, 1));
-        assert_eq!(drain(&mut session, now), []);
-        session.handle_text(&subscribe(1), now);
-        session.handle_playlist_change(change(1, 2));
-        session.handle_playlist_change(change(2, 9));
-        assert_eq!(drain(&mut session, now), [Output::Playlist(change(1, 2))]);
-        session.handle_text(&subscribe(1).replace("subscribe", "unsubscribe"), now);
-        session.handle_playlist_change(change(1, 3));
-        assert_eq!(drain(&mut session, now), []);
-    }
-
-    #[test]
-    fn a_slow_client_gets_the_newest_change_and_what_it_lost_is_counted() {
-        let now = Instant::now();
-        let mut session = greeted(now);
-        session.handle_text(&subscribe(1), now);
-        for sequence in 0..100 {
-            session.handle_playlist_change(change(1, sequence));
-        }
-        assert_eq!(drain(&mut session, now), [Output::Playlist(change(1, 99))]);
-        assert_eq!(session.take_superseded(), 99);
-        assert_eq!(session.take_superseded(), 0);
-    }
-
-    #[test]
-    fn directory_changes_are_sent_as_one_copy_a_second() {
-        let now = Instant::now();
-        let mut session = greeted(now);
-        session.handle_directory_change(DirectoryChange::Broadcast(broadcast(1)));
-        session.handle_directory_change(DirectoryChange::Missed);
-        assert_eq!(drain(&mut session, now), []);
-        assert_eq!(session.next_timeout(), now + DIRECTORY_PAUSE);
-        assert_eq!(drain(&mut session, now + DIRECTORY_PAUSE), [Output::Directory]);
-        session.handle_directory_change(DirectoryChange::Segment(broadcast(1), MediaSequence(1)));
-        assert_eq!(drain(&mut session, now + 2 * DIRECTORY_PAUSE), []);
-    }
-
-    #[test]
-    fn the_node_is_told_when_it_has_changed_and_to_a_slow_client_as_it_is_now() {
-        let now = Instant::now();
-        let state = |peers| NodeState {
-            name: "roof".to_owned(),
-            peers,
-            publishing: 0,
-            storage: StorageState { used_percent: 1, disk_full: false },
-        };
-        let mut session = Session::new(now);
-        session.handle_node_state(state(0));
-        assert_eq!(drain(&mut session, now), [Output::Hello, Output::Directory, Output::Node(state(0))]);
-        session.handle_node_state(state(0));
-        assert_eq!(drain(&mut session, now), []);
-        session.handle_node_state(state(1));
-        session.handle_node_state(state(2));
-        assert_eq!(drain(&mut session, now), [Output::Node(state(2))]);
-    }
-
-    #[test]
-    fn a_client_that_answers_stays_and_one_that_is_silent_is_sent_away() {
-        let start = Instant::now();
-        let mut session = greeted(start);
-        let mut now = start;
-        for _ in 0..10 {
-            now = session.next_timeout();
-            assert_eq!(drain(&mut session, now), [Output::Ping]);
-            session.handle_sign_of_life(now);
-        }
-        assert_eq!(session.poll_output(now + SILENCE_LIMIT), Some(Output::Close(CloseReason::Silent)));
-    }
-
-    #[test]
-    fn nonsense_is_answered_and_too_much_of_it_ends_the_conversation() {
-        let now = Instant::now();
-        let mut session = greeted(now);
-        for text in ["", "{}", "[", r#"{"type":"subscribe","broadcast":"x"}"#, r#"{"type":"dance"}"#] {
-            session.handle_text(text, now);
-            assert!(matches!(drain(&mut session, now)[..], [Output::Error(_)]), "{text}");
-        }
-        for _ in 0..MAX_MESSAGES {
-            session.handle_text("{}", now);
-        }
-        assert_eq!(session.poll_output(now), Some(Output::Close(CloseReason::Misbehaved)));
-    }
-
-    fn post(number: u8, root: Option<u8>) -> TimelineChange {
-        let root = root.map(|byte| MessageKey([byte; 32]));
-        TimelineChange::Post(Box::new(Post {
-            key: MessageKey([number; 32]),
-            cursor: TimelineCursor(number.into()),
-            author: Author { feed: FeedId([1; 32]), name: None, image: None, own: false },
-            text: String::new(),
-            written_at: WallTime(0),
-            root,
-            branches: Vec::new(),
-            channel: None,
-            mentions: Vec::new(),
-            broadcast: root.map(BroadcastId),
-            replies: 0,
-            votes: 0,
-        }))
-    }
-
-    fn numbers(outputs: &[Output]) -> Vec<Option<u8>> {
-        outputs
-            .iter()
-            .map(|output| match output {
-                Output::Post(post) => Some(post.key.0[0]),
-                Output::Missed => None,
-                other => panic!("{other:?}"),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn comments_go_to_who_subscribed_and_posts_to_who_follows_the_timeline() {
-        let now = Instant::now();
-        let mut session = greeted(now);
-        session.handle_timeline_change(post(1, None));
-        session.handle_timeline_change(post(2, Some(7)));
-        session.handle_timeline_change(TimelineChange::Missed);
-        assert_eq!(drain(&mut session, now), []);
-        session.handle_text(&subscribe(7), now);
-        session.handle_timeline_change(post(3, None));
-        session.handle_timeline_change(post(4, Some(7)));
-        session.handle_timeline_change(post(5, Some(8)));
-        assert_eq!(numbers(&drain(&mut session, now)), [Some(4)]);
-        session.handle_text(r#"{"type":"timeline"}"#, now);
-        session.handle_timeline_change(post(6, None));
-        session.handle_timeline_change(TimelineChange::Missed);
-        assert_eq!(numbers(&drain(&mut session, now)), [None, Some(6)]);
-    }
-
-    #[test]
-    fn to_a_slow_client_the_newest_posts_are_owed_and_it_is_told_of_the_others() {
-        let now = Instant::now();
-        let mut session = greeted(now);
-        session.handle_text(r#"{"type":"timeline"}"#, now);
-        for number in 0..100 {
-            session.handle_timeline_change(post(number, None));
-        }
-        let owed = numbers(&drain(&mut session, now));
-        assert_eq!((owed.len(), owed[0], owed[1], owed[MAX_PENDING_POSTS]), (17, None, Some(84), Some(99)));
-        assert_eq!(session.take_superseded(), 84);
-    }
-
-    #[test]
-    fn subscriptions_are_bounded() {
-        let now = Instant::now();
-        let mut session = greeted(now);
-        for number in 0..MAX_SUBSCRIPTIONS {
-            session.handle_text(&subscribe(u8::try_from(number).unwrap()), now);
-        }
-        assert_eq!(drain(&mut session, now), []);
-        session.handle_text(&subscribe(200), now);
-        assert!(matches!(drain(&mut session, now)[..], [Output::Error(_)]));
-        session.handle_text(&subscribe(0), now);
-        assert_eq!(drain(&mut session, now), [], "subscribing again is not another");
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_a_client_sends_little_is_owed(texts in prop::collection::vec(".{0,80}", 0..60)) {
-            let now = Instant::now();
-            let mut session = greeted(now);
-            for text in &texts {
-                session.handle_text(text, now);
-            }
-            let owed = session.poll_output(now);
-            prop_assert!(matches!(owed, None | Some(Output::Error(_) | Output::Close(CloseReason::Misbehaved))));
-        }
-    }
-}
+#[path = "session_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "the tests and the example each use a part")]
 #![allow(clippy::unwrap_used, reason = "the example builds it outside of tests too")]
 
+mod audience;
 mod blobs;
 mod content;
 mod directory;
@@ -75,6 +76,11 @@ pub(crate) struct FakeNode {
     pub(crate) playlist_changes: broadcast::Sender<PlaylistChange>,
     /// What downloads were asked for.
     pub(crate) downloads: Mutex<Vec<DownloadRequest>>,
+    /// Who brought each broadcast.
+    pub(crate) sources: Mutex<HashMap<BroadcastId, Vec<Source>>>,
+    pub(crate) viewers: player_web::ViewerCounter,
+    /// Viewers of each broadcast on other nodes.
+    pub(crate) elsewhere: Mutex<HashMap<BroadcastId, u64>>,
 }
 
 /// What is behind a CID.
@@ -137,7 +143,7 @@ impl FakeNode {
             standings: Mutex::default(),
             asked: Mutex::default(),
             problem: Mutex::default(),
-            nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None }]),
+            nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None, hops: None }]),
             peers: Mutex::new(vec![status::unreachable_peer()]),
             keys: Mutex::default(),
             unkept: Mutex::default(),
@@ -151,6 +157,9 @@ impl FakeNode {
             directory_changes: broadcast::Sender::new(64),
             playlist_changes: broadcast::Sender::new(64),
             downloads: Mutex::default(),
+            sources: Mutex::default(),
+            viewers: player_web::ViewerCounter::default(),
+            elsewhere: Mutex::default(),
         })
     }
 
@@ -166,6 +175,9 @@ impl FakeNode {
             blobs: self.clone(),
             follows: self.clone(),
             standings: self.clone(),
+            sources: self.clone(),
+            viewers: self.viewers.clone(),
+            elsewhere: self.clone(),
             status: self.clone(),
         }
     }

@@ -184,7 +184,7 @@ async fn the_node_tells_of_itself_under_the_documented_names() {
 async fn a_neighbour_is_told_only_what_has_changed() {
     let node = FakeNode::new();
     let identity = |byte| NodeIdentity { feed: FeedId([byte; 32]), ..report().node };
-    let known = |byte, age| KnownNode { identity: identity(byte), record: None, age_seconds: Some(age) };
+    let known = |byte, age| KnownNode { identity: identity(byte), record: None, age_seconds: Some(age), hops: None };
     *node.nodes.lock().unwrap() = vec![known(9, 4), known(8, 70)];
     let first = get(&node, "/nodeinfo.json").await;
     let tag = first.header("etag").to_owned();

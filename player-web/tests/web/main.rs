@@ -8,6 +8,7 @@ mod support;
 mod admin;
 mod admin_pages;
 mod api;
+mod audience;
 mod blobs;
 mod control;
 mod download;

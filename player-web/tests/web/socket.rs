@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use stream_model::{BroadcastState, DirectoryChange, MediaSequence, MessageKey, PlaylistChange, TimelineChange};
-use tokio::net::TcpStream;
+use stream_model::{
+    BroadcastState, DirectoryChange, MediaSequence, MessageKey, PlaylistChange, Source, TimelineChange,
+};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -23,8 +25,28 @@ async fn connect(server: &Running, origin: Option<&str>) -> Result<Client, Error
     tokio_tungstenite::connect_async(request).await.map(|(client, _)| client)
 }
 
-/// The next message in JSON; null once the server has closed.
+/// The next message but statistics in JSON; null once the server has closed.
 async fn next(client: &mut Client) -> Value {
+    loop {
+        let message = next_of_any(client).await;
+        if message["type"] != "statistics" {
+            return message;
+        }
+    }
+}
+
+/// The next statistics.
+async fn statistics(client: &mut Client) -> Value {
+    loop {
+        let message = next_of_any(client).await;
+        assert!(!message.is_null());
+        if message["type"] == "statistics" {
+            return message;
+        }
+    }
+}
+
+async fn next_of_any(client: &mut Client) -> Value {
     loop {
         match tokio::time::timeout(GUARD, client.next()).await.expect("a message in time") {
             Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
@@ -205,4 +227,145 @@ async fn stopping_says_goodbye_to_sockets() {
         Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1001),
         other => panic!("{other:?}"),
     }
+}
+
+async fn ask_for(server: &Running, path: &str, subprotocol: Option<&str>) -> (Client, Option<String>) {
+    let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+    if let Some(subprotocol) = subprotocol {
+        request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().unwrap());
+    }
+    let (client, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let chosen = answer.headers().get("sec-websocket-protocol").map(|value| value.to_str().unwrap().to_owned());
+    (client, chosen)
+}
+
+#[tokio::test]
+async fn a_client_may_ask_for_a_version_and_is_told_where_it_is_not_spoken() {
+    let server = start(&node(), player_web::Config::default());
+    let (mut client, chosen) = ask_for(&server, "/ws?v=1", None).await;
+    assert_eq!((next(&mut client).await["version"].clone(), chosen), (json!(1), None));
+    let (mut client, chosen) = ask_for(&server, "/ws", Some("meshstream.v2, meshstream.v1")).await;
+    assert_eq!((next(&mut client).await["version"].clone(), chosen), (json!(1), Some("meshstream.v1".to_owned())));
+    let (mut client, _) = ask_for(&server, "/ws?v=2", None).await;
+    let told = next(&mut client).await;
+    assert_eq!((&told["type"], &told["versions"]), (&json!("error"), &json!([1])));
+    match client.next().await {
+        Some(Ok(Message::Close(Some(frame)))) => {
+            assert_eq!((u16::from(frame.code), frame.reason.as_str()), (4406, "this node speaks version 1"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let request = |path: &str| format!("ws://{}{path}", server.address).into_client_request().unwrap();
+    let mut other = request("/ws");
+    other.headers_mut().insert("sec-websocket-protocol", "chat".parse().unwrap());
+    assert!(
+        tokio_tungstenite::connect_async(other).await.is_err(),
+        "a browser does not go on without what it asked for"
+    );
+    server.stop().await;
+}
+
+/// Says that a broadcast is subscribed to, and whether it plays.
+async fn play(client: &mut Client, byte: u8, playing: bool) {
+    let message = json!({ "type": "subscribe", "broadcast": broadcast_id(byte).slug(), "playing": playing });
+    client.send(Message::text(message.to_string())).await.unwrap();
+}
+
+#[tokio::test]
+async fn statistics_say_who_watches_and_come_again_when_that_has_changed() {
+    let node = node();
+    let peer = listing(7, "", BroadcastState::Live).peer;
+    let source = Source { peer, feed: None, name: "hall".to_owned(), hops: Some(1), blocks: 1, bytes: 9 };
+    node.sources.lock().unwrap().insert(broadcast_id(7), vec![source]);
+    node.elsewhere.lock().unwrap().insert(broadcast_id(7), 40);
+    let server = start(&node, player_web::Config::default());
+    let (mut page, mut other) = (greeted(&server).await, greeted(&server).await);
+    play(&mut page, 7, false).await;
+    let first = statistics(&mut page).await;
+    assert_eq!(first["viewers"], json!({ "here": 0, "all": 40 }));
+    assert_eq!((&first["sources"][0]["percent"], &first["sources"][0]["publisher"]), (&json!(100), &json!(true)));
+    assert_eq!(
+        (&first["own"], &first["served_kbps"], &first["behind_live_ms"]),
+        (&json!(false), &json!(0), &json!(null))
+    );
+    play(&mut page, 7, true).await;
+    play(&mut other, 7, true).await;
+    let mut viewers = json!(null);
+    while viewers != json!({ "here": 2, "all": 42 }) {
+        viewers = statistics(&mut page).await["viewers"].clone();
+    }
+    drop(other);
+    while viewers != json!({ "here": 1, "all": 41 }) {
+        viewers = statistics(&mut page).await["viewers"].clone();
+    }
+    node.playlist_changes.send(change(7, 2)).unwrap();
+    let mut behind = json!(null);
+    while behind != json!(15_000) {
+        behind = statistics(&mut page).await["behind_live_ms"].clone();
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_comes_later_is_told_of_what_is_now() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let mut first = greeted(&server).await;
+    play(&mut first, 7, true).await;
+    assert_eq!(statistics(&mut first).await["viewers"]["here"], 1);
+    let mut second = greeted(&server).await;
+    play(&mut second, 7, false).await;
+    assert_eq!(statistics(&mut second).await["viewers"]["here"], 1);
+    drop((first, second));
+    node.listings.lock().unwrap().insert(0, listing(8, "Workshop", BroadcastState::Live));
+    node.directory_changes.send(DirectoryChange::Broadcast(broadcast_id(8))).unwrap();
+    let mut third = connect(&server, None).await.unwrap();
+    assert_eq!(next(&mut third).await["type"], "hello");
+    let mut directory = next(&mut third).await;
+    while directory["broadcasts"][0]["title"] != "Workshop" {
+        directory = next(&mut third).await;
+    }
+    server.stop().await;
+}
+
+/// A socket from another address of this machine.
+async fn connect_from(server: &Running, last: u8) -> Client {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    let stream = socket.connect(server.address).await.unwrap();
+    let request = format!("ws://{}/ws?v=1", server.address).into_client_request().unwrap();
+    tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await.unwrap().0
+}
+
+#[tokio::test]
+async fn some_hundred_sockets_of_several_addresses_hear_the_same_and_one_beyond_the_bound_is_refused() {
+    let node = node();
+    let config = player_web::Config { max_sockets: 256, ..player_web::Config::default() };
+    let server = start(&node, config);
+    let mut clients = Vec::new();
+    for number in 0..256_u16 {
+        let mut client = connect_from(&server, u8::try_from(10 + number / 32).unwrap()).await;
+        client
+            .send(Message::text(json!({ "type": "subscribe", "broadcast": broadcast_id(7).slug() }).to_string()))
+            .await
+            .unwrap();
+        clients.push(client);
+    }
+    let refused = connect(&server, None).await;
+    assert!(matches!(refused, Err(Error::Http(response)) if response.status() == 503));
+    for client in &mut clients {
+        statistics(client).await;
+    }
+    node.playlist_changes.send(change(7, 42)).unwrap();
+    for client in &mut clients {
+        // What a socket is greeted with may come before or after what it asked for.
+        loop {
+            let message = next(client).await;
+            assert!(!message.is_null());
+            if message["media_sequence"] == 42 {
+                break;
+            }
+        }
+    }
+    server.stop().await;
 }

@@ -6,11 +6,14 @@ import error from "../../tests/fixtures/ws/error.json";
 import hello from "../../tests/fixtures/ws/hello.json";
 import missed from "../../tests/fixtures/ws/missed.json";
 import node from "../../tests/fixtures/ws/node.json";
+import playing from "../../tests/fixtures/ws/playing.json";
 import playlist from "../../tests/fixtures/ws/playlist.json";
 import post from "../../tests/fixtures/ws/post.json";
+import statistics from "../../tests/fixtures/ws/statistics.json";
 import subscribe from "../../tests/fixtures/ws/subscribe.json";
 import timeline from "../../tests/fixtures/ws/timeline.json";
 import unsubscribe from "../../tests/fixtures/ws/unsubscribe.json";
+import unsupported from "../../tests/fixtures/ws/unsupported.json";
 import { VERSION, encodeClientMessage, parseServerMessage } from "./protocol";
 
 test("what the node sends is understood", () => {
@@ -19,7 +22,7 @@ test("what the node sends is understood", () => {
   assert.deepEqual(parseServerMessage(JSON.stringify(playlist)), playlist);
   assert.deepEqual(parseServerMessage(JSON.stringify(node)), node);
   assert.deepEqual(parseServerMessage(JSON.stringify(error)), error);
-  for (const message of [comment, post, missed]) {
+  for (const message of [comment, post, missed, statistics, unsupported]) {
     assert.deepEqual(parseServerMessage(JSON.stringify(message)), message);
   }
 });
@@ -27,6 +30,7 @@ test("what the node sends is understood", () => {
 test("what the player sends is as documented", () => {
   const { broadcast } = subscribe;
   assert.deepEqual(JSON.parse(encodeClientMessage({ type: "subscribe", broadcast })), subscribe);
+  assert.deepEqual(JSON.parse(encodeClientMessage({ type: "subscribe", broadcast, playing: true })), playing);
   assert.deepEqual(JSON.parse(encodeClientMessage({ type: "unsubscribe", broadcast })), unsubscribe);
   assert.deepEqual(JSON.parse(encodeClientMessage({ type: "timeline" })), timeline);
 });
@@ -37,6 +41,15 @@ test("posts that are not whole are ignored", () => {
     assert.equal(parseServerMessage(JSON.stringify({ type: "post", post: odd })), undefined);
     assert.equal(parseServerMessage(JSON.stringify({ ...comment, post: odd })), undefined);
   }
+});
+
+test("statistics that are not whole are ignored, and sources that are not are left out", () => {
+  for (const odd of [{ viewers: null }, { viewers: { here: 1 } }, { served_kbps: "1" }, { sources: {} }, { own: 0 }]) {
+    assert.equal(parseServerMessage(JSON.stringify({ ...statistics, ...odd })), undefined, JSON.stringify(odd));
+  }
+  const [first] = statistics.sources;
+  const broken = { ...statistics, sources: [null, { ...first, hops: "1" }, first] };
+  assert.deepEqual(parseServerMessage(JSON.stringify(broken)), { ...statistics, sources: [first] });
 });
 
 test("other messages are ignored, and broadcasts that are not whole are left out", () => {

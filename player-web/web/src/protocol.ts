@@ -41,6 +41,30 @@ export interface Post {
   votes: number;
 }
 
+/** A peer that brings a broadcast to the node. */
+export interface Source {
+  peer: string;
+  feed: string | null;
+  name: string;
+  /** Links between nodes on the way to it. */
+  hops: number | null;
+  /** Its part of all that came of late. */
+  percent: number;
+  /** Whether it is the publisher's node. */
+  publisher: boolean;
+}
+
+export interface Statistics {
+  broadcast: string;
+  viewers: { here: number; all: number };
+  served_kbps: number;
+  /** How far the newest segment listed on the node is behind the newest announced. */
+  behind_live_ms: number | null;
+  /** Whether it is published to this node. */
+  own: boolean;
+  sources: Source[];
+}
+
 export type ServerMessage =
   | { type: "hello"; version: number }
   | { type: "directory"; broadcasts: Broadcast[] }
@@ -49,9 +73,13 @@ export type ServerMessage =
   | { type: "comment"; broadcast: string; post: Post }
   | { type: "post"; post: Post }
   | { type: "missed" }
-  | { type: "error"; message: string };
+  | ({ type: "statistics" } & Statistics)
+  | { type: "error"; message: string; versions?: number[] };
 
-export type ClientMessage = { type: "subscribe" | "unsubscribe"; broadcast: string } | { type: "timeline" };
+export type ClientMessage =
+  | { type: "subscribe"; broadcast: string; playing?: boolean }
+  | { type: "unsubscribe"; broadcast: string }
+  | { type: "timeline" };
 
 /** Reads a message; undefined where it is of a type unknown here, or not a message at all. */
 export function parseServerMessage(text: string): ServerMessage | undefined {
@@ -83,10 +111,15 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
         : undefined;
     case "post":
       return isPost(value.post) ? { type: "post", post: value.post } : undefined;
+    case "statistics":
+      return isStatistics(value) ? { ...value, type: "statistics", sources: value.sources.filter(isSource) } : undefined;
     case "missed":
       return { type: "missed" };
     case "error":
-      return typeof value.message === "string" ? { type: "error", message: value.message } : undefined;
+      if (typeof value.message !== "string") return undefined;
+      return Array.isArray(value.versions)
+        ? { type: "error", message: value.message, versions: value.versions.filter((one) => typeof one === "number") }
+        : { type: "error", message: value.message };
     default:
       return undefined;
   }
@@ -113,6 +146,32 @@ function isNodeState(value: object): value is NodeState {
     isObject(state.storage) &&
     typeof state.storage.used_percent === "number" &&
     typeof state.storage.disk_full === "boolean"
+  );
+}
+
+function isStatistics(value: object): value is Statistics {
+  const statistics = value as Record<string, unknown>;
+  return (
+    typeof statistics.broadcast === "string" &&
+    isObject(statistics.viewers) &&
+    typeof statistics.viewers.here === "number" &&
+    typeof statistics.viewers.all === "number" &&
+    typeof statistics.served_kbps === "number" &&
+    isSequence(statistics.behind_live_ms) &&
+    typeof statistics.own === "boolean" &&
+    Array.isArray(statistics.sources)
+  );
+}
+
+function isSource(value: unknown): value is Source {
+  return (
+    isObject(value) &&
+    typeof value.peer === "string" &&
+    isText(value.feed) &&
+    typeof value.name === "string" &&
+    isSequence(value.hops) &&
+    typeof value.percent === "number" &&
+    typeof value.publisher === "boolean"
   );
 }
 

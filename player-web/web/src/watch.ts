@@ -63,7 +63,7 @@ async function start(): Promise<void> {
     t = texts;
   });
   let wasConnected = false;
-  new Socket(
+  const socket = new Socket(
     {
       connected: () => {
         // A change may have been missed while the socket was away.
@@ -80,6 +80,7 @@ async function start(): Promise<void> {
     },
     slug,
   );
+  socket.watch(slug, video);
 }
 
 void start();
