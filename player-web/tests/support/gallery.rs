@@ -154,6 +154,7 @@ fn neighbours(node: &FakeNode) {
         identity: identity(byte, name),
         record: None,
         age_seconds: Some(u64::from(byte) * 7),
+        hops: Some(u32::from(byte) - 9),
     }));
     drop(nodes);
     let peer = |byte: u8, name: &str, overlay: &str, state, rtt_ms| PeerReport {
