@@ -243,9 +243,6 @@ impl Node {
         let (keeper, running_hours) = (streamer.archive_keeper(), streamer.running_hours());
 
         let advice = open_files::raise_limit(config.web.max_connections);
-        if let Some(advice) = &advice {
-            tracing::warn!(advice, "few files may be open at once");
-        }
         let viewers = ViewerCounter::default();
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),

@@ -7,7 +7,13 @@ const OTHERS: u64 = 1_024;
 /// connections of the web server.
 pub(crate) fn raise_limit(connections: usize) -> Option<String> {
     match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) => too_low(limit, connections),
+        Ok(limit) => {
+            let advice = too_low(limit, connections);
+            if let Some(advice) = &advice {
+                tracing::warn!(advice, "few files may be open at once");
+            }
+            advice
+        }
         Err(error) => {
             tracing::warn!(%error, "the number of files that may be open is not known");
             None
