@@ -256,6 +256,14 @@ impl Browser {
         self.command(if dark { "scheme dark" } else { "scheme light" }).await.map(|_| ())
     }
 
+    /// Has pages load everything anew from now on.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn forget_files(&mut self) -> Result<()> {
+        self.command("forget-files").await.map(|_| ())
+    }
+
     /// Cuts the page off from the network, or not.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //   size WIDTH HEIGHT                    of the viewport
 //   language TAG                         what pages are asked for in from now on
 //   scheme dark|light                    the colours (Chromium; a Firefox is started with or without --dark)
+//   forget-files                         has pages load everything anew from now on
 //   audit                                what is wrong with the page as it is (audit.mjs)
 //   errors                               what went wrong since it was last asked
 //   requests                             whom the page asked since it was last asked
@@ -68,6 +69,9 @@ export async function answer(session, line) {
       return reply();
     case "scheme":
       await session.scheme(rest);
+      return reply();
+    case "forget-files":
+      await page.setCacheEnabled(false);
       return reply();
     case "audit":
       return reply({ value: await audit(session) });

@@ -6,16 +6,16 @@ use crate::support::gallery::{ENDED, LIVE, STARTING};
 use crate::{Gallery, of_broadcast, screenshots};
 
 /// A page, by the name of its screenshots.
-struct Page {
-    name: &'static str,
-    path: String,
+pub(crate) struct Page {
+    pub(crate) name: &'static str,
+    pub(crate) path: String,
     /// What is there once the page and its scripts are.
-    shows: &'static str,
+    pub(crate) shows: &'static str,
     /// A status other than this, of the page and of what it asks for, is an error; browsers log each that is none of success.
     answers: u16,
 }
 
-fn pages() -> Vec<Page> {
+pub(crate) fn pages() -> Vec<Page> {
     let page = |name, path: String, shows| Page { name, path, shows, answers: 200 };
     vec![
         page("home", "/".to_owned(), "main"),
