@@ -39,7 +39,7 @@ test-webkit: test-deps ## the tests of playing in WebKitGTK, the nearest that th
 
 .PHONY: screenshots
 screenshots: test-deps ## every page as pictures, to look at
-	cargo test --workspace --locked --test gallery screenshots
+	cargo test --workspace --locked --test gallery -- screenshots weighs
 	@echo "pictures: $$(cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')/screenshots"
 
 .PHONY: check
