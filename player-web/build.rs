@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 /// File in `web/dist`, the name of its constant, and its media type.
 const FILES: [(&str, &str, &str); 4] = [
-    ("home.js", "HOME_JS", "text/javascript; charset=utf-8"),
+    ("page.js", "PAGE_JS", "text/javascript; charset=utf-8"),
     ("watch.js", "WATCH_JS", "text/javascript; charset=utf-8"),
     ("style.css", "STYLE_CSS", "text/css; charset=utf-8"),
     ("licences.txt", "LICENCES_TXT", "text/plain; charset=utf-8"),

@@ -7,12 +7,15 @@
 
 mod admin;
 mod app;
+mod art;
 mod assets;
 mod attachment;
 mod audience;
+mod card;
 mod config;
 mod content;
 mod gateway;
+mod graph;
 mod listen;
 mod markdown;
 mod media_type;
@@ -20,9 +23,12 @@ mod node_state;
 mod owner;
 mod owner_ports;
 mod page;
+mod people;
+mod post_card;
 mod post_view;
 mod range;
 mod routes;
+mod search;
 mod serve;
 mod served;
 mod slots;

@@ -5,19 +5,23 @@ use std::convert::Infallible;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::app::AppState;
+use crate::assets::PAGE_JS;
 use crate::texts::{LANGUAGES, Language, Texts};
 
 /// Nothing but our own files runs or loads. `blob:` is where Media Source Extensions put the video; `ws:` is named
 /// because older Safari does not count it to `'self'`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors ";
+    media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors ";
 
 /// Of an address, the part that links to its translations repeat at most. What our own pages ask for is shorter.
 const MAX_QUERY_BYTES: usize = 512;
+
+/// Names of hosts have at most 253 characters (RFC 1035 §2.3.4), and a port follows.
+const MAX_HOST_BYTES: usize = 260;
 
 /// Who may show a page in a frame.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +39,9 @@ pub(crate) struct Page {
     pub(crate) node: String,
     /// What the address asks for besides a language.
     query: String,
+    path: String,
+    /// Host and port by which this node was reached, where they look like some.
+    host: Option<String>,
 }
 
 /// A link to the same page in another language.
@@ -47,6 +54,11 @@ pub(crate) struct Translation {
 }
 
 impl Page {
+    /// The address of the script that every page has.
+    pub(crate) fn script(&self) -> &'static str {
+        PAGE_JS
+    }
+
     /// Links to this page in every language.
     pub(crate) fn translations(&self) -> Vec<Translation> {
         let translation = |language: &'static Language| Translation {
@@ -55,6 +67,26 @@ impl Page {
             current: language.code == self.t.lang(),
         };
         LANGUAGES.iter().map(translation).collect()
+    }
+
+    /// Whether this page is one of some sections of the site, or below one.
+    pub(crate) fn is_in(&self, sections: impl AsRef<[&'static str]>) -> bool {
+        let below = |section: &str| self.path.strip_prefix(section).is_some_and(|rest| rest.starts_with('/'));
+        sections.as_ref().iter().any(|section| self.path == *section || below(section))
+    }
+
+    /// The origin by which this node was reached: links that are handed on begin with it.
+    pub(crate) fn origin(&self) -> Option<String> {
+        self.host.as_ref().map(|host| format!("http://{host}"))
+    }
+
+    /// The name or address by which this node was reached, without a port.
+    pub(crate) fn host_name(&self) -> Option<&str> {
+        let host = self.host.as_deref()?;
+        Some(match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        })
     }
 
     /// The page, rendered, with its headers.
@@ -73,9 +105,18 @@ impl FromRequestParts<AppState> for Page {
         Ok(Self {
             t: Texts::of(parts.uri.query(), &parts.headers),
             node: state.ports.status.info().name,
+            path: parts.uri.path().to_owned(),
+            host: host(&parts.headers),
             query: if query.len() <= MAX_QUERY_BYTES { query } else { String::new() },
         })
     }
+}
+
+/// The `Host` of a request, where it is a name or address with or without a port. It goes into links on the page.
+fn host(headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    (!host.is_empty() && host.len() <= MAX_HOST_BYTES && host.bytes().all(fits)).then(|| host.to_owned())
 }
 
 /// A page, rendered, with its headers.

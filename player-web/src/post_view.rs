@@ -1,5 +1,7 @@
 //! A post as it is shown: in the JSON of `/api/v1` and `/ws`, with its text as HTML.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use stream_model::{
     Author, BlobId, BroadcastId, Directory, FeedId, MessageKey, Post, Profile, TimelineCursor, WallTime,
@@ -40,6 +42,13 @@ pub(crate) struct ProfileView {
     #[serde(flatten)]
     author: AuthorView,
     description: Option<String>,
+}
+
+/// Posts as they are shown; `None` where that failed. A page of the longest texts takes a core some 100 ms, which no other
+/// connection is to wait for.
+pub(crate) async fn render(directory: Arc<dyn Directory>, posts: Vec<Post>) -> Option<Vec<PostView>> {
+    let render = move || posts.into_iter().map(|post| PostView::new(post, &*directory)).collect();
+    tokio::task::spawn_blocking(render).await.ok()
 }
 
 impl PostView {

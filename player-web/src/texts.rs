@@ -4,10 +4,12 @@
 //! text, never markup: templates escape it as any other text. Each language is parsed once and shared.
 //!
 //! In a handler [`Texts`] is an extractor. A template that has it as its field `t` says `{{ t.get("home-title") }}`, or
-//! `{{ t.get("by").arg("publisher", name) }}`. A key is always written out behind `t.get(`: a test looks for each of
+//! `{{ t.get("on-node").arg("node", name) }}`. A key is always written out behind `t.get(`: a test looks for each of
 //! them in the catalogues.
 
 mod language;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::convert::Infallible;

@@ -88,17 +88,17 @@ impl From<Republication> for RepublicationView {
 /// The JSON of an archive.
 #[derive(Debug, Serialize)]
 pub(crate) struct ArchiveView {
-    kind: ArchiveKind,
-    period: Option<String>,
-    first_media_sequence: MediaSequence,
-    last_media_sequence: MediaSequence,
-    manifest: String,
-    duration_ms: u64,
-    bytes: u64,
+    pub(crate) kind: ArchiveKind,
+    pub(crate) period: Option<String>,
+    pub(crate) first_media_sequence: MediaSequence,
+    pub(crate) last_media_sequence: MediaSequence,
+    pub(crate) manifest: String,
+    pub(crate) duration_ms: u64,
+    pub(crate) bytes: u64,
     /// The path of its playlist on this node.
-    playlist: String,
+    pub(crate) playlist: String,
     /// Whether it is what there is so far of an hour that is not complete.
-    running: bool,
+    pub(crate) running: bool,
 }
 
 impl ArchiveView {
@@ -164,14 +164,14 @@ impl BroadcastView {
         if self.title.trim().is_empty() { t.get("untitled").to_string() } else { self.title.clone() }
     }
 
-    /// Enough of the publisher's feed to tell it from others.
-    pub(crate) fn publisher_short(&self) -> String {
-        self.publisher.to_string().chars().take(9).chain(['…']).collect()
-    }
-
     /// When it started, by the publisher's clock, in UTC.
     pub(crate) fn started(&self, t: &Texts) -> String {
         Some(utc(self.started_at)).filter(|time| !time.is_empty()).unwrap_or_else(|| t.get("unknown-time").to_string())
+    }
+
+    /// Upper bound of its segments, in seconds.
+    pub(crate) fn target_duration_s(&self) -> u64 {
+        self.target_duration_ms / 1000
     }
 
     /// Seconds behind live that a viewer starts at: two segments, as the player does.

@@ -17,13 +17,10 @@ broadcasts-heading = Broadcasts
 live-heading = Live now
 live-nobody = Nobody is live at the moment. A broadcast appears here as soon as this node hears of it. To publish one, ask the owner of a node for a stream key.
 reload-to-look = Load the page again to look.
-ended-heading = Ended
 all-broadcasts = All broadcasts
 untitled = Untitled broadcast
 state-live = Live
 state-ended = Ended
-began = began { $when }
-by = by { $publisher }
 unknown-time = an unknown time
 list-not-current = This list is not up to date: the node does not answer. Stay on its WiFi, it goes on by itself.
 
@@ -46,10 +43,162 @@ not-found-page = There is no such page on this node.
 not-found-broadcast = This node does not know that broadcast.
 not-found-hint = It may have a mistake in its address, or the news of it has not reached this node yet: try again in a minute, or look at all broadcasts.
 page-failed = This page cannot be shown now. Try again in a minute.
+nav-archive = Archive
+nav-timeline = Timeline
+nav-node = Node
+upcoming-heading = Upcoming
+state-upcoming = Upcoming
+recent-heading = Recent
+recent-none = Nothing is over yet. What was live stands here afterwards, as long as a node keeps it.
+all-archive = The whole archive, by day
+how-to-publish = How to publish
+sound-only = Sound only
+search-label = Search broadcasts and people
+search-button = Search
+search-heading = Search
+search-none = Nothing known here fits. Try fewer or other words: titles, descriptions and publishers’ names are searched.
+details-heading = Details
+share-heading = Share or embed
+share-link = Link to this page
+share-embed = Code to show the player in a page of your own
+share-hint = Both work wherever this node can be reached: on its WiFi and across the mesh.
+copy = Copy
+copied = Copied
+back-to-watch = Watch it
+comments-heading = Comments
+fact-state = State
+fact-began = Began
+fact-tracks = Carries
+tracks-both = Picture and sound
+tracks-picture = Picture only
+fact-segments = Held here
+segments-held =
+    { $held ->
+        [one] { $held } segment of at most { $seconds } s
+       *[other] { $held } segments of at most { $seconds } s each
+    }
+fact-kept = Afterwards
+kept-yes = Others may keep it
+kept-no = It is not kept once it is over
+fact-id = Identity
+fact-manifest = Live manifest
+this-node = This node
+holders-heading = Also held by
+holders-none = No other node has said yet that it keeps this broadcast.
+holder-mirrors = Mirrors it
+holder-republished = Republished it.
+archives-heading = Archives
+archives-none = No hour of it is complete yet.
+archives-hint = A playlist plays in VLC and other players; the IPFS link is the same content under its hash, from any node that has it.
+archive-part = Part
+archive-length = Length
+archive-size = Size
+archive-play = Play
+archive-playlist = Playlist
+archive-hour = Hour
+archive-day = Day
+archive-whole = The whole
+archive-so-far = so far
+older-days = Older days
+broadcasts-count =
+    { $count ->
+        [one] { $count } broadcast
+       *[other] { $count } broadcasts
+    }
+search-found =
+    { $count ->
+        [one] { $count } broadcast fits.
+       *[other] { $count } broadcasts fit.
+    }
+search-more = The newest { $count } that fit; add a word to find others.
+day-none = Nothing that is known here began on this day.
+day-more = More of this day
+days-label = Days
+earlier-day = Earlier: { $date }
+later-day = Later: { $date }
+failed-heading = Not now
+not-found-post = This post is not known here, or its author is blocked on this node.
+not-found-feed = Nothing is known here of this person.
+mesh-heading = The mesh from here
+graph-title = This node, its neighbours and the nodes beyond. The table below says the same.
+graph-left-out =
+    { $count ->
+        [one] { $count } more node is known and not drawn.
+       *[other] { $count } more nodes are known and not drawn.
+    }
+link-good = Good
+link-fair = Fair
+link-poor = Poor
+link-unknown = Connected
+link-connecting = Being tried
+link-down = Not reached
+storage-heading = Storage
+storage-used = { $used } of { $quota } used ({ $percent } %).
+storage-free = { $free } of the disk are free.
+storage-disk-full = The disk is full: nothing new is kept until there is room.
+storage-failing = The last write failed: whoever runs this node should look at its disk.
+storage-next = What makes room next
+publish-heading = Publish from here
+publish-hint = With OBS, Larix, ffmpeg or another program that sends RTMP, on this node’s network:
+publish-server = Server
+publish-key = Stream key
+publish-key-hint = Ask whoever runs this node: there is one for each name of a stream.
+neighbours-heading = Neighbours
+neighbours-none = No neighbour yet. Nodes on the same network or mesh find each other by themselves.
+column-node = Node
+column-link = Link
+column-rtt = Round trip
+column-loss = Loss
+column-in = Received
+column-out = Sent
+column-over = Found by
+column-feed = Feed
+column-heard = Heard of
+over-configured = settings
+over-inbound = its own call
+over-lan = local network
+minutes-ago = { $minutes } min ago
+known-label = Nodes beyond the neighbours
+known-heading =
+    { $count ->
+        [one] { $count } node beyond
+       *[other] { $count } nodes beyond
+    }
+held-heading = Held here
+held-none = Nothing is held here yet. What is watched on this node is kept as long as there is room.
+identity-heading = Identity
+identity-version = Version
 
 ## Player
 
 ## Timeline
+
+timeline-hint = Nodes write here, and people with a Scuttlebutt app that follow one another across the mesh.
+comments-hint = Comments come over the mesh: from nodes, and from Scuttlebutt apps that answer this broadcast’s post.
+write-as-owner = Write as this node (its owner only)
+comments-none = No comments yet.
+comments-on = Comments on { $title }
+timeline-none = Nobody has written anything that has reached this node yet.
+newest-posts = The newest posts
+posts-missed = There is more than is shown: load it.
+older = Older
+in-answer-to = In answer to { $name }
+replies =
+    { $count ->
+        [one] { $count } answer
+       *[other] { $count } answers
+    }
+votes =
+    { $count ->
+        [one] { $count } like
+       *[other] { $count } likes
+    }
+thread-heading = Conversation
+thread-first-missing = The first post of this conversation has not reached this node, or its author is blocked here.
+answers-heading = Answers
+answers-none = No answers yet.
+posts-heading = Posts
+feed-no-posts = Nothing written here has reached this node yet.
 
 ## Owner
 

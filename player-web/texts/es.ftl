@@ -16,13 +16,10 @@ broadcasts-heading = Emisiones
 live-heading = En directo ahora
 live-nobody = Ahora mismo nadie está en directo. Una emisión aparece aquí en cuanto este nodo sabe de ella. Para emitir, pide una clave de emisión a quien administra un nodo.
 reload-to-look = Vuelve a cargar la página para mirar.
-ended-heading = Terminadas
 all-broadcasts = Todas las emisiones
 untitled = Emisión sin título
 state-live = En directo
 state-ended = Terminada
-began = empezó { $when }
-by = de { $publisher }
 unknown-time = a una hora desconocida
 list-not-current = Esta lista no está al día: el nodo no responde. Quédate en su WiFi, sigue sola.
 
@@ -45,10 +42,162 @@ not-found-page = En este nodo no existe esa página.
 not-found-broadcast = Este nodo no conoce esa emisión.
 not-found-hint = Puede que la dirección tenga un error, o que la noticia aún no haya llegado a este nodo: inténtalo en un minuto, o mira todas las emisiones.
 page-failed = Esta página no se puede mostrar ahora. Inténtalo de nuevo en un minuto.
+nav-archive = Archivo
+nav-timeline = Novedades
+nav-node = Nodo
+upcoming-heading = Próximamente
+state-upcoming = Próxima
+recent-heading = Recientes
+recent-none = Aún no ha terminado nada. Lo que estuvo en directo queda aquí después, mientras algún nodo lo guarde.
+all-archive = Todo el archivo, por días
+how-to-publish = Cómo emitir
+sound-only = Solo sonido
+search-label = Buscar emisiones y personas
+search-button = Buscar
+search-heading = Búsqueda
+search-none = Nada de lo conocido aquí coincide. Prueba con menos palabras u otras: se buscan títulos, descripciones y nombres de quienes emiten.
+details-heading = Detalles
+share-heading = Compartir o insertar
+share-link = Enlace a esta página
+share-embed = Código para mostrar el reproductor en tu propia página
+share-hint = Ambos funcionan donde se alcance este nodo: en su WiFi y por toda la malla.
+copy = Copiar
+copied = Copiado
+back-to-watch = Verla
+comments-heading = Comentarios
+fact-state = Estado
+fact-began = Empezó
+fact-tracks = Lleva
+tracks-both = Imagen y sonido
+tracks-picture = Solo imagen
+fact-segments = Guardado aquí
+segments-held =
+    { $held ->
+        [one] { $held } segmento de { $seconds } s como mucho
+       *[other] { $held } segmentos de { $seconds } s como mucho
+    }
+fact-kept = Después
+kept-yes = Otros pueden guardarla
+kept-no = No se guarda cuando termina
+fact-id = Identidad
+fact-manifest = Manifiesto en directo
+this-node = Este nodo
+holders-heading = También la guardan
+holders-none = Ningún otro nodo ha dicho todavía que guarda esta emisión.
+holder-mirrors = La replica
+holder-republished = La volvió a publicar.
+archives-heading = Archivos
+archives-none = Aún no hay ninguna hora completa.
+archives-hint = Una lista se reproduce en VLC y otros programas; el enlace IPFS es el mismo contenido bajo su hash, desde cualquier nodo que lo tenga.
+archive-part = Parte
+archive-length = Duración
+archive-size = Tamaño
+archive-play = Reproducir
+archive-playlist = Lista
+archive-hour = Hora
+archive-day = Día
+archive-whole = Todo
+archive-so-far = hasta ahora
+older-days = Días anteriores
+broadcasts-count =
+    { $count ->
+        [one] { $count } emisión
+       *[other] { $count } emisiones
+    }
+search-found =
+    { $count ->
+        [one] { $count } emisión coincide.
+       *[other] { $count } emisiones coinciden.
+    }
+search-more = Las { $count } más recientes que coinciden; añade una palabra para encontrar otras.
+day-none = Nada de lo conocido aquí empezó ese día.
+day-more = Más de este día
+days-label = Días
+earlier-day = Antes: { $date }
+later-day = Después: { $date }
+failed-heading = Ahora no
+not-found-post = Esta publicación no se conoce aquí, o su autor está bloqueado en este nodo.
+not-found-feed = Aquí no se sabe nada de esta persona.
+mesh-heading = La malla vista desde aquí
+graph-title = Este nodo, sus vecinos y los nodos más lejanos. La tabla de abajo dice lo mismo.
+graph-left-out =
+    { $count ->
+        [one] Se conoce { $count } nodo más que no está dibujado.
+       *[other] Se conocen { $count } nodos más que no están dibujados.
+    }
+link-good = Bueno
+link-fair = Regular
+link-poor = Malo
+link-unknown = Conectado
+link-connecting = Intentando
+link-down = Sin alcance
+storage-heading = Almacenamiento
+storage-used = { $used } de { $quota } en uso ({ $percent } %).
+storage-free = Quedan { $free } libres en el disco.
+storage-disk-full = El disco está lleno: no se guarda nada nuevo hasta que haya sitio.
+storage-failing = La última escritura falló: quien administra este nodo debería mirar su disco.
+storage-next = Lo próximo que dejará sitio
+publish-heading = Emitir desde aquí
+publish-hint = Con OBS, Larix, ffmpeg u otro programa que envíe RTMP, en la red de este nodo:
+publish-server = Servidor
+publish-key = Clave de emisión
+publish-key-hint = Pídela a quien administra este nodo: hay una por cada nombre de emisión.
+neighbours-heading = Vecinos
+neighbours-none = Todavía ningún vecino. Los nodos de la misma red o malla se encuentran solos.
+column-node = Nodo
+column-link = Enlace
+column-rtt = Ida y vuelta
+column-loss = Pérdida
+column-in = Recibido
+column-out = Enviado
+column-over = Hallado por
+column-feed = Feed
+column-heard = Última noticia
+over-configured = ajustes
+over-inbound = su propia llamada
+over-lan = red local
+minutes-ago = hace { $minutes } min
+known-label = Nodos más allá de los vecinos
+known-heading =
+    { $count ->
+        [one] { $count } nodo más allá
+       *[other] { $count } nodos más allá
+    }
+held-heading = Guardado aquí
+held-none = Aquí todavía no se guarda nada. Lo que se ve en este nodo se conserva mientras haya sitio.
+identity-heading = Identidad
+identity-version = Versión
 
 ## Player
 
 ## Timeline
+
+timeline-hint = Aquí escriben los nodos y las personas con una aplicación de Scuttlebutt que se siguen por la malla.
+comments-hint = Los comentarios llegan por la malla: de nodos y de aplicaciones de Scuttlebutt que responden a la publicación de esta emisión.
+write-as-owner = Escribir como este nodo (solo quien lo administra)
+comments-none = Todavía no hay comentarios.
+comments-on = Comentarios sobre { $title }
+timeline-none = Nadie ha escrito aún nada que haya llegado a este nodo.
+newest-posts = Las publicaciones más recientes
+posts-missed = Hay más de lo que se muestra: cárgalo.
+older = Anteriores
+in-answer-to = En respuesta a { $name }
+replies =
+    { $count ->
+        [one] { $count } respuesta
+       *[other] { $count } respuestas
+    }
+votes =
+    { $count ->
+        [one] { $count } me gusta
+       *[other] { $count } me gusta
+    }
+thread-heading = Conversación
+thread-first-missing = La primera publicación de esta conversación no ha llegado a este nodo, o su autor está bloqueado aquí.
+answers-heading = Respuestas
+answers-none = Todavía no hay respuestas.
+posts-heading = Publicaciones
+feed-no-posts = Aún no ha llegado a este nodo nada escrito aquí.
 
 ## Owner
 

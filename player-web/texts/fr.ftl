@@ -16,13 +16,10 @@ broadcasts-heading = Diffusions
 live-heading = En direct maintenant
 live-nobody = Personne n’est en direct pour le moment. Une diffusion apparaît ici dès que ce nœud en a connaissance. Pour diffuser, demandez une clé de flux au propriétaire d’un nœud.
 reload-to-look = Rechargez la page pour voir.
-ended-heading = Terminées
 all-broadcasts = Toutes les diffusions
 untitled = Diffusion sans titre
 state-live = En direct
 state-ended = Terminée
-began = commencée { $when }
-by = par { $publisher }
 unknown-time = à une heure inconnue
 list-not-current = Cette liste n’est pas à jour : le nœud ne répond pas. Restez sur son WiFi, elle reprend toute seule.
 
@@ -45,10 +42,162 @@ not-found-page = Cette page n’existe pas sur ce nœud.
 not-found-broadcast = Ce nœud ne connaît pas cette diffusion.
 not-found-hint = L’adresse contient peut-être une erreur, ou la nouvelle n’est pas encore arrivée jusqu’à ce nœud : réessayez dans une minute, ou consultez toutes les diffusions.
 page-failed = Cette page ne peut pas être affichée pour le moment. Réessayez dans une minute.
+nav-archive = Archives
+nav-timeline = Fil
+nav-node = Nœud
+upcoming-heading = À venir
+state-upcoming = À venir
+recent-heading = Récentes
+recent-none = Rien n’est encore terminé. Ce qui était en direct reste ici ensuite, tant qu’un nœud le conserve.
+all-archive = Toutes les archives, par jour
+how-to-publish = Comment diffuser
+sound-only = Son seul
+search-label = Chercher diffusions et personnes
+search-button = Chercher
+search-heading = Recherche
+search-none = Rien de connu ici ne correspond. Essayez avec moins de mots ou d’autres : titres, descriptions et noms des diffuseurs sont parcourus.
+details-heading = Détails
+share-heading = Partager ou intégrer
+share-link = Lien vers cette page
+share-embed = Code pour afficher le lecteur dans votre propre page
+share-hint = Les deux fonctionnent partout où ce nœud est joignable : sur son WiFi et à travers le réseau maillé.
+copy = Copier
+copied = Copié
+back-to-watch = La regarder
+comments-heading = Commentaires
+fact-state = État
+fact-began = Début
+fact-tracks = Contient
+tracks-both = Image et son
+tracks-picture = Image seule
+fact-segments = Conservé ici
+segments-held =
+    { $held ->
+        [one] { $held } segment de { $seconds } s au plus
+       *[other] { $held } segments de { $seconds } s au plus
+    }
+fact-kept = Ensuite
+kept-yes = Elle peut être conservée
+kept-no = Elle n’est pas conservée une fois terminée
+fact-id = Identité
+fact-manifest = Manifeste du direct
+this-node = Ce nœud
+holders-heading = Aussi conservée par
+holders-none = Aucun autre nœud n’a encore dit conserver cette diffusion.
+holder-mirrors = En garde une copie
+holder-republished = L’a republiée.
+archives-heading = Archives
+archives-none = Aucune heure n’est encore complète.
+archives-hint = Une liste se lit dans VLC et d’autres lecteurs ; le lien IPFS est le même contenu sous son empreinte, depuis tout nœud qui l’a.
+archive-part = Partie
+archive-length = Durée
+archive-size = Taille
+archive-play = Lire
+archive-playlist = Liste
+archive-hour = Heure
+archive-day = Jour
+archive-whole = L’ensemble
+archive-so-far = pour l’instant
+older-days = Jours précédents
+broadcasts-count =
+    { $count ->
+        [one] { $count } diffusion
+       *[other] { $count } diffusions
+    }
+search-found =
+    { $count ->
+        [one] { $count } diffusion correspond.
+       *[other] { $count } diffusions correspondent.
+    }
+search-more = Les { $count } plus récentes qui correspondent ; ajoutez un mot pour en trouver d’autres.
+day-none = Rien de connu ici n’a commencé ce jour-là.
+day-more = Suite de ce jour
+days-label = Jours
+earlier-day = Avant : { $date }
+later-day = Après : { $date }
+failed-heading = Pas maintenant
+not-found-post = Ce message n’est pas connu ici, ou son auteur est bloqué sur ce nœud.
+not-found-feed = On ne sait rien ici de cette personne.
+mesh-heading = Le réseau vu d’ici
+graph-title = Ce nœud, ses voisins et les nœuds au-delà. Le tableau ci-dessous dit la même chose.
+graph-left-out =
+    { $count ->
+        [one] { $count } autre nœud est connu mais pas dessiné.
+       *[other] { $count } autres nœuds sont connus mais pas dessinés.
+    }
+link-good = Bon
+link-fair = Moyen
+link-poor = Mauvais
+link-unknown = Relié
+link-connecting = En cours
+link-down = Injoignable
+storage-heading = Stockage
+storage-used = { $used } sur { $quota } utilisés ({ $percent } %).
+storage-free = { $free } du disque sont libres.
+storage-disk-full = Le disque est plein : rien de nouveau n’est gardé tant qu’il n’y a pas de place.
+storage-failing = La dernière écriture a échoué : le responsable de ce nœud devrait vérifier son disque.
+storage-next = Ce qui fera place ensuite
+publish-heading = Diffuser d’ici
+publish-hint = Avec OBS, Larix, ffmpeg ou un autre programme qui envoie du RTMP, sur le réseau de ce nœud :
+publish-server = Serveur
+publish-key = Clé de flux
+publish-key-hint = Demandez-la au responsable de ce nœud : il y en a une par nom de flux.
+neighbours-heading = Voisins
+neighbours-none = Pas encore de voisin. Les nœuds d’un même réseau se trouvent tout seuls.
+column-node = Nœud
+column-link = Lien
+column-rtt = Aller-retour
+column-loss = Perte
+column-in = Reçu
+column-out = Envoyé
+column-over = Trouvé par
+column-feed = Feed
+column-heard = Dernières nouvelles
+over-configured = réglages
+over-inbound = son propre appel
+over-lan = réseau local
+minutes-ago = il y a { $minutes } min
+known-label = Nœuds au-delà des voisins
+known-heading =
+    { $count ->
+        [one] { $count } nœud au-delà
+       *[other] { $count } nœuds au-delà
+    }
+held-heading = Conservé ici
+held-none = Rien n’est encore conservé ici. Ce qui est regardé sur ce nœud est gardé tant qu’il y a de la place.
+identity-heading = Identité
+identity-version = Version
 
 ## Player
 
 ## Timeline
+
+timeline-hint = Ici écrivent les nœuds, et les personnes munies d’une application Scuttlebutt qui se suivent à travers le réseau.
+comments-hint = Les commentaires arrivent par le réseau : de nœuds, et d’applications Scuttlebutt qui répondent au message de cette diffusion.
+write-as-owner = Écrire au nom de ce nœud (son propriétaire seulement)
+comments-none = Pas encore de commentaires.
+comments-on = Commentaires sur { $title }
+timeline-none = Personne n’a encore rien écrit qui soit arrivé jusqu’à ce nœud.
+newest-posts = Les messages les plus récents
+posts-missed = Il y a plus que ce qui est affiché : chargez-le.
+older = Plus anciens
+in-answer-to = En réponse à { $name }
+replies =
+    { $count ->
+        [one] { $count } réponse
+       *[other] { $count } réponses
+    }
+votes =
+    { $count ->
+        [one] { $count } j’aime
+       *[other] { $count } j’aime
+    }
+thread-heading = Conversation
+thread-first-missing = Le premier message de cette conversation n’est pas arrivé jusqu’à ce nœud, ou son auteur est bloqué ici.
+answers-heading = Réponses
+answers-none = Pas encore de réponses.
+posts-heading = Messages
+feed-no-posts = Rien de ce qui a été écrit ici n’est encore arrivé jusqu’à ce nœud.
 
 ## Owner
 

@@ -16,13 +16,10 @@ broadcasts-heading = Transmissões
 live-heading = Ao vivo agora
 live-nobody = Ninguém está ao vivo neste momento. Uma transmissão aparece aqui assim que este nó souber dela. Para transmitir, peça uma chave de transmissão a quem administra um nó.
 reload-to-look = Recarregue a página para ver.
-ended-heading = Terminadas
 all-broadcasts = Todas as transmissões
 untitled = Transmissão sem título
 state-live = Ao vivo
 state-ended = Terminada
-began = começou { $when }
-by = de { $publisher }
 unknown-time = a uma hora desconhecida
 list-not-current = Esta lista não está atualizada: o nó não responde. Fique na rede WiFi dele, ela continua sozinha.
 
@@ -45,10 +42,162 @@ not-found-page = Esta página não existe neste nó.
 not-found-broadcast = Este nó não conhece essa transmissão.
 not-found-hint = O endereço pode ter um erro, ou a notícia ainda não chegou a este nó: tente de novo daqui a um minuto, ou veja todas as transmissões.
 page-failed = Esta página não pode ser mostrada agora. Tente de novo daqui a um minuto.
+nav-archive = Arquivo
+nav-timeline = Linha do tempo
+nav-node = Nó
+upcoming-heading = A seguir
+state-upcoming = A seguir
+recent-heading = Recentes
+recent-none = Ainda não terminou nada. O que esteve ao vivo fica aqui depois, enquanto algum nó o guardar.
+all-archive = Todo o arquivo, por dia
+how-to-publish = Como transmitir
+sound-only = Só som
+search-label = Procurar transmissões e pessoas
+search-button = Procurar
+search-heading = Pesquisa
+search-none = Nada do que se conhece aqui corresponde. Tente com menos palavras ou outras: procura-se em títulos, descrições e nomes de quem transmite.
+details-heading = Detalhes
+share-heading = Partilhar ou incorporar
+share-link = Ligação a esta página
+share-embed = Código para mostrar o leitor na sua própria página
+share-hint = Ambos funcionam onde se alcance este nó: na rede WiFi dele e por toda a malha.
+copy = Copiar
+copied = Copiado
+back-to-watch = Ver
+comments-heading = Comentários
+fact-state = Estado
+fact-began = Começou
+fact-tracks = Contém
+tracks-both = Imagem e som
+tracks-picture = Só imagem
+fact-segments = Guardado aqui
+segments-held =
+    { $held ->
+        [one] { $held } segmento de { $seconds } s no máximo
+       *[other] { $held } segmentos de { $seconds } s no máximo
+    }
+fact-kept = Depois
+kept-yes = Outros podem guardá-la
+kept-no = Não é guardada depois de terminar
+fact-id = Identidade
+fact-manifest = Manifesto ao vivo
+this-node = Este nó
+holders-heading = Também guardada por
+holders-none = Nenhum outro nó disse ainda que guarda esta transmissão.
+holder-mirrors = Mantém uma cópia
+holder-republished = Voltou a publicá-la.
+archives-heading = Arquivos
+archives-none = Ainda não há nenhuma hora completa.
+archives-hint = Uma lista toca no VLC e noutros leitores; a ligação IPFS é o mesmo conteúdo sob o seu hash, a partir de qualquer nó que o tenha.
+archive-part = Parte
+archive-length = Duração
+archive-size = Tamanho
+archive-play = Reproduzir
+archive-playlist = Lista
+archive-hour = Hora
+archive-day = Dia
+archive-whole = Tudo
+archive-so-far = até agora
+older-days = Dias anteriores
+broadcasts-count =
+    { $count ->
+        [one] { $count } transmissão
+       *[other] { $count } transmissões
+    }
+search-found =
+    { $count ->
+        [one] { $count } transmissão corresponde.
+       *[other] { $count } transmissões correspondem.
+    }
+search-more = As { $count } mais recentes que correspondem; junte uma palavra para encontrar outras.
+day-none = Nada do que se conhece aqui começou nesse dia.
+day-more = Mais deste dia
+days-label = Dias
+earlier-day = Antes: { $date }
+later-day = Depois: { $date }
+failed-heading = Agora não
+not-found-post = Esta publicação não se conhece aqui, ou quem a escreveu está bloqueado neste nó.
+not-found-feed = Aqui não se sabe nada desta pessoa.
+mesh-heading = A malha vista daqui
+graph-title = Este nó, os vizinhos e os nós mais distantes. A tabela abaixo diz o mesmo.
+graph-left-out =
+    { $count ->
+        [one] Conhece-se mais { $count } nó que não está desenhado.
+       *[other] Conhecem-se mais { $count } nós que não estão desenhados.
+    }
+link-good = Bom
+link-fair = Razoável
+link-poor = Fraco
+link-unknown = Ligado
+link-connecting = A tentar
+link-down = Sem alcance
+storage-heading = Armazenamento
+storage-used = { $used } de { $quota } em uso ({ $percent } %).
+storage-free = Há { $free } livres no disco.
+storage-disk-full = O disco está cheio: não se guarda nada de novo até haver espaço.
+storage-failing = A última escrita falhou: quem administra este nó deve ver o disco.
+storage-next = O que dará lugar a seguir
+publish-heading = Transmitir daqui
+publish-hint = Com OBS, Larix, ffmpeg ou outro programa que envie RTMP, na rede deste nó:
+publish-server = Servidor
+publish-key = Chave de transmissão
+publish-key-hint = Peça-a a quem administra este nó: há uma para cada nome de transmissão.
+neighbours-heading = Vizinhos
+neighbours-none = Ainda nenhum vizinho. Os nós da mesma rede ou malha encontram-se sozinhos.
+column-node = Nó
+column-link = Ligação
+column-rtt = Ida e volta
+column-loss = Perda
+column-in = Recebido
+column-out = Enviado
+column-over = Encontrado por
+column-feed = Feed
+column-heard = Última notícia
+over-configured = definições
+over-inbound = chamada dele
+over-lan = rede local
+minutes-ago = há { $minutes } min
+known-label = Nós além dos vizinhos
+known-heading =
+    { $count ->
+        [one] { $count } nó além
+       *[other] { $count } nós além
+    }
+held-heading = Guardado aqui
+held-none = Aqui ainda não se guarda nada. O que se vê neste nó é guardado enquanto houver espaço.
+identity-heading = Identidade
+identity-version = Versão
 
 ## Player
 
 ## Timeline
+
+timeline-hint = Aqui escrevem os nós e as pessoas com uma aplicação Scuttlebutt que se seguem pela malha.
+comments-hint = Os comentários chegam pela malha: de nós e de aplicações Scuttlebutt que respondem à publicação desta transmissão.
+write-as-owner = Escrever como este nó (só quem o administra)
+comments-none = Ainda não há comentários.
+comments-on = Comentários sobre { $title }
+timeline-none = Ninguém escreveu ainda nada que tenha chegado a este nó.
+newest-posts = As publicações mais recentes
+posts-missed = Há mais do que se mostra: carregue-o.
+older = Mais antigas
+in-answer-to = Em resposta a { $name }
+replies =
+    { $count ->
+        [one] { $count } resposta
+       *[other] { $count } respostas
+    }
+votes =
+    { $count ->
+        [one] { $count } gosto
+       *[other] { $count } gostos
+    }
+thread-heading = Conversa
+thread-first-missing = A primeira publicação desta conversa não chegou a este nó, ou quem a escreveu está bloqueado aqui.
+answers-heading = Respostas
+answers-none = Ainda não há respostas.
+posts-heading = Publicações
+feed-no-posts = Ainda não chegou a este nó nada escrito aqui.
 
 ## Owner
 

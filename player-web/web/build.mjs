@@ -53,7 +53,7 @@ if (process.argv.includes("--tests")) {
 } else {
   const version = async (name) => JSON.parse(await readFile(`node_modules/${name}/package.json`, "utf8")).version;
   await build({
-    entryPoints: ["src/home.ts", "src/watch.ts", "src/style.css"],
+    entryPoints: ["src/page.ts", "src/watch.ts", "src/style.css"],
     bundle: true,
     minify: true,
     format: "iife",
@@ -71,7 +71,7 @@ if (process.argv.includes("--tests")) {
       `under the Apache License, version 2.0 (http://www.apache.org/licenses/LICENSE-2.0).\n\n` +
       `Its player contains hls.js ${await version("hls.js")} (https://github.com/video-dev/hls.js), under this licence:\n\n${licence}`,
   );
-  for (const name of ["home.js", "watch.js", "style.css", "licences.txt"]) {
+  for (const name of ["page.js", "watch.js", "style.css", "licences.txt"]) {
     await writeFile(`dist/${name}.gz`, gzipSync(await readFile(`dist/${name}`), { level: 9 }));
   }
 }

@@ -125,6 +125,10 @@ async fn a_thread_has_its_replies_and_the_timeline_only_its_beginning() {
     assert_eq!(texts(&newest), ["root"]);
     assert_eq!((newest.posts[0].replies, newest.posts[0].channel.as_deref()), (4, Some("mesh")));
     assert_eq!(timeline.find(answer.key).await.unwrap().unwrap().author.feed, identity(1).id());
+    let ann_wrote = timeline.written_by(ann.id(), page(1)).await.unwrap();
+    assert_eq!(texts(&ann_wrote), ["second"]);
+    let before = timeline.written_by(ann.id(), PageRequest { before: ann_wrote.next, limit: 1 }).await.unwrap();
+    assert_eq!((texts(&before), before.next), (vec!["root"], None));
 }
 
 #[tokio::test]

@@ -146,6 +146,9 @@ pub trait Timeline: Send + Sync {
     /// Answers in the thread that a post began, newest first.
     async fn replies(&self, root: MessageKey, page: PageRequest) -> Result<TimelinePage, TimelineError>;
 
+    /// What a feed wrote, posts that begin threads and answers, newest first.
+    async fn written_by(&self, feed: FeedId, page: PageRequest) -> Result<TimelinePage, TimelineError>;
+
     /// One post; `None` where it is not known, or its author is blocked.
     async fn find(&self, key: MessageKey) -> Result<Option<Post>, TimelineError>;
 

@@ -7,7 +7,7 @@
 mod access;
 mod broadcast;
 mod broadcasts;
-mod bytes;
+pub(crate) mod bytes;
 mod community;
 mod enter;
 mod feeds;

@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use stream_model::{BroadcastId, Listing};
 
-use super::{allow_any_origin, json_error};
+use super::{allow_any_origin, archives_of, json_error};
 use crate::app::AppState;
 use crate::audience::{SourcesView, ViewersView};
-use crate::view::{ArchiveView, BroadcastDetails, BroadcastView, MirrorView, RepublicationView};
+use crate::view::{BroadcastDetails, BroadcastView, MirrorView, RepublicationView};
 
 pub(crate) async fn node(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.report().await)
@@ -69,14 +69,11 @@ fn one(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     };
     match state.ports.directory.listing(&id) {
         Some(listing) => {
-            let complete = state.ports.directory.archives(&id).into_iter().map(ArchiveView::complete);
-            let running = state.ports.running_hours.running_hour(&id).map(ArchiveView::running);
-            let archives = complete.chain(running).collect();
             let standing = state.ports.standings.standing(&id);
             fresh(BroadcastDetails {
                 viewers: ViewersView::of(&id, &state.ports),
                 broadcast: BroadcastView::new(listing, &standing, &*state.ports.playlists),
-                archives,
+                archives: archives_of(&state.ports, &id),
                 mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
                 republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
             })

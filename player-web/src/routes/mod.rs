@@ -20,6 +20,16 @@ pub(crate) mod timeline;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use stream_model::BroadcastId;
+
+use crate::app::Ports;
+use crate::view::ArchiveView;
+
+/// The archives of a broadcast that were announced, and what there is so far of the hour that runs.
+fn archives_of(ports: &Ports, broadcast: &BroadcastId) -> Vec<ArchiveView> {
+    let complete = ports.directory.archives(broadcast).into_iter().map(ArchiveView::complete);
+    complete.chain(ports.running_hours.running_hour(broadcast).map(ArchiveView::running)).collect()
+}
 
 /// An error of the API as JSON.
 pub(crate) fn json_error(status: StatusCode, message: impl std::fmt::Display) -> Response {

@@ -1,18 +1,42 @@
 //! The pages. Each works before its script loads, and says what to do next.
 
+mod archive;
+mod node;
+mod timeline;
+mod watch;
+
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use stream_model::BroadcastId;
+use serde::Deserialize;
+use stream_model::calendar::CivilDate;
+use stream_model::{BroadcastState, Listing};
 
 use super::json_error;
 use crate::app::AppState;
-use crate::assets::{HOME_JS, LICENCES_TXT, STYLE_CSS, WATCH_JS};
+use crate::assets::{LICENCES_TXT, STYLE_CSS};
+use crate::card::{Card, PAGE, Plan, cards, date, found, listed, planned};
 use crate::node_state::NodeState;
 use crate::page::{Framing, Page};
+use crate::people::People;
+use crate::search::{MAX_CHARS, Question};
 use crate::texts::Texts;
-use crate::view::{BroadcastView, MAX_SHOWN, shown};
+
+pub(crate) use archive::{day, days};
+pub(crate) use node::node;
+pub(crate) use timeline::{feed, thread, timeline};
+pub(crate) use watch::{comments, details, embed, watch};
+
+/// Live broadcasts on the home page: more than a mesh carries.
+const MAX_LIVE: usize = 100;
+
+/// Planned broadcasts on the home page; a festival of a day.
+const MAX_PLANNED: usize = 12;
+
+/// Broadcasts that are over on the home page; the archive has them all.
+const MAX_RECENT: usize = 18;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -20,78 +44,128 @@ struct Home {
     t: Texts,
     page: Page,
     node_line: String,
-    live: Vec<BroadcastView>,
-    ended: Vec<BroadcastView>,
+    live: Vec<Card>,
+    upcoming: Vec<Plan>,
+    recent: Vec<Day>,
+}
+
+/// Broadcasts that began on a day.
+#[derive(Debug)]
+pub(crate) struct Day {
+    /// As HTML; empty where the clock of who published them is none.
+    pub(crate) heading: String,
+    /// The day's page.
+    pub(crate) href: Option<String>,
+    pub(crate) cards: Vec<Card>,
 }
 
 #[derive(Template)]
-#[template(path = "watch.html")]
-struct Watch {
+#[template(path = "search.html")]
+struct Search {
     t: Texts,
     page: Page,
-    broadcast: BroadcastView,
+    question: String,
+    cards: Vec<Card>,
+    /// There are more than are shown.
+    more: bool,
+    asked: bool,
+}
+
+/// What is looked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    q: String,
 }
 
 #[derive(Template)]
-#[template(path = "embed.html")]
-struct Embed {
-    t: Texts,
-    broadcast: BroadcastView,
-}
-
-#[derive(Template)]
-#[template(path = "not_found.html")]
-struct NotFound {
+#[template(path = "trouble.html")]
+struct Trouble {
     t: Texts,
     page: Page,
-    missing: Missing,
+    what: What,
 }
 
-/// What it is that is not there.
-#[derive(Debug, Clone, Copy)]
-enum Missing {
+/// What is not to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
     Page,
     Broadcast,
+    Post,
+    Feed,
+    /// The node cannot read what it has.
+    Failed,
 }
 
 pub(crate) async fn home(State(state): State<AppState>, page: Page) -> Response {
     let ports = &state.ports;
-    let (live, ended) = shown(ports.directory.listings(), &*ports.standings, &*ports.playlists, MAX_SHOWN)
-        .into_iter()
-        .partition(|broadcast: &BroadcastView| broadcast.live());
-    let node_line = NodeState::of(&*ports.status).await.line(page.t);
-    let home = Home { t: page.t, page: page.clone(), node_line, live, ended };
+    let (mut live, mut over): (Vec<_>, Vec<_>) =
+        listed(ports).into_iter().partition(|listing| listing.state == BroadcastState::Live);
+    live.truncate(MAX_LIVE);
+    over.truncate(MAX_RECENT);
+    let plans = planned(&*ports.directory, MAX_PLANNED);
+    let people = People::of(&*ports.timeline, plans.iter().map(|plan| plan.author)).await;
+    let home = Home {
+        t: page.t,
+        page: page.clone(),
+        node_line: NodeState::of(&*ports.status).await.line(page.t),
+        live: cards(ports, live).await,
+        upcoming: plans.into_iter().map(|plan| Plan::new(plan, &people)).collect(),
+        recent: by_day(cards(ports, over).await),
+    };
     page.answer(StatusCode::OK, &home, Framing::Nobody)
 }
 
-pub(crate) async fn watch(State(state): State<AppState>, page: Page, Path(broadcast): Path<String>) -> Response {
-    let Some(broadcast) = find(&state, &broadcast) else {
-        return not_there(page, Missing::Broadcast, Framing::Nobody);
+/// Cards that follow one another, in groups of those that began on the same day.
+fn by_day(cards: Vec<Card>) -> Vec<Day> {
+    let mut days: Vec<(Option<CivilDate>, Vec<Card>)> = Vec::new();
+    for card in cards {
+        let began = CivilDate::of(card.broadcast.started_at);
+        match days.last_mut() {
+            Some((day, cards)) if *day == began => cards.push(card),
+            _ => days.push((began, vec![card])),
+        }
+    }
+    let day = |(day, cards): (Option<CivilDate>, Vec<Card>)| Day {
+        heading: day.map(date).unwrap_or_default(),
+        href: day.map(|day| format!("/archive/{day}")),
+        cards,
     };
-    page.answer(StatusCode::OK, &Watch { t: page.t, page: page.clone(), broadcast }, Framing::Nobody)
+    days.into_iter().map(day).collect()
 }
 
-pub(crate) async fn embed(State(state): State<AppState>, page: Page, Path(broadcast): Path<String>) -> Response {
-    let Some(broadcast) = find(&state, &broadcast) else {
-        return not_there(page, Missing::Broadcast, Framing::Anybody);
-    };
-    page.answer(StatusCode::OK, &Embed { t: page.t, broadcast }, Framing::Anybody)
+pub(crate) async fn search(
+    State(state): State<AppState>,
+    page: Page,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    let question: String = asked.ok().map(|Query(asked)| asked.q).unwrap_or_default().chars().take(MAX_CHARS).collect();
+    let mut fitting: Vec<Listing> = Vec::new();
+    let parsed = Question::new(&question);
+    if let Some(parsed) = &parsed {
+        fitting = found(&state.ports, parsed).await;
+    }
+    let more = fitting.len() > PAGE;
+    fitting.truncate(PAGE);
+    let cards = cards(&state.ports, fitting).await;
+    let search = Search { t: page.t, page: page.clone(), question, cards, more, asked: parsed.is_some() };
+    page.answer(StatusCode::OK, &search, Framing::Nobody)
 }
 
 pub(crate) async fn not_found(page: Page, uri: Uri) -> Response {
     if uri.path().starts_with("/api/") {
         return json_error(StatusCode::NOT_FOUND, format!("there is no {} here", uri.path()));
     }
-    not_there(page, Missing::Page, Framing::Nobody)
+    trouble(page, What::Page, Framing::Nobody)
 }
 
-fn find(state: &AppState, broadcast: &str) -> Option<BroadcastView> {
-    let id: BroadcastId = broadcast.parse().ok()?;
-    let standing = state.ports.standings.standing(&id);
-    Some(BroadcastView::new(state.ports.directory.listing(&id)?, &standing, &*state.ports.playlists))
+/// A page that says what is not to be had, and what to do.
+fn trouble(page: Page, what: What, framing: Framing) -> Response {
+    let status = if what == What::Failed { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::NOT_FOUND };
+    let template = Trouble { t: page.t, page: page.clone(), what };
+    page.answer(status, &template, framing)
 }
 
-fn not_there(page: Page, missing: Missing, framing: Framing) -> Response {
-    let template = NotFound { t: page.t, page: page.clone(), missing };
-    page.answer(StatusCode::NOT_FOUND, &template, framing)
+fn failed(page: Page) -> Response {
+    trouble(page, What::Failed, Framing::Nobody)
 }

@@ -16,7 +16,7 @@ use super::api::fresh;
 use super::json_error;
 use crate::app::AppState;
 use crate::owner::Owner;
-use crate::post_view::{PostView, ProfileView};
+use crate::post_view::{self, PostView, ProfileView};
 
 /// Posts of a page where nothing else is asked for.
 const DEFAULT_LIMIT: usize = 20;
@@ -211,11 +211,8 @@ async fn page_view(state: &AppState, page: TimelinePage) -> Result<PageView, Ref
     Ok(PageView { posts: views(state, page.posts).await?, next: page.next })
 }
 
-/// A page of the longest texts takes a core some 100 ms, which no other connection is to wait for.
 async fn views(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostView>, Refusal> {
-    let directory = state.ports.directory.clone();
-    let render = move || posts.into_iter().map(|post| PostView::new(post, &*directory)).collect();
-    tokio::task::spawn_blocking(render)
+    post_view::render(state.ports.directory.clone(), posts)
         .await
-        .map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the posts cannot be shown now"))
+        .ok_or_else(|| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the posts cannot be shown now"))
 }

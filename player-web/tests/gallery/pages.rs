@@ -2,7 +2,7 @@
 
 use testkit::browser::{Browser, Settings};
 
-use crate::support::gallery::{ENDED, LIVE, STARTING};
+use crate::support::gallery::{ENDED, LIVE, POST, STARTING};
 use crate::{Gallery, of_broadcast, screenshots};
 
 /// A page, by the name of its screenshots.
@@ -24,6 +24,16 @@ pub(crate) fn pages() -> Vec<Page> {
         Page { answers: 503, ..page("watch-starting", of_broadcast("/watch", STARTING), "[data-player-state]") },
         page("watch-ended", of_broadcast("/watch", ENDED), "[data-player-state]"),
         page("embed", of_broadcast("/embed", LIVE), "[data-player-state=playing]"),
+        page("details", of_broadcast("/broadcast", ENDED), "main"),
+        page("comments", of_broadcast("/broadcast", LIVE) + "/comments", "main"),
+        page("search", "/search?q=asamblea".to_owned(), "main"),
+        page("search-nothing", "/search?q=zzz".to_owned(), "main"),
+        page("timeline", "/timeline".to_owned(), "main"),
+        page("thread", of_broadcast("/thread", POST), "main"),
+        page("feed", of_broadcast("/feed", POST), "main"),
+        page("archive", "/archive".to_owned(), "main"),
+        page("archive-day", "/archive/2026-11-21".to_owned(), "main"),
+        page("node", "/node".to_owned(), "main"),
         Page { answers: 404, ..page("not-found", "/nowhere".to_owned(), "main") },
     ]
 }

@@ -53,6 +53,10 @@ impl Timeline for FakeNode {
         self.posts_where(page, |post| post.root == Some(root))
     }
 
+    async fn written_by(&self, feed: FeedId, page: PageRequest) -> Result<TimelinePage, TimelineError> {
+        self.posts_where(page, |post| post.author.feed == feed)
+    }
+
     async fn find(&self, key: MessageKey) -> Result<Option<Post>, TimelineError> {
         Ok(self.posts.lock().unwrap().iter().find(|post| post.key == key).cloned())
     }

@@ -27,12 +27,14 @@ const TABLES: &str = "
     DROP TABLE IF EXISTS social_blobs;
     CREATE TABLE social_posts (
         arrival INTEGER PRIMARY KEY,
+        author BLOB NOT NULL,
         root BLOB,
         start_of BLOB
     ) STRICT;
     CREATE INDEX social_threads ON social_posts (arrival) WHERE root IS NULL;
     CREATE INDEX social_replies ON social_posts (root, arrival) WHERE root IS NOT NULL;
     CREATE INDEX social_starts ON social_posts (start_of, arrival) WHERE start_of IS NOT NULL;
+    CREATE INDEX social_authors ON social_posts (author, arrival);
     CREATE TABLE social_profiles (
         feed BLOB PRIMARY KEY,
         name TEXT,
@@ -59,7 +61,7 @@ impl ContentIndex for SocialIndex {
     }
 
     fn version(&self) -> i64 {
-        3
+        4
     }
 
     fn kinds(&self) -> &'static [&'static str] {
@@ -110,8 +112,8 @@ fn insert_post(
         None => None,
     };
     transaction
-        .prepare_cached("INSERT INTO social_posts (arrival, root, start_of) VALUES (?1, ?2, ?3)")?
-        .execute(params![arrival.0, post.root.map(|root| root.0), start_of])?;
+        .prepare_cached("INSERT INTO social_posts (arrival, author, root, start_of) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![arrival.0, author.0, post.root.map(|root| root.0), start_of])?;
     post.mentions.iter().filter_map(Mention::blob).try_for_each(|blob| insert_blob(transaction, author, blob))
 }
 

@@ -54,6 +54,22 @@ pub(super) fn replies(
     Ok(found)
 }
 
+/// Places of what a feed wrote, newest first.
+pub(super) fn written_by(
+    connection: &Connection,
+    feed: FeedId,
+    before: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT arrival FROM social_posts INDEXED BY social_authors
+             WHERE author = ?1 AND arrival < ?2 ORDER BY arrival DESC LIMIT ?3",
+        )?
+        .query_map(params![feed.0, before, sql_limit(limit)], |row| row.get(0))?
+        .collect()
+}
+
 /// The messages whose answers are comments on a broadcast: its announcement, and the first post that told of its start.
 pub(super) fn comment_roots(connection: &Connection, broadcast: BroadcastId) -> rusqlite::Result<Vec<MessageKey>> {
     Ok([start_post(connection, broadcast)?, Some(broadcast.0)].into_iter().flatten().collect())

@@ -215,6 +215,10 @@ impl Timeline for SocialTimeline {
         self.page(page, move |connection, before, limit| query::replies(connection, &[root], before, limit)).await
     }
 
+    async fn written_by(&self, feed: FeedId, page: PageRequest) -> Result<TimelinePage, TimelineError> {
+        self.page(page, move |connection, before, limit| query::written_by(connection, feed, before, limit)).await
+    }
+
     async fn find(&self, key: MessageKey) -> Result<Option<Post>, TimelineError> {
         let look = self.look();
         let found = self

@@ -1,0 +1,72 @@
+// Lists that are kept as the node knows them: the page is asked for again, and what has changed in it is put in place.
+// So there is one place that knows how a card looks, which is the node's template.
+
+import { localise } from "./times";
+
+/** Many phones hear of a change in the same moment; they do not all ask in it. */
+const MOST_JITTER_MS = 3000;
+
+export class FreshPage {
+  /** What the node wrote into each part, before times were written anew. */
+  private readonly written = new WeakMap<Element, string>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly random: () => number = Math.random) {
+    for (const part of this.parts(document)) this.remember(part);
+  }
+
+  /** Asks for the page again soon; several requests are one. A page that nobody sees waits until it is seen. */
+  changed(): void {
+    if (this.timer !== undefined) return;
+    if (document.hidden) {
+      document.addEventListener("visibilitychange", () => this.changed(), { once: true });
+      return;
+    }
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.load();
+    }, this.random() * MOST_JITTER_MS);
+  }
+
+  private async load(): Promise<void> {
+    const response = await fetch(location.href).catch(() => undefined);
+    const html = response?.ok ? await response.text().catch(() => undefined) : undefined;
+    if (html === undefined) return;
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const now = this.parts(document);
+    let last: Element | undefined;
+    for (const part of this.parts(page)) {
+      const before = now.find((other) => other.dataset.fresh === part.dataset.fresh);
+      if (before && this.written.get(before) === part.outerHTML) {
+        last = before;
+        continue;
+      }
+      const placed = document.importNode(part, true);
+      this.remember(placed);
+      if (before) this.replace(before, placed);
+      else last?.after(placed);
+      localise(placed);
+      last = placed;
+    }
+    const names = this.parts(page).map((part) => part.dataset.fresh);
+    for (const part of now) if (!names.includes(part.dataset.fresh)) part.remove();
+  }
+
+  /** Whoever is at a link with the keyboard stays there. */
+  private replace(before: HTMLElement, placed: HTMLElement): void {
+    const focused = before.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : undefined;
+    before.replaceWith(placed);
+    if (!focused) return;
+    for (const link of Array.from(placed.querySelectorAll("a"))) {
+      if (link.getAttribute("href") === focused) return link.focus({ preventScroll: true });
+    }
+  }
+
+  private remember(part: HTMLElement): void {
+    this.written.set(part, part.outerHTML);
+  }
+
+  private parts(root: ParentNode): HTMLElement[] {
+    return Array.from(root.querySelectorAll<HTMLElement>("[data-fresh]"));
+  }
+}

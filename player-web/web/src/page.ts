@@ -1,0 +1,96 @@
+// The script of every page. Pages work without it; with it, times are in the viewer's clock, what changes appears by
+// itself, and older posts come without another page.
+
+import { FreshPage } from "./fresh";
+import { show } from "./posts";
+import type { ServerMessage } from "./protocol";
+import { Socket } from "./socket";
+import { localise } from "./times";
+
+/** Puts older posts below those shown, where a link leads to them. */
+function loadOlderInPlace(event: MouseEvent): void {
+  const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>("a[data-older]") : null;
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  void loadOlder(link);
+}
+
+async function loadOlder(link: HTMLAnchorElement): Promise<void> {
+  const list = link.closest("p")?.previousElementSibling;
+  const response = await fetch(link.href).catch(() => undefined);
+  const html = response?.ok ? await response.text().catch(() => undefined) : undefined;
+  // What cannot be done in place is done as without scripts.
+  if (html === undefined || !list) return location.assign(link.href);
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const posts = Array.from(page.querySelectorAll("[data-posts] > *"), (post) => document.importNode(post, true));
+  for (const post of posts) localise(post);
+  list.append(...posts);
+  const next = page.querySelector<HTMLAnchorElement>("a[data-older]");
+  if (next) link.setAttribute("href", next.getAttribute("href") ?? "");
+  else link.closest("p")?.remove();
+  posts[0]?.querySelector<HTMLElement>("a")?.focus();
+}
+
+/** Buttons that copy a field. Pages that come by plain HTTP have no clipboard; the older way has worked since before that. */
+function offerCopies(): void {
+  for (const button of Array.from(document.querySelectorAll<HTMLButtonElement>("button[data-copy]"))) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const field = document.getElementById(button.dataset.copy ?? "");
+      if (!(field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement)) return;
+      field.select();
+      if (document.execCommand("copy")) button.textContent = button.dataset.copied ?? button.textContent;
+    });
+  }
+}
+
+/** Says that posts were left out, and leads to them. */
+function showMissed(root: HTMLElement): void {
+  const missed = root.querySelector<HTMLElement>("[data-missed]");
+  if (missed) missed.hidden = false;
+}
+
+/** Shows what is pushed of a broadcast's comments. The player has the WebSocket, and hands on what comes. */
+function followComments(root: HTMLElement): void {
+  document.addEventListener("meshstream-message", (event) => {
+    const message = (event as CustomEvent<ServerMessage>).detail;
+    if (message.type === "comment" && message.broadcast === root.dataset.follow) show(message.post, root);
+    if (message.type === "missed") showMissed(root);
+  });
+}
+
+function followTimeline(root: HTMLElement): void {
+  const socket = new Socket({ post: (post) => show(post, root), missed: () => showMissed(root) });
+  socket.followTimeline();
+}
+
+function keepFresh(): void {
+  const page = new FreshPage();
+  const connection = document.getElementById("connection");
+  /** What is shown of each message. The first of each is what the page was made from. */
+  const known = new Map<string, string>();
+  const compare = (type: string, shown: unknown): void => {
+    const before = known.get(type);
+    const now = JSON.stringify(shown);
+    known.set(type, now);
+    if (before !== undefined && before !== now) page.changed();
+  };
+  new Socket({
+    connected: () => {
+      if (connection) connection.hidden = true;
+    },
+    disconnected: () => {
+      if (connection) connection.hidden = false;
+    },
+    directory: (broadcasts) => compare("directory", broadcasts),
+    node: ({ peers, storage }) => compare("node", [peers, storage.disk_full]),
+  });
+}
+
+const talk = document.querySelector<HTMLElement>("[data-follow]");
+if (document.querySelector("[data-fresh]")) keepFresh();
+localise(document);
+offerCopies();
+document.addEventListener("click", loadOlderInPlace);
+if (talk?.dataset.follow === "timeline") followTimeline(talk);
+else if (talk) followComments(talk);

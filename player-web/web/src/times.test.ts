@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inWords } from "./times";
+
+test("a time is told in the language and the place of whoever reads it", () => {
+  assert.equal(inWords("2026-11-21T14:03Z", "en-GB", "UTC"), "21 Nov 2026, 14:03");
+  assert.equal(inWords("2026-11-21T14:03Z", "es", "America/Bogota"), "21 nov 2026, 9:03");
+});
+
+test("a day is the same wherever it is read", () => {
+  assert.match(inWords("2026-11-21", "en-GB", "Pacific/Auckland") ?? "", /^Saturday,? 21 November 2026$/);
+  assert.equal(inWords("2026-11-21", "fr"), "samedi 21 novembre 2026");
+});
+
+test("what is no time stays as it is", () => {
+  for (const odd of ["", "soon", "2026-13-40T99:99Z"]) assert.equal(inWords(odd, "en"), undefined);
+});
