@@ -46,6 +46,11 @@ pub(crate) struct SourceView {
 }
 
 impl SourcesView {
+    /// How far back the counts go, in whole minutes.
+    pub(crate) fn window_minutes(&self) -> u64 {
+        self.window_s.div_ceil(60)
+    }
+
     pub(crate) fn of(listing: &Listing, ports: &Ports) -> Self {
         let brought = ports.sources.sources(&listing.id);
         let all: u64 = brought.peers.iter().map(|source| source.bytes).sum();

@@ -116,7 +116,7 @@ pub(crate) fn peer_name(peer: &PeerReport) -> String {
 }
 
 /// The end of a libp2p identity: all begin alike.
-fn tail(identity: &str) -> String {
+pub(crate) fn tail(identity: &str) -> String {
     let skipped = identity.chars().count().saturating_sub(8);
     ['…'].into_iter().chain(identity.chars().skip(skipped)).collect()
 }

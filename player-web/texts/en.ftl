@@ -168,6 +168,17 @@ held-heading = Held here
 held-none = Nothing is held here yet. What is watched on this node is kept as long as there is room.
 identity-heading = Identity
 identity-version = Version
+sources-heading = Who brings it to you
+sources-own = It is published to this node: nobody has to bring it.
+sources-none = Nothing of it was fetched of late. Watch it, and this node says which others bring it.
+source-publisher = Publisher
+source-hops =
+    { $hops ->
+        [one] { $hops } hop
+       *[other] { $hops } hops
+    }
+sources-hint = Parts of what came in the last { $minutes } min.
+viewers-count = Watching: { $here } here, { $all } on all nodes.
 
 ## Player
 

@@ -167,6 +167,17 @@ held-heading = Guardado aquí
 held-none = Aquí todavía no se guarda nada. Lo que se ve en este nodo se conserva mientras haya sitio.
 identity-heading = Identidad
 identity-version = Versión
+sources-heading = Quién te la trae
+sources-own = Se emite en este nodo: nadie tiene que traerla.
+sources-none = Últimamente no se ha traído nada de ella. Mírala, y este nodo dirá qué otros la traen.
+source-publisher = Emisor
+source-hops =
+    { $hops ->
+        [one] { $hops } salto
+       *[other] { $hops } saltos
+    }
+sources-hint = Partes de lo que llegó en los últimos { $minutes } min.
+viewers-count = Viéndola: { $here } aquí, { $all } en todos los nodos.
 
 ## Player
 

@@ -167,6 +167,17 @@ held-heading = Conservé ici
 held-none = Rien n’est encore conservé ici. Ce qui est regardé sur ce nœud est gardé tant qu’il y a de la place.
 identity-heading = Identité
 identity-version = Version
+sources-heading = Qui vous l’apporte
+sources-own = Elle est diffusée vers ce nœud : personne n’a à l’apporter.
+sources-none = Rien n’en a été récupéré récemment. Regardez-la, et ce nœud dira lesquels l’apportent.
+source-publisher = Diffuseur
+source-hops =
+    { $hops ->
+        [one] { $hops } saut
+       *[other] { $hops } sauts
+    }
+sources-hint = Parts de ce qui est arrivé dans les { $minutes } dernières minutes.
+viewers-count = Spectateurs : { $here } ici, { $all } sur tous les nœuds.
 
 ## Player
 

@@ -167,6 +167,17 @@ held-heading = Guardado aqui
 held-none = Aqui ainda não se guarda nada. O que se vê neste nó é guardado enquanto houver espaço.
 identity-heading = Identidade
 identity-version = Versão
+sources-heading = Quem lha traz
+sources-own = É transmitida para este nó: ninguém tem de a trazer.
+sources-none = Nada dela foi trazido ultimamente. Veja-a, e este nó dirá que outros a trazem.
+source-publisher = Emissor
+source-hops =
+    { $hops ->
+        [one] { $hops } salto
+       *[other] { $hops } saltos
+    }
+sources-hint = Partes do que chegou nos últimos { $minutes } min.
+viewers-count = A ver: { $here } aqui, { $all } em todos os nós.
 
 ## Player
 

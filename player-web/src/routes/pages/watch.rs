@@ -12,9 +12,11 @@ use super::{What, failed, trouble};
 use crate::admin::bytes::bytes;
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS, WATCH_JS};
+use crate::audience::{SourceView, SourcesView, ViewersView};
 use crate::card::{self, Card, clock};
+use crate::graph::tail;
 use crate::page::{Framing, Page};
-use crate::people::{People, Person};
+use crate::people::{People, Person, short};
 use crate::post_card::{self, Before, PostCard};
 use crate::texts::Texts;
 use crate::view::{ArchiveView, BroadcastView};
@@ -62,6 +64,17 @@ struct Details {
     card: Card,
     archives: Vec<ArchiveRow>,
     holders: Vec<Holder>,
+    viewers: ViewersView,
+    sources: SourcesView,
+}
+
+impl Details {
+    /// What a source is called: its name, its feed, or the end of its libp2p identity.
+    fn source_name(source: &SourceView) -> String {
+        let name = source.source.name.trim();
+        let fallback = || source.source.feed.as_ref().map_or_else(|| tail(&source.source.peer.to_string()), short);
+        if name.is_empty() { fallback() } else { name.to_owned() }
+    }
 }
 
 /// An archive on the page of details.
@@ -121,6 +134,11 @@ pub(crate) async fn details(State(state): State<AppState>, page: Page, Path(broa
     let Ok(id) = broadcast.parse::<BroadcastId>() else {
         return trouble(page, What::Broadcast, Framing::Nobody);
     };
+    let Some(listing) = state.ports.directory.listing(&id) else {
+        return trouble(page, What::Broadcast, Framing::Nobody);
+    };
+    let sources = SourcesView::of(&listing, &state.ports);
+    let viewers = ViewersView::of(&id, &state.ports);
     let standing = state.ports.standings.standing(&id);
     let nodes = standing.mirrors.iter().map(|mirror| mirror.node);
     let nodes: Vec<FeedId> = nodes.chain(standing.republications.iter().map(|one| one.node)).collect();
@@ -135,7 +153,11 @@ pub(crate) async fn details(State(state): State<AppState>, page: Page, Path(broa
     let mirrors = standing.mirrors.into_iter().map(mirror);
     let holders = mirrors.chain(standing.republications.into_iter().map(republication)).collect();
     let archives = archives_of(&state.ports, &id).into_iter().map(ArchiveRow::new).collect();
-    page.answer(StatusCode::OK, &Details { t: page.t, page: page.clone(), card, archives, holders }, Framing::Nobody)
+    page.answer(
+        StatusCode::OK,
+        &Details { t: page.t, page: page.clone(), card, archives, holders, viewers, sources },
+        Framing::Nobody,
+    )
 }
 
 impl ArchiveRow {
