@@ -221,7 +221,7 @@ mod tests {
             peer: peer_id(byte),
             version: String::new(),
         };
-        KnownNode { identity, record: None, age_seconds: None }
+        KnownNode { identity, record: None, age_seconds: None, hops: None }
     }
 
     const OWN: FeedId = FeedId([0; 32]);
