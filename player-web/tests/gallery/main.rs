@@ -13,10 +13,15 @@ mod weights;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use player_web::{AdminToken, Config, OwnerAccess};
 use support::gallery;
 use tempfile::TempDir;
+use testkit::browser::Browser;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// With which its owner enters.
+const TOKEN: &str = "correct-horse-battery";
 
 /// The gallery on loopback. Gone when dropped.
 struct Gallery {
@@ -32,8 +37,11 @@ impl Gallery {
         gallery::show_film(&node, film.path());
         let listener = listener::Listener::bind("127.0.0.1:0".parse().unwrap(), &[]).unwrap();
         let address = listener.local_addr();
-        let config = player_web::Config::default();
-        let router = player_web::app(node.ports(), &config);
+        let access = OwnerAccess::new(Some(AdminToken::new(TOKEN).unwrap()), stream_model::FeedId([1; 32]));
+        let config = Config { access, ..Config::default() };
+        let owner = gallery::owner(&node);
+        let pages = player_web::admin_app(node.ports(), owner.ports(&node), &config);
+        let router = player_web::app(node.ports(), &config).merge(pages);
         let serving =
             tokio::spawn(async move { player_web::serve(listener, router, &config, CancellationToken::new()).await });
         Self { address, serving, _film: film }
@@ -41,6 +49,14 @@ impl Gallery {
 
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Has a browser enter as the owner.
+    async fn enter(&self, browser: &mut Browser) {
+        browser.goto(&self.url("/admin/enter")).await.unwrap();
+        browser.fill("#token", TOKEN).await.unwrap();
+        browser.click("main form button").await.unwrap();
+        browser.wait_for("nav.tabs").await.unwrap();
     }
 }
 

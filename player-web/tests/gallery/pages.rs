@@ -38,6 +38,39 @@ pub(crate) fn pages() -> Vec<Page> {
     ]
 }
 
+/// Those that only the owner sees.
+fn owner_pages() -> Vec<Page> {
+    let page = |name, path: String| Page { name, path, shows: "nav.tabs", answers: 200 };
+    let of = |byte| of_broadcast("/admin/broadcasts", byte);
+    vec![
+        page("admin", "/admin".to_owned()),
+        page("admin-broadcasts", "/admin/broadcasts".to_owned()),
+        page("admin-broadcast-own", of(ENDED)),
+        page("admin-broadcast", of(LIVE)),
+        page("admin-delete", of(ENDED) + "/delete"),
+        page("admin-withdraw", of(ENDED) + "/withdraw"),
+        page("admin-stream", "/admin/streams/hall".to_owned()),
+        page("admin-planned", "/admin/planned".to_owned()),
+        page("admin-keys", "/admin/keys".to_owned()),
+        page("admin-key-revoke", "/admin/keys/hall/revoke".to_owned()),
+        page("admin-posts", "/admin/posts".to_owned()),
+        page("admin-hidden", "/admin/hidden".to_owned()),
+        page("admin-hide", of_broadcast("/admin/hidden", LIVE)),
+        page("admin-feeds", "/admin/feeds".to_owned()),
+        page("admin-storage", "/admin/storage".to_owned()),
+        page("admin-community", "/admin/community".to_owned()),
+        page("admin-settings", "/admin/settings".to_owned()),
+        page("admin-logs", "/admin/logs".to_owned()),
+    ]
+}
+
+fn all_pages() -> Vec<Page> {
+    // Who is not in is led to the entrance; who is sees it all the same with a link, here one that is over.
+    let (path, shows) = ("/admin/enter?link=x".to_owned(), "#token");
+    let enter = Page { name: "admin-enter", path, shows, answers: 410 };
+    pages().into_iter().chain([enter]).chain(owner_pages()).collect()
+}
+
 /// How a page is seen. Each value of each column comes at least once with both widths, which finds what two of them break
 /// together; all combinations would take ten times as long.
 struct Sight {
@@ -67,13 +100,14 @@ const SCREENSHOTS: [(u32, u32, bool); 3] = [(360, 740, false), (1440, 900, false
 async fn every_page_is_accessible_fits_its_window_and_asks_nobody_else() {
     let gallery = Gallery::open();
     let mut browser = Browser::open_with(&gallery.url("/"), &Settings::default()).await.unwrap();
+    gallery.enter(&mut browser).await;
     let mut faults = Vec::new();
     for sight in &SIGHTS {
         let Sight { width, dark, direction, language } = *sight;
         browser.speak(language).await.unwrap();
         browser.prefer_dark(dark).await.unwrap();
         browser.resize(width, 800).await.unwrap();
-        for page in pages() {
+        for page in all_pages() {
             let found = look_at(&mut browser, &gallery, &page, direction).await;
             let scheme = if dark { "dark" } else { "light" };
             let seen = format!("{} ({language}, {direction}, {scheme}, {width} px)", page.name);
@@ -88,10 +122,11 @@ async fn every_page_leaves_screenshots() {
     let gallery = Gallery::open();
     let folder = screenshots();
     let mut browser = Browser::open_with(&gallery.url("/"), &Settings::default()).await.unwrap();
+    gallery.enter(&mut browser).await;
     for (width, height, dark) in SCREENSHOTS {
         browser.prefer_dark(dark).await.unwrap();
         browser.resize(width, height).await.unwrap();
-        for page in pages() {
+        for page in all_pages() {
             browser.goto(&gallery.url(&page.path)).await.unwrap();
             browser.wait_for(page.shows).await.unwrap();
             let scheme = if dark { "dark" } else { "light" };

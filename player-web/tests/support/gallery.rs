@@ -39,6 +39,31 @@ pub(crate) fn gallery() -> Arc<FakeNode> {
     node
 }
 
+/// What its owner has set and done.
+pub(crate) fn owner(node: &FakeNode) -> Arc<FakeOwner> {
+    let owner = FakeOwner::new();
+    let hall: StreamName = "hall".parse().unwrap();
+    node.keys.lock().unwrap().extend([hall.clone(), "stage-2".parse().unwrap()]);
+    node.relations.lock().unwrap().extend([
+        (FeedId([10; 32]), Relation::Following),
+        (FeedId([11; 32]), Relation::Blocking),
+        (FeedId([12; 32]), Relation::Neutral),
+    ]);
+    owner.refused.lock().unwrap().insert(hall);
+    for byte in [44, 4, 99] {
+        let hidden = Hidden { message: MessageKey([byte; 32]), since: WallTime(NOW) };
+        owner.hidden.lock().unwrap().push(hidden);
+    }
+    let kept = |byte: u8, policy| KeptBroadcast { broadcast: broadcast_id(byte), policy, dropped_in: None };
+    let month = Duration::from_secs(30 * 86_400);
+    owner.policies.lock().unwrap().extend([kept(ENDED, KeepPolicy::Keep), kept(4, KeepPolicy::DropAfter(month))]);
+    let waiting = Some("no peer has it: it is tried again".to_owned());
+    let progress = MirrorProgress { segments: 12, total_segments: 480, waiting, ..MirrorProgress::default() };
+    owner.mirrors.lock().unwrap().push(MirrorEntry { broadcast: broadcast_id(5), asked: true, progress });
+    owner.settings.lock().unwrap()[2].next = Some("all".to_owned());
+    owner
+}
+
 fn broadcasts(node: &FakeNode) {
     let mut listings = node.listings.lock().unwrap();
     let mut add = |byte: u8, title: &str, state, hours_ago: u64| {
