@@ -1,5 +1,6 @@
 //! `meshstream admin`: lets the owner's browsers into the pages of the running node, and out.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
@@ -40,12 +41,14 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
     match command {
         Command::Link(output) => {
             let report: NodeReport = node.get("/api/v1/node").await?;
+            let listen = report.listen.web.first().context("the node does not say where it listens for browsers")?;
             let Made { path, lasts_s } = node.post("/control/admin/links", &json!({})).await?;
-            let urls: Vec<String> = addresses(config, &report)?.iter().map(|at| format!("{at}{path}")).collect();
+            let urls: Vec<String> =
+                addresses(listen, &config.web.public_url)?.iter().map(|at| format!("{at}{path}")).collect();
             if output.json {
                 return print_json(&json!({ "urls": urls, "lasts_s": lasts_s }));
             }
-            print_link(&urls, lasts_s)
+            print(|out| write_link(out, &urls, lasts_s))
         }
         Command::Logout(output) => {
             let Ended { ended } = node.post("/control/admin/logout", &json!({})).await?;
@@ -60,23 +63,43 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
     }
 }
 
-/// Where browsers reach the node, the best first.
-fn addresses(config: &Config, report: &NodeReport) -> anyhow::Result<Vec<String>> {
-    let listen = report.listen.web.first().context("the node does not say where it listens for browsers")?;
+/// Where browsers reach a node that listens there, the best first.
+fn addresses(listen: &str, public_url: &str) -> anyhow::Result<Vec<String>> {
     let listen: SocketAddr = listen.parse().context("the node's answer is not understood")?;
-    let found = web_addresses(listen, &config.web.public_url).now();
+    let found = web_addresses(listen, public_url).now();
     // A machine without a network is still its own.
     Ok(if found.is_empty() { vec![format!("http://localhost:{}", listen.port())] } else { found })
 }
 
-fn print_link(urls: &[String], lasts_s: u64) -> anyhow::Result<()> {
-    print(|out| {
-        let minutes = lasts_s / 60;
-        writeln!(
-            out,
-            "Open one of these in a browser within {minutes} minutes. It lets in once, as the owner of this node:"
-        )?;
-        writeln!(out)?;
-        urls.iter().try_for_each(|url| writeln!(out, "  {url}"))
-    })
+fn write_link(out: &mut dyn Write, urls: &[String], lasts_s: u64) -> io::Result<()> {
+    let minutes = lasts_s / 60;
+    writeln!(
+        out,
+        "Open one of these in a browser within {minutes} minutes. It lets in once, as the owner of this node:"
+    )?;
+    writeln!(out)?;
+    urls.iter().try_for_each(|url| writeln!(out, "  {url}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_for_where_the_owner_says_that_the_pages_are() {
+        assert_eq!(addresses("[::]:8080", "https://roof.example").unwrap(), ["https://roof.example"]);
+        assert_eq!(addresses("127.0.0.1:8081", "").unwrap(), ["http://127.0.0.1:8081"]);
+        assert!(addresses("somewhere", "").is_err());
+    }
+
+    #[test]
+    fn the_link_is_printed_with_how_long_it_lasts() {
+        let mut out = Vec::new();
+        write_link(&mut out, &["http://10.0.0.5:8080/admin/enter?link=abc".to_owned()], 600).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains("10 minutes") && text.ends_with("\n  http://10.0.0.5:8080/admin/enter?link=abc\n"),
+            "{text}"
+        );
+    }
 }
