@@ -232,6 +232,7 @@ impl Node {
             follows: ssb.follow_graph(),
             standings: ssb.standings(),
             standing_log: ssb.standing_log(),
+            programme_log: ssb.programme_log(),
             messages: ssb.message_carrier(),
             carrier: router.carrier(),
             peer: router.peer().clone(),

@@ -171,7 +171,7 @@ mod tests {
     use futures::stream::{self, BoxStream};
     use serde_json::Value;
     use stream_model::{
-        ArchiveManifest, Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, MessageKey,
+        ArchiveManifest, Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, MessageKey, Scheduled,
         TimelineCursor, Tracks, WallTime,
     };
 
@@ -196,6 +196,10 @@ mod tests {
         }
 
         fn archives(&self, _: &BroadcastId) -> Vec<ArchiveManifest> {
+            Vec::new()
+        }
+
+        fn upcoming(&self) -> Vec<Scheduled> {
             Vec::new()
         }
 
