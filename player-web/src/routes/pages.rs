@@ -48,10 +48,12 @@ struct NotFound {
 }
 
 /// What it is that is not there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Page,
     Broadcast,
+    /// The owner does not show it.
+    Hidden,
 }
 
 pub(crate) async fn home(State(state): State<AppState>, page: Page) -> Response {
@@ -66,14 +68,14 @@ pub(crate) async fn home(State(state): State<AppState>, page: Page) -> Response 
 
 pub(crate) async fn watch(State(state): State<AppState>, page: Page, Path(broadcast): Path<String>) -> Response {
     let Some(broadcast) = find(&state, &broadcast) else {
-        return not_there(page, Missing::Broadcast, Framing::Nobody);
+        return not_there(page, missing(&state, &broadcast), Framing::Nobody);
     };
     page.answer(StatusCode::OK, &Watch { t: page.t, page: page.clone(), broadcast }, Framing::Nobody)
 }
 
 pub(crate) async fn embed(State(state): State<AppState>, page: Page, Path(broadcast): Path<String>) -> Response {
     let Some(broadcast) = find(&state, &broadcast) else {
-        return not_there(page, Missing::Broadcast, Framing::Anybody);
+        return not_there(page, missing(&state, &broadcast), Framing::Anybody);
     };
     page.answer(StatusCode::OK, &Embed { t: page.t, broadcast }, Framing::Anybody)
 }
@@ -91,7 +93,14 @@ fn find(state: &AppState, broadcast: &str) -> Option<BroadcastView> {
     Some(BroadcastView::new(state.ports.directory.listing(&id)?, &standing, &*state.ports.playlists))
 }
 
+/// Why a broadcast is not shown.
+fn missing(state: &AppState, broadcast: &str) -> Missing {
+    let hidden = broadcast.parse().is_ok_and(|id: BroadcastId| state.ports.moderation.hides(&id.0));
+    if hidden { Missing::Hidden } else { Missing::Broadcast }
+}
+
 fn not_there(page: Page, missing: Missing, framing: Framing) -> Response {
     let template = NotFound { t: page.t, page: page.clone(), missing };
-    page.answer(StatusCode::NOT_FOUND, &template, framing)
+    let status = if missing == Missing::Hidden { StatusCode::FORBIDDEN } else { StatusCode::NOT_FOUND };
+    page.answer(status, &template, framing)
 }

@@ -67,7 +67,7 @@ mod tests {
             assert!(refused.handle_try(&hall, now));
             assert!(!refused.handle_try(&room, now), "another name");
         }
-        assert_eq!(refused.names(now), [hall.clone()]);
+        assert_eq!(refused.names(now), std::slice::from_ref(&hall));
         assert!(refused.names(now + QUIET).is_empty());
         assert!(!refused.handle_try(&hall, now + QUIET));
 
