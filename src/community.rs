@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use node_router::community::{self, Secret};
 use ssb_announcer::handshake::NetworkKey;
+use stream_model::CommunityMembership;
 
 use crate::data_dir::community_file;
 
@@ -71,6 +72,15 @@ impl Community {
             Self::Open => None,
             Self::Private(secret) => Some(community::swarm_key(secret)),
         }
+    }
+
+    /// What its owner is shown of it.
+    pub(crate) fn membership(&self) -> CommunityMembership {
+        let invite = match self {
+            Self::Open => None,
+            Self::Private(secret) => Some(secret.invite()),
+        };
+        CommunityMembership { name: self.name(), invite }
     }
 
     /// What names it in public.

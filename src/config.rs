@@ -1,16 +1,15 @@
-//! The configuration file, the environment and the arguments, merged and made typed once.
+//! Everything that can be set, typed and checked. [`Layers`] says where it comes from.
 //!
-//! Later wins: defaults, then the TOML file, then `MESHSTREAM_SECTION__KEY` in the environment, then arguments.
 //! A key that is not known here is an error that names it.
 
+pub(crate) mod layers;
 mod rate;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use bytesize::ByteSize;
 use listener::{Device, MAX_DEVICES};
 use node_router::YggdrasilAdmin;
@@ -20,12 +19,8 @@ use stream_model::Location;
 use streamer::playback::Mirror;
 use toml::{Table, Value};
 
+pub(crate) use layers::Layers;
 pub(crate) use rate::Rate;
-
-/// Where a configuration is looked for when none is named.
-const SYSTEM_FILE: &str = "/etc/meshstream/meshstream.toml";
-
-const ENV_PREFIX: &str = "MESHSTREAM_";
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -255,30 +250,11 @@ impl Default for Mesh {
 }
 
 impl Config {
-    /// Merges the file, the environment and the arguments.
+    /// Takes what is set by all layers together.
     ///
     /// # Errors
-    /// Where the file cannot be read or a key or value is wrong; the error names it.
-    pub(crate) fn load(
-        file: Option<&Path>,
-        environment: impl IntoIterator<Item = (String, String)>,
-        data_dir: Option<&Path>,
-    ) -> anyhow::Result<Self> {
-        let mut table = read_file(file)?;
-        for (variable, value) in environment {
-            let Some(path) = variable.strip_prefix(ENV_PREFIX) else { continue };
-            let Some((section, key)) = path.split_once("__") else {
-                bail!(
-                    "environment variable {variable} names no key: write MESHSTREAM_SECTION__KEY, with two underscores"
-                );
-            };
-            set(&mut table, &section.to_lowercase(), &key.to_lowercase(), &value)
-                .with_context(|| format!("environment variable {variable}"))?;
-        }
-        if let Some(dir) = data_dir {
-            let dir = dir.to_str().context("--data-dir is not valid UTF-8")?;
-            section(&mut table, "node")?.insert("data_dir".to_owned(), Value::String(dir.to_owned()));
-        }
+    /// Where a key or value is wrong; the error names it.
+    fn from_table(table: Table) -> anyhow::Result<Self> {
         let config: Self = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let path = error.path().to_string();
             anyhow::anyhow!("configuration key {path}: {}", error.into_inner().message())
@@ -311,37 +287,6 @@ impl Config {
             bail!("configuration key node.name: must have 1 to 100 characters");
         }
         Ok(())
-    }
-}
-
-fn read_file(file: Option<&Path>) -> anyhow::Result<Table> {
-    let (path, required) = match file {
-        Some(path) => (path, true),
-        None => (Path::new(SYSTEM_FILE), false),
-    };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => return Ok(Table::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read the configuration {}", path.display())),
-    };
-    text.parse().with_context(|| format!("the configuration {} is not valid TOML", path.display()))
-}
-
-/// Sets a key from a text: as TOML where it is that, else as a string, so that `10GiB` needs no quotes.
-fn set(table: &mut Table, section_name: &str, key: &str, text: &str) -> anyhow::Result<()> {
-    let parsed: Result<BTreeMap<String, Value>, _> = toml::from_str(&format!("value = {text}"));
-    let value = match parsed {
-        Ok(mut map) if map.len() == 1 => map.remove("value").unwrap_or_else(|| Value::String(text.to_owned())),
-        _ => Value::String(text.to_owned()),
-    };
-    section(table, section_name)?.insert(key.to_owned(), value);
-    Ok(())
-}
-
-fn section<'a>(table: &'a mut Table, name: &str) -> anyhow::Result<&'a mut Table> {
-    match table.entry(name).or_insert_with(|| Value::Table(Table::new())) {
-        Value::Table(section) => Ok(section),
-        _ => bail!("configuration key {name} must be a section, written [{name}]"),
     }
 }
 
@@ -403,6 +348,8 @@ fn default_data_dir() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn load(file: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
@@ -410,7 +357,7 @@ mod tests {
         let path = dir.path().join("meshstream.toml");
         std::fs::write(&path, file)?;
         let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        Config::load(Some(&path), environment, None)
+        Ok(Layers::read(Some(&path), environment, Some(dir.path()))?.config().clone())
     }
 
     fn error(file: &str, environment: &[(&str, &str)]) -> String {
@@ -419,7 +366,10 @@ mod tests {
 
     #[test]
     fn an_empty_file_gives_the_defaults() {
-        assert_eq!(load("", &[]).unwrap(), Config::default());
+        let Config { node, .. } = Config::default();
+        let config = load("", &[]).unwrap();
+        let data_dir = config.node.data_dir.clone();
+        assert_eq!(config, Config { node: Node { data_dir, ..node }, ..Config::default() });
     }
 
     #[test]
@@ -448,8 +398,8 @@ mod tests {
     #[test]
     fn arguments_override_all() {
         let environment = [("MESHSTREAM_NODE__DATA_DIR".to_owned(), "/a".to_owned())];
-        let config = Config::load(Some(Path::new("/dev/null")), environment, Some(Path::new("/b"))).unwrap();
-        assert_eq!(config.node.data_dir, Path::new("/b"));
+        let layers = Layers::read(Some(Path::new("/dev/null")), environment, Some(Path::new("/b"))).unwrap();
+        assert_eq!(layers.config().node.data_dir, Path::new("/b"));
     }
 
     #[test]

@@ -82,6 +82,30 @@ impl Client {
         self.send(self.http.delete(url(path))).await.map(drop)
     }
 
+    /// Puts something where an answer has nothing to say.
+    pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> anyhow::Result<()> {
+        self.send(self.http.put(url(path)).json(body)).await.map(drop)
+    }
+
+    pub(crate) async fn put_nothing(&self, path: &str) -> anyhow::Result<()> {
+        self.send(self.http.put(url(path))).await.map(drop)
+    }
+
+    pub(crate) async fn put_for<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let response = self.send(self.http.put(url(path)).json(body)).await?;
+        response.json().await.context("the node's answer is not understood")
+    }
+
+    pub(crate) async fn delete_for<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let response = self.send(self.http.delete(url(path))).await?;
+        response.json().await.context("the node's answer is not understood")
+    }
+
+    /// Has something done that an answer has nothing to say of.
+    pub(crate) async fn act(&self, path: &str) -> anyhow::Result<()> {
+        self.send(self.http.post(url(path))).await.map(drop)
+    }
+
     /// An answer that is read as it comes, for as long as it takes.
     pub(crate) async fn open(&self, path: &str) -> anyhow::Result<reqwest::Response> {
         self.send(self.patient.get(url(path))).await

@@ -74,6 +74,16 @@ pub(crate) fn admin_token_file(data_dir: &Path) -> PathBuf {
     data_dir.join("admin-token")
 }
 
+/// What the owner of the node that uses a data directory has set, besides its configuration.
+pub(crate) fn settings_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("settings.toml")
+}
+
+/// What the node that uses a data directory does not show.
+pub(crate) fn hidden_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("hidden.json")
+}
+
 /// The control socket of the node that uses a data directory.
 pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")

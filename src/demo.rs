@@ -12,7 +12,8 @@ use streamer::playback::Mirror;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Layers};
+use crate::log_book::Book;
 use crate::node::{self, Node};
 use crate::output;
 
@@ -42,16 +43,19 @@ pub(crate) struct Options {
 
 /// Runs the demo until it is interrupted.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    node::start_logging("warn");
+    let log_book = node::start_logging("warn");
     let stop = CancellationToken::new();
     node::stop_on_signals(&stop)?;
     let home =
         tempfile::Builder::new().prefix("meshstream-demo-").tempdir().context("cannot make a temporary directory")?;
 
     say("starting two nodes on this machine");
-    let publisher = Node::start(&config(&home.path().join("publisher"), "publisher", &options, 0, None)).await?;
+    let publisher = {
+        let config = config(&home.path().join("publisher"), "publisher", &options, 0, None);
+        Node::start(Layers::fixed(config), log_book.clone()).await?
+    };
     let peer = publisher.report().await.listen.web.first().cloned().context("the publisher has no web listener")?;
-    let viewer = match viewer(home.path(), &options, &peer).await {
+    let viewer = match viewer(home.path(), &options, &peer, log_book).await {
         Ok(viewer) => viewer,
         Err(error) => {
             publisher.shutdown().await;
@@ -69,9 +73,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     shown
 }
 
-async fn viewer(home: &Path, options: &Options, peer: &str) -> anyhow::Result<Node> {
+async fn viewer(home: &Path, options: &Options, peer: &str, log_book: Book) -> anyhow::Result<Node> {
     let config = config(&home.join("viewer"), "viewer", options, options.port, Some(peer));
-    Node::start(&config).await.with_context(|| {
+    Node::start(Layers::fixed(config), log_book).await.with_context(|| {
         format!("cannot start the viewer node; if port {} is taken, choose another with --port", options.port)
     })
 }

@@ -22,17 +22,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::admin_token;
 use crate::community::Community;
-use crate::config::{Config, Rate};
-use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, record_sequence_file, secret_file};
+use crate::config::{Config, Layers, Rate};
+use crate::data_dir::{
+    DataDir, admin_token_file, control_socket, feed_database, hidden_file, record_sequence_file, secret_file,
+};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
+use crate::log_book::Book;
+use crate::moderation::HiddenList;
 use crate::open_files;
 use crate::output;
 use crate::overlays::overlays;
 use crate::picture;
+use crate::settings::SettingsFile;
 use crate::status::{Parts, Status};
 use crate::web_address::web_addresses;
 
@@ -47,12 +54,12 @@ pub(crate) const JOIN_TIMEOUT: Duration = Duration::from_millis(200);
 const LAST_SEGMENT_LINGER: Duration = Duration::from_millis(800);
 
 /// Runs one node until it is asked to stop.
-pub(crate) async fn run(config: Config) -> Result<(), Failure> {
-    start_logging("info");
-    check(&config).map_err(Failure::Usage)?;
+pub(crate) async fn run(layers: Layers) -> Result<(), Failure> {
+    let log_book = start_logging("info");
+    check(layers.config()).map_err(Failure::Usage)?;
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
-    let mut node = Node::start(&config).await.map_err(start_failure)?;
+    let mut node = Node::start(layers, log_book).await.map_err(start_failure)?;
     let report = node.report().await;
     output::print(|out| write_ready(&report, out))?;
     let result = tokio::select! {
@@ -65,15 +72,16 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     Ok(result?)
 }
 
-/// Logs to standard error: `RUST_LOG`, or from this level on.
-pub(crate) fn start_logging(level: &str) {
+/// Logs to standard error, and into a book: `RUST_LOG`, or from this level on.
+pub(crate) fn start_logging(level: &str) -> Book {
     // rust-ipfs logs every dial that fails, which on a mesh is the normal case.
     let directives = format!("{level},libp2p=error,rust_ipfs=error,connexa=error");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives));
+    let (colours, book) = (std::io::stderr().is_terminal(), Book::default());
+    let to_terminal = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
     // A second call, as the demo's tests might make, keeps the first subscriber.
-    let colours = std::io::stderr().is_terminal();
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(to_terminal).with(book.clone()).try_init();
+    book
 }
 
 /// The first SIGINT or SIGTERM asks to stop, the second leaves at once.
@@ -198,9 +206,12 @@ pub(crate) struct Node {
 impl Node {
     /// Starts all parts. The store comes first, then the feeds, then who uses both, and the web last: what it shows
     /// is there.
-    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn start(layers: Layers, log_book: Book) -> anyhow::Result<Self> {
+        let config = &layers.config().clone();
         let data_dir = DataDir::lock(&config.node.data_dir)?;
         let path = data_dir.path().to_owned();
+        let settings = SettingsFile::open(layers);
+        let moderation = Arc::new(HiddenList::open(hidden_file(&path)));
         let community = Community::load(&path)?;
         let token_file = config.web.admin_token_file.clone().unwrap_or_else(|| admin_token_file(&path));
         let admin_token = admin_token::load_or_create(&token_file)?;
@@ -232,6 +243,7 @@ impl Node {
             follows: ssb.follow_graph(),
             standings: ssb.standings(),
             standing_log: ssb.standing_log(),
+            programme_log: ssb.programme_log(),
             messages: ssb.message_carrier(),
             carrier: router.carrier(),
             peer: router.peer().clone(),
@@ -264,7 +276,16 @@ impl Node {
             advice,
             viewers: config.mesh.tell_viewers.then(|| Arc::new(viewers.clone()) as Arc<dyn LocalViewers>),
         })?);
-        let policies = streamer.keep_policies();
+        let owner_ports = player_web::OwnerPorts {
+            keys: keys.clone(),
+            programme: streamer.programme(),
+            policies: streamer.keep_policies(),
+            keeper,
+            moderation: moderation.clone(),
+            settings: Arc::new(settings),
+            log_book: Arc::new(log_book),
+            community: community.membership(),
+        };
         let streamer = tokio::spawn(streamer.join());
 
         let ports = player_web::Ports {
@@ -281,6 +302,7 @@ impl Node {
             sources: router.sources(),
             viewers,
             elsewhere: router.remote_viewers(),
+            moderation,
             status: status.clone(),
         };
         let socket = control_socket(&path);
@@ -298,11 +320,16 @@ impl Node {
             max_sockets: config.web.max_sockets,
             max_sockets_per_address: config.web.max_sockets_per_address,
         };
-        let app = player_web::app(ports.clone(), &web_config);
+        let app = player_web::app(ports.clone(), &web_config).merge(player_web::admin_app(
+            ports.clone(),
+            owner_ports.clone(),
+            &web_config,
+        ));
         let control_app = player_web::control_app(ports, keys.clone(), &web_config)
             .merge(player_web::content_app(router.carrier(), router.checker()))
-            .merge(player_web::policies_app(policies))
-            .merge(player_web::archives_app(keeper));
+            .merge(player_web::policies_app(owner_ports.policies.clone()))
+            .merge(player_web::archives_app(owner_ports.keeper.clone()))
+            .merge(player_web::owner_control_app(&owner_ports));
         web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
         web.spawn(player_web::serve_control(control, control_app, owner));
 

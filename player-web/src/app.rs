@@ -12,22 +12,21 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
     ArchiveKeeper, BlobStore, ContentCarrier, ContentLookup, ContentReader, ContentSources, Directory, Downloads,
-    FollowGraph, KeepPolicies, NodeStatus, Playlists, RemoteViewers, RunningHours, Standings, StorageChecker,
-    StreamKeys, Timeline,
+    FollowGraph, KeepPolicies, Moderation, NodeStatus, Playlists, RemoteViewers, RunningHours, Standings,
+    StorageChecker, StreamKeys, Timeline,
 };
 
-use crate::OwnerPorts;
 use crate::admin::{self, OwnerAccess};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
-    keep, node, pages, session, timeline,
+    keep, moderation, node, pages, programme, session, settings, timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
 use crate::viewers::ViewerCounter;
-use crate::{Config, assets, socket};
+use crate::{Config, OwnerPorts, assets, moderated, socket};
 
 /// Most bytes of a request's body, but for posts: a stream name in JSON.
 const MAX_BODY_BYTES: usize = 4096;
@@ -61,6 +60,8 @@ pub struct Ports {
     pub viewers: ViewerCounter,
     /// Who watches on other nodes.
     pub elsewhere: Arc<dyn RemoteViewers>,
+    /// What is not to be shown on this node.
+    pub moderation: Arc<dyn Moderation>,
     /// This node.
     pub status: Arc<dyn NodeStatus>,
 }
@@ -75,6 +76,8 @@ impl fmt::Debug for Ports {
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) ports: Ports,
+    /// All that is announced, also what is not shown: for what is served as content.
+    pub(crate) announced: Arc<dyn Directory>,
     pub(crate) sockets: Slots,
     pub(crate) hub: socket::Hub,
     pub(crate) served: Served,
@@ -92,22 +95,25 @@ impl FromRef<AppState> for OwnerAccess {
     }
 }
 
-/// What the network sees.
+/// What the network sees: without what is hidden.
 pub fn app(ports: Ports, config: &Config) -> Router {
-    finish(routes(), ports, config)
+    let announced = ports.directory.clone();
+    finish(routes(), moderated::shown(ports), announced, config)
 }
 
 /// What the owner's browsers see besides: the pages below `/admin`. To be merged with [`app`], and with nothing that serves what
 /// others have made from an origin of its own.
 pub fn admin_app(ports: Ports, owner: OwnerPorts, config: &Config) -> Router {
-    finish(admin::routes(owner), ports, config)
+    let announced = ports.directory.clone();
+    finish(admin::routes(owner), ports, announced, config)
 }
 
 /// What the owner's programs see on the unix socket: the same, writing without a token, the stream keys, and whom the
 /// node follows.
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
     let own = control::routes(keys).merge(control_feeds::routes()).merge(control_admin::routes());
-    finish(routes().merge(own), ports, config).layer(Extension(OnControlSocket))
+    let announced = ports.directory.clone();
+    finish(routes().merge(own), ports, announced, config).layer(Extension(OnControlSocket))
 }
 
 /// What the owner's programs see besides: content as CAR files, and the check of the store. To be merged with
@@ -124,6 +130,14 @@ pub fn policies_app(policies: Arc<dyn KeepPolicies>) -> Router {
 /// What the owner has done with archives. To be merged with [`control_app`].
 pub fn archives_app(keeper: Arc<dyn ArchiveKeeper>) -> Router {
     archives::routes(keeper).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count))
+}
+
+/// What the owner plans, names, ends, hides, sets and reads of the log. To be merged with [`control_app`].
+pub fn owner_control_app(owner: &OwnerPorts) -> Router {
+    programme::routes(owner.programme.clone())
+        .merge(moderation::routes(owner.moderation.clone()))
+        .merge(settings::routes(owner.settings.clone(), owner.log_book.clone()))
+        .layer(middleware::from_fn(count))
 }
 
 fn routes() -> Router<AppState> {
@@ -150,6 +164,7 @@ fn routes() -> Router<AppState> {
         .route("/blobs/{blob}", get(blobs::blob).options(hls::preflight))
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))
+        .route("/api/v1/upcoming", get(api::upcoming))
         .route("/api/v1/broadcasts/{id}", get(api::broadcast))
         .route("/api/v1/broadcasts/{id}/download.mp4", get(download::download))
         .route("/api/v1/broadcasts/{id}/segments/{segment}", get(broadcast_timeline::segment))
@@ -171,14 +186,15 @@ fn routes() -> Router<AppState> {
         .fallback(pages::not_found)
 }
 
-fn finish(routes: Router<AppState>, ports: Ports, config: &Config) -> Router {
+fn finish(routes: Router<AppState>, ports: Ports, announced: Arc<dyn Directory>, config: &Config) -> Router {
     let sockets = Slots::new(config.max_sockets, config.max_sockets_per_address);
-    let gateway = Gateway::new(&ports, config.gateway);
+    let gateway = Gateway::new(&Ports { directory: announced.clone(), ..ports.clone() }, config.gateway);
     let access = config.access.clone();
     let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
     let downloads = Slots::new(download::MAX_DOWNLOADS, download::MAX_DOWNLOADS_PER_ADDRESS);
     routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
         ports,
+        announced,
         sockets,
         hub: socket::Hub::new(),
         served: Served::new(Instant::now()),

@@ -19,6 +19,7 @@ mod graph;
 mod listen;
 mod markdown;
 mod media_type;
+mod moderated;
 mod node_state;
 mod owner;
 mod owner_ports;
@@ -39,7 +40,7 @@ mod view;
 mod viewers;
 
 pub use admin::OwnerAccess;
-pub use app::{Ports, admin_app, app, archives_app, content_app, control_app, policies_app};
+pub use app::{Ports, admin_app, app, archives_app, content_app, control_app, owner_control_app, policies_app};
 pub use config::{Config, GatewayReach};
 pub use listen::bind_control;
 pub use markdown::exercise as exercise_markdown;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use stream_model::calendar::CivilDate;
 use stream_model::{
     ArchiveKind, ArchiveManifest, BroadcastState, FeedId, Listing, MediaSequence, Mirroring, PeerId, Playlists,
-    Republication, Standing, Standings, Tracks, WallTime,
+    Republication, Scheduled, Standing, Standings, Tracks, WallTime,
 };
 
 use crate::audience::ViewersView;
@@ -13,6 +13,9 @@ use crate::texts::Texts;
 /// Most broadcasts on the home page and in a WebSocket's directory, live ones first. A phone gets about 400 bytes
 /// for each; `/api/v1/broadcasts` has them all.
 pub(crate) const MAX_SHOWN: usize = 200;
+
+/// Most planned broadcasts there, the next ones: their descriptions make up to some KB of each. `/api/v1/upcoming` has them all.
+pub(crate) const MAX_UPCOMING: usize = 20;
 
 /// The JSON of one broadcast. Field names are an outside interface: more may be added, none renamed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,6 +37,32 @@ pub(crate) struct BroadcastView {
     /// The publisher's reason, where it took the broadcast back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) withdrawn: Option<String>,
+}
+
+/// The JSON of a broadcast that is planned. Field names are an outside interface: more may be added, none renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct UpcomingView {
+    pub(crate) id: String,
+    pub(crate) slug: String,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) publisher: FeedId,
+    pub(crate) own: bool,
+    pub(crate) starts_at: WallTime,
+}
+
+impl From<Scheduled> for UpcomingView {
+    fn from(scheduled: Scheduled) -> Self {
+        Self {
+            id: scheduled.id.to_string(),
+            slug: scheduled.id.slug(),
+            title: scheduled.title,
+            description: scheduled.description,
+            publisher: scheduled.author,
+            own: scheduled.own,
+            starts_at: scheduled.starts_at,
+        }
+    }
 }
 
 /// The JSON of one broadcast alone.

@@ -41,6 +41,7 @@ download-mp4 = Download what there is as MP4
 not-found-heading = Not found
 not-found-page = There is no such page on this node.
 not-found-broadcast = This node does not know that broadcast.
+not-found-hidden = The owner of this node does not show that broadcast here.
 not-found-hint = It may have a mistake in its address, or the news of it has not reached this node yet: try again in a minute, or look at all broadcasts.
 page-failed = This page cannot be shown now. Try again in a minute.
 nav-archive = Archive

@@ -40,6 +40,7 @@ download-mp4 = Descargar lo que hay como MP4
 not-found-heading = No encontrado
 not-found-page = En este nodo no existe esa página.
 not-found-broadcast = Este nodo no conoce esa emisión.
+not-found-hidden = El dueño de este nodo no muestra esa emisión aquí.
 not-found-hint = Puede que la dirección tenga un error, o que la noticia aún no haya llegado a este nodo: inténtalo en un minuto, o mira todas las emisiones.
 page-failed = Esta página no se puede mostrar ahora. Inténtalo de nuevo en un minuto.
 nav-archive = Archivo

@@ -40,6 +40,7 @@ download-mp4 = Télécharger ce qui est disponible en MP4
 not-found-heading = Introuvable
 not-found-page = Cette page n’existe pas sur ce nœud.
 not-found-broadcast = Ce nœud ne connaît pas cette diffusion.
+not-found-hidden = Le propriétaire de ce nœud ne montre pas cette diffusion ici.
 not-found-hint = L’adresse contient peut-être une erreur, ou la nouvelle n’est pas encore arrivée jusqu’à ce nœud : réessayez dans une minute, ou consultez toutes les diffusions.
 page-failed = Cette page ne peut pas être affichée pour le moment. Réessayez dans une minute.
 nav-archive = Archives

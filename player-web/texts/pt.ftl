@@ -40,6 +40,7 @@ download-mp4 = Baixar o que há em MP4
 not-found-heading = Não encontrado
 not-found-page = Esta página não existe neste nó.
 not-found-broadcast = Este nó não conhece essa transmissão.
+not-found-hidden = O dono deste nó não mostra essa transmissão aqui.
 not-found-hint = O endereço pode ter um erro, ou a notícia ainda não chegou a este nó: tente de novo daqui a um minuto, ou veja todas as transmissões.
 page-failed = Esta página não pode ser mostrada agora. Tente de novo daqui a um minuto.
 nav-archive = Arquivo

@@ -2,13 +2,17 @@
 
 mod admin;
 mod archive;
+mod broadcast;
 mod community;
 mod content;
 mod feed;
 mod firewall;
+mod hide;
 mod keep;
 mod key;
 mod post;
+mod schedule;
+mod settings;
 mod show;
 mod ssb;
 mod storage;
@@ -19,7 +23,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::Layers;
 use crate::failure::Failure;
 use crate::{demo, node};
 
@@ -51,6 +55,12 @@ enum Command {
     /// Let a browser into the admin pages, or all of them out
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Plan broadcasts, and tell other nodes
+    #[command(subcommand)]
+    Schedule(schedule::Command),
+    /// Name and end broadcasts of this node
+    #[command(subcommand)]
+    Broadcast(broadcast::Command),
     /// Keep, carry, republish and withdraw what is over
     #[command(subcommand)]
     Archive(archive::Command),
@@ -63,6 +73,12 @@ enum Command {
     /// Back up, move and recover this node's SSB identity and feed
     #[command(subcommand)]
     Ssb(ssb::Command),
+    /// Do not show a broadcast, a post or a comment on this node
+    Hide(hide::What),
+    /// Show again what was hidden
+    Unhide(hide::What),
+    /// List what is hidden on this node
+    Hidden(Output),
     /// Write a post as this node, which every node keeps
     Post(post::Post),
     /// Carry stored content as CAR files
@@ -71,6 +87,11 @@ enum Command {
     /// Check what is stored
     #[command(subcommand)]
     Storage(storage::Command),
+    /// Set keys of the configuration that the node keeps itself
+    #[command(subcommand)]
+    Settings(settings::Command),
+    /// Show the last lines of the running node's log
+    Logs(settings::Logs),
     /// Show this node, its peers, links and storage
     Status(Output),
     /// Print a file for nftables that keeps the node's ports to the devices of the settings
@@ -89,17 +110,25 @@ struct Output {
 
 /// Does what the arguments ask.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let config = Config::load(arguments.config.as_deref(), std::env::vars(), arguments.data_dir.as_deref())
+    let layers = Layers::read(arguments.config.as_deref(), std::env::vars(), arguments.data_dir.as_deref())
         .map_err(Failure::Usage)?;
+    let config = layers.config().clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
     let result = match arguments.command {
-        Command::Run => runtime.block_on(node::run(config)),
+        Command::Run => runtime.block_on(node::run(layers)),
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),
+        Command::Schedule(command) => runtime.block_on(schedule::run(&config, command)).map_err(Failure::from),
+        Command::Broadcast(command) => runtime.block_on(broadcast::run(&config, command)).map_err(Failure::from),
+        Command::Hide(what) => runtime.block_on(hide::hide(&config, what)).map_err(Failure::from),
+        Command::Unhide(what) => runtime.block_on(hide::unhide(&config, what)).map_err(Failure::from),
+        Command::Hidden(output) => runtime.block_on(hide::list(&config, output)).map_err(Failure::from),
+        Command::Settings(command) => runtime.block_on(settings::run(layers, command)).map_err(Failure::from),
+        Command::Logs(logs) => runtime.block_on(settings::logs(&layers, logs)).map_err(Failure::from),
         Command::Archive(command) => runtime.block_on(archive::run(&config, command)).map_err(Failure::from),
         Command::Community(command) => runtime.block_on(community::run(&config, command)),
         Command::Feed(command) => runtime.block_on(feed::run(&config, command)).map_err(Failure::from),

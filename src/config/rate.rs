@@ -1,5 +1,6 @@
 //! Rates of transfer, such as `"10 Mbit/s"`: in bits, as links and encoders are, and decimal.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
@@ -43,6 +44,16 @@ impl FromStr for Rate {
     }
 }
 
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = u128::from(self.0.get()) * 8;
+        match bits {
+            bits if bits.is_multiple_of(1_000_000) => write!(f, "{} Mbit/s", bits / 1_000_000),
+            bits => write!(f, "{}.{:03} kbit/s", bits / 1_000, bits % 1_000),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -67,6 +78,17 @@ mod tests {
             ("1 Gbit/s", 125_000_000),
         ] {
             assert_eq!(text.parse::<Rate>().unwrap().bytes_per_second().get(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_written_as_it_is_read() {
+        for (text, written) in
+            [("10 Mbit/s", "10 Mbit/s"), ("1.5 Mbit/s", "1500.000 kbit/s"), ("64 kbit/s", "64.000 kbit/s")]
+        {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!(rate.to_string(), written);
+            assert_eq!(written.parse::<Rate>().unwrap(), rate);
         }
     }
 

@@ -90,6 +90,7 @@ async fn fill(store: &FeedStore) -> (BroadcastId, MessageKey) {
         tracks: Tracks { video: true, audio: true },
         archive: true,
         started_at: WallTime(1_795_269_780_000),
+        schedule: None,
     };
     let mut last = None;
     for _ in 0..BROADCASTS {

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stream_model::{
     AnnouncementLog, BlobError, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, MessageCarrier,
-    Neighbours, NodeSigner, PeerBook, StandingLog, Standings, Timeline,
+    Neighbours, NodeSigner, PeerBook, ProgrammeLog, StandingLog, Standings, Timeline,
 };
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -251,6 +251,11 @@ impl SsbAnnouncer {
 
     /// To say what this node does with broadcasts that are over.
     pub fn standing_log(&self) -> Arc<dyn StandingLog> {
+        self.announcer.clone()
+    }
+
+    /// To say what this node plans, and what its broadcasts are called.
+    pub fn programme_log(&self) -> Arc<dyn ProgrammeLog> {
         self.announcer.clone()
     }
 

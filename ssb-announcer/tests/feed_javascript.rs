@@ -16,14 +16,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use ssb_announcer::announcement::content::{BROADCAST, CONTINUE, END, LIVE};
+use ssb_announcer::announcement::content::{BROADCAST, CONTINUE, END, LIVE, SCHEDULE, UPDATE, WITHDRAW};
 use ssb_announcer::announcement::{Announcer, BroadcastDirectory};
 use ssb_announcer::feed::{FeedStore, Message, OwnAppend, Rejected, StoreError};
 use ssb_announcer::graph::{ContactIndex, Contacts};
 use ssb_announcer::identity::Identity;
 use stream_model::{
     AnnouncementLog as _, BroadcastEnd, BroadcastStart, Cid, DiscontinuitySequence, EndReason, FeedId, FeedSequence,
-    FollowGraph as _, MediaSegment, MediaSequence, Relation, Tracks, WallTime,
+    FollowGraph as _, MediaSegment, MediaSequence, ProgrammeLog as _, Relation, Schedule, Tracks, WallTime,
 };
 
 use crate::ssb_validate::{judged_by_javascript, packages};
@@ -137,6 +137,15 @@ async fn javascript_accepts_every_announcement() {
     let directory = BroadcastDirectory::open(store.clone(), identity().id()).unwrap();
     let announcer = Announcer::new(identity(), store.clone(), directory);
     let cid = |text: &str| Cid::new_v1(0x55, Code::Sha2_256.digest(text.as_bytes()));
+    let plan = |title: &str| Schedule {
+        title: title.into(),
+        description: "öffentlich\n\u{1}".into(),
+        starts_at: WallTime(1_800_000_000_000),
+    };
+    let begun = announcer.schedule(plan("Gemeinderat 🎥")).await.unwrap();
+    let cancelled = announcer.schedule(plan("Ausschuß")).await.unwrap();
+    announcer.reschedule(begun, Schedule { starts_at: WallTime(0), ..plan("Rat") }).await.unwrap();
+    announcer.cancel(cancelled).await.unwrap();
     let start = BroadcastStart {
         title: "Gemeinderat 🎥".into(),
         description: "日\u{1}".repeat(1_000),
@@ -145,6 +154,7 @@ async fn javascript_accepts_every_announcement() {
         tracks: Tracks { video: true, audio: true },
         archive: false,
         started_at: WallTime::now(),
+        schedule: Some(begun),
     };
     let id = announcer.start(start).await.unwrap();
     for sequence in 0..3 {
@@ -162,13 +172,17 @@ async fn javascript_accepts_every_announcement() {
     announcer.resume(id, MediaSequence(3)).await.unwrap();
     let end = BroadcastEnd { broadcast: id, media_sequence: MediaSequence(3), reason: EndReason::Shutdown };
     announcer.end(end).await.unwrap();
+    announcer.update(id, "Gemeinderat, 2. Teil".into(), String::new()).await.unwrap();
 
     let mut messages = Vec::new();
     for own in store.wanted().borrow().feeds().into_keys().collect::<Vec<_>>() {
         messages.extend(feed(&store, own).await);
     }
     let kinds: BTreeSet<_> = messages.iter().filter_map(|message| message.kind.as_deref()).collect();
-    assert_eq!((messages.len(), kinds), (6, BTreeSet::from([BROADCAST, CONTINUE, END, LIVE])));
+    assert_eq!(
+        (messages.len(), kinds),
+        (11, BTreeSet::from([BROADCAST, CONTINUE, END, LIVE, SCHEDULE, UPDATE, WITHDRAW]))
+    );
     for (message, error) in messages.iter().zip(judged_by_javascript(&messages)) {
         assert_eq!(error, None, "{}", message.value_json);
     }

@@ -298,6 +298,7 @@ async fn announce(node: &SsbAnnouncer) -> Result<BroadcastId, AnnounceError> {
         tracks: Tracks { video: true, audio: true },
         archive: true,
         started_at: WallTime(0),
+        schedule: None,
     };
     node.announcement_log().start(start).await
 }

@@ -74,6 +74,7 @@ fn broadcast_start(title: &str) -> BroadcastStart {
         tracks: Tracks { video: true, audio: true },
         archive: true,
         started_at: WallTime::now(),
+        schedule: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cid::Cid;
 
-use crate::{ArchiveManifest, BroadcastId, MediaSegment, MediaSequence, PeerId, Tracks, WallTime};
+use crate::{ArchiveManifest, BroadcastId, MediaSegment, MediaSequence, PeerId, ScheduleId, Tracks, WallTime};
 
 /// Characters of a title: a line on a phone several times over.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -30,6 +30,8 @@ pub struct BroadcastStart {
     pub archive: bool,
     /// By the publisher's clock.
     pub started_at: WallTime,
+    /// What was planned, and begins with it; left out where this node plans nothing of that id any more.
+    pub schedule: Option<ScheduleId>,
 }
 
 /// Why a broadcast ended.
@@ -41,6 +43,8 @@ pub enum EndReason {
     Shutdown,
     /// The publisher came back with other tracks, so that another broadcast begins.
     TracksChanged,
+    /// The owner ended it.
+    Owner,
 }
 
 impl EndReason {
@@ -50,6 +54,7 @@ impl EndReason {
             Self::PublisherLeft => "publisher left",
             Self::Shutdown => "node stopped",
             Self::TracksChanged => "tracks changed",
+            Self::Owner => "ended by its owner",
         }
     }
 }

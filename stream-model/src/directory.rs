@@ -89,9 +89,7 @@ pub trait Directory: Send + Sync {
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;
 
     /// What is planned, the next first: neither begun nor called off, nor long past. Bounded for each author and in all.
-    fn upcoming(&self) -> Vec<Scheduled> {
-        Vec::new()
-    }
+    fn upcoming(&self) -> Vec<Scheduled>;
 
     /// The archives that the author announced, by kind, then in order of their media.
     fn archives(&self, broadcast: &BroadcastId) -> Vec<ArchiveManifest>;

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod manifest;
 pub mod media;
 pub mod playback;
+mod programme;
 pub mod remux;
 pub mod retention;
 pub mod segmenter;
@@ -32,8 +33,8 @@ use std::time::Duration;
 
 use stream_model::{
     AnnouncementLog, ArchiveKeeper, ContentCarrier, ContentLookup, ContentReader, ContentStore, Directory, Downloads,
-    FollowGraph, KeepPolicies, KeyError, MessageCarrier, NeighbourWants, PeerId, Playlists, Publishing, RunningHours,
-    StandingLog, Standings, StreamKeys,
+    FollowGraph, KeepPolicies, KeyError, MessageCarrier, NeighbourWants, PeerId, Playlists, Programme, ProgrammeLog,
+    Publishing, RunningHours, StandingLog, Standings, StreamKeys,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -46,6 +47,7 @@ use crate::ingest::Publishers;
 use crate::keeping::Keeping;
 use crate::keys::KeyStore;
 use crate::playback::{Mirror, Playback};
+use crate::programme::OwnProgramme;
 use crate::retention::Policies;
 
 /// Publications between the listener and the broadcasts: taken at once, so a few are plenty.
@@ -105,6 +107,8 @@ pub struct Ports {
     pub standings: Arc<dyn Standings>,
     /// Says what this node holds, republishes and takes back.
     pub standing_log: Arc<dyn StandingLog>,
+    /// Says what is planned, and what this node's broadcasts are called.
+    pub programme_log: Arc<dyn ProgrammeLog>,
     /// Carries signed messages.
     pub messages: Arc<dyn MessageCarrier>,
     /// Carries content.
@@ -149,6 +153,7 @@ pub struct Streamer {
     playback: Playback,
     policies: Policies,
     keeping: Keeping,
+    programme: OwnProgramme,
     running_hours: Arc<dyn RunningHours>,
     stop: CancellationToken,
     parts: JoinSet<Result<&'static str, StreamerError>>,
@@ -179,6 +184,7 @@ impl Streamer {
             messages: ports.messages,
             peer: ports.peer.clone(),
         };
+        let programme_log = Arc::clone(&ports.programme_log);
         let Ports {
             store, reader, fetcher, announcements, directory, neighbours, follows, standings, peer, clock, ..
         } = ports;
@@ -210,6 +216,7 @@ impl Streamer {
             grace: config.grace,
             archive: config.archive,
         };
+        let known = Arc::clone(&directory);
         let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock, keys: keys.clone() };
         let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog.clone());
         let archivist = Archivist::new(archive_ports, catalog.clone(), publisher.announced());
@@ -217,6 +224,15 @@ impl Streamer {
         let (keeping, mirrors) =
             Keeping::new(config.keeping, keeping_ports, catalog, playback.clone(), publisher.rebroadcasts());
         let status = publisher.status();
+        let programme = OwnProgramme {
+            log: programme_log,
+            directory: known,
+            keys: keys.clone(),
+            publishers: publishers.clone(),
+            status: status.clone(),
+            ends: publisher.ends(),
+            rebroadcasts: publisher.rebroadcasts(),
+        };
 
         let mut parts = JoinSet::new();
         let (ingest_stop, broadcasts_stop) = (stop.clone(), stop.clone());
@@ -251,7 +267,7 @@ impl Streamer {
             runner.run(playback_stop).await?;
             Ok("playlists")
         });
-        Ok(Self { rtmp, keys, publishers, status, playback, policies, keeping, running_hours, stop, parts })
+        Ok(Self { rtmp, keys, publishers, status, playback, policies, keeping, programme, running_hours, stop, parts })
     }
 
     /// Where it listens for publishers, with the real port.
@@ -272,6 +288,11 @@ impl Streamer {
     /// What the owner can have done with archives.
     pub fn archive_keeper(&self) -> Arc<dyn ArchiveKeeper> {
         Arc::new(self.keeping.clone())
+    }
+
+    /// What the owner can have done with this node's broadcasts.
+    pub fn programme(&self) -> Arc<dyn Programme> {
+        Arc::new(self.programme.clone())
     }
 
     /// The hours of this node's broadcasts that are not complete.

@@ -73,6 +73,7 @@ impl Disk {
             tracks: TRACKS,
             archive,
             started_at: WallTime(TWO * 1000),
+            schedule: None,
         };
         let id = self.feeds.start(start).await.unwrap();
         let record = BroadcastRecord {

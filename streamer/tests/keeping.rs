@@ -66,6 +66,7 @@ impl Publisher {
             tracks: Tracks { video: true, audio: true },
             archive,
             started_at: WallTime(START * 1000),
+            schedule: None,
         };
         let id = self.feeds.start(start).await.unwrap();
         let mut all = Vec::new();
@@ -135,6 +136,7 @@ impl Node {
             standings: Arc::new(self.standings.clone()),
             standing_log: Arc::new(self.standings.clone()),
             messages: Arc::new(self.standings.clone()),
+            programme_log: Arc::new(self.feeds.clone()),
             carrier: Arc::new(MemoryCarrier::new(self.store.clone(), carried_from.clone())),
             peer: peer_id(2),
             clock: Arc::new(SystemClock),

@@ -91,6 +91,7 @@ impl Writer {
             tracks: TRACKS,
             archive: true,
             started_at: WallTime(0),
+            schedule: None,
         };
         let id = log.start(start).await?;
         let record = BroadcastRecord {

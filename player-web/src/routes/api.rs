@@ -10,7 +10,7 @@ use stream_model::{BroadcastId, Listing};
 use super::{allow_any_origin, archives_of, json_error};
 use crate::app::AppState;
 use crate::audience::{SourcesView, ViewersView};
-use crate::view::{BroadcastDetails, BroadcastView, MirrorView, RepublicationView};
+use crate::view::{BroadcastDetails, BroadcastView, MirrorView, RepublicationView, UpcomingView};
 
 pub(crate) async fn node(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.report().await)
@@ -56,6 +56,10 @@ pub(crate) async fn sources(State(state): State<AppState>, Path(id): Path<String
 }
 
 /// Players on pages of other origins may read it.
+pub(crate) async fn upcoming(State(state): State<AppState>) -> Response {
+    fresh(state.ports.directory.upcoming().into_iter().map(UpcomingView::from).collect::<Vec<_>>())
+}
+
 pub(crate) async fn broadcast(state: State<AppState>, id: Path<String>) -> Response {
     let mut response = one(state, id);
     allow_any_origin(response.headers_mut());
@@ -77,6 +81,9 @@ fn one(State(state): State<AppState>, Path(id): Path<String>) -> Response {
                 mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
                 republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
             })
+        }
+        None if state.ports.moderation.hides(&id.0) => {
+            json_error(StatusCode::FORBIDDEN, "the owner of this node does not show that broadcast here")
         }
         None => json_error(StatusCode::NOT_FOUND, format!("no broadcast {id} is known here")),
     }

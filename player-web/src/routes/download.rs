@@ -43,7 +43,7 @@ pub(crate) async fn download(
         Ok(request) => request,
         Err(message) => return json_error(StatusCode::BAD_REQUEST, message),
     };
-    let Some(listing) = state.ports.directory.listing(&broadcast) else {
+    let Some(listing) = state.announced.listing(&broadcast) else {
         return json_error(StatusCode::NOT_FOUND, format!("no broadcast {broadcast} is known here"));
     };
     let address = address_of(connection.as_deref());

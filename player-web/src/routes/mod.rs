@@ -12,13 +12,22 @@ pub(crate) mod download;
 pub(crate) mod gateway;
 pub(crate) mod hls;
 pub(crate) mod keep;
+pub(crate) mod moderation;
 pub(crate) mod node;
 pub(crate) mod pages;
+pub(crate) mod programme;
 pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod timeline;
 
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use stream_model::BroadcastId;
 
@@ -34,6 +43,40 @@ fn archives_of(ports: &Ports, broadcast: &BroadcastId) -> Vec<ArchiveView> {
 /// An error of the API as JSON.
 pub(crate) fn json_error(status: StatusCode, message: impl std::fmt::Display) -> Response {
     (status, axum::Json(json!({ "error": message.to_string() }))).into_response()
+}
+
+/// Why the owner's program gets nothing.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    status: StatusCode,
+    message: String,
+}
+
+impl Refused {
+    pub(crate) fn new(status: StatusCode, message: impl Display) -> Self {
+        Self { status, message: message.to_string() }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        json_error(self.status, self.message)
+    }
+}
+
+/// What the owner's programs send as JSON, or what to answer where it is not that.
+pub(crate) fn read_json<T: DeserializeOwned>(
+    body: Result<Bytes, BytesRejection>,
+    expected: &str,
+) -> Result<T, Refused> {
+    let body = body.map_err(|rejection| Refused::new(rejection.status(), "the request is too long or was cut off"))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| Refused::new(StatusCode::BAD_REQUEST, format!("expected {expected}: {error}")))
+}
+
+/// An identifier of a path, or what to answer where it is none.
+pub(crate) fn read_id<T: FromStr<Err: Display>>(text: &str) -> Result<T, Refused> {
+    text.parse().map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error))
 }
 
 /// One line of text that is not to be kept: most often an error where a player or a program expects media.

@@ -12,7 +12,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::Deserialize;
 use stream_model::calendar::CivilDate;
-use stream_model::{BroadcastState, Listing};
+use stream_model::{BroadcastId, BroadcastState, Listing};
 
 use super::json_error;
 use crate::app::AppState;
@@ -91,6 +91,8 @@ struct Trouble {
 pub(crate) enum What {
     Page,
     Broadcast,
+    /// A broadcast that the owner does not show.
+    Hidden,
     Post,
     Feed,
     /// The node cannot read what it has.
@@ -161,11 +163,21 @@ pub(crate) async fn not_found(page: Page, uri: Uri) -> Response {
 
 /// A page that says what is not to be had, and what to do.
 fn trouble(page: Page, what: What, framing: Framing) -> Response {
-    let status = if what == What::Failed { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::NOT_FOUND };
+    let status = match what {
+        What::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        What::Hidden => StatusCode::FORBIDDEN,
+        What::Page | What::Broadcast | What::Post | What::Feed => StatusCode::NOT_FOUND,
+    };
     let template = Trouble { t: page.t, page: page.clone(), what };
     page.answer(status, &template, framing)
 }
 
 fn failed(page: Page) -> Response {
     trouble(page, What::Failed, Framing::Nobody)
+}
+
+/// Why a broadcast is not shown.
+fn missing(state: &AppState, broadcast: &str) -> What {
+    let hidden = broadcast.parse().is_ok_and(|id: BroadcastId| state.ports.moderation.hides(&id.0));
+    if hidden { What::Hidden } else { What::Broadcast }
 }

@@ -16,7 +16,7 @@ use super::protocol::{ServerMessage, StatisticsView};
 use crate::app::Ports;
 use crate::node_state::NodeState;
 use crate::served::Served;
-use crate::view::{MAX_SHOWN, shown};
+use crate::view::{MAX_SHOWN, MAX_UPCOMING, UpcomingView, shown};
 
 /// Events that a socket's task may lag behind before it misses some: those of some seconds in a busy mesh.
 const MAX_EVENTS: usize = 256;
@@ -241,7 +241,8 @@ impl Rounds {
     fn directory(&self) -> Utf8Bytes {
         let ports = &self.ports;
         let broadcasts = shown(ports.directory.listings(), &*ports.standings, &*ports.playlists, MAX_SHOWN);
-        ServerMessage::Directory { broadcasts }.text()
+        let upcoming = ports.directory.upcoming().into_iter().take(MAX_UPCOMING).map(UpcomingView::from).collect();
+        ServerMessage::Directory { broadcasts, upcoming }.text()
     }
 
     fn tell_of(&self, post: Post) {

@@ -13,7 +13,7 @@ use crate::audience::{SourceView, SourcesView, ViewersView};
 use crate::node_state::NodeState;
 use crate::post_view::PostView;
 use crate::served::Served;
-use crate::view::BroadcastView;
+use crate::view::{BroadcastView, UpcomingView};
 
 /// Raised when a client of the version before could no longer follow.
 pub(crate) const VERSION: u32 = 1;
@@ -24,8 +24,9 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) enum ServerMessage {
     /// The first message.
     Hello { version: u32 },
-    /// The broadcasts known, live ones first: after `hello`, and whenever one begins, changes or ends.
-    Directory { broadcasts: Vec<BroadcastView> },
+    /// The broadcasts known, live ones first, and what is planned, the next first: after `hello`, and whenever one begins, changes
+    /// or ends.
+    Directory { broadcasts: Vec<BroadcastView>, upcoming: Vec<UpcomingView> },
     /// The live playlist of a broadcast subscribed to has grown or ended.
     Playlist { broadcast: String, media_sequence: Option<MediaSequence>, ended: bool },
     /// The node, after the first `directory` and when it has changed.
@@ -171,7 +172,7 @@ mod tests {
     use futures::stream::{self, BoxStream};
     use serde_json::Value;
     use stream_model::{
-        ArchiveManifest, Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, MessageKey,
+        ArchiveManifest, Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, MessageKey, Scheduled,
         TimelineCursor, Tracks, WallTime,
     };
 
@@ -196,6 +197,10 @@ mod tests {
         }
 
         fn archives(&self, _: &BroadcastId) -> Vec<ArchiveManifest> {
+            Vec::new()
+        }
+
+        fn upcoming(&self) -> Vec<Scheduled> {
             Vec::new()
         }
 
@@ -262,8 +267,17 @@ mod tests {
             manifest: None,
             ..view.clone()
         };
+        let planned = UpcomingView {
+            id: broadcast().to_string(),
+            slug: broadcast().slug(),
+            title: "Closing \"session\"".to_owned(),
+            description: String::new(),
+            publisher: FeedId([9; 32]),
+            own: true,
+            starts_at: WallTime(1_795_356_180_000),
+        };
         check_server(
-            &ServerMessage::Directory { broadcasts: vec![view, silent] },
+            &ServerMessage::Directory { broadcasts: vec![view, silent], upcoming: vec![planned] },
             include_str!("../../tests/fixtures/ws/directory.json"),
         );
         let change = PlaylistChange { broadcast: broadcast(), media_sequence: Some(MediaSequence(42)), ended: false };

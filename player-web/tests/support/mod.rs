@@ -39,6 +39,8 @@ pub(crate) const UNWRITABLE: &str = "unwritable";
 #[derive(Debug)]
 pub(crate) struct FakeNode {
     pub(crate) listings: Mutex<Vec<Listing>>,
+    /// Who says what is not shown.
+    pub(crate) owner: Arc<FakeOwner>,
     /// What is planned.
     pub(crate) upcoming: Mutex<Vec<Scheduled>>,
     pub(crate) live: Mutex<HashMap<BroadcastId, String>>,
@@ -129,6 +131,7 @@ impl FakeNode {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             listings: Mutex::default(),
+            owner: FakeOwner::new(),
             upcoming: Mutex::default(),
             live: Mutex::default(),
             whole: Mutex::default(),
@@ -178,6 +181,7 @@ impl FakeNode {
             sources: self.clone(),
             viewers: self.viewers.clone(),
             elsewhere: self.clone(),
+            moderation: self.owner.clone(),
             status: self.clone(),
         }
     }

@@ -14,6 +14,7 @@ mod control;
 mod download;
 mod gateway;
 mod hls;
+mod owner;
 mod pages;
 mod pages_archive;
 mod pages_language;

@@ -58,5 +58,9 @@ test("other messages are ignored, and broadcasts that are not whole are left out
   }
   const [first] = directory.broadcasts;
   const broken = { type: "directory", broadcasts: [{ ...first, slug: "../../evil" }, { ...first, title: 7 }, null, first] };
-  assert.deepEqual(parseServerMessage(JSON.stringify(broken)), { type: "directory", broadcasts: [first] });
+  const whole = { type: "directory", broadcasts: [first], upcoming: [] };
+  assert.deepEqual(parseServerMessage(JSON.stringify(broken)), whole);
+  const [next] = directory.upcoming;
+  const planned = { ...broken, upcoming: [{ ...next, starts_at: "soon" }, { ...next, slug: "x" }, 5, next] };
+  assert.deepEqual(parseServerMessage(JSON.stringify(planned)), { ...whole, upcoming: [next] });
 });

@@ -14,6 +14,18 @@ export interface Broadcast {
   description: string;
 }
 
+/** A broadcast that is planned. */
+export interface Upcoming {
+  id: string;
+  slug: string;
+  title: string;
+  description: string;
+  publisher: string;
+  own: boolean;
+  /** Milliseconds since 1970, by its author's clock. */
+  starts_at: number;
+}
+
 export interface NodeState {
   name: string;
   /** Other nodes that are connected. */
@@ -67,7 +79,7 @@ export interface Statistics {
 
 export type ServerMessage =
   | { type: "hello"; version: number }
-  | { type: "directory"; broadcasts: Broadcast[] }
+  | { type: "directory"; broadcasts: Broadcast[]; upcoming: Upcoming[] }
   | { type: "playlist"; broadcast: string; media_sequence: number | null; ended: boolean }
   | ({ type: "node" } & NodeState)
   | { type: "comment"; broadcast: string; post: Post }
@@ -95,7 +107,11 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
       return typeof value.version === "number" ? { type: "hello", version: value.version } : undefined;
     case "directory":
       return Array.isArray(value.broadcasts)
-        ? { type: "directory", broadcasts: value.broadcasts.filter(isBroadcast) }
+        ? {
+            type: "directory",
+            broadcasts: value.broadcasts.filter(isBroadcast),
+            upcoming: Array.isArray(value.upcoming) ? value.upcoming.filter(isUpcoming) : [],
+          }
         : undefined;
     case "playlist":
       return typeof value.broadcast === "string" && isSequence(value.media_sequence) && typeof value.ended === "boolean"
@@ -135,6 +151,20 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isSequence(value: unknown): value is number | null {
   return value === null || typeof value === "number";
+}
+
+function isUpcoming(value: unknown): value is Upcoming {
+  return (
+    isObject(value) &&
+    typeof value.id === "string" &&
+    typeof value.slug === "string" &&
+    /^[A-Za-z0-9_-]{43}$/.test(value.slug) &&
+    typeof value.title === "string" &&
+    typeof value.description === "string" &&
+    typeof value.publisher === "string" &&
+    typeof value.own === "boolean" &&
+    typeof value.starts_at === "number"
+  );
 }
 
 function isNodeState(value: object): value is NodeState {

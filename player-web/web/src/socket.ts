@@ -8,6 +8,7 @@ import {
   type NodeState,
   type Post,
   type Statistics,
+  type Upcoming,
   VERSION,
   encodeClientMessage,
   parseServerMessage,
@@ -18,7 +19,7 @@ export interface SocketEvents {
   connected?(): void;
   /** Lost, or never reached; tried again by itself. */
   disconnected?(): void;
-  directory?(broadcasts: Broadcast[]): void;
+  directory?(broadcasts: Broadcast[], upcoming: Upcoming[]): void;
   /** The node, at first and when it has changed. */
   node?(state: NodeState): void;
   /** The live playlist of a broadcast subscribed to has changed. */
@@ -121,7 +122,7 @@ export class Socket {
         this.events.connected?.();
         return;
       case "directory":
-        this.events.directory?.(message.broadcasts);
+        this.events.directory?.(message.broadcasts, message.upcoming);
         return;
       case "node":
         this.events.node?.(message);

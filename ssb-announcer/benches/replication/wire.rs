@@ -106,6 +106,7 @@ async fn start_broadcast(node: &SsbAnnouncer) -> BroadcastId {
         tracks: Tracks { video: true, audio: true },
         archive: true,
         started_at: WallTime(1_795_269_780_000),
+        schedule: None,
     };
     node.announcement_log().start(start).await.unwrap()
 }

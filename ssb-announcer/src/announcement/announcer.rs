@@ -95,12 +95,14 @@ impl Announcer {
 
 #[async_trait]
 impl AnnouncementLog for Announcer {
-    async fn start(&self, start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
+    async fn start(&self, mut start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
         let feed = Identity::generate();
         let (title, description) = (start.title.clone(), start.description.clone());
+        let mut feeds = self.feeds.lock().await;
+        // Called off meanwhile, or fulfilled by another.
+        start.schedule = start.schedule.filter(|plan| self.directory.read(|index| index.own_plan(plan)).is_some());
         let announcement = Announcement::Broadcast { start, feed: feed.id() };
         let append = self.on_node_feed(&announcement, Some(&feed))?;
-        let mut feeds = self.feeds.lock().await;
         let appended = self.store.append_own(vec![append]).await.map_err(storage_error)?;
         let message = appended.first().ok_or_else(|| AnnounceError::Storage("nothing was appended".into()))?;
         let broadcast = BroadcastId(message.key);

@@ -3,6 +3,7 @@
 //! The table of types and fields is `docs/protocol/announcements.md`. Numbers are integers that JavaScript counts
 //! exactly; fields that are not known are passed over, so that later versions can add some.
 
+mod programme;
 mod standing;
 
 use std::time::Duration;
@@ -11,21 +12,21 @@ use cid::{Cid, Version};
 use serde::{Deserialize, Serialize};
 use stream_model::{
     ArchiveKind, ArchiveManifest, BroadcastId, BroadcastStart, DiscontinuitySequence, FeedId, MediaSegment,
-    MediaSequence, MessageKey, PeerId, Period, Tracks, WallTime,
+    MediaSequence, MessageKey, PeerId, Period, Schedule, ScheduleId, Tracks, WallTime,
 };
 
+use self::programme::{ScheduleContent, UpdateContent};
 use self::standing::{MirrorContent, RepublishContent, WithdrawContent};
 use super::text;
 
+pub use self::programme::{SCHEDULE, UPDATE, Update, Updated};
 pub use self::standing::{
     MAX_ANNOUNCEMENTS, MAX_CREDIT_CHARS, MAX_LISTED_FEEDS, MAX_WITHDRAWAL_CHARS, MIRROR, Mirror, REPUBLISH, Republish,
     WITHDRAW,
 };
 
-/// Characters of a title: a line on a phone several times over.
-pub const MAX_TITLE_CHARS: usize = 200;
-/// Characters of a description: with a title it fits a message in any script.
-pub const MAX_DESCRIPTION_CHARS: usize = 2_000;
+pub use stream_model::{MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS};
+
 /// Characters of a reason: a few words.
 pub const MAX_REASON_CHARS: usize = 100;
 /// Longest target duration, seconds: longer segments would be minutes behind.
@@ -88,6 +89,15 @@ pub enum Announcement {
         /// Why; fit to be shown, may be empty.
         reason: String,
     },
+    /// `meshstream-schedule`: a broadcast is planned; the message's key is the plan's id.
+    Schedule(Schedule),
+    /// `meshstream-update`: a broadcast, or what is planned, is called otherwise.
+    Update(Update),
+    /// `meshstream-withdraw` of what was planned: it is called off.
+    Cancel {
+        /// What was planned.
+        schedule: ScheduleId,
+    },
 }
 
 /// The content of a valid message cannot be used; the feed goes on.
@@ -122,7 +132,7 @@ pub const END: &str = "meshstream-end";
 pub const ARCHIVE: &str = "meshstream-archive";
 
 /// All types of announcements.
-pub const KINDS: [&str; 8] = [BROADCAST, CONTINUE, LIVE, END, ARCHIVE, MIRROR, REPUBLISH, WITHDRAW];
+pub const KINDS: [&str; 10] = [BROADCAST, CONTINUE, LIVE, END, ARCHIVE, MIRROR, REPUBLISH, WITHDRAW, SCHEDULE, UPDATE];
 
 impl Announcement {
     /// Reads the content of a message. `kind` is the message's type, `value_json` its whole value. `None` for types
@@ -140,6 +150,8 @@ impl Announcement {
             MIRROR => read::<MirrorContent>(value_json)?.check()?,
             REPUBLISH => read::<RepublishContent>(value_json)?.check()?,
             WITHDRAW => read::<WithdrawContent>(value_json)?.check()?,
+            SCHEDULE => read::<ScheduleContent>(value_json)?.check()?,
+            UPDATE => read::<UpdateContent>(value_json)?.check()?,
             _ => return Ok(None),
         }))
     }
@@ -168,6 +180,9 @@ impl Announcement {
             Self::Mirror(mirror) => write(MirrorContent::new(mirror)),
             Self::Republish(republish) => write(RepublishContent::new(republish)),
             Self::Withdraw { broadcast, reason } => write(WithdrawContent::new(*broadcast, reason)),
+            Self::Schedule(schedule) => write(ScheduleContent::new(schedule)),
+            Self::Update(update) => write(UpdateContent::new(update)),
+            Self::Cancel { schedule } => write(WithdrawContent::of_schedule(*schedule)),
         }
     }
 }
@@ -206,6 +221,8 @@ struct BroadcastContent {
     #[serde(default = "yes")]
     archive: bool,
     started_at: WallTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schedule: Option<MessageKey>,
 }
 
 const VIDEO: &str = "video";
@@ -224,6 +241,7 @@ impl BroadcastContent {
             tracks: tracks.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.to_owned()).collect(),
             archive: start.archive,
             started_at: start.started_at,
+            schedule: start.schedule.map(|schedule| schedule.0),
         }
     }
 }
@@ -253,6 +271,7 @@ impl Content for BroadcastContent {
                 tracks,
                 archive: self.archive,
                 started_at: self.started_at,
+                schedule: self.schedule.map(ScheduleId),
             },
             feed: self.feed,
         })

@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use metrics::{counter, gauge};
 use stream_model::{
-    ArchiveManifest, BroadcastId, Directory, DirectoryChange, FeedId, FeedSequence, Interest, Listing, MediaSegment,
-    MediaSequence, Standing, Standings,
+    ArchiveManifest, BroadcastId, Directory, DirectoryChange, FeedId, FeedSequence, Interest, Listing,
+    MAX_SCHEDULED_OF_ONE, MediaSegment, MediaSequence, Scheduled, Standing, Standings, WallTime,
 };
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::content;
 use super::index::{Credited, Index, MAX_ARCHIVES, MAX_BROADCASTS, MAX_REPUBLICATIONS_OF_ONE, MAX_SEGMENTS};
 use crate::changes::subscription;
-use crate::feed::{FeedKind, FeedObserver, FeedStore, Message, StoreError};
+use crate::feed::{FeedKind, FeedObserver, FeedStore, Message, Newest, StoreError};
 
 /// Changes that a subscriber may lag behind before it has to read the directory again.
 const CHANGES: usize = 1_024;
@@ -31,22 +31,23 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// nothing to whoever fetches segments of many seconds.
 const REST: Duration = Duration::from_secs(1);
 
-/// Messages read again at the start: for each broadcast remembered its beginning, its end and its archives, and as many
-/// changes of feed as the segments remembered can have.
-const REPLAYED: [(&str, usize); 5] = [
-    (content::BROADCAST, MAX_BROADCASTS),
-    (content::CONTINUE, 10 * MAX_BROADCASTS),
-    (content::LIVE, MAX_SEGMENTS),
-    (content::END, MAX_BROADCASTS),
-    (content::ARCHIVE, MAX_ARCHIVES),
+/// Messages read again at the start, in the order of their arrival: of each feed those that announce what is remembered, so that no
+/// feed takes the place of another, and of the segments as many as are remembered in all.
+const REPLAYED: [(&str, Newest); 10] = [
+    (content::BROADCAST, Newest::OfEachFeed(MAX_BROADCASTS)),
+    (content::CONTINUE, Newest::OfEachFeed(10 * MAX_BROADCASTS)),
+    (content::LIVE, Newest::InAll(MAX_SEGMENTS)),
+    (content::END, Newest::OfEachFeed(MAX_BROADCASTS)),
+    (content::ARCHIVE, Newest::OfEachFeed(MAX_ARCHIVES)),
+    (content::MIRROR, Newest::OfEachFeed(MAX_BROADCASTS)),
+    (content::REPUBLISH, Newest::OfEachFeed(MAX_REPUBLICATIONS_OF_ONE)),
+    (content::WITHDRAW, Newest::OfEachFeed(MAX_BROADCASTS)),
+    (content::SCHEDULE, Newest::OfEachFeed(REPLAYED_PLANS)),
+    (content::UPDATE, Newest::OfEachFeed(MAX_BROADCASTS)),
 ];
 
-/// Messages read again after those, of each feed: what it says of broadcasts that are over.
-const REPLAYED_OF_EACH_FEED: [(&str, usize); 3] = [
-    (content::MIRROR, MAX_BROADCASTS),
-    (content::REPUBLISH, MAX_REPUBLICATIONS_OF_ONE),
-    (content::WITHDRAW, MAX_BROADCASTS),
-];
+/// More than are remembered of one feed, since most of what was planned was done or called off.
+const REPLAYED_PLANS: usize = 16 * MAX_SCHEDULED_OF_ONE;
 
 /// Broadcasts that were carried here and are kept as if they were held: more than anybody imports in one run.
 const MAX_CARRIED: usize = 256;
@@ -85,11 +86,6 @@ impl BroadcastDirectory {
             // Counted when the message was stored.
             let _ignored = index.handle(&message, now);
         })?;
-        for (kind, newest) in REPLAYED_OF_EACH_FEED {
-            store.replay_of_each_feed(kind, newest, |message| {
-                let _ignored = index.handle(&message, now);
-            })?;
-        }
         store.last_of_dropped(|message| {
             let _ignored = index.handle(&message, now);
         })?;
@@ -311,9 +307,16 @@ impl Directory for BroadcastDirectory {
         self.read(|index| index.archives(broadcast))
     }
 
+    fn upcoming(&self) -> Vec<Scheduled> {
+        self.read(|index| index.upcoming(Instant::now().into_std(), WallTime::now()))
+    }
+
     fn set_interest(&self, interest: Interest) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        index.set_held(interest.held.clone());
         self.needs().interest = Some(interest);
-        self.read(|index| self.want_feeds(index, Instant::now().into_std()));
+        self.want_feeds(&index, Instant::now().into_std());
+        drop(index);
         self.interest_changed.notify_one();
     }
 

@@ -6,6 +6,7 @@
 
 mod archives;
 mod feeds;
+mod programme;
 mod said;
 mod standings;
 
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use cid::Cid;
 use stream_model::{
     ArchiveKind, BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence, Listing,
-    MediaSegment, MediaSequence,
+    MediaSegment, MediaSequence, ScheduleId,
 };
 
 use super::content::{Announcement, ContentError};
@@ -23,10 +24,12 @@ use crate::feed::Message;
 
 use self::archives::Archived;
 use self::feeds::feeds_of;
+use self::programme::Planned;
 use self::standings::Words;
 
 pub use self::archives::{MAX_ARCHIVES, MAX_ARCHIVES_PER_BROADCAST};
 pub use self::feeds::{MAX_WANTED_FEEDS, MAX_WANTED_FEEDS_PER_NODE};
+pub use self::programme::{MAX_SCHEDULED, SHOWN_AFTER_ARRIVAL, SHOWN_AFTER_START};
 pub use self::standings::{
     Credited, MAX_CREDITED, MAX_CREDITED_BY_ONE, MAX_MIRRORS, MAX_MIRRORS_PER_BROADCAST, MAX_REPUBLICATIONS,
     MAX_REPUBLICATIONS_OF_ONE, MAX_REPUBLICATIONS_PER_BROADCAST, MAX_VOUCHING_FEEDS, MAX_VOUCHING_FEEDS_PER_NODE,
@@ -103,7 +106,10 @@ struct Span {
 struct Broadcast {
     id: BroadcastId,
     author: FeedId,
+    /// As it is called now.
     start: BroadcastStart,
+    /// Number of the author's message that says so.
+    called_at: FeedSequence,
     /// Position in the order of arrival.
     order: u64,
     spans: Vec<Span>,
@@ -132,13 +138,30 @@ pub struct Index {
     segments: usize,
     archives: usize,
     words: Words,
+    planned: HashMap<ScheduleId, Planned>,
+    /// Of which something is held here.
+    held: BTreeSet<BroadcastId>,
     next_order: u64,
 }
 
 impl Index {
     /// An empty index of the node whose own feed is `own`.
     pub fn new(own: FeedId) -> Self {
-        Self { own, broadcasts: HashMap::new(), segments: 0, archives: 0, words: Words::new(own), next_order: 0 }
+        Self {
+            own,
+            broadcasts: HashMap::new(),
+            segments: 0,
+            archives: 0,
+            words: Words::new(own),
+            planned: HashMap::new(),
+            held: BTreeSet::new(),
+            next_order: 0,
+        }
+    }
+
+    /// Replaces what is held here, which is forgotten last but for this node's own.
+    pub fn set_held(&mut self, held: BTreeSet<BroadcastId>) {
+        self.held = held;
     }
 
     /// This node's own feed.
@@ -171,6 +194,9 @@ impl Index {
             Some(Announcement::Withdraw { broadcast, reason }) => {
                 self.handle_withdraw(broadcast, message.author, reason)
             }
+            Some(Announcement::Schedule(schedule)) => self.handle_schedule(message, schedule, now),
+            Some(Announcement::Update(update)) => self.handle_update(message, update),
+            Some(Announcement::Cancel { schedule }) => self.handle_cancel(schedule, message.author),
         }
     }
 
@@ -186,12 +212,14 @@ impl Index {
             return Err(Ignored::Repeated);
         }
         let mut changes = self.make_room_for_a_broadcast();
+        changes.extend(start.schedule.and_then(|schedule| self.fulfil(schedule, message.author)));
         let order = self.next_order;
         self.next_order += 1;
         let broadcast = Broadcast {
             id,
             author: message.author,
             start,
+            called_at: message.sequence,
             order,
             spans: vec![Span { feed, start: MediaSequence(0), named_at: message.sequence }],
             segments: BTreeMap::new(),
@@ -307,6 +335,7 @@ impl Index {
         let spoken_of: BTreeSet<BroadcastId> =
             authors.iter().flat_map(|author| self.words.forget_node(*author)).collect();
         let mut changes: Vec<DirectoryChange> = ids.into_iter().map(DirectoryChange::Broadcast).collect();
+        changes.extend(self.forget_planned(authors));
         changes.extend(self.changed(spoken_of.into_iter()));
         (feeds, changes)
     }
@@ -347,7 +376,8 @@ impl Index {
         Some(after_newest.max(last_start).unwrap_or(MediaSequence(0)))
     }
 
-    /// Forgets a broadcast of the author who has the most, so that no one crowds out the others; own ones last.
+    /// Forgets a broadcast of the author who has the most, so that no one crowds out the others. Last those of which something is
+    /// here: what vouches for it would be lost. Own ones after all others.
     fn make_room_for_a_broadcast(&mut self) -> Vec<DirectoryChange> {
         if self.broadcasts.len() < MAX_BROADCASTS {
             return Vec::new();
@@ -358,7 +388,9 @@ impl Index {
         }
         let victim = self.broadcasts.values().min_by_key(|broadcast| {
             let of_author = count.get(&broadcast.author).copied().unwrap_or(0);
-            (broadcast.author == self.own, std::cmp::Reverse(of_author), broadcast.is_live(), broadcast.order)
+            let own = broadcast.author == self.own;
+            let held = self.held.contains(&broadcast.id) || self.own_mirror(&broadcast.id).is_some();
+            (own, held, std::cmp::Reverse(of_author), broadcast.is_live(), broadcast.order)
         });
         let Some(victim) = victim.map(|broadcast| broadcast.id) else { return Vec::new() };
         self.forget(&victim);

@@ -10,6 +10,7 @@ pub mod content;
 mod directory;
 mod exercise;
 pub mod index;
+mod programme_log;
 mod standing_log;
 pub(crate) mod text;
 

@@ -17,7 +17,7 @@ impl Announcer {
         if listing.own { Err(AnnounceError::Own(broadcast)) } else { Ok(listing) }
     }
 
-    async fn say(&self, announcement: &Announcement) -> Result<(), AnnounceError> {
+    pub(super) async fn say(&self, announcement: &Announcement) -> Result<(), AnnounceError> {
         let append = self.on_node_feed(announcement, None)?;
         self.store.append_own(vec![append]).await.map(drop).map_err(storage_error)
     }

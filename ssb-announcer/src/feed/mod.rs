@@ -33,6 +33,7 @@ pub use own_gate::{
 };
 pub use rejection::Rejected;
 pub(crate) use remote::{is_signed_by, parse as read_message};
+pub use schema::Newest;
 pub use store::{
     Appended, FeedObserver, FeedStore, MAX_BATCH, MAX_BROADCAST_FEED_MESSAGES, MAX_NODE_FEED_MESSAGES, MAX_READ,
     OwnAppend,

@@ -399,53 +399,51 @@ pub(super) fn range(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many messages of a kind are handed over, the newest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newest {
+    /// So many of all feeds together.
+    InAll(usize),
+    /// So many of each feed, so that one that says much takes the place of no other.
+    OfEachFeed(usize),
+}
+
 /// Hands over, in the order of arrival, the newest messages of some kinds: of each as many as asked for.
 pub(super) fn replay(
     connection: &Connection,
-    kinds: &[(&str, usize)],
+    kinds: &[(&str, Newest)],
     mut visit: impl FnMut(Message),
 ) -> Result<(), StoreError> {
-    let mut parameters: Vec<rusqlite::types::Value> = Vec::with_capacity(2 * kinds.len());
+    let (mut chosen, mut parameters) = (Vec::with_capacity(kinds.len()), Vec::with_capacity(2 * kinds.len()));
     for (kind, newest) in kinds {
-        let last_left_out: Option<i64> = connection
-            .query_row(
-                "SELECT arrival FROM messages WHERE kind = ?1 ORDER BY arrival DESC LIMIT 1 OFFSET ?2",
-                rusqlite::params![kind, i64::try_from(*newest).unwrap_or(i64::MAX)],
-                |row| row.get(0),
-            )
-            .optional()?;
-        parameters.extend([(*kind).to_owned().into(), last_left_out.unwrap_or(0).into()]);
+        let (query, bound) = match newest {
+            Newest::InAll(count) => {
+                let last_left_out: Option<i64> = connection
+                    .query_row(
+                        "SELECT arrival FROM messages WHERE kind = ?1 ORDER BY arrival DESC LIMIT 1 OFFSET ?2",
+                        rusqlite::params![kind, i64::try_from(*count).unwrap_or(i64::MAX)],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                ("SELECT arrival FROM messages WHERE kind = ? AND arrival > ?", last_left_out.unwrap_or(0))
+            }
+            Newest::OfEachFeed(count) => (
+                "SELECT arrival FROM (
+                     SELECT arrival, row_number() OVER (PARTITION BY feed ORDER BY arrival DESC) AS position
+                     FROM messages WHERE kind = ?
+                 ) WHERE position <= ?",
+                i64::try_from(*count).unwrap_or(i64::MAX),
+            ),
+        };
+        chosen.push(query);
+        parameters.extend([rusqlite::types::Value::from((*kind).to_owned()), bound.into()]);
     }
-    let chosen = vec!["SELECT arrival FROM messages WHERE kind = ? AND arrival > ?"; kinds.len()].join(" UNION ALL ");
     let mut statement = connection.prepare(&format!(
         "SELECT {COLUMNS} FROM messages JOIN feeds ON messages.feed = feeds.id
-         WHERE messages.arrival IN ({chosen}) ORDER BY messages.arrival"
+         WHERE messages.arrival IN ({}) ORDER BY messages.arrival",
+        chosen.join(" UNION ALL ")
     ))?;
     let rows = statement.query_map(rusqlite::params_from_iter(parameters), message)?;
-    for row in rows {
-        visit(row?);
-    }
-    Ok(())
-}
-
-/// Hands over, in the order of arrival, the newest messages of a kind: of each feed as many as asked for, so that one that says
-/// much takes the place of no other.
-pub(super) fn replay_of_each_feed(
-    connection: &Connection,
-    kind: &str,
-    newest: usize,
-    mut visit: impl FnMut(Message),
-) -> Result<(), StoreError> {
-    let mut statement = connection.prepare(&format!(
-        "SELECT {COLUMNS} FROM messages JOIN feeds ON messages.feed = feeds.id
-         WHERE messages.arrival IN (
-             SELECT arrival FROM (
-                 SELECT arrival, row_number() OVER (PARTITION BY feed ORDER BY arrival DESC) AS position
-                 FROM messages WHERE kind = ?1
-             ) WHERE position <= ?2
-         ) ORDER BY messages.arrival"
-    ))?;
-    let rows = statement.query_map(rusqlite::params![kind, i64::try_from(newest).unwrap_or(i64::MAX)], message)?;
     for row in rows {
         visit(row?);
     }

@@ -28,7 +28,7 @@ use super::message::Message;
 use super::own_gate::OwnGate;
 use super::quota::Quotas;
 use super::room::Disk;
-use super::schema::{self, Head};
+use super::schema::{self, Head, Newest};
 use super::wanted::WantedFeeds;
 
 use self::appending::CONCURRENT_APPENDS;
@@ -241,17 +241,8 @@ impl FeedStore {
     ///
     /// # Errors
     /// [`StoreError`] where the disk fails.
-    pub fn replay(&self, kinds: &[(&str, usize)], visit: impl FnMut(Message)) -> Result<(), StoreError> {
+    pub fn replay(&self, kinds: &[(&str, Newest)], visit: impl FnMut(Message)) -> Result<(), StoreError> {
         schema::replay(&self.inner.reader(), kinds, visit)
-    }
-
-    /// Hands over stored messages of one kind in the order of their arrival: of each feed the newest, as many as asked for.
-    /// Blocks.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the disk fails.
-    pub fn replay_of_each_feed(&self, kind: &str, newest: usize, visit: impl FnMut(Message)) -> Result<(), StoreError> {
-        schema::replay_of_each_feed(&self.inner.reader(), kind, newest, visit)
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn start() -> BroadcastStart {
         tracks: Tracks { video: true, audio: true },
         archive: true,
         started_at: WallTime(1_700_000_000_000),
+        schedule: None,
     }
 }
 

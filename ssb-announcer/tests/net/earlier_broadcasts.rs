@@ -43,6 +43,7 @@ impl Publisher {
             tracks: Tracks { video: true, audio: true },
             archive: false,
             started_at: WallTime::now(),
+            schedule: None,
         };
         self.announcer.start(start).await.unwrap()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use stream_model::{
     AnnounceError, BroadcastId, BroadcastStart, Cid, Claim, DiscontinuitySequence, EndReason, MediaSegment,
-    MediaSequence, StreamName, Tracks,
+    MediaSequence, StreamDetails, StreamName, Tracks,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -83,6 +83,7 @@ impl Keeper {
 
     /// Until the cutter has left and all it staged is kept or lost.
     pub(super) async fn run(mut self) {
+        let mut ends = self.shared.ends.subscribe();
         loop {
             let grace_over = self.lifecycle.next_timeout();
             // Segments first: what was staged before the presence changed belongs to what was before.
@@ -94,8 +95,12 @@ impl Keeper {
                 },
                 Ok(()) = self.presence.changed() => self.attend().await,
                 () = sleep_until(grace_over) => self.end(EndReason::PublisherLeft).await,
+                Ok(()) = ends.changed() => {}
             }
             let absent = self.presence.borrow().absent_since.is_some();
+            if absent && self.stage.is_empty() && self.is_to_end() {
+                self.end(EndReason::Owner).await;
+            }
             if absent && self.current.is_none() && self.stage.is_empty() {
                 self.settled.send_replace(Some(self.seen));
             }
@@ -103,6 +108,11 @@ impl Keeper {
         if self.shared.stopping.is_cancelled() {
             self.end(EndReason::Shutdown).await;
         }
+    }
+
+    /// Whether the owner ends what goes on.
+    fn is_to_end(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| self.shared.ends.is_asked(&current.id))
     }
 
     async fn attend(&mut self) {
@@ -134,14 +144,17 @@ impl Keeper {
                 self.shared.config.archive
             }
         };
+        let details = self.details().await;
+        let schedule = details.schedule;
         let start = BroadcastStart {
-            title: title.unwrap_or_else(|| self.name.to_string()),
-            description: String::new(),
+            title: Some(details.title).filter(|set| !set.is_empty()).or(title).unwrap_or_else(|| self.name.to_string()),
+            description: details.description,
             peer: self.shared.ports.peer.clone(),
             target_duration,
             tracks,
             archive,
             started_at,
+            schedule,
         };
         let stop = self.shared.stop_storing.clone();
         let announced = self.persist("start a broadcast", &stop, || {
@@ -167,6 +180,12 @@ impl Keeper {
         if written.await.is_none() {
             return false;
         }
+        if let Some(schedule) = schedule
+            && let Err(error) = self.shared.ports.keys.handle_begun(&self.name, schedule).await
+        {
+            // Named again it says nothing: it has begun.
+            tracing::warn!(stream = %self.name, %error, "cannot note that what was planned has begun");
+        }
         self.lifecycle.handle_started(tracks);
         self.current = Some(Current {
             id,
@@ -180,6 +199,26 @@ impl Keeper {
         metrics::counter!("meshstream_broadcasts_started_total").increment(1);
         tracing::info!(name: "broadcast.started", broadcast = %id, stream = %self.name, "broadcast.started");
         true
+    }
+
+    /// What the owner has set for the name, with what is planned filled in.
+    async fn details(&self) -> StreamDetails {
+        let set = match self.shared.ports.keys.details(&self.name).await {
+            Ok(set) => set.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(stream = %self.name, %error, "cannot read what the broadcast is to be called");
+                StreamDetails::default()
+            }
+        };
+        let upcoming = self.shared.ports.directory.upcoming();
+        let planned = upcoming.into_iter().find(|planned| planned.own && Some(planned.id) == set.schedule);
+        let or = |set: String, planned: Option<String>| Some(set).filter(|set| !set.is_empty()).or(planned);
+        let (title, description) = planned.map(|planned| (planned.title, planned.description)).unzip();
+        StreamDetails {
+            title: or(set.title, title).unwrap_or_default(),
+            description: or(set.description, description).unwrap_or_default(),
+            schedule: set.schedule,
+        }
     }
 
     async fn end(&mut self, reason: EndReason) {
@@ -197,6 +236,7 @@ impl Keeper {
         }
         self.lifecycle.handle_ended();
         self.shared.status.handle_broadcast(&self.name, None);
+        self.shared.ends.handle_ended(&id);
         self.shared.announce.notify_one();
     }
 
@@ -217,6 +257,7 @@ impl Keeper {
                 Ok(numbered) => return self.handle_kept(numbered),
                 Err(StepError::Catalog(CatalogError::NotLive(id))) => {
                     tracing::warn!(broadcast = %id, "the broadcast was ended behind us: starting another");
+                    self.shared.ends.handle_ended(&id);
                     self.current = None;
                     self.lifecycle.handle_ended();
                 }

@@ -14,6 +14,7 @@ mod announcer;
 mod backoff;
 mod clock;
 mod cutter;
+mod ends;
 mod keeper;
 mod lifecycle;
 mod rebroadcast;
@@ -43,6 +44,7 @@ use crate::media::Publication;
 use crate::segmenter;
 
 pub use self::clock::{Clock, SystemClock};
+pub use self::ends::Ends;
 pub use self::rebroadcast::Rebroadcasts;
 pub use self::status::PublishingStatus;
 
@@ -85,7 +87,7 @@ pub struct Ports {
     pub peer: PeerId,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
-    /// The stream keys, which may say otherwise than the configuration what is kept.
+    /// The stream keys, which may say otherwise than the configuration what is kept, and what broadcasts are called.
     pub keys: KeyStore,
 }
 
@@ -102,6 +104,7 @@ struct Shared {
     ports: Ports,
     catalog: Catalog,
     status: PublishingStatus,
+    ends: Ends,
     /// There is something new to announce in the catalog.
     announce: Notify,
     /// Something was announced that may be archived.
@@ -152,6 +155,7 @@ impl Publisher {
             ports,
             catalog,
             status: PublishingStatus::default(),
+            ends: Ends::new(),
             announce: Notify::new(),
             archive: Arc::default(),
             newest_wall: AtomicU64::new(0),
@@ -167,6 +171,11 @@ impl Publisher {
     /// What is published.
     pub fn status(&self) -> PublishingStatus {
         self.shared.status.clone()
+    }
+
+    /// To end what is published.
+    pub fn ends(&self) -> Ends {
+        self.shared.ends.clone()
     }
 
     /// Archives that are played as broadcasts of this node.
@@ -277,6 +286,9 @@ impl Publisher {
         self.streams.retain(|name, stream| {
             let over = stream.keeper == id;
             if over {
+                if let Some(broadcast) = self.shared.status.broadcast(name) {
+                    self.shared.ends.handle_ended(&broadcast);
+                }
                 self.shared.status.handle_broadcast(name, None);
             }
             !over

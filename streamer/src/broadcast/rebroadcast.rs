@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use stream_model::{
     BroadcastId, BroadcastStart, Cid, Claim, ContentLookup, DiscontinuitySequence, EndReason, FetchError, FetchRequest,
-    KeeperError, Listing, MediaSegment, MediaSequence, Retention, StoredContent, StreamName, WallTime,
+    KeeperError, Listing, MAX_TITLE_CHARS, MediaSegment, MediaSequence, Retention, StoredContent, StreamName, WallTime,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,8 +23,6 @@ use crate::playback::Playback;
 
 /// Rebroadcasts at once: each is a stream that other nodes fetch from this one.
 const MOST: usize = 4;
-/// The most characters of a title (docs/protocol/announcements.md).
-const TITLE: usize = 200;
 /// Claiming what is here takes a write to the disk.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -82,7 +80,8 @@ impl Rebroadcasts {
         }
         // Never closed: the sender is in here.
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
-        let title = title.unwrap_or_else(|| format!("Rebroadcast: {}", of.title).chars().take(TITLE).collect());
+        let title =
+            title.unwrap_or_else(|| format!("Rebroadcast: {}", of.title).chars().take(MAX_TITLE_CHARS).collect());
         let shared = &self.shared;
         let started_at = shared.ports.clock.wall();
         let start = BroadcastStart {
@@ -93,6 +92,7 @@ impl Rebroadcasts {
             tracks: of.tracks,
             archive: shared.config.archive,
             started_at,
+            schedule: None,
         };
         let id = shared.ports.announcements.start(start).await?;
         let record = BroadcastRecord {
@@ -120,6 +120,11 @@ impl Rebroadcasts {
             running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });
         Ok(id)
+    }
+
+    /// Ends one, named by itself. Whether it was one.
+    pub(crate) fn end(&self, broadcast: &BroadcastId) -> bool {
+        self.running().get(broadcast).map(|running| running.stop.cancel()).is_some()
     }
 
     /// Ends one, named by itself or by what it plays.

@@ -17,6 +17,11 @@ impl PublishingStatus {
         self.lock().get(name).copied()
     }
 
+    /// The name under which a broadcast goes on.
+    pub(crate) fn name(&self, broadcast: &BroadcastId) -> Option<StreamName> {
+        self.lock().iter().find(|(_, id)| *id == broadcast).map(|(name, _)| name.clone())
+    }
+
     /// The broadcasts that go on.
     pub fn broadcasts(&self) -> Vec<(StreamName, BroadcastId)> {
         self.lock().iter().map(|(name, id)| (name.clone(), *id)).collect()

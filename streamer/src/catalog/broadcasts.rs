@@ -30,7 +30,8 @@ impl BroadcastStage {
     }
 
     fn read(stage: &str, reason: Option<&str>) -> Result<Self, CatalogError> {
-        const REASONS: [EndReason; 3] = [EndReason::PublisherLeft, EndReason::Shutdown, EndReason::TracksChanged];
+        const REASONS: [EndReason; 4] =
+            [EndReason::PublisherLeft, EndReason::Shutdown, EndReason::TracksChanged, EndReason::Owner];
         match stage {
             "live" => Ok(Self::Live),
             "ended" => Ok(Self::Ended),

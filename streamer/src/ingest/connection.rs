@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Config;
-use super::publishers::{Claim, Publishers, Stop};
+use super::publishers::{Claim, Publishers, Stop, Unclaimed};
 use super::queue::EventQueue;
 use super::session::{Event, Metadata, PublishRequest, S1_RANDOM, Session, SessionError};
 use crate::keys::{KeyStore, Refusal};
@@ -53,6 +53,8 @@ enum Denial {
     Key(#[from] Refusal),
     #[error("the name is being published under another stream key")]
     OtherKey,
+    #[error("the owner of this node ended the broadcast: stop publishing, and begin anew after five minutes")]
+    Ended,
 }
 
 impl Denial {
@@ -65,6 +67,7 @@ impl Denial {
             Self::Key(Refusal::WrongKey) => "wrong_key",
             Self::Key(Refusal::Storage(_)) => "storage",
             Self::OtherKey => "other_key",
+            Self::Ended => "ended",
         }
     }
 }
@@ -111,7 +114,7 @@ pub(super) async fn run(stream: TcpStream, address: IpAddr, shared: Arc<Shared>,
             counter!("meshstream_ingest_refused_publishers_total", "reason" => denial.label()).increment(1);
             tracing::warn!(%name, reason = %denial, "publisher refused");
         }
-        (Some(name), End::Unpublished | End::Closed | End::Shutdown | End::Stopped(Stop::TakenOver)) => {
+        (Some(name), End::Unpublished | End::Closed | End::Shutdown | End::Stopped(Stop::TakenOver | Stop::Ended)) => {
             tracing::info!(%name, reason = %end, "publisher left");
         }
         (Some(name), _) => {
@@ -300,7 +303,7 @@ impl Connection {
                 self.session.reject("the node cannot check stream keys now")
             }
             End::Denied(denial) => self.session.reject(&denial.to_string()),
-            End::Stopped(stop @ Stop::Revoked) => self.session.reject(&stop.to_string()),
+            End::Stopped(stop @ (Stop::Revoked | Stop::Ended)) => self.session.reject(&stop.to_string()),
             End::Stopped(Stop::TakenOver) | End::Busy | End::Gone | End::Shutdown | End::Idle => {
                 self.session.fail(&end.to_string());
             }
@@ -334,7 +337,10 @@ async fn decide(request: &PublishRequest, address: IpAddr, shared: &Shared) -> R
     }
     let key = request.key.as_ref().ok_or(Denial::KeyMissing)?;
     let id = shared.keys.verify(&request.name, key).await?;
-    let claim = shared.publishers.claim(&request.name, id).map_err(|_| Denial::OtherKey)?;
+    let claim = shared.publishers.claim(&request.name, id).map_err(|unclaimed| match unclaimed {
+        Unclaimed::Taken => Denial::OtherKey,
+        Unclaimed::Ended => Denial::Ended,
+    })?;
     // A key revoked between the two is noticed here; one revoked later ends the claim.
     shared.keys.verify(&request.name, key).await?;
     Ok(claim)

@@ -12,6 +12,7 @@ mod listener;
 mod meter;
 mod publishers;
 mod queue;
+mod refused;
 pub mod session;
 
 pub use allow::{AddressRange, AddressRangeError};

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::meter::Meter;
+use super::refused::Refused;
 use crate::keys::KeyId;
 
 /// A publisher at work.
@@ -33,6 +34,7 @@ pub struct Publishers {
 #[derive(Debug, Default)]
 struct Table {
     entries: HashMap<StreamName, Entry>,
+    refused: Refused,
     next_session: u64,
 }
 
@@ -56,11 +58,19 @@ pub(super) enum Stop {
     /// Its key is no longer valid.
     #[error("the stream key was revoked")]
     Revoked,
+    /// The owner ended its broadcast.
+    #[error("the owner of this node ended the broadcast: stop publishing")]
+    Ended,
 }
 
-/// The name is being published under another key.
+/// Why a name cannot be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Taken;
+pub(super) enum Unclaimed {
+    /// It is being published under another key.
+    Taken,
+    /// The owner ended its broadcast, and its publisher has kept trying since.
+    Ended,
+}
 
 /// The right to publish under a name, until it is dropped.
 #[derive(Debug)]
@@ -92,12 +102,15 @@ impl Publishers {
     }
 
     /// Claims a name. A session that has it under the same key is told to stop, and has lost it.
-    pub(super) fn claim(&self, name: &StreamName, key: KeyId) -> Result<Claim, Taken> {
+    pub(super) fn claim(&self, name: &StreamName, key: KeyId) -> Result<Claim, Unclaimed> {
         let mut table = lock(&self.table);
+        if table.refused.handle_try(name, Instant::now()) {
+            return Err(Unclaimed::Ended);
+        }
         let mut predecessor = None;
         if let Some(entry) = table.entries.get(name) {
             if entry.key != key {
-                return Err(Taken);
+                return Err(Unclaimed::Taken);
             }
             entry.stop.send_replace(Some(Stop::TakenOver));
             predecessor = Some(entry.ended.clone());
@@ -119,6 +132,25 @@ impl Publishers {
             predecessor,
             _ended: ended.drop_guard(),
         })
+    }
+
+    /// Tells the publisher of a name to stop, and keeps it out until it has been quiet for a while, or is admitted.
+    pub(crate) fn refuse(&self, name: &StreamName) {
+        let mut table = lock(&self.table);
+        table.refused.refuse(name, Instant::now());
+        if let Some(entry) = table.entries.get(name) {
+            entry.stop.send_replace(Some(Stop::Ended));
+        }
+    }
+
+    /// Lets the publisher of a name in again.
+    pub(crate) fn admit(&self, name: &StreamName) {
+        lock(&self.table).refused.admit(name);
+    }
+
+    /// The names whose publishers are kept out.
+    pub(crate) fn refused(&self) -> Vec<StreamName> {
+        lock(&self.table).refused.names(Instant::now())
     }
 
     /// Tells all to stop whose key is not among `current`.
@@ -175,7 +207,7 @@ mod tests {
     fn a_name_under_another_key_is_taken() {
         let publishers = Publishers::default();
         let claim = publishers.claim(&name("hall"), KeyId::of(1)).unwrap();
-        assert_eq!(publishers.claim(&name("hall"), KeyId::of(2)).unwrap_err(), Taken);
+        assert_eq!(publishers.claim(&name("hall"), KeyId::of(2)).unwrap_err(), Unclaimed::Taken);
         assert_eq!(*claim.stop().borrow(), None);
         drop(claim);
         assert!(publishers.claim(&name("hall"), KeyId::of(2)).is_ok());
@@ -204,6 +236,19 @@ mod tests {
         publishers.keep_only(&HashSet::from([KeyId::of(2)]));
         assert_eq!(*hall.stop().borrow(), Some(Stop::Revoked));
         assert_eq!(*room.stop().borrow(), None);
+    }
+
+    #[test]
+    fn who_is_refused_stops_and_stays_out_until_it_is_admitted() {
+        let publishers = Publishers::default();
+        let claim = publishers.claim(&name("hall"), KeyId::of(1)).unwrap();
+        publishers.refuse(&name("hall"));
+        assert_eq!(*claim.stop().borrow(), Some(Stop::Ended));
+        drop(claim);
+        assert_eq!(publishers.claim(&name("hall"), KeyId::of(1)).unwrap_err(), Unclaimed::Ended);
+        assert_eq!(publishers.refused(), [name("hall")]);
+        publishers.admit(&name("hall"));
+        assert!(publishers.claim(&name("hall"), KeyId::of(1)).is_ok());
     }
 
     #[test]

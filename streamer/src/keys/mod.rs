@@ -16,7 +16,10 @@ use rand::RngCore as _;
 use rand::rngs::OsRng;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
-use stream_model::{KeyError, NewStreamKey, StreamKey, StreamKeyEntry, StreamKeys, StreamName, WallTime};
+use stream_model::{
+    KeyError, MessageKey, NewStreamKey, ScheduleId, StreamDetails, StreamKey, StreamKeyEntry, StreamKeys, StreamName,
+    WallTime,
+};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 
@@ -36,8 +39,13 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
-/// Tables that were made before there was a choice get it.
-const ADD_ARCHIVE: &str = "ALTER TABLE stream_keys ADD COLUMN archive INTEGER";
+/// What tables that were made before lack: the choice what is kept, and what broadcasts are announced with.
+const ADDED: [(&str, &str); 4] = [
+    ("archive", "ALTER TABLE stream_keys ADD COLUMN archive INTEGER"),
+    ("title", "ALTER TABLE stream_keys ADD COLUMN title TEXT NOT NULL DEFAULT ''"),
+    ("description", "ALTER TABLE stream_keys ADD COLUMN description TEXT NOT NULL DEFAULT ''"),
+    ("schedule", "ALTER TABLE stream_keys ADD COLUMN schedule BLOB"),
+];
 
 /// Which key it is: never given again, even to a new key for the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,9 +99,11 @@ impl KeyStore {
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
         database.execute_batch(SCHEMA)?;
-        let columns = "SELECT COUNT(*) FROM pragma_table_info('stream_keys') WHERE name = 'archive'";
-        if database.query_row(columns, [], |row| row.get::<_, i64>(0))? == 0 {
-            database.execute_batch(ADD_ARCHIVE)?;
+        for (column, add) in ADDED {
+            let there = "SELECT COUNT(*) FROM pragma_table_info('stream_keys') WHERE name = ?1";
+            if database.query_row(there, [column], |row| row.get::<_, i64>(0))? == 0 {
+                database.execute_batch(add)?;
+            }
         }
         Ok(Self { inner: Arc::new(Inner { database: Mutex::new(database), revocations: watch::Sender::new(0) }) })
     }
@@ -120,6 +130,56 @@ impl KeyStore {
             statement.query_row(params![name.as_str()], |row| row.get(0)).optional()
         });
         Ok(found.await.map_err(storage)?.flatten())
+    }
+
+    /// What broadcasts of a name are announced with; nothing where there is no key for it.
+    ///
+    /// # Errors
+    /// [`KeyError::Storage`].
+    pub async fn details(&self, name: &StreamName) -> Result<Option<StreamDetails>, KeyError> {
+        let name = name.clone();
+        let found = self.blocking(move |database| {
+            let mut statement =
+                database.prepare_cached("SELECT title, description, schedule FROM stream_keys WHERE name = ?1")?;
+            let details = |row: &rusqlite::Row<'_>| {
+                let schedule: Option<[u8; 32]> = row.get(2)?;
+                let schedule = schedule.map(|key| ScheduleId(MessageKey(key)));
+                Ok(StreamDetails { title: row.get(0)?, description: row.get(1)?, schedule })
+            };
+            statement.query_row(params![name.as_str()], details).optional()
+        });
+        found.await.map_err(storage)
+    }
+
+    /// Sets what broadcasts of a name are announced with.
+    ///
+    /// # Errors
+    /// [`KeyError::NotFound`] where there is no key for the name, [`KeyError::Storage`].
+    pub async fn set_details(&self, name: StreamName, details: StreamDetails) -> Result<(), KeyError> {
+        let row = name.clone();
+        let StreamDetails { title, description, schedule } = details;
+        let changed = self.blocking(move |database| {
+            database.execute(
+                "UPDATE stream_keys SET title = ?2, description = ?3, schedule = ?4 WHERE name = ?1",
+                params![row.as_str(), title, description, schedule.map(|id| id.0.0)],
+            )
+        });
+        if changed.await.map_err(storage)? == 0 { Err(KeyError::NotFound(name)) } else { Ok(()) }
+    }
+
+    /// Notes that a broadcast of the name has begun with what was planned: the next one does not.
+    ///
+    /// # Errors
+    /// [`KeyError::Storage`].
+    pub async fn handle_begun(&self, name: &StreamName, schedule: ScheduleId) -> Result<(), KeyError> {
+        let row = name.clone();
+        let changed = self.blocking(move |database| {
+            database.execute(
+                "UPDATE stream_keys SET schedule = NULL WHERE name = ?1 AND schedule = ?2",
+                params![row.as_str(), schedule.0.0],
+            )
+        });
+        changed.await.map(drop).map_err(storage)
     }
 
     /// The keys that are not revoked.
@@ -301,6 +361,31 @@ mod tests {
         assert_eq!(again.list().await.unwrap()[0].archive, Some(false));
         assert_eq!(again.archive(&name("room")).await.unwrap(), None);
         assert!(matches!(store.set_archive(name("room"), None).await, Err(KeyError::NotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn what_a_name_is_announced_with_outlives_the_process_and_a_plan_is_for_one_broadcast() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("streamer.sqlite3");
+        // As it was before there were details.
+        let before = Connection::open(&path).unwrap();
+        before.execute_batch(SCHEMA).unwrap();
+        before.execute_batch(ADDED[0].1).unwrap();
+        let store = KeyStore::open(&path).unwrap();
+        store.add(name("hall")).await.unwrap();
+        assert_eq!(store.details(&name("hall")).await.unwrap(), Some(StreamDetails::default()));
+        let plan = ScheduleId(MessageKey([7; 32]));
+        let details = StreamDetails { title: "Talk".into(), description: "of\ntwo".into(), schedule: Some(plan) };
+        store.set_details(name("hall"), details.clone()).await.unwrap();
+        let again = KeyStore::open(&path).unwrap();
+        assert_eq!(again.details(&name("hall")).await.unwrap(), Some(details.clone()));
+        again.handle_begun(&name("hall"), ScheduleId(MessageKey([8; 32]))).await.unwrap();
+        assert_eq!(again.details(&name("hall")).await.unwrap(), Some(details.clone()));
+        again.handle_begun(&name("hall"), plan).await.unwrap();
+        let after = StreamDetails { schedule: None, ..details.clone() };
+        assert_eq!(again.details(&name("hall")).await.unwrap(), Some(after));
+        assert_eq!(again.details(&name("room")).await.unwrap(), None);
+        assert!(matches!(again.set_details(name("room"), details).await, Err(KeyError::NotFound(_))));
     }
 
     #[tokio::test]

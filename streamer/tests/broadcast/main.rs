@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod node;
+mod programme;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -477,6 +478,7 @@ async fn the_whole_streamer_listens_reports_and_stops() {
         standings: Arc::new(standings.clone()),
         standing_log: Arc::new(standings.clone()),
         messages: Arc::new(standings),
+        programme_log: Arc::new(disk.feeds.clone()),
         carrier: Arc::new(MemoryCarrier::new(disk.store.clone(), MemoryStore::default())),
         peer: peer_id(1),
         clock: Arc::new(SystemClock),

@@ -10,7 +10,7 @@ use stream_model::{
     BroadcastEnd, BroadcastId, BroadcastStart, Directory, FeedId, MediaSegment, MediaSequence, StreamName, Tracks,
     WallTime,
 };
-use streamer::broadcast::{Clock, Config, Ports, Publisher, PublishingStatus};
+use streamer::broadcast::{Clock, Config, Ends, Ports, Publisher, PublishingStatus};
 use streamer::catalog::Catalog;
 use streamer::keys::KeyStore;
 use streamer::media::{MediaEvent, Publication, Sample, TrackKind};
@@ -51,6 +51,7 @@ pub(crate) struct Disk {
 pub(crate) struct Node {
     pub(crate) publications: mpsc::Sender<Publication>,
     pub(crate) status: PublishingStatus,
+    pub(crate) ends: Ends,
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinHandle<Result<(), streamer::catalog::CatalogError>>,
 }
@@ -90,11 +91,11 @@ impl Disk {
         };
         let catalog = Catalog::open(&self.directory.path().join("streamer.sqlite3")).unwrap();
         let publisher = Publisher::new(config, ports, catalog);
-        let status = publisher.status();
+        let (status, ends) = (publisher.status(), publisher.ends());
         let (publications, taken) = mpsc::channel(4);
         let stop = CancellationToken::new();
         let task = tokio::spawn(publisher.run(taken, stop.clone()));
-        Node { publications, status, stop, task }
+        Node { publications, status, ends, stop, task }
     }
 
     /// Waits until what is appended fulfils a condition.
@@ -143,6 +144,7 @@ pub(crate) fn describe(appended: &Appended) -> String {
             format!("live {} in {}", segment.media_sequence, segment.discontinuity_sequence)
         }
         Appended::End(end) => format!("end at {}: {}", end.media_sequence, end.reason.as_str()),
+        Appended::Update(id, title, _) => format!("update {id} {title}"),
         Appended::Archive(archive) => format!("{} from {}", archive.kind, archive.first_media_sequence),
     }
 }

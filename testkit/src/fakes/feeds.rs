@@ -9,7 +9,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use stream_model::{
     AnnounceError, AnnouncementLog, ArchiveManifest, BroadcastEnd, BroadcastId, BroadcastStart, BroadcastState,
-    Directory, DirectoryChange, FeedId, Listing, MediaSegment, MediaSequence, MessageKey,
+    Directory, DirectoryChange, FeedId, Listing, MediaSegment, MediaSequence, MessageKey, ProgrammeError, ProgrammeLog,
+    Schedule, ScheduleId, Scheduled,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -31,6 +32,8 @@ pub enum Appended {
     End(BroadcastEnd),
     /// `meshstream-archive`.
     Archive(Box<ArchiveManifest>),
+    /// `meshstream-update` of a broadcast: its title and description.
+    Update(BroadcastId, String, String),
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +42,8 @@ struct Feeds {
     listings: BTreeMap<BroadcastId, Listing>,
     segments: HashMap<BroadcastId, BTreeMap<MediaSequence, MediaSegment>>,
     archives: HashMap<BroadcastId, Vec<ArchiveManifest>>,
+    planned: BTreeMap<ScheduleId, Schedule>,
+    planned_ever: u64,
 }
 
 /// One author's announcements and the directory built from them. Clones share them.
@@ -155,10 +160,11 @@ impl MemoryFeeds {
 
 #[async_trait]
 impl AnnouncementLog for MemoryFeeds {
-    async fn start(&self, start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
+    async fn start(&self, mut start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
         self.admit().await?;
         let id = {
             let mut feeds = lock(&self.feeds);
+            start.schedule = start.schedule.filter(|plan| feeds.planned.remove(plan).is_some());
             let digest = Sha256::digest(format!("{:?} {}", self.author, feeds.appended.len()));
             let id = BroadcastId(MessageKey(digest.into()));
             feeds.appended.push(Appended::Start(id, start.clone()));
@@ -218,6 +224,49 @@ impl AnnouncementLog for MemoryFeeds {
     }
 }
 
+#[async_trait]
+impl ProgrammeLog for MemoryFeeds {
+    async fn schedule(&self, schedule: Schedule) -> Result<ScheduleId, ProgrammeError> {
+        self.admit().await?;
+        let id = {
+            let mut feeds = lock(&self.feeds);
+            feeds.planned_ever += 1;
+            let id = ScheduleId(MessageKey(Sha256::digest(feeds.planned_ever.to_be_bytes()).into()));
+            feeds.planned.insert(id, schedule);
+            id
+        };
+        self.tell(DirectoryChange::Schedule(id));
+        Ok(id)
+    }
+
+    async fn reschedule(&self, id: ScheduleId, schedule: Schedule) -> Result<(), ProgrammeError> {
+        self.admit().await?;
+        *lock(&self.feeds).planned.get_mut(&id).ok_or(ProgrammeError::UnknownSchedule(id))? = schedule;
+        self.tell(DirectoryChange::Schedule(id));
+        Ok(())
+    }
+
+    async fn cancel(&self, id: ScheduleId) -> Result<(), ProgrammeError> {
+        self.admit().await?;
+        lock(&self.feeds).planned.remove(&id).ok_or(ProgrammeError::UnknownSchedule(id))?;
+        self.tell(DirectoryChange::Schedule(id));
+        Ok(())
+    }
+
+    async fn update(&self, broadcast: BroadcastId, title: String, description: String) -> Result<(), ProgrammeError> {
+        self.admit().await?;
+        {
+            let mut feeds = lock(&self.feeds);
+            let listing = feeds.listings.get_mut(&broadcast).ok_or(ProgrammeError::UnknownBroadcast(broadcast))?;
+            listing.title.clone_from(&title);
+            listing.description.clone_from(&description);
+            feeds.appended.push(Appended::Update(broadcast, title, description));
+        }
+        self.tell(DirectoryChange::Broadcast(broadcast));
+        Ok(())
+    }
+}
+
 impl Directory for MemoryFeeds {
     fn listings(&self) -> Vec<Listing> {
         let feeds = lock(&self.feeds);
@@ -243,6 +292,19 @@ impl Directory for MemoryFeeds {
 
     fn archives(&self, broadcast: &BroadcastId) -> Vec<ArchiveManifest> {
         lock(&self.feeds).archives.get(broadcast).cloned().unwrap_or_default()
+    }
+
+    fn upcoming(&self) -> Vec<Scheduled> {
+        let feeds = lock(&self.feeds);
+        let scheduled = |(id, plan): (&ScheduleId, &Schedule)| Scheduled {
+            id: *id,
+            author: self.author,
+            own: self.author == self.reader,
+            title: plan.title.clone(),
+            description: plan.description.clone(),
+            starts_at: plan.starts_at,
+        };
+        feeds.planned.iter().map(scheduled).collect()
     }
 
     fn subscribe(&self) -> BoxStream<'static, DirectoryChange> {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use stream_model::{ArchiveKind, BroadcastId, FeedId, Mirroring, PageRequest, Republication, TimelineCursor};
 
 use super::super::archives_of;
-use super::{What, failed, trouble};
+use super::{What, failed, missing, trouble};
 use crate::admin::bytes::bytes;
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS, WATCH_JS};
@@ -95,7 +95,7 @@ struct Holder {
 
 pub(crate) async fn watch(State(state): State<AppState>, page: Page, Path(broadcast): Path<String>) -> Response {
     let Some(card) = find(&state, &broadcast).await else {
-        return trouble(page, What::Broadcast, Framing::Nobody);
+        return trouble(page, missing(&state, &broadcast), Framing::Nobody);
     };
     // Comments that cannot be read keep nobody from watching.
     let (posts, older) = comments_of(&state, &card, None, COMMENTS).await.unwrap_or_default();
@@ -105,7 +105,7 @@ pub(crate) async fn watch(State(state): State<AppState>, page: Page, Path(broadc
 
 pub(crate) async fn embed(State(state): State<AppState>, page: Page, Path(broadcast): Path<String>) -> Response {
     let Some(card) = find(&state, &broadcast).await else {
-        return trouble(page, What::Broadcast, Framing::Anybody);
+        return trouble(page, missing(&state, &broadcast), Framing::Anybody);
     };
     page.answer(StatusCode::OK, &Embed { t: page.t, broadcast: card.broadcast }, Framing::Anybody)
 }
@@ -117,7 +117,7 @@ pub(crate) async fn comments(
     before: Result<Query<Before>, QueryRejection>,
 ) -> Response {
     let Some(card) = find(&state, &broadcast).await else {
-        return trouble(page, What::Broadcast, Framing::Nobody);
+        return trouble(page, missing(&state, &broadcast), Framing::Nobody);
     };
     let Some((posts, older)) =
         comments_of(&state, &card, before.ok().and_then(|Query(before)| before.before), COMMENTS_OF_A_PAGE).await
@@ -129,7 +129,7 @@ pub(crate) async fn comments(
 
 pub(crate) async fn details(State(state): State<AppState>, page: Page, Path(broadcast): Path<String>) -> Response {
     let Some(card) = find(&state, &broadcast).await else {
-        return trouble(page, What::Broadcast, Framing::Nobody);
+        return trouble(page, missing(&state, &broadcast), Framing::Nobody);
     };
     let Ok(id) = broadcast.parse::<BroadcastId>() else {
         return trouble(page, What::Broadcast, Framing::Nobody);

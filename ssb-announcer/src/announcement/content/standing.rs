@@ -2,7 +2,7 @@
 
 use cid::Cid;
 use serde::{Deserialize, Serialize};
-use stream_model::{BroadcastId, FeedId, MediaSequence, MessageKey, PeerId};
+use stream_model::{BroadcastId, FeedId, MediaSequence, MessageKey, PeerId, ScheduleId};
 
 use super::{Announcement, Content, ContentError, content_id, integer, text, text_length};
 use crate::announcement::index::MAX_FEEDS_PER_BROADCAST;
@@ -160,25 +160,39 @@ impl Content for RepublishContent {
     }
 }
 
+/// Of a broadcast, or of what is planned.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WithdrawContent {
     #[serde(rename = "type")]
     kind: String,
-    broadcast: MessageKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    broadcast: Option<MessageKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schedule: Option<MessageKey>,
     #[serde(default)]
     reason: String,
 }
 
 impl WithdrawContent {
     pub(super) fn new(broadcast: BroadcastId, reason: &str) -> Self {
-        Self { kind: WITHDRAW.to_owned(), broadcast: broadcast.0, reason: reason.to_owned() }
+        Self { kind: WITHDRAW.to_owned(), broadcast: Some(broadcast.0), schedule: None, reason: reason.to_owned() }
+    }
+
+    pub(super) fn of_schedule(schedule: ScheduleId) -> Self {
+        Self { kind: WITHDRAW.to_owned(), broadcast: None, schedule: Some(schedule.0), reason: String::new() }
     }
 }
 
 impl Content for WithdrawContent {
     fn check(self) -> Result<Announcement, ContentError> {
         text_length("reason", &self.reason, MAX_WITHDRAWAL_CHARS)?;
-        Ok(Announcement::Withdraw { broadcast: BroadcastId(self.broadcast), reason: text::lines(&self.reason) })
+        match (self.broadcast, self.schedule) {
+            (Some(id), None) => {
+                Ok(Announcement::Withdraw { broadcast: BroadcastId(id), reason: text::lines(&self.reason) })
+            }
+            (None, Some(id)) => Ok(Announcement::Cancel { schedule: ScheduleId(id) }),
+            _ => Err(ContentError::Shape),
+        }
     }
 }

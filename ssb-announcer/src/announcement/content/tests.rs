@@ -28,6 +28,7 @@ fn start() -> BroadcastStart {
         tracks: Tracks { video: true, audio: true },
         archive: true,
         started_at: WallTime(1_700_000_000_000),
+        schedule: None,
     }
 }
 
@@ -68,11 +69,31 @@ fn all() -> Vec<(&'static str, Announcement)> {
         (MIRROR, Announcement::Mirror(Mirror { manifest: None, ..mirror() })),
         (REPUBLISH, Announcement::Republish(republish())),
         (WITHDRAW, Announcement::Withdraw { broadcast: broadcast_id(), reason: "of two\nlines".into() }),
+        (WITHDRAW, Announcement::Cancel { schedule: schedule_id() }),
+        (SCHEDULE, Announcement::Schedule(schedule())),
+        (UPDATE, Announcement::Update(update(Updated::Broadcast(broadcast_id())))),
+        (
+            UPDATE,
+            Announcement::Update(Update {
+                starts_at: Some(WallTime(7)),
+                description: None,
+                ..update(Updated::Schedule(schedule_id()))
+            }),
+        ),
+        (
+            BROADCAST,
+            Announcement::Broadcast {
+                start: BroadcastStart { schedule: Some(schedule_id()), ..start() },
+                feed: FeedId([2; 32]),
+            },
+        ),
     ]
 }
 
+mod programme;
 mod standing;
 
+use self::programme::{schedule, schedule_id, update};
 use self::standing::{mirror, republish};
 
 fn archive() -> ArchiveManifest {
@@ -168,7 +189,7 @@ fn fields_of_later_versions_are_passed_over() {
 
 #[test]
 fn other_types_are_nothing_to_us() {
-    assert_eq!(parse("meshstream-schedule", &json!({ "type": "meshstream-schedule" })), Ok(None));
+    assert_eq!(parse("meshstream-poll", &json!({ "type": "meshstream-poll" })), Ok(None));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use stream_model::{ArchiveManifest, DiscontinuitySequence, MessageKey, Tracks, W
 use super::*;
 
 mod archives;
+mod programme;
 mod standings;
 
 const OWN: FeedId = FeedId([0; 32]);
@@ -28,6 +29,19 @@ fn segment(sequence: u64) -> MediaSegment {
         independent: true,
         segment: cid(&sequence.to_string()),
         init: cid("init"),
+    }
+}
+
+fn start(title: &str) -> BroadcastStart {
+    BroadcastStart {
+        title: title.into(),
+        description: String::new(),
+        peer: "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse().unwrap(),
+        target_duration: Duration::from_secs(15),
+        tracks: Tracks { video: true, audio: true },
+        archive: true,
+        started_at: WallTime(0),
+        schedule: None,
     }
 }
 
@@ -59,15 +73,7 @@ impl Fixture {
     }
 
     fn announce(&mut self, author: FeedId, feed: FeedId) -> BroadcastId {
-        let start = BroadcastStart {
-            title: "test".into(),
-            description: String::new(),
-            peer: "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse().unwrap(),
-            target_duration: Duration::from_secs(15),
-            tracks: Tracks { video: true, audio: true },
-            archive: true,
-            started_at: WallTime(0),
-        };
+        let start = start("test");
         let changes = self.say(author, &Announcement::Broadcast { start, feed }).unwrap();
         match changes.last() {
             Some(DirectoryChange::Broadcast(id)) => *id,
@@ -434,6 +440,25 @@ fn an_author_of_too_many_broadcasts_crowds_out_only_itself() {
     assert!(it.index.listing(&mine).is_some());
     assert!(it.index.listing(&other).is_some());
     assert_eq!(it.index.listing(&first), None);
+}
+
+#[test]
+fn what_is_held_here_is_forgotten_last() {
+    let mut it = Fixture::new();
+    let mine = it.announce(OWN, FEED);
+    let held = it.announce(STRANGER, FEED);
+    let first = it.announce(STRANGER, FEED);
+    it.index.set_held([held].into());
+    for _ in 0..MAX_BROADCASTS {
+        it.announce(STRANGER, FEED);
+    }
+    assert!(it.index.listing(&held).is_some());
+    assert_eq!(it.index.listing(&first), None);
+
+    it.index.set_held(it.index.listings().iter().map(|listing| listing.id).collect());
+    it.announce(AUTHOR, FEED);
+    assert_eq!(it.index.listings().len(), MAX_BROADCASTS, "the bound holds all the same");
+    assert!(it.index.listing(&mine).is_some());
 }
 
 #[test]

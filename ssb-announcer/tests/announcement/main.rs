@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod programme;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +130,7 @@ fn start() -> BroadcastStart {
         tracks: Tracks { video: true, audio: true },
         archive: true,
         started_at: WallTime(1_700_000_000_000),
+        schedule: None,
     }
 }
 

@@ -1,0 +1,48 @@
+//! Small files that are whole or as they were before, whatever happens meanwhile.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Writes a file anew, for its owner alone, and makes it durable.
+///
+/// # Errors
+/// Where the disk fails: the file is then as it was.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(directory)?.sync_all()
+}
+
+/// Gives a file that cannot be used another name, in place of what was set aside before. Returns that name.
+///
+/// # Errors
+/// Where it cannot be renamed.
+pub(crate) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".broken");
+    let aside = path.with_file_name(name);
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_one_that_is_set_aside_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hidden.json");
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let aside = set_aside(&path).unwrap();
+        assert_eq!(aside, dir.path().join("hidden.json.broken"));
+        assert_eq!(fs::read(&aside).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
