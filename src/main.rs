@@ -12,6 +12,7 @@ mod failure;
 mod firewall;
 mod host_lock;
 mod links;
+mod local_name;
 mod log_book;
 mod moderation;
 mod node;
@@ -19,8 +20,10 @@ mod open_files;
 mod output;
 mod overlays;
 mod picture;
+mod portal;
 mod settings;
 mod status;
+mod web;
 mod web_address;
 
 use std::process::ExitCode;

@@ -17,16 +17,18 @@ use stream_model::{
 };
 
 use crate::admin::{self, OwnerAccess};
+use crate::entrance::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
-    keep, moderation, node, pages, programme, session, settings, timeline,
+    keep, moderation, node, pages, portal, programme, session, settings, timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
 use crate::viewers::ViewerCounter;
-use crate::{Config, OwnerPorts, assets, moderated, socket};
+use crate::viewers::ViewerCounter;
+use crate::{Config, OwnerPorts, Portal, assets, limits, moderated, socket};
 
 /// Most bytes of a request's body, but for posts: a stream name in JSON.
 const MAX_BODY_BYTES: usize = 4096;
@@ -97,23 +99,42 @@ impl FromRef<AppState> for OwnerAccess {
 
 /// What the network sees: without what is hidden.
 pub fn app(ports: Ports, config: &Config) -> Router {
-    let announced = ports.directory.clone();
-    finish(routes(), moderated::shown(ports), announced, config)
+    let gateway = match config.gateway_port {
+        Some(port) => gateway_routes().layer(middleware::from_fn_with_state(port, gateway::lead_to_port)),
+        None => gateway_routes(),
+    };
+    let routes = routes().merge(gateway).merge(portal::routes());
+    from_network(finish(routes, ports, Sees::WhatIsShown, config), config)
+}
+
+/// What requests from the network pass before any route.
+fn from_network(router: Router, config: &Config) -> Router {
+    let entrance = Entrance::new(config);
+    router
+        .layer(Extension(entrance.clone()))
+        .layer(middleware::from_fn(limits::limit))
+        .layer(middleware::from_fn_with_state(entrance, entrance::enter))
+}
+
+/// What the network sees on the gateway's port, if it has one: content by CID alone, under an origin that no page of this
+/// node shares.
+pub fn gateway_app(ports: Ports, config: &Config) -> Router {
+    let routes = gateway_routes().route("/healthz", get(node::health)).fallback(gateway::nothing_else);
+    let config = Config { portal: Portal::Off, ..config.clone() };
+    from_network(finish(routes, ports, Sees::All, &config), &config)
 }
 
 /// What the owner's browsers see besides: the pages below `/admin`. To be merged with [`app`], and with nothing that serves what
 /// others have made from an origin of its own.
 pub fn admin_app(ports: Ports, owner: OwnerPorts, config: &Config) -> Router {
-    let announced = ports.directory.clone();
-    finish(admin::routes(owner), ports, announced, config)
+    from_network(finish(admin::routes(owner), ports, Sees::All, config), config)
 }
 
 /// What the owner's programs see on the unix socket: the same, writing without a token, the stream keys, and whom the
 /// node follows.
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
     let own = control::routes(keys).merge(control_feeds::routes()).merge(control_admin::routes());
-    let announced = ports.directory.clone();
-    finish(routes().merge(own), ports, announced, config).layer(Extension(OnControlSocket))
+    finish(routes().merge(gateway_routes()).merge(own), ports, Sees::All, config).layer(Extension(OnControlSocket))
 }
 
 /// What the owner's programs see besides: content as CAR files, and the check of the store. To be merged with
@@ -140,6 +161,13 @@ pub fn owner_control_app(owner: &OwnerPorts) -> Router {
         .layer(middleware::from_fn(count))
 }
 
+fn gateway_routes() -> Router<AppState> {
+    Router::new()
+        .route("/ipfs/{cid}", get(gateway::root).options(hls::preflight))
+        .route("/ipfs/{cid}/", get(gateway::root).options(hls::preflight))
+        .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))
+}
+
 fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(pages::home))
@@ -158,9 +186,6 @@ fn routes() -> Router<AppState> {
         .route("/hls/{broadcast}/{file}", get(hls::file).options(hls::preflight))
         .route("/hls/{broadcast}/hour/{file}", get(hls::hour).options(hls::preflight))
         .route("/hls/{broadcast}/day/{file}", get(hls::day).options(hls::preflight))
-        .route("/ipfs/{cid}", get(gateway::root).options(hls::preflight))
-        .route("/ipfs/{cid}/", get(gateway::root).options(hls::preflight))
-        .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))
         .route("/blobs/{blob}", get(blobs::blob).options(hls::preflight))
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))
@@ -186,9 +211,20 @@ fn routes() -> Router<AppState> {
         .fallback(pages::not_found)
 }
 
-fn finish(routes: Router<AppState>, ports: Ports, announced: Arc<dyn Directory>, config: &Config) -> Router {
+/// Which messages a router tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    /// All.
+    All,
+    /// Those that the owner does not hide.
+    WhatIsShown,
+}
+
+fn finish(routes: Router<AppState>, ports: Ports, sees: Sees, config: &Config) -> Router {
+    let announced = ports.directory.clone();
+    let gateway = Gateway::new(&ports, config.gateway);
+    let ports = if sees == Sees::WhatIsShown { moderated::shown(ports) } else { ports };
     let sockets = Slots::new(config.max_sockets, config.max_sockets_per_address);
-    let gateway = Gateway::new(&Ports { directory: announced.clone(), ..ports.clone() }, config.gateway);
     let access = config.access.clone();
     let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
     let downloads = Slots::new(download::MAX_DOWNLOADS, download::MAX_DOWNLOADS_PER_ADDRESS);

@@ -10,6 +10,7 @@ mod firewall;
 mod hide;
 mod keep;
 mod key;
+mod portal;
 mod post;
 mod schedule;
 mod settings;
@@ -93,9 +94,11 @@ enum Command {
     /// Show the last lines of the running node's log
     Logs(settings::Logs),
     /// Show this node, its peers, links and storage
-    Status(Output),
+    Status(StatusOutput),
     /// Print a file for nftables that keeps the node's ports to the devices of the settings
     Firewall(firewall::Firewall),
+    /// Print settings for dnsmasq and nftables, so that phones on an access point open the node's page and stay
+    Portal(portal::Portal),
     /// Show the broadcasts known here
     Streams(Output),
 }
@@ -106,6 +109,17 @@ struct Output {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+}
+
+/// How the node is shown.
+#[derive(Debug, Clone, Copy, Args)]
+struct StatusOutput {
+    #[command(flatten)]
+    output: Output,
+
+    /// Print the address of the node's pages as a QR code, which phones scan
+    #[arg(long, conflicts_with = "json")]
+    qr: bool,
 }
 
 /// Does what the arguments ask.
@@ -138,6 +152,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Storage(command) => runtime.block_on(storage::run(&config, command)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
         Command::Firewall(options) => firewall::run(&config, &options).map_err(Failure::Usage),
+        Command::Portal(options) => portal::run(&config, &options).map_err(Failure::from),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };
     runtime.shutdown_timeout(node::JOIN_TIMEOUT);

@@ -19,6 +19,7 @@ mod keeping;
 mod mesh;
 mod moments;
 mod playing;
+mod portal;
 mod programme;
 mod recovering;
 mod survival;

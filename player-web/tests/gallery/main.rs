@@ -42,8 +42,9 @@ impl Gallery {
         let owner = gallery::owner(&node);
         let pages = player_web::admin_app(node.ports(), owner.ports(&node), &config);
         let router = player_web::app(node.ports(), &config).merge(pages);
-        let serving =
-            tokio::spawn(async move { player_web::serve(listener, router, &config, CancellationToken::new()).await });
+        let serving = tokio::spawn(async move {
+            player_web::serve(listener, router, player_web::Places::new(&config), CancellationToken::new()).await
+        });
         Self { address, serving, _film: film }
     }
 
