@@ -49,6 +49,73 @@ page-failed = This page cannot be shown now. Try again in a minute.
 
 ## Player
 
+player-video = Video
+player-needs-script = The player needs JavaScript. Without it, open the address of the video in VLC or another player.
+player-address = Address of the video
+player-connecting = Connecting…
+player-starting = Loading the video…
+player-ready = Ready. Tap the button to play.
+player-paused = Paused. Press play to go on.
+player-ended = The broadcast has ended. Press play to see it again.
+player-playing = Playing
+player-playing-ended = Playing. The broadcast has ended.
+player-playing-seconds = Playing, about { $seconds } s behind live
+player-playing-minutes = Playing, about { $minutes } min behind live
+player-sound = Playing sound only
+player-sound-ended = Playing sound only. The broadcast has ended.
+player-sound-seconds = Playing sound only, about { $seconds } s behind live
+player-sound-minutes = Playing sound only, about { $minutes } min behind live
+player-unreachable = The node does not answer. Stay on its WiFi: the player goes on by itself.
+player-unplayable = This browser cannot play the video. Try Firefox or Chrome, or open the address in VLC.
+player-unknown = This node does not know that broadcast. Look at the node’s home page for what there is.
+player-not-here-yet = The node is still fetching this part. The player goes on by itself.
+player-waiting-to-start = Waiting for the publisher. The player starts by itself.
+player-waiting-to-go-on = Waiting for the publisher. The player goes on by itself.
+player-gap = This part was lost on the way. The player passes over it.
+player-held = One moment: with a little more in hand it plays without stopping.
+player-catching-up = Catching up: the video is on its way over the mesh.
+player-too-slow = The way here carries { $carries } kbit/s, the video needs { $needs }. Pause and let it load, go nearer to the node, or watch it later from the beginning.
+player-too-slow-choose = The way here carries { $carries } kbit/s, the video needs { $needs }. Choose a smaller picture or sound only, or watch it later from the beginning.
+player-fetching = Fetching { $span } from other nodes: { $percent } % is here.
+player-nobody-has = Nobody in reach has sent { $span } yet. The player asks on, and skips it in { $seconds } s.
+player-tap-to-play = Tap to play
+player-tap-for-sound = Tap for sound
+player-skip = Skip this part
+player-rewind = From the beginning
+player-go-live = Go live
+player-copy-link = Copy a link to this moment
+player-link = Link to this moment
+player-link-copied = Link copied
+player-link-beside = Copy the link beside
+player-link-not-now = Not now: try again
+player-time-line = Time line
+player-at = { $time } of { $end }
+player-at-elsewhere = { $time }, to be fetched from other nodes
+player-at-gap = { $time }, lost on the way
+player-days = Day
+player-chapters = Hour
+player-renditions = Picture
+player-rendition-auto = Picture: automatic
+player-rendition-picture = { $height }p, { $kbps } kbit/s
+player-rendition-sound = Sound only, { $kbps } kbit/s
+player-rendition-hidden = Sound only, picture hidden
+player-captions = Captions
+player-captions-off = Captions: off
+player-captions-number = Captions { $number }
+player-picture-in-picture = Small window
+player-keys = Keys
+player-key-toggle = Play or pause
+player-key-short = { $seconds } seconds back or on
+player-key-long = { $seconds } seconds back or on
+player-key-beginning = From the beginning
+player-key-live = To the live edge
+player-key-volume = Louder or quieter
+player-key-mute = Sound on or off
+player-key-captions = Captions on or off
+player-key-fullscreen = Full screen
+player-key-picture = Small window
+player-key-help = Show or hide these keys
+
 ## Timeline
 
 ## Owner

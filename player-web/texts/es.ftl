@@ -48,6 +48,73 @@ page-failed = Esta página no se puede mostrar ahora. Inténtalo de nuevo en un 
 
 ## Player
 
+player-video = Vídeo
+player-needs-script = El reproductor necesita JavaScript. Sin él, abra la dirección del vídeo en VLC u otro reproductor.
+player-address = Dirección del vídeo
+player-connecting = Conectando…
+player-starting = Cargando el vídeo…
+player-ready = Listo. Toque el botón para reproducir.
+player-paused = En pausa. Pulse reproducir para seguir.
+player-ended = La emisión ha terminado. Pulse reproducir para verla otra vez.
+player-playing = Reproduciendo
+player-playing-ended = Reproduciendo. La emisión ha terminado.
+player-playing-seconds = Reproduciendo, unos { $seconds } s por detrás del directo
+player-playing-minutes = Reproduciendo, unos { $minutes } min por detrás del directo
+player-sound = Reproduciendo solo sonido
+player-sound-ended = Reproduciendo solo sonido. La emisión ha terminado.
+player-sound-seconds = Reproduciendo solo sonido, unos { $seconds } s por detrás del directo
+player-sound-minutes = Reproduciendo solo sonido, unos { $minutes } min por detrás del directo
+player-unreachable = El nodo no responde. Siga en su WiFi: el reproductor continúa solo.
+player-unplayable = Este navegador no puede reproducir el vídeo. Pruebe con Firefox o Chrome, o abra la dirección en VLC.
+player-unknown = Este nodo no conoce esa emisión. Mire en la página de inicio del nodo lo que hay.
+player-not-here-yet = El nodo aún está trayendo esta parte. El reproductor continúa solo.
+player-waiting-to-start = Esperando a quien emite. El reproductor empieza solo.
+player-waiting-to-go-on = Esperando a quien emite. El reproductor continúa solo.
+player-gap = Esta parte se perdió por el camino. El reproductor la salta.
+player-held = Un momento: con un poco más de reserva se verá sin cortes.
+player-catching-up = Poniéndose al día: el vídeo viene por la malla.
+player-too-slow = Hasta aquí llegan { $carries } kbit/s y el vídeo necesita { $needs }. Haga una pausa para que cargue, acérquese al nodo o véalo más tarde desde el principio.
+player-too-slow-choose = Hasta aquí llegan { $carries } kbit/s y el vídeo necesita { $needs }. Elija una imagen más pequeña o solo sonido, o véalo más tarde desde el principio.
+player-fetching = Trayendo { $span } de otros nodos: ya está el { $percent } %.
+player-nobody-has = Nadie al alcance ha enviado aún { $span }. El reproductor sigue pidiéndolo y lo salta en { $seconds } s.
+player-tap-to-play = Toque para reproducir
+player-tap-for-sound = Toque para oír
+player-skip = Saltar esta parte
+player-rewind = Desde el principio
+player-go-live = Ir al directo
+player-copy-link = Copiar un enlace a este momento
+player-link = Enlace a este momento
+player-link-copied = Enlace copiado
+player-link-beside = Copie el enlace de al lado
+player-link-not-now = Ahora no: inténtelo otra vez
+player-time-line = Línea de tiempo
+player-at = { $time } de { $end }
+player-at-elsewhere = { $time }, hay que traerlo de otros nodos
+player-at-gap = { $time }, se perdió por el camino
+player-days = Día
+player-chapters = Hora
+player-renditions = Imagen
+player-rendition-auto = Imagen: automática
+player-rendition-picture = { $height }p, { $kbps } kbit/s
+player-rendition-sound = Solo sonido, { $kbps } kbit/s
+player-rendition-hidden = Solo sonido, imagen oculta
+player-captions = Subtítulos
+player-captions-off = Subtítulos: no
+player-captions-number = Subtítulos { $number }
+player-picture-in-picture = Ventana pequeña
+player-keys = Teclas
+player-key-toggle = Reproducir o pausar
+player-key-short = { $seconds } segundos atrás o adelante
+player-key-long = { $seconds } segundos atrás o adelante
+player-key-beginning = Desde el principio
+player-key-live = Al directo
+player-key-volume = Más alto o más bajo
+player-key-mute = Con o sin sonido
+player-key-captions = Con o sin subtítulos
+player-key-fullscreen = Pantalla completa
+player-key-picture = Ventana pequeña
+player-key-help = Mostrar u ocultar estas teclas
+
 ## Timeline
 
 ## Owner

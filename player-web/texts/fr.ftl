@@ -48,6 +48,73 @@ page-failed = Cette page ne peut pas être affichée pour le moment. Réessayez 
 
 ## Player
 
+player-video = Vidéo
+player-needs-script = Le lecteur a besoin de JavaScript. Sans lui, ouvrez l’adresse de la vidéo dans VLC ou un autre lecteur.
+player-address = Adresse de la vidéo
+player-connecting = Connexion…
+player-starting = Chargement de la vidéo…
+player-ready = Prêt. Touchez le bouton pour lire.
+player-paused = En pause. Appuyez sur lecture pour continuer.
+player-ended = La diffusion est terminée. Appuyez sur lecture pour la revoir.
+player-playing = Lecture
+player-playing-ended = Lecture. La diffusion est terminée.
+player-playing-seconds = Lecture, environ { $seconds } s de retard sur le direct
+player-playing-minutes = Lecture, environ { $minutes } min de retard sur le direct
+player-sound = Lecture du son seul
+player-sound-ended = Lecture du son seul. La diffusion est terminée.
+player-sound-seconds = Lecture du son seul, environ { $seconds } s de retard sur le direct
+player-sound-minutes = Lecture du son seul, environ { $minutes } min de retard sur le direct
+player-unreachable = Le nœud ne répond pas. Restez sur son WiFi : le lecteur reprend de lui-même.
+player-unplayable = Ce navigateur ne peut pas lire la vidéo. Essayez Firefox ou Chrome, ou ouvrez l’adresse dans VLC.
+player-unknown = Ce nœud ne connaît pas cette diffusion. La page d’accueil du nœud montre ce qu’il y a.
+player-not-here-yet = Le nœud va encore chercher cette partie. Le lecteur reprend de lui-même.
+player-waiting-to-start = En attente de qui diffuse. Le lecteur démarre de lui-même.
+player-waiting-to-go-on = En attente de qui diffuse. Le lecteur reprend de lui-même.
+player-gap = Cette partie s’est perdue en route. Le lecteur la saute.
+player-held = Un instant : avec un peu plus de réserve, la lecture ira sans arrêt.
+player-catching-up = Rattrapage : la vidéo arrive par le réseau maillé.
+player-too-slow = Il arrive ici { $carries } kbit/s, la vidéo en demande { $needs }. Mettez en pause pour la laisser charger, rapprochez-vous du nœud, ou regardez-la plus tard depuis le début.
+player-too-slow-choose = Il arrive ici { $carries } kbit/s, la vidéo en demande { $needs }. Choisissez une image plus petite ou le son seul, ou regardez-la plus tard depuis le début.
+player-fetching = Recherche de { $span } auprès d’autres nœuds : { $percent } % est là.
+player-nobody-has = Personne à portée n’a encore envoyé { $span }. Le lecteur continue de demander et saute cette partie dans { $seconds } s.
+player-tap-to-play = Toucher pour lire
+player-tap-for-sound = Toucher pour le son
+player-skip = Sauter cette partie
+player-rewind = Depuis le début
+player-go-live = Aller au direct
+player-copy-link = Copier un lien vers ce moment
+player-link = Lien vers ce moment
+player-link-copied = Lien copié
+player-link-beside = Copiez le lien à côté
+player-link-not-now = Pas maintenant : réessayez
+player-time-line = Ligne de temps
+player-at = { $time } sur { $end }
+player-at-elsewhere = { $time }, à aller chercher sur d’autres nœuds
+player-at-gap = { $time }, perdu en route
+player-days = Jour
+player-chapters = Heure
+player-renditions = Image
+player-rendition-auto = Image : automatique
+player-rendition-picture = { $height }p, { $kbps } kbit/s
+player-rendition-sound = Son seul, { $kbps } kbit/s
+player-rendition-hidden = Son seul, image masquée
+player-captions = Sous-titres
+player-captions-off = Sous-titres : non
+player-captions-number = Sous-titres { $number }
+player-picture-in-picture = Petite fenêtre
+player-keys = Touches
+player-key-toggle = Lecture ou pause
+player-key-short = { $seconds } secondes en arrière ou en avant
+player-key-long = { $seconds } secondes en arrière ou en avant
+player-key-beginning = Depuis le début
+player-key-live = Au direct
+player-key-volume = Plus fort ou moins fort
+player-key-mute = Avec ou sans le son
+player-key-captions = Avec ou sans sous-titres
+player-key-fullscreen = Plein écran
+player-key-picture = Petite fenêtre
+player-key-help = Montrer ou cacher ces touches
+
 ## Timeline
 
 ## Owner

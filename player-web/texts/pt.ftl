@@ -48,6 +48,73 @@ page-failed = Esta página não pode ser mostrada agora. Tente de novo daqui a u
 
 ## Player
 
+player-video = Vídeo
+player-needs-script = O leitor precisa de JavaScript. Sem ele, abra o endereço do vídeo no VLC ou noutro leitor.
+player-address = Endereço do vídeo
+player-connecting = Ligando…
+player-starting = Carregando o vídeo…
+player-ready = Pronto. Toque no botão para ver.
+player-paused = Em pausa. Prima reproduzir para continuar.
+player-ended = A transmissão terminou. Prima reproduzir para vê-la outra vez.
+player-playing = A reproduzir
+player-playing-ended = A reproduzir. A transmissão terminou.
+player-playing-seconds = A reproduzir, cerca de { $seconds } s atrás do direto
+player-playing-minutes = A reproduzir, cerca de { $minutes } min atrás do direto
+player-sound = A reproduzir só o som
+player-sound-ended = A reproduzir só o som. A transmissão terminou.
+player-sound-seconds = A reproduzir só o som, cerca de { $seconds } s atrás do direto
+player-sound-minutes = A reproduzir só o som, cerca de { $minutes } min atrás do direto
+player-unreachable = O nó não responde. Fique no WiFi dele: o leitor continua sozinho.
+player-unplayable = Este navegador não consegue reproduzir o vídeo. Tente o Firefox ou o Chrome, ou abra o endereço no VLC.
+player-unknown = Este nó não conhece essa transmissão. Veja na página inicial do nó o que há.
+player-not-here-yet = O nó ainda está a buscar esta parte. O leitor continua sozinho.
+player-waiting-to-start = À espera de quem transmite. O leitor começa sozinho.
+player-waiting-to-go-on = À espera de quem transmite. O leitor continua sozinho.
+player-gap = Esta parte perdeu-se pelo caminho. O leitor passa por cima dela.
+player-held = Um momento: com um pouco mais de reserva, o vídeo passa sem parar.
+player-catching-up = A recuperar: o vídeo vem a caminho pela malha.
+player-too-slow = Até aqui chegam { $carries } kbit/s e o vídeo precisa de { $needs }. Faça uma pausa para carregar, aproxime-se do nó, ou veja-o mais tarde desde o início.
+player-too-slow-choose = Até aqui chegam { $carries } kbit/s e o vídeo precisa de { $needs }. Escolha uma imagem menor ou só o som, ou veja-o mais tarde desde o início.
+player-fetching = A buscar { $span } a outros nós: { $percent } % já está aqui.
+player-nobody-has = Ninguém ao alcance enviou ainda { $span }. O leitor continua a pedir e salta essa parte em { $seconds } s.
+player-tap-to-play = Tocar para ver
+player-tap-for-sound = Tocar para ouvir
+player-skip = Saltar esta parte
+player-rewind = Desde o início
+player-go-live = Ir para o direto
+player-copy-link = Copiar uma ligação para este momento
+player-link = Ligação para este momento
+player-link-copied = Ligação copiada
+player-link-beside = Copie a ligação ao lado
+player-link-not-now = Agora não: tente outra vez
+player-time-line = Linha do tempo
+player-at = { $time } de { $end }
+player-at-elsewhere = { $time }, a buscar a outros nós
+player-at-gap = { $time }, perdeu-se pelo caminho
+player-days = Dia
+player-chapters = Hora
+player-renditions = Imagem
+player-rendition-auto = Imagem: automática
+player-rendition-picture = { $height }p, { $kbps } kbit/s
+player-rendition-sound = Só o som, { $kbps } kbit/s
+player-rendition-hidden = Só o som, imagem escondida
+player-captions = Legendas
+player-captions-off = Legendas: não
+player-captions-number = Legendas { $number }
+player-picture-in-picture = Janela pequena
+player-keys = Teclas
+player-key-toggle = Reproduzir ou pausar
+player-key-short = { $seconds } segundos para trás ou para a frente
+player-key-long = { $seconds } segundos para trás ou para a frente
+player-key-beginning = Desde o início
+player-key-live = Ao direto
+player-key-volume = Mais alto ou mais baixo
+player-key-mute = Com ou sem som
+player-key-captions = Com ou sem legendas
+player-key-fullscreen = Ecrã inteiro
+player-key-picture = Janela pequena
+player-key-help = Mostrar ou esconder estas teclas
+
 ## Timeline
 
 ## Owner

@@ -8,7 +8,7 @@ use stream_model::BroadcastId;
 
 use super::json_error;
 use crate::app::AppState;
-use crate::assets::{HOME_JS, LICENCES_TXT, STYLE_CSS, WATCH_JS};
+use crate::assets::{HOME_JS, LICENCES_TXT, PLAYER_CSS, PLAYER_JS, STYLE_CSS, WATCH_JS};
 use crate::node_state::NodeState;
 use crate::page::{Framing, Page};
 use crate::texts::Texts;

@@ -15,6 +15,7 @@ mod download;
 mod gateway;
 mod hls;
 mod pages;
+mod player;
 mod server;
 mod socket;
 mod timeline;
