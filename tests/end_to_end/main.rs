@@ -18,6 +18,7 @@ mod keep;
 mod keeping;
 mod mesh;
 mod moments;
+mod player;
 mod playing;
 mod portal;
 mod programme;

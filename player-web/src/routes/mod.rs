@@ -15,6 +15,7 @@ pub(crate) mod keep;
 pub(crate) mod moderation;
 pub(crate) mod node;
 pub(crate) mod pages;
+pub(crate) mod player;
 pub(crate) mod portal;
 pub(crate) mod programme;
 pub(crate) mod qr;

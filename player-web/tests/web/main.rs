@@ -23,6 +23,7 @@ mod pages_archive;
 mod pages_language;
 mod pages_node;
 mod pages_talk;
+mod player;
 mod portal;
 mod server;
 mod socket;
