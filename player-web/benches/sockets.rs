@@ -148,8 +148,8 @@ async fn measure() {
         let mut client = server.connect(u8::try_from(10 + number / PER_ADDRESS).unwrap()).await;
         let slug = broadcast_id(7).slug();
         let message = format!(r#"{{"type":"subscribe","broadcast":"{slug}","playing":true}}"#);
-        client.send(Message::text(message)).await.unwrap();
         until(&mut client, "node").await;
+        client.send(Message::text(message)).await.unwrap();
         until(&mut client, "statistics").await;
         clients.push(client);
     }

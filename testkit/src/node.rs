@@ -360,6 +360,11 @@ impl Node {
         cpu_time(&pid.to_string(), CpuOf::Process)
     }
 
+    /// Whom it asks from its next start on (`mesh.peers`).
+    pub fn set_peers(&mut self, peers: Vec<String>) {
+        self.settings.peers = peers;
+    }
+
     /// `kill -9`.
     ///
     /// # Errors

@@ -8,8 +8,12 @@ use crate::{node, publish, viewer_of};
 
 #[tokio::test]
 async fn viewers_of_two_nodes_add_up_on_both_and_each_says_who_brings_it() -> Result<()> {
-    let a = node("publisher").await?;
+    let mut a = node("publisher").await?;
     let b = viewer_of(&a).await?;
+    // On one machine nobody finds another by himself: each has to be told of the other.
+    a.set_peers(vec![b.web_address()]);
+    a.terminate().await?;
+    a.restart().await?;
     let key = a.add_key("demo").await?;
     let _publisher = publish(&a, &key)?;
     let (mut at_a, mut at_b) = (Events::of(&a).await?, Events::of(&b).await?);
