@@ -3,6 +3,7 @@
 mod archive;
 mod broadcast;
 mod carry;
+mod comments;
 mod community;
 mod day;
 mod disk;
