@@ -37,3 +37,27 @@ async fn a_video_element_of_a_foreign_page_plays_the_live_playlist_natively_in_w
     played_for(&mut browser, &start, 4.0 * SEGMENT).await?;
     Ok(())
 }
+
+#[tokio::test]
+#[ignore = "takes WebKitGTK: make test-webkit"]
+async fn the_element_plays_natively_where_a_browser_has_no_media_source_as_in_webkit() -> Result<()> {
+    let a = node("publisher").await?;
+    let live = Live::begin(&a, "demo", &Picture::default()).await?;
+    let page = format!(
+        "<!doctype html><title>Elsewhere</title>\
+         <script>delete window.MediaSource; delete window.ManagedMediaSource; delete window.WebKitMediaSource</script>\
+         <script src=\"{}/player.js\"></script>\
+         <meshstream-player broadcast=\"{}\" autoplay></meshstream-player>",
+        a.web(),
+        live.slug
+    );
+    let site = Site::serve([("/", page)]).await?;
+    let mut browser = Browser::open_in(Kind::WebKit, &site.url("/")).await?;
+    let start = browser.until("a picture", |player| player.width() == 320 && player.current_time() > 0.0).await?;
+    let played = played_for(&mut browser, &start, 4.0 * SEGMENT).await?;
+    ensure!(played.state() == "playing", "{played:?}");
+    let source = "document.querySelector('meshstream-player').shadowRoot.querySelector('video').currentSrc";
+    let source = browser.eval(source).await?;
+    ensure!(source.as_str().is_some_and(|source| source.contains("index.m3u8")), "not by itself: {source}");
+    Ok(())
+}

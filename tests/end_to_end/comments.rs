@@ -1,0 +1,28 @@
+//! What people say of a broadcast, on its page while it plays.
+
+use anyhow::{Result, ensure};
+use testkit::browser::{Browser, Kind};
+use testkit::events::Events;
+
+use crate::{in_each_browser, node, publish, viewer_of};
+
+in_each_browser! {
+    a_comment_written_elsewhere_comes_to_the_page_of_a_broadcast_and_stays_text,
+}
+
+async fn a_comment_written_elsewhere_comes_to_the_page_of_a_broadcast_and_stays_text(kind: Kind) -> Result<()> {
+    let a = node("publisher").await?;
+    let b = viewer_of(&a).await?;
+    let key = a.add_key("demo").await?;
+    let _publisher = publish(&a, &key)?;
+    let slug = Events::of(&b).await?.live_broadcast().await?;
+    let mut browser = Browser::open_in(kind, &format!("{}/watch/{slug}", b.web())).await?;
+    browser.until("a picture", |player| player.width() == 320 && player.current_time() > 0.0).await?;
+
+    a.cli(&["post", "--broadcast", &slug, "Heard **well** at the school <img src=x onerror='window.ran = 1'>"]).await?;
+    browser.wait_for("section ::-p-text(at the school)").await?;
+    ensure!(browser.eval("window.ran ?? null").await?.is_null(), "a comment ran a script");
+    let wrong = browser.errors().await?;
+    ensure!(wrong.is_empty(), "{wrong:?}");
+    Ok(())
+}
