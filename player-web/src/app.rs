@@ -27,7 +27,6 @@ use crate::routes::{
 use crate::served::Served;
 use crate::slots::Slots;
 use crate::viewers::ViewerCounter;
-use crate::viewers::ViewerCounter;
 use crate::{Config, OwnerPorts, Portal, assets, limits, moderated, socket};
 
 /// Most bytes of a request's body, but for posts: a stream name in JSON.

@@ -101,6 +101,10 @@ impl Timeline for Shown<dyn Timeline> {
         if self.shows(&key) { self.all.find(key).await } else { Ok(None) }
     }
 
+    async fn written_by(&self, feed: FeedId, page: PageRequest) -> Result<TimelinePage, TimelineError> {
+        Ok(self.page(self.all.written_by(feed, page).await?))
+    }
+
     async fn profile(&self, feed: FeedId) -> Result<Option<Profile>, TimelineError> {
         self.all.profile(feed).await
     }
