@@ -33,6 +33,8 @@ pub(crate) struct Page {
     pub(crate) t: Texts,
     /// The node's name.
     pub(crate) node: String,
+    /// Whether the owner has entered with the browser that asks.
+    pub(crate) owner: bool,
     /// What the address asks for besides a language.
     query: String,
     path: String,
@@ -71,6 +73,11 @@ impl Page {
         sections.as_ref().iter().any(|section| self.path == *section || below(section))
     }
 
+    /// The path of this page.
+    pub(crate) fn here(&self) -> &str {
+        &self.path
+    }
+
     /// The origin by which this node was reached: links that are handed on begin with it.
     pub(crate) fn origin(&self) -> Option<String> {
         self.host.as_ref().map(|host| format!("http://{host}"))
@@ -101,6 +108,7 @@ impl FromRequestParts<AppState> for Page {
         Ok(Self {
             t: Texts::of(parts.uri.query(), &parts.headers),
             node: state.ports.status.info().name,
+            owner: state.access.session(&parts.headers).is_some(),
             path: parts.uri.path().to_owned(),
             host: host(&parts.headers),
             query: if query.len() <= MAX_QUERY_BYTES { query } else { String::new() },

@@ -281,7 +281,7 @@ feed-no-posts = Nothing written here has reached this node yet.
 
 ## Owner
 
-owner-nav = Pages of the owner
+owner-nav = Owner’s pages
 owner-overview = Overview
 owner-broadcasts = Broadcasts
 owner-keys = Stream keys

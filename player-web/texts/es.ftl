@@ -280,7 +280,7 @@ feed-no-posts = Aún no ha llegado a este nodo nada escrito aquí.
 
 ## Owner
 
-owner-nav = Páginas de la persona propietaria
+owner-nav = Propietario
 owner-overview = Resumen
 owner-broadcasts = Emisiones
 owner-keys = Claves de emisión

@@ -280,7 +280,7 @@ feed-no-posts = Rien de ce qui a été écrit ici n’est encore arrivé jusqu�
 
 ## Owner
 
-owner-nav = Pages du propriétaire
+owner-nav = Propriétaire
 owner-overview = Vue d’ensemble
 owner-broadcasts = Diffusions
 owner-keys = Clés de diffusion

@@ -280,7 +280,7 @@ feed-no-posts = Ainda não chegou a este nó nada escrito aqui.
 
 ## Owner
 
-owner-nav = Páginas do proprietário
+owner-nav = Proprietário
 owner-overview = Visão geral
 owner-broadcasts = Transmissões
 owner-keys = Chaves de transmissão

@@ -1,6 +1,5 @@
 //! The program as its users meet it: real nodes as processes, real encoders, real browsers, a real Kubo.
 
-mod admin;
 mod archive;
 mod broadcast;
 mod carry;

@@ -306,3 +306,17 @@ async fn the_pages_speak_the_language_of_the_browser() {
         check(&page, StatusCode::OK, &[text, &format!("lang=\"{language}\"")]);
     }
 }
+
+#[tokio::test]
+async fn the_pages_of_everybody_lead_the_owner_to_what_only_the_owner_does() {
+    let browser = Browser::entered().await;
+    browser.node.listings.lock().unwrap().push(own(1, "Hall", BroadcastState::Live));
+    browser.node.posts.lock().unwrap().push(post(7, "spam", Some(broadcast_id(1).0)));
+    let watch = format!("/watch/{}", broadcast_id(1).slug());
+    let manage = format!("/admin/broadcasts/{}", broadcast_id(1).slug());
+    let hide = format!("/admin/hidden/{}?back=", BroadcastId(MessageKey([7; 32])).slug());
+    check(&browser.get(&watch).await, StatusCode::OK, &[&manage, &hide, "href=\"/admin\""]);
+    let visitor = crate::get(&browser.node, &watch).await;
+    check(&visitor, StatusCode::OK, &["spam"]);
+    assert!(!visitor.text().contains(&manage) && !visitor.text().contains(&hide));
+}
