@@ -20,7 +20,7 @@ async fn a_comment_written_elsewhere_comes_to_the_page_of_a_broadcast_and_stays_
     browser.until("a picture", |player| player.width() == 320 && player.current_time() > 0.0).await?;
 
     a.cli(&["post", "--broadcast", &slug, "Heard **well** at the school <img src=x onerror='window.ran = 1'>"]).await?;
-    browser.wait_for("section ::-p-text(at the school)").await?;
+    browser.wait_for(".talk .text strong").await?;
     ensure!(browser.eval("window.ran ?? null").await?.is_null(), "a comment ran a script");
     let wrong = browser.errors().await?;
     ensure!(wrong.is_empty(), "{wrong:?}");
