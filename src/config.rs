@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use bytesize::ByteSize;
 use listener::{Device, MAX_DEVICES};
 use node_router::YggdrasilAdmin;
-use player_web::GatewayReach;
+use player_web::{Embedding, GatewayReach, Portal};
 use serde::{Deserialize, Deserializer, de};
 use stream_model::Location;
 use streamer::playback::Mirror;
@@ -141,6 +141,31 @@ pub(crate) struct Web {
     /// Most WebSockets: of all, and of one address.
     pub(crate) max_sockets: usize,
     pub(crate) max_sockets_per_address: usize,
+    /// A port of its own for `/ipfs/`.
+    pub(crate) gateway_listen: Option<SocketAddr>,
+    /// Names that lead here.
+    pub(crate) names: Vec<String>,
+    /// What phones are told that look for the Internet.
+    pub(crate) portal: Portal,
+    /// Who may show the player in a page of theirs.
+    pub(crate) embed: Embedding,
+    /// HTTPS, besides.
+    pub(crate) tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    #[serde(default = "tls_listen")]
+    pub(crate) listen: SocketAddr,
+    /// PEM: the certificate, and those that vouch for it.
+    pub(crate) certificate: PathBuf,
+    /// PEM: its key.
+    pub(crate) key: PathBuf,
+}
+
+fn tls_listen() -> SocketAddr {
+    any(8443)
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -195,6 +220,9 @@ impl Default for Archive {
 /// 3 Mbit/s.
 const MAX_FILES: u64 = 500_000;
 
+/// Names of the node; more than these nobody remembers.
+const MAX_NAMES: usize = 16;
+
 impl Default for Storage {
     fn default() -> Self {
         Self { quota: ByteSize::gib(10), max_files: MAX_FILES, reserve: ByteSize::gib(1) }
@@ -233,6 +261,11 @@ impl Default for Web {
             max_connections_per_address,
             max_sockets,
             max_sockets_per_address,
+            gateway_listen: None,
+            names: Vec::new(),
+            portal: Portal::default(),
+            embed: Embedding::default(),
+            tls: None,
         }
     }
 }
@@ -306,6 +339,12 @@ impl Config {
             && (!usable || url.len() > 200 || url.contains(|c: char| c.is_whitespace() || "<>".contains(c)))
         {
             bail!("configuration key web.public_url: must be an address such as \"http://10.0.0.5:8080\"");
+        }
+        let names = &self.web.names;
+        if names.len() > MAX_NAMES || names.iter().any(|name| !player_web::is_host_name(name)) {
+            bail!(
+                "configuration key web.names: must be at most {MAX_NAMES} host names without a port, such as \"video.mesh\""
+            );
         }
         if self.node.name.is_empty() || self.node.name.chars().count() > 100 {
             bail!("configuration key node.name: must have 1 to 100 characters");
@@ -432,6 +471,8 @@ mod tests {
             ("MESHSTREAM_MESH__MIRROR", "all"),
             ("MESHSTREAM_MESH__MAX_UPLOAD", "8 Mbit/s"),
             ("MESHSTREAM_WEB__GATEWAY", "open"),
+            ("MESHSTREAM_WEB__TLS", "{ certificate = \"/c.pem\", key = \"/k.pem\" }"),
+            ("MESHSTREAM_WEB__EMBED", "none"),
             ("PATH", "/bin"),
         ];
         let config = load(file, &environment).unwrap();
@@ -443,6 +484,8 @@ mod tests {
         assert_eq!(config.mesh.mirror, Mirror::All);
         assert_eq!(config.mesh.max_upload, Some("8 Mbit/s".parse().unwrap()));
         assert_eq!(config.web.gateway, GatewayReach::Open);
+        assert_eq!(config.web.tls.map(|tls| tls.listen.port()), Some(8443));
+        assert_eq!(config.web.embed, Embedding::Nobody);
     }
 
     #[test]
@@ -473,6 +516,10 @@ mod tests {
             ("ingest = 3", "ingest"),
             ("[storage]\nquota = \"10 pounds\"", "storage.quota: not a size"),
             ("[web]\ngateway = \"all\"", "web.gateway"),
+            ("[web]\nnames = [\"http://video.mesh\"]", "web.names"),
+            ("[web]\nportal = \"yes\"", "web.portal"),
+            ("[web]\nembed = [\"video.mesh\"]", "web.embed: expected \"anyone\""),
+            ("[web.tls]\ncertificate = \"/etc/c.pem\"", "web.tls: missing field `key`"),
             ("[mesh]\nmax_upload = \"10\"", "mesh.max_upload: '10' is not a rate"),
             ("[mesh]\nmax_upload_per_peer = 10", "mesh.max_upload_per_peer"),
             ("[ssb]\ndevices = [\"tun 0\"]", "ssb.devices"),

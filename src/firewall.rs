@@ -134,11 +134,17 @@ fn services(config: &Config) -> anyhow::Result<[Service<'_>; 4]> {
         };
         ipfs.insert(port("ipfs", listening)?);
     }
+    let mut web = tcp("web", config.web.listen, &config.web.devices)?;
+    let tls = config.web.tls.as_ref().map(|tls| ("web.tls", tls.listen));
+    let gateway = config.web.gateway_listen.map(|listen| ("web.gateway", listen));
+    for (section, listen) in tls.into_iter().chain(gateway) {
+        web.ports.extend(tcp(section, listen, &[])?.ports);
+    }
     Ok([
         tcp(INGEST, config.ingest.listen, &config.ingest.devices)?,
         tcp("ssb", config.ssb.listen, &config.ssb.devices)?,
         Service { section: IPFS, ports: ipfs, devices: &config.ipfs.devices },
-        tcp("web", config.web.listen, &config.web.devices)?,
+        web,
     ])
 }
 

@@ -11,12 +11,15 @@ mod failure;
 mod firewall;
 mod host_lock;
 mod links;
+mod local_name;
 mod node;
 mod open_files;
 mod output;
 mod overlays;
 mod picture;
+mod portal;
 mod status;
+mod web;
 mod web_address;
 
 use std::process::ExitCode;

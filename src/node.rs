@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
-use listener::{Device, Listener};
+use listener::Device;
 use node_router::{MdnsConfig, MeshConfig, NodeRouter, OwnRecords, PeerAddress, UploadLimits};
 use player_web::{OwnerAccess, ViewerCounter};
 use ssb_announcer::SsbAnnouncer;
@@ -29,11 +29,13 @@ use crate::config::{Config, Rate};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, feed_database, record_sequence_file, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
+use crate::local_name::label;
 use crate::open_files;
 use crate::output;
 use crate::overlays::overlays;
 use crate::picture;
 use crate::status::{Parts, Status};
+use crate::web::{Doors, certificate};
 use crate::web_address::web_addresses;
 
 /// A node ends within five seconds of being asked to; what does not, is left behind.
@@ -108,6 +110,9 @@ fn write_ready(report: &NodeReport, out: &mut dyn Write) -> io::Result<()> {
     for address in &report.listen.web {
         writeln!(out, "  watch    http://{}/", reachable(address))?;
     }
+    for address in &report.listen.web_tls {
+        writeln!(out, "           https://{}/", reachable(address))?;
+    }
     writeln!(out, "  ssb      {}", report.listen.ssb.join(" "))?;
     writeln!(out, "  ipfs     {}", report.listen.ipfs.join(" "))?;
     writeln!(out, "ready")
@@ -135,6 +140,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     mesh_peers(config)?;
     overlays(&config.mesh)?;
     ssb_peers(config)?;
+    certificate(config)?;
     config.node.image.as_deref().map(picture::load).transpose()?;
     Ok(())
 }
@@ -163,7 +169,8 @@ fn mesh_config(
 fn mdns(config: &Config, web: SocketAddr) -> Option<MdnsConfig> {
     let interfaces = discovery_interfaces(config, &config.web.devices)?;
     let (name, web_port) = (config.node.name.clone(), web.port());
-    (!web.ip().is_loopback()).then_some(MdnsConfig { interfaces, name, web_port })
+    let label = label(&config.node.name);
+    (!web.ip().is_loopback()).then_some(MdnsConfig { interfaces, name, web_port, label })
 }
 
 pub(crate) fn ssb_peers(config: &Config) -> anyhow::Result<Vec<PeerAddresses>> {
@@ -207,13 +214,8 @@ impl Node {
         let host_lock = HostLock::of_secret(&secret_file(&path))?;
         let router = Arc::new(NodeRouter::start(router_config(config, &community, &path)).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
-        let listener = Listener::bind(config.web.listen, &config.web.devices).map_err(|error| {
-            let address = config.web.listen;
-            anyhow!(
-                "cannot listen for browsers on {address}: {error}; set web.listen to an address and port that are free"
-            )
-        })?;
-        let web_address = listener.local_addr();
+        let doors = Doors::open(config)?;
+        let web_address = doors.address();
         let ssb = Arc::new(SsbAnnouncer::start(ssb_config(config, &community, &path, web_address)?).await?);
         let host_lock = match host_lock {
             Some(lock) => lock,
@@ -244,16 +246,18 @@ impl Node {
 
         let advice = open_files::raise_limit(config.web.max_connections);
         let viewers = ViewerCounter::default();
+        let mut listen = Listen {
+            rtmp: vec![streamer.rtmp_addr().to_string()],
+            ssb: vec![ssb.local_address().to_string()],
+            ipfs: router.listening(),
+            ..Listen::default()
+        };
+        doors.tell(&mut listen);
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
             community: community.name(),
             location: config.node.location,
-            listen: Listen {
-                rtmp: vec![streamer.rtmp_addr().to_string()],
-                ssb: vec![ssb.local_address().to_string()],
-                ipfs: router.listening(),
-                web: vec![web_address.to_string()],
-            },
+            listen,
             web_port: web_address.port(),
             router: router.clone(),
             records: OwnRecords::new(ssb.signer(), config.web.listen.ip(), &record_sequence_file(&path)),
@@ -288,23 +292,15 @@ impl Node {
             .with_context(|| format!("cannot open the control socket {}", socket.display()))?;
         let stop_web = CancellationToken::new();
         let mut web = JoinSet::new();
-        let (network, owner) = (stop_web.clone(), stop_web.clone());
-        let web_config = player_web::Config {
-            listen: config.web.listen,
-            gateway: config.web.gateway,
-            access: OwnerAccess::new(Some(admin_token), ssb.id()),
-            max_connections: config.web.max_connections,
-            max_connections_per_address: config.web.max_connections_per_address,
-            max_sockets: config.web.max_sockets,
-            max_sockets_per_address: config.web.max_sockets_per_address,
-        };
+        let web_config = doors.config(config, OwnerAccess::new(Some(admin_token), ssb.id()));
         let app = player_web::app(ports.clone(), &web_config);
+        let gateway_app = player_web::gateway_app(ports.clone(), &web_config);
         let control_app = player_web::control_app(ports, keys.clone(), &web_config)
             .merge(player_web::content_app(router.carrier(), router.checker()))
             .merge(player_web::policies_app(policies))
             .merge(player_web::archives_app(keeper));
-        web.spawn(async move { player_web::serve(listener, app, &web_config, network).await });
-        web.spawn(player_web::serve_control(control, control_app, owner));
+        doors.serve(app, gateway_app, &web_config, &mut web, &stop_web);
+        web.spawn(player_web::serve_control(control, control_app, stop_web.clone()));
 
         router.run_mesh(
             mesh_config(config, &community, ssb.id(), mdns(config, web_address))?,

@@ -26,6 +26,32 @@ pub(crate) fn web_addresses(listen: SocketAddr, public_url: &str) -> WebAddresse
     })
 }
 
+/// The same for people around, who come by the networks of this machine: their addresses come first, IPv4 before IPv6.
+pub(crate) fn page_addresses(listen: SocketAddr, public_url: &str) -> Vec<String> {
+    if !public_url.is_empty() {
+        return vec![public_url.to_owned()];
+    }
+    if !listen.ip().is_unspecified() {
+        return vec![url(listen.ip(), listen.port()) + "/"];
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut urls = around(interfaces.iter().map(|interface| interface.ip()).collect(), listen.port());
+    urls.truncate(MAX_SHOWN);
+    urls
+}
+
+/// Most addresses that are shown to a person.
+const MAX_SHOWN: usize = 4;
+
+fn around(addresses: Vec<IpAddr>, port: u16) -> Vec<String> {
+    // Overlays, which rank first for those far away, come last.
+    let near = |address: IpAddr| rank(address).map(|rank| (if rank == 0 { u8::MAX } else { rank }, address));
+    let mut ranked: Vec<_> = addresses.into_iter().filter_map(near).collect();
+    ranked.sort();
+    ranked.dedup();
+    ranked.into_iter().map(|(_, address)| url(address, port) + "/").collect()
+}
+
 /// Those that others can use, the ones that reach farthest first: of an overlay, then of a network around.
 fn urls(addresses: Vec<IpAddr>, port: u16) -> Vec<String> {
     let mut ranked: Vec<_> = addresses.into_iter().filter_map(|address| Some((rank(address)?, address))).collect();
@@ -67,6 +93,9 @@ mod tests {
         let found = urls(addresses.iter().map(|text| text.parse().unwrap()).collect(), 8080);
         let expected =
             ["http://[201:5::9]:8080", "http://[fc12::1]:8080", "http://10.0.0.5:8080", "http://[2001:db8::1]:8080"];
+        assert_eq!(found, expected);
+        let found = around(addresses.iter().map(|text| text.parse().unwrap()).collect(), 80);
+        let expected = ["http://10.0.0.5/", "http://[2001:db8::1]/", "http://[201:5::9]/", "http://[fc12::1]/"];
         assert_eq!(found, expected);
         assert_eq!(urls(vec!["fc12::1".parse().unwrap()], 80), ["http://[fc12::1]"]);
     }

@@ -60,7 +60,8 @@ async fn serve() {
     let router = player_web::app(node.ports(), &config);
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
-    let server = tokio::spawn(async move { player_web::serve(listener, router, &config, token).await });
+    let server =
+        tokio::spawn(async move { player_web::serve(listener, router, player_web::Places::new(&config), token).await });
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         match line.parse::<u64>() {

@@ -24,5 +24,11 @@ async fn main() {
     let listener = listener::Listener::bind((std::net::Ipv4Addr::LOCALHOST, port).into(), &[]).expect("a free port");
     println!("http://{}/", listener.local_addr());
     let config = player_web::Config::default();
-    player_web::serve(listener, player_web::app(node.ports(), &config), &config, CancellationToken::new()).await;
+    player_web::serve(
+        listener,
+        player_web::app(node.ports(), &config),
+        player_web::Places::new(&config),
+        CancellationToken::new(),
+    )
+    .await;
 }

@@ -51,7 +51,7 @@ async fn main() {
     let config = player_web::Config::default();
     let serving = tokio::spawn({
         let (router, shutdown) = (player_web::app(node.ports(), &config), shutdown.clone());
-        async move { player_web::serve(listener, router, &config, shutdown).await }
+        async move { player_web::serve(listener, router, player_web::Places::new(&config), shutdown).await }
     });
 
     let mut lines = BufReader::new(tokio::io::stdin()).lines();

@@ -18,16 +18,17 @@ use stream_model::{
 
 use crate::OwnerPorts;
 use crate::admin::{self, OwnerAccess};
+use crate::entrance::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
-    keep, node, pages, session, timeline,
+    keep, node, pages, portal, session, timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
 use crate::viewers::ViewerCounter;
-use crate::{Config, assets, socket};
+use crate::{Config, Portal, assets, limits, socket};
 
 /// Most bytes of a request's body, but for posts: a stream name in JSON.
 const MAX_BODY_BYTES: usize = 4096;
@@ -94,20 +95,40 @@ impl FromRef<AppState> for OwnerAccess {
 
 /// What the network sees.
 pub fn app(ports: Ports, config: &Config) -> Router {
-    finish(routes(), ports, config)
+    let gateway = match config.gateway_port {
+        Some(port) => gateway_routes().layer(middleware::from_fn_with_state(port, gateway::lead_to_port)),
+        None => gateway_routes(),
+    };
+    from_network(finish(routes().merge(gateway).merge(portal::routes()), ports, config), config)
+}
+
+/// What requests from the network pass before any route.
+fn from_network(router: Router, config: &Config) -> Router {
+    let entrance = Entrance::new(config);
+    router
+        .layer(Extension(entrance.clone()))
+        .layer(middleware::from_fn(limits::limit))
+        .layer(middleware::from_fn_with_state(entrance, entrance::enter))
+}
+
+/// What the network sees on the gateway's port, if it has one: content by CID alone, under an origin that no page of this
+/// node shares.
+pub fn gateway_app(ports: Ports, config: &Config) -> Router {
+    let routes = gateway_routes().route("/healthz", get(node::health)).fallback(gateway::nothing_else);
+    from_network(finish(routes, ports, config), &Config { portal: Portal::Off, ..config.clone() })
 }
 
 /// What the owner's browsers see besides: the pages below `/admin`. To be merged with [`app`], and with nothing that serves what
 /// others have made from an origin of its own.
 pub fn admin_app(ports: Ports, owner: OwnerPorts, config: &Config) -> Router {
-    finish(admin::routes(owner), ports, config)
+    from_network(finish(admin::routes(owner), ports, config), config)
 }
 
 /// What the owner's programs see on the unix socket: the same, writing without a token, the stream keys, and whom the
 /// node follows.
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
     let own = control::routes(keys).merge(control_feeds::routes()).merge(control_admin::routes());
-    finish(routes().merge(own), ports, config).layer(Extension(OnControlSocket))
+    finish(routes().merge(gateway_routes()).merge(own), ports, config).layer(Extension(OnControlSocket))
 }
 
 /// What the owner's programs see besides: content as CAR files, and the check of the store. To be merged with
@@ -124,6 +145,13 @@ pub fn policies_app(policies: Arc<dyn KeepPolicies>) -> Router {
 /// What the owner has done with archives. To be merged with [`control_app`].
 pub fn archives_app(keeper: Arc<dyn ArchiveKeeper>) -> Router {
     archives::routes(keeper).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count))
+}
+
+fn gateway_routes() -> Router<AppState> {
+    Router::new()
+        .route("/ipfs/{cid}", get(gateway::root).options(hls::preflight))
+        .route("/ipfs/{cid}/", get(gateway::root).options(hls::preflight))
+        .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))
 }
 
 fn routes() -> Router<AppState> {
@@ -144,9 +172,6 @@ fn routes() -> Router<AppState> {
         .route("/hls/{broadcast}/{file}", get(hls::file).options(hls::preflight))
         .route("/hls/{broadcast}/hour/{file}", get(hls::hour).options(hls::preflight))
         .route("/hls/{broadcast}/day/{file}", get(hls::day).options(hls::preflight))
-        .route("/ipfs/{cid}", get(gateway::root).options(hls::preflight))
-        .route("/ipfs/{cid}/", get(gateway::root).options(hls::preflight))
-        .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))
         .route("/blobs/{blob}", get(blobs::blob).options(hls::preflight))
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))

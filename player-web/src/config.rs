@@ -2,9 +2,10 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::OwnerAccess;
+use crate::host::normal;
 
 /// What the gateway at `/ipfs/` serves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,66 @@ pub enum GatewayReach {
     Known,
     /// Whatever peers have.
     Open,
+}
+
+/// Who may show the player in a page of theirs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub enum Embedding {
+    /// Every page.
+    #[default]
+    Anyone,
+    /// This node's own pages alone.
+    Nobody,
+    /// Those, and pages of these origins, such as `http://10.0.0.9` or `https://video.mesh:8443`.
+    Origins(Vec<String>),
+}
+
+/// What phones are told that look for the Internet through this node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Portal {
+    /// That there is a portal, and once they have shown it, that all is well.
+    #[default]
+    Show,
+    /// That all is well.
+    Quiet,
+    /// Nothing: their questions are led to the pages as all of other names are.
+    Off,
+}
+
+/// Most origins that may be named: each is sent with every player.
+const MAX_EMBEDDERS: usize = 16;
+
+impl<'de> Deserialize<'de> for Embedding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Choice {
+            Word(String),
+            Origins(Vec<String>),
+        }
+        const EXPECTED: &str = "expected \"anyone\", \"none\", or a list of origins such as [\"http://10.0.0.9:8000\"]";
+        match Choice::deserialize(deserializer).map_err(|_| de::Error::custom(EXPECTED))? {
+            Choice::Word(word) if word == "anyone" => Ok(Self::Anyone),
+            Choice::Word(word) if word == "none" => Ok(Self::Nobody),
+            Choice::Origins(origins)
+                if origins.len() <= MAX_EMBEDDERS && origins.iter().all(|text| is_origin(text)) =>
+            {
+                Ok(Self::Origins(origins))
+            }
+            Choice::Origins(origins) if origins.len() > MAX_EMBEDDERS => {
+                Err(de::Error::custom(format!("{} origins: at most {MAX_EMBEDDERS} may be named", origins.len())))
+            }
+            _ => Err(de::Error::custom(EXPECTED)),
+        }
+    }
+}
+
+/// Scheme, host, and perhaps a port: what a policy can name.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let (host, port) = authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+    matches!(scheme, "http" | "https") && normal(host).is_some() && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 /// Section `web` of the configuration.
@@ -34,6 +95,19 @@ pub struct Config {
     pub max_sockets_per_address: usize,
     /// What the gateway serves.
     pub gateway: GatewayReach,
+    /// Where [`crate::gateway_app`] is served: paths of the gateway are led there.
+    #[serde(skip)]
+    pub gateway_port: Option<u16>,
+    /// Names that lead here, besides addresses, `localhost` and `thisnode.info`. Visitors of other names are sent to the
+    /// first, or to the address that they came to.
+    pub names: Vec<String>,
+    /// Names that the node has by itself, such as one of mDNS. Never part of a file.
+    #[serde(skip)]
+    pub other_names: Vec<String>,
+    /// What phones are told that look for the Internet.
+    pub portal: Portal,
+    /// Who may frame the player.
+    pub embed: Embedding,
     /// How the owner acts over the network. To be the same for all routers of a node. Never part of a file.
     #[serde(skip)]
     pub access: OwnerAccess,
@@ -48,7 +122,33 @@ impl Default for Config {
             max_sockets: 1_024,
             max_sockets_per_address: 32,
             gateway: GatewayReach::Known,
+            gateway_port: None,
+            names: Vec::new(),
+            other_names: Vec::new(),
+            portal: Portal::default(),
+            embed: Embedding::default(),
             access: OwnerAccess::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embedders_are_a_word_or_origins() {
+        let read = |json: serde_json::Value| serde_json::from_value::<Embedding>(json);
+        assert_eq!(read("anyone".into()).unwrap(), Embedding::Anyone);
+        assert_eq!(read("none".into()).unwrap(), Embedding::Nobody);
+        let origins = ["http://10.0.0.9", "https://video.mesh:8443"].map(str::to_owned).to_vec();
+        assert_eq!(read(origins.clone().into()).unwrap(), Embedding::Origins(origins));
+        for wrong in ["*", "http://a/b", "ftp://a", "a", "http://a;script-src *", "http://a b", "http://", "http://a:x"]
+        {
+            assert!(read(vec![wrong].into()).is_err(), "{wrong}");
+        }
+        let error = read("all".into()).unwrap_err().to_string();
+        assert!(error.contains("expected \"anyone\", \"none\""), "{error}");
+        assert!(read(vec!["http://a"; 17].into()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What every page has: its language, its frame of links, and the headers that keep it safe.
+//! What every page has: its language, its frame of links, and who may show it in a frame.
 
 use std::convert::Infallible;
 
@@ -12,11 +12,6 @@ use crate::app::AppState;
 use crate::assets::PAGE_JS;
 use crate::texts::{LANGUAGES, Language, Texts};
 
-/// Nothing but our own files runs or loads. `blob:` is where Media Source Extensions put the video; `ws:` is named
-/// because older Safari does not count it to `'self'`.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors ";
-
 /// Of an address, the part that links to its translations repeat at most. What our own pages ask for is shorter.
 const MAX_QUERY_BYTES: usize = 512;
 
@@ -24,9 +19,10 @@ const MAX_QUERY_BYTES: usize = 512;
 const MAX_HOST_BYTES: usize = 260;
 
 /// Who may show a page in a frame.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Nobody,
+    /// Whomever the owner lets (`web.embed`).
     Anybody,
 }
 
@@ -89,7 +85,7 @@ impl Page {
         })
     }
 
-    /// The page, rendered, with its headers.
+    /// The page, rendered.
     pub(crate) fn answer(&self, status: StatusCode, template: &impl Template, framing: Framing) -> Response {
         answer(self.t, status, template, framing)
     }
@@ -119,7 +115,7 @@ fn host(headers: &HeaderMap) -> Option<String> {
     (!host.is_empty() && host.len() <= MAX_HOST_BYTES && host.bytes().all(fits)).then(|| host.to_owned())
 }
 
-/// A page, rendered, with its headers.
+/// A page, rendered.
 pub(crate) fn answer(t: Texts, status: StatusCode, template: &impl Template, framing: Framing) -> Response {
     let html = match template.render() {
         Ok(html) => html,
@@ -130,16 +126,9 @@ pub(crate) fn answer(t: Texts, status: StatusCode, template: &impl Template, fra
     };
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
-    let ancestors = match framing {
-        Framing::Nobody => "'none'",
-        Framing::Anybody => "*",
-    };
-    if let Ok(policy) = HeaderValue::try_from(format!("{POLICY}{ancestors}")) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     t.label(headers);
+    // The headers that every answer gets say so to browsers.
+    response.extensions_mut().insert(framing);
     response
 }

@@ -24,6 +24,7 @@ use tower_service::Service as _;
 use crate::Config;
 use crate::slots::{Slot, Slots};
 use crate::stall::StallLimit;
+use crate::tls::Tls;
 
 /// How long a request's head may take, and how long a kept connection may be idle. Longer than the pause between
 /// two loads of a live playlist with the usual target duration, so that a player keeps its connection.
@@ -57,6 +58,10 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nC
 pub(crate) struct Connection {
     /// Whose it is.
     pub(crate) address: IpAddr,
+    /// Where it came to; `None` where that is not known.
+    pub(crate) local: Option<SocketAddr>,
+    /// Whether it is TLS.
+    pub(crate) secure: bool,
     /// Cancelled when the server stops.
     pub(crate) shutdown: CancellationToken,
     /// Its place in the limits.
@@ -68,23 +73,52 @@ pub(crate) fn address_of(connection: Option<&Connection>) -> IpAddr {
     connection.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |connection| connection.address)
 }
 
+/// How many connections there may be from the network; a cheap handle that several listeners share.
+#[derive(Debug, Clone)]
+pub struct Places(Slots);
+
+impl Places {
+    /// As many as the configuration allows.
+    pub fn new(config: &Config) -> Self {
+        Self(Slots::new(config.max_connections, config.max_connections_per_address))
+    }
+}
+
 /// Serves the network until `shutdown`, then lets open requests and sockets end within two seconds. Cancelling it
-/// drops all connections.
-pub async fn serve(listener: listener::Listener, router: Router, config: &Config, shutdown: CancellationToken) {
-    let slots = Slots::new(config.max_connections, config.max_connections_per_address);
-    let identify = |stream: &tokio::net::TcpStream, address: &SocketAddr| {
-        // Answers are written whole; waiting to fill a packet would only delay them. Failure costs no more.
-        let _ = stream.set_nodelay(true);
-        address.ip()
+/// drops all connections. Listeners that share places end together.
+pub async fn serve(listener: listener::Listener, router: Router, places: Places, shutdown: CancellationToken) {
+    let server = Server { router, slots: places.0, header_timeout: HEADER_TIMEOUT, secure: false, shutdown };
+    server.run(Network(listener), identify, |io| std::future::ready(Some(io))).await;
+}
+
+/// The same over TLS.
+pub async fn serve_tls(
+    listener: listener::Listener,
+    tls: Tls,
+    router: Router,
+    places: Places,
+    shutdown: CancellationToken,
+) {
+    let server = Server { router, slots: places.0, header_timeout: HEADER_TIMEOUT, secure: true, shutdown };
+    let open = move |io| {
+        let tls = tls.clone();
+        async move { tls.open(io).await }
     };
-    Server { router, slots, header_timeout: HEADER_TIMEOUT, shutdown }.run(Network(listener), identify).await;
+    server.run(Network(listener), identify, open).await;
+}
+
+fn identify(stream: &TcpStream, address: &SocketAddr) -> (IpAddr, Option<SocketAddr>) {
+    // Answers are written whole; waiting to fill a packet would only delay them. Failure costs no more.
+    let _ = stream.set_nodelay(true);
+    (address.ip(), stream.local_addr().ok())
 }
 
 /// Serves the owner's unix socket in the same way.
 pub async fn serve_control(listener: UnixListener, router: Router, shutdown: CancellationToken) {
     let slots = Slots::new(MAX_CONTROL_CONNECTIONS, MAX_CONTROL_CONNECTIONS);
-    let identify = |_: &tokio::net::UnixStream, _: &tokio::net::unix::SocketAddr| Ipv4Addr::LOCALHOST.into();
-    Server { router, slots, header_timeout: HEADER_TIMEOUT, shutdown }.run(listener, identify).await;
+    let identify = |_: &tokio::net::UnixStream, _: &tokio::net::unix::SocketAddr| (Ipv4Addr::LOCALHOST.into(), None);
+    let server = Server { router, slots, header_timeout: HEADER_TIMEOUT, secure: false, shutdown };
+    server.run(listener, identify, |io| std::future::ready(Some(io))).await;
 }
 
 /// Goes on after a failure to accept.
@@ -115,11 +149,23 @@ struct Server {
     router: Router,
     slots: Slots,
     header_timeout: Duration,
+    /// Whether what is opened is TLS.
+    secure: bool,
     shutdown: CancellationToken,
 }
 
 impl Server {
-    async fn run<L: Listener>(self, mut listener: L, identify: impl Fn(&L::Io, &L::Addr) -> IpAddr) {
+    /// `open` makes of a connection what HTTP is spoken on, in the connection's own task.
+    async fn run<L, T, F>(
+        self,
+        mut listener: L,
+        identify: impl Fn(&L::Io, &L::Addr) -> (IpAddr, Option<SocketAddr>),
+        open: impl Fn(L::Io) -> F,
+    ) where
+        L: Listener,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = Option<T>> + Send + 'static,
+    {
         let mut connections = JoinSet::new();
         loop {
             let (mut io, address) = tokio::select! {
@@ -131,7 +177,7 @@ impl Server {
                 }
                 accepted = listener.accept() => accepted,
             };
-            let address = identify(&io, &address);
+            let (address, local) = identify(&io, &address);
             let Some(slot) = self.slots.acquire(address) else {
                 metrics::counter!("meshstream_web_refused_connections_total").increment(1);
                 tracing::debug!(%address, "refused a connection too many");
@@ -139,8 +185,14 @@ impl Server {
                 let _ = io.write_all(REFUSAL).now_or_never();
                 continue;
             };
-            let connection = Connection { address, shutdown: self.shutdown.clone(), _slot: Arc::new(slot) };
-            connections.spawn(converse(io, self.router.clone(), connection, self.header_timeout));
+            let (secure, shutdown) = (self.secure, self.shutdown.clone());
+            let connection = Connection { address, local, secure, shutdown, _slot: Arc::new(slot) };
+            let (opening, router, header_timeout) = (open(io), self.router.clone(), self.header_timeout);
+            connections.spawn(async move {
+                if let Some(io) = opening.await {
+                    converse(io, router, connection, header_timeout).await;
+                }
+            });
         }
         drop(listener);
         let ended = async {
@@ -208,9 +260,12 @@ mod tests {
             router: Router::new(),
             slots: Slots::new(8, 8),
             header_timeout: Duration::from_millis(20),
+            secure: false,
             shutdown: shutdown.clone(),
         };
-        let serving = tokio::spawn(server.run(Network(listener), |_, address: &SocketAddr| address.ip()));
+        let identify = |_: &TcpStream, address: &SocketAddr| (address.ip(), None);
+        let plain = |io| std::future::ready(Some(io));
+        let serving = tokio::spawn(server.run(Network(listener), identify, plain));
         for head in ["", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
             let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
             stream.write_all(head.as_bytes()).await.unwrap();

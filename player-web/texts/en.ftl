@@ -583,3 +583,12 @@ owner-level-debug = Decisions, too
 owner-level-trace = Everything
 
 ## Phones
+
+portal-heading = Video on { $node }
+portal-what = This network has no Internet. It has live video and archives of the people around, and any browser plays them.
+portal-stay = Stay on this network
+portal-then = Then open this address in your browser:
+portal-through = You are on the network. Close this window, then open this address in your browser:
+portal-small-browser = This window may not play video. A browser such as Chrome, Firefox or Safari does.
+portal-code = QR code of this address
+portal-show = Show the code to others on this network: their phones open the page.

@@ -582,3 +582,12 @@ owner-level-debug = También decisiones
 owner-level-trace = Todo
 
 ## Phones
+
+portal-heading = Vídeo en { $node }
+portal-what = Esta red no tiene Internet. Tiene vídeo en directo y archivos de la gente de alrededor, y cualquier navegador los reproduce.
+portal-stay = Seguir en esta red
+portal-then = Después abre esta dirección en tu navegador:
+portal-through = Estás en la red. Cierra esta ventana y abre esta dirección en tu navegador:
+portal-small-browser = Puede que esta ventana no reproduzca vídeo. Un navegador como Chrome, Firefox o Safari sí lo hace.
+portal-code = Código QR de esta dirección
+portal-show = Muestra el código a otras personas de esta red: sus teléfonos abren la página.

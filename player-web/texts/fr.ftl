@@ -582,3 +582,12 @@ owner-level-debug = Aussi les décisions
 owner-level-trace = Tout
 
 ## Phones
+
+portal-heading = Vidéo sur { $node }
+portal-what = Ce réseau n’a pas Internet. Il a la vidéo en direct et les archives des gens d’ici, et tout navigateur les lit.
+portal-stay = Rester sur ce réseau
+portal-then = Ensuite, ouvrez cette adresse dans votre navigateur :
+portal-through = Vous êtes sur le réseau. Fermez cette fenêtre, puis ouvrez cette adresse dans votre navigateur :
+portal-small-browser = Cette fenêtre ne lit peut-être pas la vidéo. Un navigateur comme Chrome, Firefox ou Safari la lit.
+portal-code = Code QR de cette adresse
+portal-show = Montrez le code aux autres sur ce réseau : leur téléphone ouvre la page.

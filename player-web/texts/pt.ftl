@@ -582,3 +582,12 @@ owner-level-debug = Também decisões
 owner-level-trace = Tudo
 
 ## Phones
+
+portal-heading = Vídeo em { $node }
+portal-what = Esta rede não tem Internet. Tem vídeo ao vivo e arquivos das pessoas daqui, e qualquer navegador os reproduz.
+portal-stay = Ficar nesta rede
+portal-then = Depois abra este endereço no seu navegador:
+portal-through = Você está na rede. Feche esta janela e abra este endereço no seu navegador:
+portal-small-browser = Esta janela talvez não reproduza vídeo. Um navegador como Chrome, Firefox ou Safari reproduz.
+portal-code = Código QR deste endereço
+portal-show = Mostre o código a outras pessoas nesta rede: os telefones delas abrem a página.

@@ -8,6 +8,7 @@ mod feed;
 mod firewall;
 mod keep;
 mod key;
+mod portal;
 mod post;
 mod show;
 mod ssb;
@@ -72,9 +73,11 @@ enum Command {
     #[command(subcommand)]
     Storage(storage::Command),
     /// Show this node, its peers, links and storage
-    Status(Output),
+    Status(StatusOutput),
     /// Print a file for nftables that keeps the node's ports to the devices of the settings
     Firewall(firewall::Firewall),
+    /// Print settings for dnsmasq and nftables, so that phones on an access point open the node's page and stay
+    Portal(portal::Portal),
     /// Show the broadcasts known here
     Streams(Output),
 }
@@ -85,6 +88,17 @@ struct Output {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+}
+
+/// How the node is shown.
+#[derive(Debug, Clone, Copy, Args)]
+struct StatusOutput {
+    #[command(flatten)]
+    output: Output,
+
+    /// Print the address of the node's pages as a QR code, which phones scan
+    #[arg(long, conflicts_with = "json")]
+    qr: bool,
 }
 
 /// Does what the arguments ask.
@@ -109,6 +123,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Storage(command) => runtime.block_on(storage::run(&config, command)).map_err(Failure::from),
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
         Command::Firewall(options) => firewall::run(&config, &options).map_err(Failure::Usage),
+        Command::Portal(options) => portal::run(&config, &options).map_err(Failure::from),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };
     runtime.shutdown_timeout(node::JOIN_TIMEOUT);

@@ -1,18 +1,20 @@
 //! `meshstream status` and `meshstream streams`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
+use player_web::qr::{self, Ink};
 use serde::Deserialize;
 use stream_model::{MediaSequence, NodeReport, PeerReport, PeerState, Retention, StorageOutlook, WallTime};
 
-use super::Output;
+use super::{Output, StatusOutput};
 use crate::config::Config;
 use crate::control::Client;
 use crate::links;
 use crate::output::{self, print};
+use crate::web_address::page_addresses;
 
 /// The part of `/api/v1/broadcasts` that is shown.
 #[derive(Debug, Deserialize)]
@@ -24,12 +26,15 @@ struct Broadcast {
     held_segments: u64,
 }
 
-pub(crate) async fn status(config: &Config, output: Output) -> anyhow::Result<()> {
+pub(crate) async fn status(config: &Config, output: StatusOutput) -> anyhow::Result<()> {
     let client = Client::require(&config.node.data_dir).await?;
-    if output.json {
+    if output.output.json {
         return print_json(&client.get::<serde_json::Value>("/api/v1/node").await?);
     }
     let report: NodeReport = client.get("/api/v1/node").await?;
+    if output.qr {
+        return qr(config, &report);
+    }
     let peers: Vec<PeerReport> = client.get("/api/v1/peers").await?;
     let storage: StorageOutlook = client.get("/api/v1/storage").await?;
     print(|out| write_status(out, &report, &storage, &peers))
@@ -45,6 +50,21 @@ pub(crate) async fn streams(config: &Config, output: Output) -> anyhow::Result<(
     print(|out| write_streams(out, &broadcasts))
 }
 
+/// The page's address as phones around reach it, as a code and as a text.
+fn qr(config: &Config, report: &NodeReport) -> anyhow::Result<()> {
+    let listen = report.listen.web.first().and_then(|address| address.parse().ok());
+    let listen = listen.context("the node has no pages: is web.listen set?")?;
+    let urls = page_addresses(listen, &config.web.public_url);
+    let url =
+        urls.first().context("this machine has no address that phones could reach: join it to a network first")?;
+    let ink = if io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
+    let code = qr::terminal(url, ink)?;
+    print(|out| {
+        writeln!(out, "{code}")?;
+        urls.iter().try_for_each(|url| writeln!(out, "{url}"))
+    })
+}
+
 fn write_status(
     out: &mut dyn Write,
     report: &NodeReport,
@@ -58,10 +78,14 @@ fn write_status(
     for (what, addresses) in [
         ("rtmp", &report.listen.rtmp),
         ("web", &report.listen.web),
+        ("https", &report.listen.web_tls),
+        ("gateway", &report.listen.gateway),
         ("ssb", &report.listen.ssb),
         ("ipfs", &report.listen.ipfs),
     ] {
-        writeln!(out, "  {what:<9} {}", addresses.join(" "))?;
+        if !addresses.is_empty() {
+            writeln!(out, "  {what:<9} {}", addresses.join(" "))?;
+        }
     }
     for overlay in &report.overlays {
         let address = overlay.address.map(|address| format!("{address}, ")).unwrap_or_default();

@@ -167,6 +167,12 @@ pub struct Listen {
     pub ipfs: Vec<String>,
     /// HTTP.
     pub web: Vec<String>,
+    /// HTTPS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub web_tls: Vec<String>,
+    /// The gateway, where it has a port of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateway: Vec<String>,
 }
 
 /// `/api/v1/storage`.

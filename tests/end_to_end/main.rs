@@ -18,6 +18,7 @@ mod keeping;
 mod mesh;
 mod moments;
 mod playing;
+mod portal;
 mod recovering;
 mod survival;
 mod viewers;

@@ -24,6 +24,8 @@ pub const MDNS_PORT: u16 = 5353;
 
 /// The service: HTTP of a node. Not registered with IANA.
 const SERVICE: &str = "_meshstream._tcp.local.";
+/// Under which browsers that look for services list web servers; its host is the name that people type.
+const WEB_SERVICE: &str = "_http._tcp.local.";
 /// How often who was heard is asked again, unless he is known: one that was switched off and on is not heard anew where its records are.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Seconds between looks at the interfaces.
@@ -43,6 +45,8 @@ pub struct MdnsConfig {
     pub name: String,
     /// Where this node's HTTP server is.
     pub web_port: u16,
+    /// The label of the name under which people reach it: `LABEL.local`, or `LABEL-2.local` where another host has that.
+    pub label: String,
 }
 
 /// Speaks and hears until cancelled, or until it cannot.
@@ -64,7 +68,8 @@ pub(crate) async fn run(
             served = serve(&daemon, &config, own, &community, &mut heard, &room) => served,
         };
         // Whoever browses is told that the service is gone.
-        let _at_the_end = daemon.unregister(&full_name(&config, own)).and_then(|_| daemon.shutdown());
+        let _at_the_end = daemon.unregister(&full_name(&config, own));
+        let _at_the_end = daemon.unregister(&web_full_name(&config, own)).and_then(|_| daemon.shutdown());
         if cancel.is_cancelled() {
             return;
         }
@@ -97,6 +102,7 @@ async fn serve(
     daemon.disable_interface(IfKind::Predicate(IfPredicate::new(unused)))?;
     daemon.set_ip_check_interval(LOOK_EVERY)?;
     daemon.register(service(config, own, community)?)?;
+    daemon.register(web_service(config, own)?)?;
     let events = daemon.browse(SERVICE)?;
     let mut again = tokio::time::interval(AGAIN);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -162,6 +168,19 @@ fn service(config: &MdnsConfig, own: FeedId, community: &str) -> Result<ServiceI
     Ok(service.enable_addr_auto())
 }
 
+/// The pages, at a host whose name people can type. Where another host of the link has it, both names go on with a number
+/// (RFC 6762 §9).
+fn web_service(config: &MdnsConfig, own: FeedId) -> Result<ServiceInfo, mdns_sd::Error> {
+    let host = format!("{}.local.", config.label);
+    let service =
+        ServiceInfo::new(WEB_SERVICE, &instance(config, own), &host, "", config.web_port, &[("path", "/")][..])?;
+    Ok(service.enable_addr_auto())
+}
+
+fn web_full_name(config: &MdnsConfig, own: FeedId) -> String {
+    web_service(config, own).map(|service| service.get_fullname().to_owned()).unwrap_or_default()
+}
+
 /// No two nodes have the same, whatever people call them.
 fn instance(config: &MdnsConfig, own: FeedId) -> String {
     let end = (0..=MAX_NAME).rev().find(|end| config.name.is_char_boundary(*end)).unwrap_or(0);
@@ -184,7 +203,9 @@ mod tests {
 
     #[test]
     fn the_service_says_where_it_is_and_whose() {
-        let config = MdnsConfig { interfaces: Vec::new(), name: "ä".repeat(60), web_port: 8080 };
+        let config = MdnsConfig { interfaces: Vec::new(), name: "ä".repeat(60), web_port: 8080, label: "roof".into() };
+        let pages = web_service(&config, FeedId([7; 32])).unwrap();
+        assert_eq!((pages.get_port(), pages.get_hostname()), (8080, "roof.local."));
         let said = service(&config, FeedId([7; 32]), "open").unwrap();
         assert_eq!((said.get_port(), said.get_hostname()), (8080, "meshstream-070707070707.local."));
         assert_eq!(said.get_property_val_str("community"), Some("open"));

@@ -6,16 +6,20 @@
 use std::net::IpAddr;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use cid::Cid;
 use futures::TryStreamExt as _;
 use stream_model::{ContentReader, StoreError};
 
 use super::{sandbox, text_line};
 use crate::app::AppState;
+use crate::entrance::Origin;
 use crate::gateway::{Refusal, Target};
+use crate::host::Authority;
 use crate::serve::{self, Connection};
 use crate::{content, media_type};
 
@@ -51,6 +55,32 @@ pub(crate) async fn below(
     headers: HeaderMap,
 ) -> Response {
     answer(&state, client, (&cid, &path), (&method, &headers)).await
+}
+
+/// Leads from the port of the pages to the gateway's own, where content of others has another origin than they. Over TLS it
+/// stays: the gateway's port has none.
+pub(crate) async fn lead_to_port(State(port): State<u16>, request: Request, next: Next) -> Response {
+    let origin = request.extensions().get::<Origin>().filter(|origin| !origin.secure);
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    let location = origin.map(|Origin { authority: Authority { name, .. }, .. }| {
+        format!("http://{}{path}", Authority { name: name.clone(), port: Some(port) })
+    });
+    let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) else {
+        return next.run(request).await;
+    };
+    let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    sandbox(response.headers_mut());
+    response
+}
+
+/// For all other paths of the gateway's port.
+pub(crate) async fn nothing_else() -> Response {
+    text_line(
+        StatusCode::NOT_FOUND,
+        "this port has content by CID alone, below /ipfs/: pages are on the node's other port",
+    )
 }
 
 async fn answer(state: &AppState, client: Client, wanted: (&str, &str), request: (&Method, &HeaderMap)) -> Response {

@@ -14,6 +14,8 @@ pub(crate) mod hls;
 pub(crate) mod keep;
 pub(crate) mod node;
 pub(crate) mod pages;
+pub(crate) mod portal;
+pub(crate) mod qr;
 pub(crate) mod session;
 pub(crate) mod timeline;
 

@@ -34,8 +34,9 @@ impl Gallery {
         let address = listener.local_addr();
         let config = player_web::Config::default();
         let router = player_web::app(node.ports(), &config);
-        let serving =
-            tokio::spawn(async move { player_web::serve(listener, router, &config, CancellationToken::new()).await });
+        let serving = tokio::spawn(async move {
+            player_web::serve(listener, router, player_web::Places::new(&config), CancellationToken::new()).await
+        });
         Self { address, serving, _film: film }
     }
 

@@ -14,8 +14,8 @@ use crate::support::{FakeNode, FakeOwner};
 use crate::{Answer, ask_app, send};
 
 const TOKEN: &str = "correct-horse-battery";
-const HOST: &str = "node.example:8080";
-const ORIGIN: &str = "http://node.example:8080";
+const HOST: &str = "thisnode.info:8080";
+const ORIGIN: &str = "http://thisnode.info:8080";
 
 /// A browser, and the node whose pages it shows.
 pub(crate) struct Browser {
@@ -257,7 +257,7 @@ async fn only_forms_of_this_session_and_origin_change_anything() {
         assert!(answer.text().contains("Nothing was changed"));
     }
     let form = encode(&[("name", "hall"), ("csrf", &own)]);
-    for origin in ["http://evil.example", "null", "http://node.example:8081"] {
+    for origin in ["http://evil.example", "null", "http://thisnode.info:8081"] {
         let answer = browser.ask(Method::POST, "/admin/keys", &[("origin", origin)], form.clone()).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{origin}");
     }

@@ -31,7 +31,7 @@ fn hall() -> StreamName {
 async fn a_new_key_is_shown_once_with_the_address_for_encoders() {
     let browser = Browser::entered().await;
     let page = browser.submit("/admin/keys", "/admin/keys", &[("name", " hall "), ("archive", "no")]).await;
-    let url = "rtmp://node.example:1935/live/hall?key=00112233445566778899aabbccddeeff";
+    let url = "rtmp://thisnode.info:1935/live/hall?key=00112233445566778899aabbccddeeff";
     check(&page, StatusCode::OK, &[url, "value=\"hall?key=0011", "shown only now"]);
     assert_eq!(*browser.node.keys.lock().unwrap(), [hall()]);
     assert_eq!(*browser.node.unkept.lock().unwrap(), [hall()]);
@@ -181,7 +181,7 @@ async fn the_next_broadcast_of_a_stream_is_prepared_and_a_refused_publisher_let_
     check(&page, StatusCode::OK, &["is announced with this"]);
     let details = browser.owner.details.lock().unwrap()[&hall()].clone();
     assert_eq!((details.title.as_str(), details.description.as_str()), ("Assembly", "All welcome"));
-    check(&browser.get("/admin/streams/hall").await, StatusCode::OK, &["value=\"Assembly\"", "rtmp://node.example"]);
+    check(&browser.get("/admin/streams/hall").await, StatusCode::OK, &["value=\"Assembly\"", "rtmp://thisnode.info"]);
     browser.owner.refused.lock().unwrap().insert(hall());
     check(&browser.get("/admin/broadcasts").await, StatusCode::OK, &["Let it in again now"]);
     browser.submit("/admin/broadcasts", "/admin/streams/hall/admit", &[]).await;

@@ -115,7 +115,7 @@ async fn ids_that_are_none_and_stores_that_fail_are_said_to_be() {
 }
 
 async fn begin(app: &Router, path: &str) -> axum::response::Response {
-    app.clone().oneshot(Request::builder().uri(path).body(Body::empty()).unwrap()).await.unwrap()
+    app.clone().oneshot(Request::get(path).header("host", "localhost").body(Body::empty()).unwrap()).await.unwrap()
 }
 
 #[tokio::test]

@@ -81,7 +81,8 @@ async fn what_is_asked_for_reaches_the_broadcast_and_what_is_wrong_is_said() {
 async fn a_file_that_breaks_off_is_not_ended_as_if_it_were_whole() {
     let node = node();
     let app = player_web::app(node.ports(), &player_web::Config::default());
-    let answer = app.oneshot(Request::get(path(3, "")).body(Body::empty()).unwrap()).await.unwrap();
+    let answer =
+        app.oneshot(Request::get(path(3, "")).header("host", "localhost").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(answer.into_body().collect().await.is_err());
 }
@@ -91,7 +92,7 @@ async fn an_address_gets_two_files_at_a_time_and_a_place_is_free_once_one_is_giv
     let node = node();
     let app = player_web::app(node.ports(), &player_web::Config::default());
     let ask = || {
-        let request = Request::get(path(1, "")).body(Body::empty()).unwrap();
+        let request = Request::get(path(1, "")).header("host", "localhost").body(Body::empty()).unwrap();
         app.clone().oneshot(request)
     };
     let mut first = ask().await.unwrap();

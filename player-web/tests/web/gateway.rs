@@ -226,7 +226,7 @@ async fn a_file_for_which_there_is_no_room_or_that_is_too_large_is_refused_witho
 proptest! {
     #[test]
     fn no_path_is_an_error_of_ours(path in "[a-zA-Z0-9%./_-]{0,60}") {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let node = FakeNode::new();
         let status = runtime.block_on(get(&node, &format!("/ipfs/{path}"))).status;
         prop_assert!(status.is_client_error(), "{status}");

@@ -13,12 +13,16 @@ mod blobs;
 mod control;
 mod download;
 mod gateway;
+mod harmless;
 mod hls;
+mod https;
+mod own_origin;
 mod pages;
 mod pages_archive;
 mod pages_language;
 mod pages_node;
 mod pages_talk;
+mod portal;
 mod server;
 mod socket;
 mod timeline;
@@ -27,7 +31,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use support::FakeNode;
@@ -56,7 +60,9 @@ impl Answer {
     }
 }
 
-async fn send(router: Router, request: Request<Body>) -> Answer {
+async fn send(router: Router, mut request: Request<Body>) -> Answer {
+    // As every client does.
+    request.headers_mut().entry("host").or_insert(HeaderValue::from_static("localhost"));
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
     Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
 }

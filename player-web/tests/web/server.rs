@@ -25,8 +25,8 @@ pub(crate) fn start(node: &Arc<FakeNode>, config: player_web::Config) -> Running
     let listener = listener::Listener::bind("127.0.0.1:0".parse().unwrap(), &[]).unwrap();
     let address = listener.local_addr();
     let shutdown = CancellationToken::new();
-    let (router, token) = (player_web::app(node.ports(), &config), shutdown.clone());
-    let task = tokio::spawn(async move { player_web::serve(listener, router, &config, token).await });
+    let router = player_web::app(node.ports(), &config);
+    let task = tokio::spawn(player_web::serve(listener, router, player_web::Places::new(&config), shutdown.clone()));
     Running { address, shutdown, task }
 }
 

@@ -139,7 +139,10 @@ async fn who_is_not_the_owner_writes_nothing() {
         (&[json_type], StatusCode::UNAUTHORIZED),
         (&[json_type, ("authorization", "Bearer wrong")], StatusCode::UNAUTHORIZED),
         (&[json_type, ("cookie", TOKEN)], StatusCode::UNAUTHORIZED),
-        (&[json_type, ("authorization", &bearer), ("host", "n"), ("origin", "http://evil")], StatusCode::FORBIDDEN),
+        (
+            &[json_type, ("authorization", &bearer), ("host", "localhost"), ("origin", "http://evil")],
+            StatusCode::FORBIDDEN,
+        ),
         (&[("authorization", &bearer), ("content-type", "text/plain")], StatusCode::UNSUPPORTED_MEDIA_TYPE),
         (&[("authorization", &bearer)], StatusCode::UNSUPPORTED_MEDIA_TYPE),
     ];
