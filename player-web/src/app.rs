@@ -22,7 +22,7 @@ use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
-    keep, node, pages, session, timeline,
+    keep, node, pages, player, session, timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
@@ -141,6 +141,8 @@ fn routes() -> Router<AppState> {
         .route("/broadcast/{broadcast}/comments", get(pages::comments))
         .route("/embed/{broadcast}", get(pages::embed))
         .route("/assets/{name}", get(assets::asset))
+        .route("/player.js", get(player::script))
+        .route("/player.css", get(player::style))
         .route("/hls/{broadcast}/{file}", get(hls::file).options(hls::preflight))
         .route("/hls/{broadcast}/hour/{file}", get(hls::hour).options(hls::preflight))
         .route("/hls/{broadcast}/day/{file}", get(hls::day).options(hls::preflight))

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::routes::allow_any_origin;
 
-struct Asset {
+pub(crate) struct Asset {
     name: &'static str,
     media_type: &'static str,
     plain: &'static [u8],
@@ -20,19 +20,39 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
         return (StatusCode::NOT_FOUND, "no such file: load the page again\n").into_response();
     };
-    let gzip = accepts_gzip(&headers);
-    let mut response = if gzip { asset.gzip } else { asset.plain }.into_response();
+    let mut response = asset.answer(&headers);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The player also runs in pages of others.
+    // The player on pages of other origins loads its texts from here.
     allow_any_origin(headers);
-    if gzip {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
     response
+}
+
+impl Asset {
+    /// The one at a path that the build gave a name.
+    pub(crate) fn at(path: &str) -> Option<&'static Self> {
+        let name = path.strip_prefix("/assets/")?;
+        ASSETS.iter().find(|asset| asset.name == name)
+    }
+
+    /// Its name, which carries a hash of its content.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its content, without a word on how long it may be kept.
+    pub(crate) fn answer(&self, asked: &HeaderMap) -> Response {
+        let gzip = accepts_gzip(asked);
+        let mut response = if gzip { self.gzip } else { self.plain }.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
 }
 
 /// Whether gzip is among the codings accepted, and not with weight 0 (RFC 9110 §12.5.3).

@@ -3,11 +3,32 @@
 
 import { createHash } from "node:crypto";
 import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 // Beside the dependencies, not in dist: tests are not for cargo to embed.
 const TESTS = "node_modules/.tests";
+
+// hls.js is bundled from its source, with what broadcasts may have (captions, alternate sound) and without what they never
+// have (encryption, advertisements, statistics): docs/decisions/0009-web-player.md.
+const hls = (file) => fileURLToPath(new URL(`node_modules/hls.js/src/${file}`, import.meta.url));
+const alias = { "hls.js": hls("exports-named.ts"), "hls.js/m3u8-parser": hls("loader/m3u8-parser.ts") };
+const define = {
+  __VERSION__: JSON.stringify(JSON.parse(await readFile("node_modules/hls.js/package.json", "utf8")).version),
+  __USE_SUBTITLES__: "true",
+  __USE_ALT_AUDIO__: "true",
+  __USE_EME_DRM__: "false",
+  __USE_CMCD__: "false",
+  __USE_CONTENT_STEERING__: "false",
+  __USE_VARIABLE_SUBSTITUTION__: "false",
+  __USE_M2TS_ADVANCED_CODECS__: "false",
+  __USE_MEDIA_CAPABILITIES__: "false",
+  __USE_INTERSTITIALS__: "false",
+  __USE_IFRAMES__: "false",
+  __HLS_WORKER_BUNDLE__: "undefined",
+  __IN_WORKER__: "false",
+};
 
 // The oldest browsers with the Media Source Extensions that hls.js wants: phones are not replaced every year.
 const target = ["chrome80", "firefox78", "safari14.1"];
@@ -45,7 +66,8 @@ if (process.argv.includes("--tests")) {
     bundle: true,
     platform: "node",
     format: "esm",
-    define: { TEXTS_ADDRESSES: "{}" },
+    alias,
+    define: { ...define, TEXTS_ADDRESSES: "{}" },
     outdir: TESTS,
     outExtension: { ".js": ".mjs" },
     logLevel: "warning",
@@ -53,25 +75,35 @@ if (process.argv.includes("--tests")) {
 } else {
   const version = async (name) => JSON.parse(await readFile(`node_modules/${name}/package.json`, "utf8")).version;
   await build({
-    entryPoints: ["src/page.ts", "src/watch.ts", "src/style.css"],
+    entryPoints: {
+      page: "src/page.ts",
+      watch: "src/watch.ts",
+      player: "src/component.ts",
+      style: "src/style.css",
+      "player-style": "src/player.css",
+    },
     bundle: true,
     minify: true,
     format: "iife",
     target,
-    define: { TEXTS_ADDRESSES: JSON.stringify(await writeTexts()) },
+    alias,
+    define: { ...define, TEXTS_ADDRESSES: JSON.stringify(await writeTexts()) },
     outdir: "dist",
     logLevel: "warning",
   });
   const licence = await readFile("node_modules/hls.js/LICENSE", "utf8");
+  const mit = await readFile("node_modules/eventemitter3/LICENSE", "utf8");
   await writeFile(
     "dist/licences.txt",
     `Meshstream is free software under the GNU Affero General Public License, version 3 or later.\n` +
       `Ask whoever runs this node for its source.\n\n` +
       `Its pages contain @fluent/bundle ${await version("@fluent/bundle")} (https://projectfluent.org), by Mozilla, ` +
       `under the Apache License, version 2.0 (http://www.apache.org/licenses/LICENSE-2.0).\n\n` +
-      `Its player contains hls.js ${await version("hls.js")} (https://github.com/video-dev/hls.js), under this licence:\n\n${licence}`,
+      `Its player contains hls.js ${await version("hls.js")} (https://github.com/video-dev/hls.js), under this licence:\n\n${licence}\n` +
+      `hls.js contains url-toolkit and @svta/cml-id3, cml-utils and cml-cmcd, under the Apache License, version 2.0, ` +
+      `and eventemitter3, under this one:\n\n${mit}`,
   );
-  for (const name of ["page.js", "watch.js", "style.css", "licences.txt"]) {
+  for (const name of ["page.js", "watch.js", "player.js", "style.css", "player-style.css", "licences.txt"]) {
     await writeFile(`dist/${name}.gz`, gzipSync(await readFile(`dist/${name}`), { level: 9 }));
   }
 }

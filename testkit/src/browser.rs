@@ -192,6 +192,21 @@ impl Browser {
         self.command(&format!("eval {line}")).await
     }
 
+    /// Evaluates an expression on the page until its value is as wanted, and returns it.
+    ///
+    /// # Errors
+    /// Where the browser does not answer, or it does not come to that.
+    pub async fn until_eval(&mut self, expression: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        loop {
+            let value = self.eval(expression).await?;
+            if wanted(&value) {
+                return Ok(value);
+            }
+            // At the next look.
+            self.until(expression, |_| true).await?;
+        }
+    }
+
     /// Presses a button, whether it is to be seen or not.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod keep;
 mod keeping;
 mod mesh;
 mod moments;
+mod player;
 mod playing;
 mod recovering;
 mod survival;

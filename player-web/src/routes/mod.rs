@@ -14,6 +14,7 @@ pub(crate) mod hls;
 pub(crate) mod keep;
 pub(crate) mod node;
 pub(crate) mod pages;
+pub(crate) mod player;
 pub(crate) mod session;
 pub(crate) mod timeline;
 

@@ -19,6 +19,7 @@ mod pages_archive;
 mod pages_language;
 mod pages_node;
 mod pages_talk;
+mod player;
 mod server;
 mod socket;
 mod timeline;

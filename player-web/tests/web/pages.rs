@@ -64,7 +64,7 @@ async fn a_broadcast_has_a_page_and_a_player_to_embed() {
     let watch = get(&node, &format!("/watch/{slug}")).await;
     check_headers(&watch, "'none'");
     check_escaped(&watch);
-    assert!(watch.text().contains(&format!("data-broadcast=\"{slug}\" data-state=\"live\"")));
+    assert!(watch.text().contains(&format!("broadcast=\"{slug}\" data-state=\"live\"")));
     assert!(watch.text().contains("at least \u{2068}30\u{2069} s behind"));
     assert!(watch.text().contains(&format!("/hls/{slug}/index.m3u8")), "for players without scripts");
 

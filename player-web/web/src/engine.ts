@@ -1,14 +1,22 @@
 // What plays: hls.js over Media Source Extensions, or the browser itself.
 
+import type { Level } from "./levels";
 import type { Part } from "./missing";
+import type { Load } from "./pace";
 
 export interface EngineEvents {
   /** A playlist was loaded. */
   playlist(ended: boolean): void;
   /** The node answered that there is nothing yet (503); of which part, where it is not the playlist. */
   notYet(part?: Part): void;
-  /** A part was loaded. */
-  arrived(): void;
+  /** A part was loaded; how fast, where that is known. */
+  arrived(load?: Load): void;
+  /** A part is listed as a gap: it is passed over. */
+  gap(): void;
+  /** Other renditions are known, or other captions. */
+  choices(): void;
+  /** The browser cannot play what this is. It is tried again all the same: another format may follow. */
+  unplayable(): void;
   /** The node did not answer, or not sensibly. */
   unreachable(): void;
 }
@@ -21,8 +29,17 @@ export interface Source {
 }
 
 export interface Engine {
+  /** It says which part it waits for; else the node is asked what is there. */
+  readonly tellsParts: boolean;
   /** The segment that is played, and where on the player's time line it begins, where known. */
   segment(): { sequence: number; start: number } | null;
+  /** Milliseconds since 1970 of what is shown, where known. */
+  date(): number | null;
+  /** The renditions there are; none where the browser chooses by itself. */
+  levels(): readonly Level[];
+  /** The rendition that was chosen; undefined where it follows the link's speed. */
+  level(): number | undefined;
+  chooseLevel(level: number | undefined): void;
   /** Goes on behind a part. */
   skip(part: Part): void;
   /** Seconds behind the live edge, where known. */

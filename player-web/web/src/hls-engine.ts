@@ -1,9 +1,12 @@
 // Plays with hls.js.
 
-import Hls, { type ErrorData, type HlsConfig } from "hls.js/light";
+import Hls, { type ErrorData, type HlsConfig } from "hls.js";
+import { Captions } from "./captions";
 import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
+import { fault } from "./faults";
+import type { Level } from "./levels";
 import type { Part } from "./missing";
-import { type Fault, Recovery } from "./recovery";
+import { Recovery } from "./recovery";
 
 /** The node may hold a playlist request back until there is something to list, about 20 s. */
 const FIRST_BYTE_MS = 30_000;
@@ -22,6 +25,8 @@ const CONFIG: Partial<HlsConfig> = {
   // One that has fallen a whole window behind jumps forward again.
   liveSyncDurationCount: RESERVE_SEGMENTS,
   liveMaxLatencyDurationCount: 6,
+  // captions.ts does.
+  renderTextTracksNatively: false,
   // fMP4 needs no transmuxing worth a thread, and a worker would need a wider content security policy.
   enableWorker: false,
   // A phone has little memory: a minute behind, up to a minute ahead.
@@ -37,6 +42,7 @@ const CONFIG: Partial<HlsConfig> = {
 const BEHIND_S = 0.1;
 
 export class HlsEngine implements Engine {
+  readonly tellsParts = true;
   private hls: Hls | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** The remedy that the timer will apply. */
@@ -45,7 +51,10 @@ export class HlsEngine implements Engine {
   private playing: { sequence: number; start: number } | null = null;
   /** Where to begin, until it has begun; then where it is. Left out at the live edge. */
   private position: number | undefined;
+  /** The rendition that the viewer chose. */
+  private chosen: number | undefined;
   private readonly recovery = new Recovery();
+  private readonly captions: Captions;
   private readonly onProgress = () => {
     this.recovery.handleProgress(performance.now());
     if (this.position !== undefined && this.video.currentTime > 0) this.position = this.video.currentTime;
@@ -61,6 +70,7 @@ export class HlsEngine implements Engine {
     private readonly events: EngineEvents,
   ) {
     this.position = source.startAt;
+    this.captions = new Captions(video);
     video.addEventListener("timeupdate", this.onProgress);
     this.create();
   }
@@ -71,13 +81,19 @@ export class HlsEngine implements Engine {
     const past = position === undefined ? {} : { startPosition: position, liveMaxLatencyDurationCount: Number.POSITIVE_INFINITY };
     const hls = new Hls({ ...CONFIG, ...past });
     this.hls = hls;
+    hls.on(Hls.Events.MANIFEST_PARSED, () => {
+      if (this.chosen !== undefined && this.chosen < hls.levels.length) hls.currentLevel = this.chosen;
+      this.events.choices();
+    });
     hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
       this.recovery.handleLoaded();
       this.events.playlist(!details.live);
     });
-    hls.on(Hls.Events.FRAG_LOADED, () => {
+    hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
       this.recovery.handleLoaded();
-      this.events.arrived();
+      const { loading, loaded } = frag.stats;
+      const isMedia = typeof frag.sn === "number";
+      this.events.arrived(isMedia ? { seconds: frag.duration, ms: loading.end - loading.start, bytes: loaded } : undefined);
     });
     hls.on(Hls.Events.FRAG_CHANGED, (_, { frag }) => {
       this.playing = typeof frag.sn === "number" ? { sequence: frag.sn, start: frag.start } : null;
@@ -85,15 +101,20 @@ export class HlsEngine implements Engine {
     hls.on(Hls.Events.BUFFER_CODECS, (_, { audio, audiovideo }) => {
       this.hasSound = audio !== undefined || audiovideo !== undefined;
     });
+    this.captions.clear();
+    hls.on(Hls.Events.CUES_PARSED, (_, { type, cues, track }) => {
+      if (type === "captions") this.captions.handleCues(track, cues);
+    });
     hls.on(Hls.Events.ERROR, (_, data) => this.handleError(hls, data));
     hls.attachMedia(this.video);
     hls.loadSource(this.source.url);
   }
 
   private handleError(hls: Hls, data: ErrorData): void {
+    if (hls === this.hls && data.details === Hls.ErrorDetails.FRAG_GAP) this.events.gap();
     if (!data.fatal || hls !== this.hls) return;
-    const network = data.type === Hls.ErrorTypes.NETWORK_ERROR && data.details !== Hls.ErrorDetails.LEVEL_PARSING_ERROR;
-    const fault: Fault = network ? "network" : data.type === Hls.ErrorTypes.MEDIA_ERROR ? "media" : "other";
+    const kind = fault(data);
+    const network = kind === "network";
     const notYet = network && data.response?.code === 503;
     const { frag } = data;
     const part: Part | undefined =
@@ -102,10 +123,11 @@ export class HlsEngine implements Engine {
         : undefined;
     if (notYet) this.events.notYet(part);
     else if (network) this.events.unreachable();
+    else if (kind === "unplayable") this.events.unplayable();
     console.warn("player:", data.type, data.details, data.response?.code ?? "", data.error?.message ?? "");
     const request: unknown = data.networkDetails;
     const header = request instanceof XMLHttpRequest ? request.getResponseHeader("Retry-After") : undefined;
-    const remedy = this.recovery.handle(fault, performance.now(), notYet ? retryAfterMs(header) : undefined);
+    const remedy = this.recovery.handle(kind, performance.now(), notYet ? retryAfterMs(header) : undefined);
     clearTimeout(this.timer);
     this.pending = () => {
       this.pending = undefined;
@@ -174,6 +196,23 @@ export class HlsEngine implements Engine {
     const details = this.hls?.latestLevelDetails;
     // Before the list there is nothing to play: hls.js will jump into it.
     return details ? details.edge - Math.max(this.video.currentTime, details.fragmentStart) : 0;
+  }
+
+  date(): number | null {
+    return this.hls?.playingDate?.getTime() ?? null;
+  }
+
+  levels(): readonly Level[] {
+    return this.hls?.levels ?? [];
+  }
+
+  level(): number | undefined {
+    return this.chosen;
+  }
+
+  chooseLevel(level: number | undefined): void {
+    this.chosen = level;
+    if (this.hls) this.hls.currentLevel = level ?? -1;
   }
 
   segment(): { sequence: number; start: number } | null {

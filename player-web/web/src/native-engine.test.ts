@@ -35,6 +35,9 @@ function play(t: { mock: typeof import("node:test").mock }, answers: (Response |
     notYet: () => told.push("not yet"),
     unreachable: () => told.push("unreachable"),
     arrived: () => told.push("arrived"),
+    gap: () => told.push("gap"),
+    choices: () => undefined,
+    unplayable: () => told.push("unplayable"),
   };
   const asked = t.mock.method(globalThis, "fetch", async () => {
     const answer = answers.shift();

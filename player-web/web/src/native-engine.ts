@@ -2,9 +2,14 @@
 
 import { Backoff } from "./backoff";
 import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
+import type { Level } from "./levels";
 import type { Part } from "./missing";
 
+/** WebKit knows the date of the time line's beginning, from EXT-X-PROGRAM-DATE-TIME. */
+type Dated = HTMLVideoElement & { getStartDate?(): Date };
+
 export class NativeEngine implements Engine {
+  readonly tellsParts = false;
   private readonly backoff = new Backoff(1000, 10_000);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private destroyed = false;
@@ -13,6 +18,7 @@ export class NativeEngine implements Engine {
   private readonly onProgress = () => this.backoff.reset();
   private readonly onMetadata = () => {
     if (this.source.startAt !== undefined) this.video.currentTime = this.source.startAt;
+    this.events.choices();
   };
 
   static isSupported(video: HTMLVideoElement): boolean {
@@ -21,7 +27,7 @@ export class NativeEngine implements Engine {
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly source: Source,
+    private source: Source,
     private readonly events: EngineEvents,
   ) {
     video.addEventListener("error", this.onError);
@@ -64,6 +70,8 @@ export class NativeEngine implements Engine {
   }
 
   restart(): void {
+    const { currentTime } = this.video;
+    if (this.source.startAt !== undefined && currentTime > 0) this.source = { ...this.source, startAt: currentTime };
     void this.load();
   }
 
@@ -84,6 +92,23 @@ export class NativeEngine implements Engine {
 
   segment(): null {
     return null;
+  }
+
+  date(): number | null {
+    const start = (this.video as Dated).getStartDate?.().getTime() ?? Number.NaN;
+    return Number.isFinite(start) ? start + this.video.currentTime * 1000 : null;
+  }
+
+  levels(): readonly Level[] {
+    return [];
+  }
+
+  level(): undefined {
+    return undefined;
+  }
+
+  chooseLevel(): void {
+    // The browser follows the link's speed by itself.
   }
 
   skip(part: Part): void {

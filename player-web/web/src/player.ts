@@ -1,15 +1,24 @@
-// The player on a page: an engine, a video element, a caption, and a button for sound. Lives as long as the page.
+// What is played and how it goes: an engine, a video element, where the viewer is in the broadcast. Says what it does;
+// what it looks like is player-controls.ts's.
 
+import { CourseWatch } from "./course-watch";
 import type { Engine, EngineEvents, Source } from "./engine";
 import { HlsEngine } from "./hls-engine";
-import { Missing, type Progress } from "./missing";
+import { soundAlone } from "./levels";
+import type { Memory } from "./memory";
+import { Missing } from "./missing";
 import { momentLink } from "./moment";
 import { NativeEngine } from "./native-engine";
+import type { NodeApi } from "./node-api";
+import { Pace } from "./pace";
 import { Reserve } from "./reserve";
-import { type Snapshot, describe } from "./status";
+import { SoundMemory } from "./sound-memory";
+import { NOTHING_AHEAD_S, type Snapshot } from "./status";
+import type { Course } from "./timeline";
+import type { Position } from "./timeline-bar";
 
-/** How often the caption is looked at again. */
-const CAPTION_MS = 500;
+/** How often everything is looked at again. */
+const LOOK_MS = 500;
 
 /** How often the node is asked how far it is with a part that is waited for. */
 const PROGRESS_MS = 2000;
@@ -21,23 +30,36 @@ const STALLED_MS = 1500;
  * anew. Longer than a segment may take to arrive over a slow link. */
 const STUCK_MS = 75_000;
 
-export interface PlayerElements {
-  root: HTMLElement;
-  video: HTMLVideoElement;
-  caption: HTMLElement;
-  sound: HTMLButtonElement;
-  skip: HTMLButtonElement;
-  rewind: HTMLButtonElement;
-  goLive: HTMLButtonElement;
-  copy: HTMLButtonElement;
-  moment: HTMLInputElement;
+/** How often the place in a broadcast is noted, and the first place worth it. */
+const PLACE_MS = 5000;
+const FIRST_PLACE_S = 10;
+
+/** How long it is said that a part was lost, while it is passed over. */
+const GAP_MS = 8000;
+
+/** A page that slept for longer has lost the live edge: it jumps there. Shorter than a live playlist. */
+const ASLEEP_MS = 30_000;
+
+/** So soon after the page was hidden it is the browser that pauses, not the viewer. */
+const HIDDEN_PAUSE_MS = 2000;
+
+export interface PlayerOptions {
+  live: boolean;
+  /** Seconds from the beginning; left out, at the live edge, or where the viewer left it. */
+  startAt?: number | undefined;
+  /** Begins by itself. */
+  autoplay: boolean;
+  /** Begins without sound, whatever is remembered. */
+  muted: boolean;
+  memory: Memory;
 }
 
-/** What the node says of a segment. */
-interface SegmentPlace {
-  from_ms: number;
-  held: boolean;
-  fetching: Progress | null;
+export interface PlayerEvents {
+  /** Everything was looked at. */
+  looked(snapshot: Snapshot): void;
+  course(course: Course): void;
+  /** Other renditions or captions can be chosen. */
+  choices(): void;
 }
 
 export class Player {
@@ -48,11 +70,22 @@ export class Player {
   /** The viewer wants the broadcast from here, and not its live edge. */
   private startAt: number | undefined;
   private readonly missing = new Missing();
+  private readonly pace = new Pace();
+  private readonly reserve = new Reserve();
+  private readonly courses: CourseWatch;
+  private readonly sound: SoundMemory;
+  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly listening = new AbortController();
   private askedAt = 0;
+  private placedAt = 0;
+  private gapAt = Number.NEGATIVE_INFINITY;
+  private hiddenAt = Number.NEGATIVE_INFINITY;
+  private pausedByBrowser = false;
   private playlistEnded = false;
   private hasPlaylist = false;
   private notYet = false;
   private unreachable = false;
+  private unplayable = false;
   private started = false;
   /** The live playlist was played to its end. */
   private seenToTheEnd = false;
@@ -61,47 +94,62 @@ export class Player {
   /** When it last moved, or had a reason not to. */
   private excusedAt = performance.now();
   private position = -1;
-  private readonly reserve = new Reserve();
   /** The viewer's playback rate while the picture is held. */
   private heldRate: number | undefined;
 
   constructor(
-    private readonly elements: PlayerElements,
-    private readonly slug: string,
-    live: boolean,
-    startAt?: number,
+    private readonly video: HTMLVideoElement,
+    private readonly api: NodeApi,
+    private readonly options: PlayerOptions,
+    private readonly events: PlayerEvents,
   ) {
-    this.live = live;
-    this.startAt = startAt;
-    const { video, sound } = elements;
-    elements.skip.addEventListener("click", () => this.skip(true));
-    elements.rewind.addEventListener("click", () => this.go(0));
-    elements.goLive.addEventListener("click", () => this.go(undefined));
-    elements.copy.addEventListener("click", () => void this.copy());
-    video.addEventListener("seeking", () => this.missing.handleSought());
-    video.addEventListener("volumechange", () => this.update());
-    video.addEventListener("playing", () => {
+    this.live = options.live;
+    this.startAt = options.startAt;
+    if (!this.live && this.startAt === undefined) {
+      const place = options.memory.place(api.slug) ?? 0;
+      if (place >= FIRST_PLACE_S) this.startAt = place;
+    }
+    this.courses = new CourseWatch(api, (course) => events.course(course));
+    this.sound = new SoundMemory(video, options.memory, options.muted);
+    this.listen();
+    this.timer = setInterval(() => this.look(), LOOK_MS);
+    if (options.autoplay) this.load();
+    else this.blocked = true;
+    void this.courses.look();
+  }
+
+  private listen(): void {
+    const { signal } = this.listening;
+    const on = (names: string[], listener: () => void) => {
+      for (const name of names) this.video.addEventListener(name, listener, { signal });
+    };
+    on(["seeking"], () => this.missing.handleSought());
+    on(["playing"], () => {
       this.blocked = false;
       this.started = true;
+      this.unplayable = false;
     });
-    video.addEventListener("ended", () => {
+    on(["ended"], () => {
       this.seenToTheEnd = this.playlistEnded;
+      if (this.playlistEnded) this.options.memory.forgetPlace(this.api.slug);
     });
-    video.addEventListener("play", () => this.handlePlay());
-    for (const event of ["pause", "ended", "waiting", "playing"]) video.addEventListener(event, () => this.update());
-    sound.addEventListener("click", () => this.handleTap());
-    setInterval(() => this.update(), CAPTION_MS);
-    this.load();
+    on(["play"], () => this.handlePlay());
+    on(["pause"], () => {
+      this.pausedByBrowser = performance.now() - this.hiddenAt < HIDDEN_PAUSE_MS && !this.video.ended;
+    });
+    on(["pause", "ended", "waiting", "playing", "volumechange"], () => this.look());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden") this.hiddenAt = performance.now();
+    }, { signal });
   }
 
   /** The node says that the broadcast is live, or has ended. */
   setLive(live: boolean): void {
-    if (live && !this.live) {
-      // It came back: from the recording to the live playlist.
-      this.live = true;
-      this.load();
-    }
+    const cameBack = live && !this.live;
     this.live = live;
+    // From the recording to the live playlist.
+    if (cameBack && this.engine) this.load();
+    void this.courses.look();
   }
 
   /** The node says that the live playlist has changed. */
@@ -109,133 +157,256 @@ export class Player {
     this.engine?.refresh();
   }
 
+  /** The page is looked at again, or the network is back. */
+  wake(sleptMs: number): void {
+    this.refresh();
+    void this.courses.look();
+    const paused = this.video.paused && !this.pausedByBrowser;
+    if (this.engine && !this.recording && sleptMs > ASLEEP_MS && !paused) this.engine.restart();
+    if (this.pausedByBrowser) this.play();
+    this.pausedByBrowser = false;
+  }
+
   private load(): void {
     this.engine?.destroy();
+    this.engine = undefined;
     this.seenToTheEnd = false;
     this.playlistEnded = false;
     this.hasPlaylist = false;
     this.notYet = false;
     this.missing.handleArrived();
-    const { video } = this.elements;
+    this.pace.reset();
     const events: EngineEvents = {
-      playlist: (ended) => {
-        this.playlistEnded = ended;
-        this.notYet = false;
-        this.unreachable = false;
-        if (!this.hasPlaylist) this.play();
-        this.hasPlaylist = true;
-        this.update();
-      },
+      playlist: (ended) => this.handlePlaylist(ended),
       notYet: (part) => {
         this.notYet = true;
         this.unreachable = false;
         if (part && this.recording) this.missing.handleNotYet(part, performance.now());
       },
-      arrived: () => {
+      arrived: (load) => {
         this.notYet = false;
         this.unreachable = false;
+        this.unplayable = false;
         this.missing.handleArrived();
+        if (load) this.pace.handleLoad(load);
       },
+      gap: () => {
+        this.gapAt = performance.now();
+      },
+      choices: () => this.events.choices(),
       unreachable: () => {
         this.unreachable = true;
         this.notYet = false;
       },
+      unplayable: () => {
+        this.unplayable = true;
+      },
     };
     this.recording = !this.live || this.startAt !== undefined;
-    const path = `/hls/${this.slug}/${this.recording ? "whole" : "index"}.m3u8`;
-    const source: Source = this.recording ? { url: path, startAt: this.startAt ?? 0 } : { url: path };
+    const url = this.api.playlist(this.recording ? "whole" : "index");
+    const source: Source = this.recording ? { url, startAt: this.startAt ?? 0 } : { url };
     // Chromium claims native HLS and then fails on some streams, so hls.js is asked first.
     if (HlsEngine.isSupported()) {
-      this.engine = new HlsEngine(video, { ...source, url: `${path}?player=mse` }, events);
-    } else if (NativeEngine.isSupported(video)) {
-      this.engine = new NativeEngine(video, source, events);
+      this.engine = new HlsEngine(this.video, { ...source, url: `${url}?player=mse` }, events);
+    } else if (NativeEngine.isSupported(this.video)) {
+      this.engine = new NativeEngine(this.video, source, events);
     } else {
-      this.show("ended", "This browser cannot play the video. Try Firefox or Chrome, or open the address in VLC.");
+      this.unplayable = true;
     }
+  }
+
+  private handlePlaylist(ended: boolean): void {
+    this.playlistEnded = ended;
+    this.notYet = false;
+    this.unreachable = false;
+    if (!this.hasPlaylist) this.play();
+    this.hasPlaylist = true;
+    this.look();
   }
 
   /** To a point of the broadcast, or to its live edge. */
   private go(startAt: number | undefined): void {
     this.startAt = startAt;
+    this.blocked = false;
     this.load();
-    this.update();
-    this.elements.video.focus();
+    this.look();
   }
 
-  private skip(atOnce: boolean): void {
+  goLive(): void {
+    if (!this.live) return;
+    if (this.recording || !this.engine) return this.go(undefined);
+    // It is that playlist already: only nearer to its end.
+    const late = (this.engine.behind() ?? 0) - this.engine.reserve();
+    if (late > 1) this.video.currentTime += late;
+  }
+
+  /** To a moment of the broadcast. Beyond the live edge is the live edge. */
+  seek(seconds: number): void {
+    const { end } = this.where();
+    const at = Math.max(0, seconds);
+    if (this.live && at > 0 && this.courses.course && at >= end - (this.engine?.reserve() ?? 0)) this.goLive();
+    else if (!this.recording || !this.hasPlaylist) this.go(at);
+    else {
+      const { ended } = this.video;
+      this.video.currentTime = Math.min(at, end);
+      if (ended) this.play();
+    }
+  }
+
+  seekBy(seconds: number): void {
+    const { video } = this;
+    const { seekable } = video;
+    const to = video.currentTime + seconds;
+    // The live playlist reaches back some minutes.
+    const near = !this.recording && seekable.length > 0 && to >= seekable.start(0) && (this.engine?.behind() ?? 0) > seconds;
+    if (near) video.currentTime = to;
+    else this.seek(this.where().at + seconds);
+  }
+
+  toggle(): void {
+    if (!this.engine || this.video.paused) this.begin();
+    else this.video.pause();
+  }
+
+  /** The part that is waited for is passed over, if its time is up or the viewer does not want to wait. */
+  skip(atOnce: boolean): void {
     const part = this.missing.skip(performance.now(), atOnce);
     if (part) this.engine?.skip(part);
   }
 
-  private async place(sequence: number): Promise<SegmentPlace | undefined> {
-    const response = await fetch(`/api/v1/broadcasts/${this.slug}/segments/${sequence}`).catch(() => undefined);
-    return response?.ok ? ((await response.json()) as SegmentPlace) : undefined;
-  }
-
-  private async askProgress(sequence: number): Promise<void> {
-    const place = await this.place(sequence);
-    if (place) this.missing.handleProgress(sequence, place.fetching, performance.now());
-  }
-
-  private async copy(): Promise<void> {
-    const { copy, moment, video } = this.elements;
-    const playing = this.engine?.segment();
-    const at = video.currentTime;
-    let seconds: number | undefined = at;
-    if (!this.recording) {
-      // The time line of the live playlist begins wherever the viewer came in.
-      const place = playing ? await this.place(playing.sequence) : undefined;
-      seconds = playing && place ? place.from_ms / 1000 + at - playing.start : undefined;
-    }
-    if (seconds === undefined) {
-      copy.textContent = "Not now: try again";
-      return;
-    }
-    moment.value = momentLink(location.origin, this.slug, seconds);
-    moment.hidden = false;
-    moment.focus();
-    moment.select();
-    // Pages that come by plain HTTP have no clipboard; the older way has worked since before there were secure contexts.
-    copy.textContent = document.execCommand("copy") ? "Link copied" : "Copy the link beside";
-  }
-
-  private play(): void {
-    this.elements.video.play().catch((error: unknown) => {
-      if (error instanceof DOMException && error.name === "NotAllowedError") {
+  play(): void {
+    this.video.play().catch((error: unknown) => {
+      if (!(error instanceof DOMException && error.name === "NotAllowedError")) return;
+      // With sound the viewer has to tap first; without, most browsers play.
+      if (this.sound.muteForNow()) this.play();
+      else {
         this.blocked = true;
-        this.update();
+        this.look();
       }
     });
+  }
+
+  /** The viewer tapped to hear it, or to have it played at all. */
+  tap(): void {
+    if (this.started || !this.options.muted) this.sound.unmute();
+    this.begin();
+  }
+
+  /** Plays, and loads first what is not loaded yet. */
+  begin(): void {
+    this.blocked = false;
+    if (!this.engine) this.load();
+    else if (this.video.paused) this.play();
+    this.look();
   }
 
   /** A live playlist ends with the last minutes only. Who wants to see the broadcast again wants all of it. */
   private handlePlay(): void {
     if (!this.seenToTheEnd || this.recording) return;
     this.live = false;
+    this.startAt = undefined;
     this.load();
   }
 
-  private handleTap(): void {
-    const { video } = this.elements;
-    video.muted = false;
-    this.blocked = false;
-    if (video.paused) this.play();
-    video.focus();
-    this.update();
+  /** Where the viewer is in the broadcast. */
+  where(): Position {
+    const { course } = this.courses;
+    const behind = this.engine?.behind() ?? 0;
+    const known = course?.duration ?? 0;
+    const date = this.engine?.date() ?? null;
+    const dated = date === null ? undefined : course?.offsetOfDate(date);
+    const fromStart = this.startAt ?? 0;
+    let at = this.hasPlaylist ? this.video.currentTime : fromStart;
+    if (!this.recording) at = this.liveAt() ?? dated ?? Math.max(0, known - behind);
+    const end = this.recording ? at + (this.hasPlaylist ? (this.engine?.ahead() ?? 0) : 0) : at + behind;
+    return { at, end: Math.max(known, end), live: this.live };
   }
 
-  private update(): void {
-    const { engine } = this;
-    if (!engine) return;
-    const { video, sound } = this.elements;
+  /** The time line of the live playlist begins wherever the viewer came in: the segment says where that is, about. */
+  private liveAt(): number | undefined {
+    const segment = this.engine?.segment();
+    const from = segment ? this.courses.course?.offsetOf(segment.sequence) : undefined;
+    return segment && from !== undefined ? from + this.video.currentTime - segment.start : undefined;
+  }
+
+  isAtLiveEdge(): boolean {
+    return this.live && !this.recording;
+  }
+
+  isLive(): boolean {
+    return this.live;
+  }
+
+  hasBegun(): boolean {
+    return this.hasPlaylist;
+  }
+
+  /** The address of the moment that is shown; undefined where it is not known which one that is. */
+  async link(): Promise<string | undefined> {
+    const { currentTime } = this.video;
+    const segment = this.engine?.segment();
+    let seconds: number | undefined = currentTime;
+    if (!this.recording && segment) {
+      const place = await this.api.place(segment.sequence);
+      seconds = place && place.from_ms / 1000 + currentTime - segment.start;
+    } else if (!this.recording) {
+      const date = this.engine?.date() ?? null;
+      seconds = date === null ? undefined : this.courses.course?.offsetOfDate(date);
+    }
+    return seconds === undefined ? undefined : momentLink(this.api.node || location.origin, this.api.slug, seconds);
+  }
+
+  /** Whether it can be known which moment is shown. */
+  canLink(): boolean {
+    return this.started && (this.recording || !!this.engine?.segment() || (this.engine?.date() ?? null) !== null);
+  }
+
+  levels() {
+    return this.engine?.levels() ?? [];
+  }
+
+  level(): number | undefined {
+    return this.engine?.level();
+  }
+
+  chooseLevel(level: number | undefined): void {
+    this.pace.reset();
+    this.engine?.chooseLevel(level);
+  }
+
+  silent(): boolean {
+    return this.engine?.silent() ?? false;
+  }
+
+  get course(): Course | undefined {
+    return this.courses.course;
+  }
+
+  private async askProgress(sequence: number): Promise<void> {
+    const place = await this.api.place(sequence);
+    if (!place) return;
+    this.missing.handleProgress(sequence, place.fetching, performance.now());
+    if (place.held) this.missing.handleArrived();
+  }
+
+  /** Of an engine that does not say what it waits for: the course knows what is not here. */
+  private findMissing(now: number): void {
+    const { engine, courses: { course } } = this;
+    if (!engine || engine.tellsParts || !this.recording || course?.spanAt(this.video.currentTime)?.state !== "elsewhere") return;
+    const part = course.segmentAt(this.video.currentTime);
+    if (part) this.missing.handleNotYet({ ...part, date: course.dateAt(part.start) }, now);
+  }
+
+  private look(): void {
+    const { engine, video } = this;
     const now = performance.now();
     if (video.currentTime !== this.position || video.paused) {
       this.position = video.currentTime;
       this.movedAt = now;
     }
     const still = now - this.movedAt;
-    const ahead = engine.ahead();
-    const held = this.reserve.update(
+    const ahead = engine?.ahead() ?? 0;
+    const held = !!engine && this.reserve.update(
       {
         live: this.hasPlaylist && !this.playlistEnded,
         starved: video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA,
@@ -245,48 +416,54 @@ export class Player {
       now,
     );
     this.hold(held);
+    if (still > STALLED_MS && this.started) this.findMissing(now);
+    const waiting = this.missing.waiting(now);
     const snapshot: Snapshot = {
       playlistEnded: this.playlistEnded,
       videoEnded: video.ended,
       hasPlaylist: this.hasPlaylist,
       notYet: this.notYet,
       unreachable: this.unreachable,
+      unplayable: this.unplayable,
       started: this.started,
       paused: video.paused,
       blocked: this.blocked,
       stalled: held || still > STALLED_MS,
       held,
       ahead,
-      behind: engine.behind(),
-      missing: this.missing.waiting(now),
+      behind: engine?.behind() ?? null,
+      missing: waiting,
+      gap: now - this.gapAt < GAP_MS || (this.recording && this.courses.course?.spanAt(video.currentTime)?.state === "gap"),
       picture: video.videoWidth > 0,
+      slow: this.pace.slowness(),
+      lighter: soundAlone(this.levels()) !== undefined,
     };
-    const { missing } = snapshot;
-    if (missing && now - this.askedAt > PROGRESS_MS) {
+    if (waiting && now - this.askedAt > PROGRESS_MS) {
       this.askedAt = now;
-      void this.askProgress(missing.part.sequence);
+      void this.askProgress(waiting.part.sequence);
     }
-    if (missing && still > STALLED_MS) this.skip(false);
-    const { skip, rewind, goLive, copy } = this.elements;
-    skip.hidden = !missing || still <= STALLED_MS;
-    rewind.hidden = !this.live || this.recording || !this.hasPlaylist;
-    goLive.hidden = !this.live || !this.recording;
-    copy.hidden = !this.started || (!this.recording && !engine.segment());
-    const status = describe(snapshot);
-    this.show(status.state, status.caption);
-    sound.hidden = !(this.blocked || (video.muted && this.started && !video.ended && !engine.silent()));
-    const label = this.blocked ? "Tap to play" : "Tap for sound";
-    if (sound.textContent !== label) sound.textContent = label;
-    if (held || status.state !== "catching-up") this.excusedAt = now;
+    if (waiting && still > STALLED_MS) this.skip(false);
+    this.notePlace(now);
+    this.events.looked(snapshot);
+    const waits = held || !!waiting || this.notYet || (ahead < NOTHING_AHEAD_S && !this.playlistEnded);
+    if (waits || !this.started || video.paused || video.ended || still <= STALLED_MS) this.excusedAt = now;
     if (now - this.excusedAt > STUCK_MS) {
       this.excusedAt = now;
-      engine.restart();
+      engine?.restart();
     }
+  }
+
+  private notePlace(now: number): void {
+    const { video } = this;
+    const { playlistEnded, recording, started } = this;
+    if (!recording || !started || !playlistEnded || video.paused || video.ended || now - this.placedAt < PLACE_MS) return;
+    this.placedAt = now;
+    if (video.currentTime >= FIRST_PLACE_S) this.options.memory.setPlace(this.api.slug, video.currentTime);
   }
 
   /** Holds the picture, or lets it go on. A rate of 0 is neither a pause nor, to hls.js, a stall. */
   private hold(held: boolean): void {
-    const { video } = this.elements;
+    const { video } = this;
     if (held && video.playbackRate !== 0) {
       this.heldRate = video.playbackRate;
       video.playbackRate = 0;
@@ -296,10 +473,12 @@ export class Player {
     }
   }
 
-  private show(state: string, caption: string): void {
-    const { root, caption: element } = this.elements;
-    root.dataset.playerState = state;
-    // Written only when it differs, or a screen reader would repeat it.
-    if (element.textContent !== caption) element.textContent = caption;
+  destroy(): void {
+    clearInterval(this.timer);
+    this.listening.abort();
+    this.courses.stop();
+    this.sound.stop();
+    this.engine?.destroy();
+    this.engine = undefined;
   }
 }

@@ -3,11 +3,14 @@
 
 import { Backoff } from "./backoff";
 
-export type Fault = "network" | "media" | "other";
+export type Fault = "network" | "media" | "other" | "unplayable";
 export type Remedy = { action: "load" | "recover-media" | "recreate"; delayMs: number };
 
 /** A second media fault within this time means that resetting the decoder has not helped. */
 const MEDIA_FAULT_WINDOW_MS = 10_000;
+
+/** How often what the browser cannot play is tried again. */
+const UNPLAYABLE_MS = 30_000;
 
 export class Recovery {
   private readonly network: Backoff;
@@ -30,6 +33,10 @@ export class Recovery {
           ? { action: "recreate", delayMs: this.recreation.next() }
           : { action: "recover-media", delayMs: 0 };
       }
+      case "unplayable":
+        // Only something else that is published can help.
+        this.recreation.next();
+        return { action: "recreate", delayMs: UNPLAYABLE_MS };
       case "other":
         return { action: "recreate", delayMs: this.recreation.next() };
     }

@@ -7,6 +7,7 @@ import {
   type ClientMessage,
   type NodeState,
   type Post,
+  type ServerMessage,
   type Statistics,
   VERSION,
   encodeClientMessage,
@@ -31,6 +32,8 @@ export interface SocketEvents {
   post?(post: Post): void;
   /** Comments or posts were left out: load them again. */
   missed?(): void;
+  /** Any message that is understood, besides. */
+  message?(message: ServerMessage): void;
 }
 
 /** The node pings every 20 s but a page cannot see that; a try that hangs is given up after this long. */
@@ -44,6 +47,9 @@ export class Socket {
   /** Broadcasts subscribed to, and whether they are played here, where that is known. */
   private readonly subscriptions = new Map<string, boolean | undefined>();
   private timeline = false;
+  private socket: WebSocket | undefined;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private closed = false;
   /** Once the node has said hello. */
   private open: WebSocket | undefined;
   private telling: ReturnType<typeof setTimeout> | undefined;
@@ -95,21 +101,40 @@ export class Socket {
   private connect(): void {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/ws?v=${VERSION}`);
+    this.socket = socket;
     const timeout = setTimeout(() => socket.close(), CONNECT_TIMEOUT_MS);
     socket.onmessage = ({ data }) => {
       if (typeof data === "string") this.receive(socket, data);
     };
     socket.onclose = () => {
       clearTimeout(timeout);
+      if (this.closed || socket !== this.socket) return;
       this.open = undefined;
       this.events.disconnected?.();
-      setTimeout(() => this.connect(), this.backoff.next());
+      this.retry = setTimeout(() => this.connect(), this.backoff.next());
     };
     socket.onopen = () => clearTimeout(timeout);
   }
 
+  /** Where it is lost: tries now, instead of later. */
+  connectNow(): void {
+    const { socket } = this;
+    if (this.closed || socket?.readyState === WebSocket.OPEN || socket?.readyState === WebSocket.CONNECTING) return;
+    clearTimeout(this.retry);
+    this.connect();
+  }
+
+  /** For good. */
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.retry);
+    clearTimeout(this.telling);
+    this.socket?.close();
+  }
+
   private receive(socket: WebSocket, text: string): void {
     const message = parseServerMessage(text);
+    if (message) this.events.message?.(message);
     switch (message?.type) {
       case "hello":
         // A node of another version is not understood; the page goes on without pushes.

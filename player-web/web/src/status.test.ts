@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type Snapshot, describe } from "./status";
+import { Texts } from "./texts";
 
 const playing: Snapshot = {
   playlistEnded: false,
@@ -17,14 +19,20 @@ const playing: Snapshot = {
   picture: true,
   behind: 31.4,
   missing: undefined,
+  unplayable: false,
+  gap: false,
+  slow: undefined,
+  lighter: false,
 };
+const t = new Texts("en", readFileSync("../texts/en.ftl", "utf8"));
 const part = { sequence: 9, start: 123, duration: 15, date: null };
 const fresh: Snapshot = { ...playing, hasPlaylist: false, started: false, paused: true, ahead: 0, behind: null };
 
 function check(change: Partial<Snapshot>, from: Snapshot, state: string, words: RegExp): void {
-  const status = describe({ ...from, ...change });
+  const status = describe({ ...from, ...change }, t);
   assert.equal(status.state, state, JSON.stringify(change));
-  assert.match(status.caption, words);
+  // Without the marks that isolate values.
+  assert.match(status.caption.replace(/[\u2068\u2069]/g, ""), words);
 }
 
 test("each state has its caption", () => {
@@ -47,6 +55,12 @@ test("each state has its caption", () => {
   check({ stalled: true, held: true, ahead: 0 }, playing, "waiting", /Waiting for the publisher/);
   check({ stalled: true, ahead: 0 }, playing, "waiting", /Waiting for the publisher/);
   check({ stalled: true, unreachable: true }, playing, "catching-up", /does not answer/);
+  const slow = { carriesKbps: 400, needsKbps: 900 };
+  check({ stalled: true, slow }, playing, "too-slow", /400 kbit\/s.* 900.*later/);
+  check({ stalled: true, slow, lighter: true }, playing, "too-slow", /sound only/);
+  check({ slow }, playing, "playing", /behind live/);
+  check({ stalled: true, gap: true }, playing, "gap", /was lost/);
+  check({ unplayable: true }, fresh, "unplayable", /VLC/);
   check({ paused: true }, playing, "paused", /Press play/);
   check({ blocked: true }, fresh, "paused", /Tap/);
   check({ playlistEnded: true, videoEnded: true, paused: true }, playing, "ended", /has ended/);

@@ -2,8 +2,19 @@
 
 import type { Waiting } from "./missing";
 import { clock } from "./moment";
+import type { Slowness } from "./pace";
+import type { Texts } from "./texts";
 
-export type PlayerState = "connecting" | "waiting" | "playing" | "paused" | "catching-up" | "ended";
+export type PlayerState =
+  | "connecting"
+  | "waiting"
+  | "playing"
+  | "paused"
+  | "catching-up"
+  | "gap"
+  | "too-slow"
+  | "unplayable"
+  | "ended";
 
 export interface Snapshot {
   /** The playlist says that nothing more will come. */
@@ -16,6 +27,8 @@ export interface Snapshot {
   notYet: boolean;
   /** The node does not answer. */
   unreachable: boolean;
+  /** The browser knows no way to play what this is. */
+  unplayable: boolean;
   /** Playing has begun once. */
   started: boolean;
   paused: boolean;
@@ -33,6 +46,12 @@ export interface Snapshot {
   behind: number | null;
   /** The part that the node does not have yet. */
   missing: Waiting | undefined;
+  /** What is to be shown now was lost: it is passed over. */
+  gap: boolean;
+  /** The way here is slower than the video. */
+  slow: Slowness | undefined;
+  /** A rendition that needs less can be chosen. */
+  lighter: boolean;
 }
 
 export interface Status {
@@ -41,54 +60,50 @@ export interface Status {
 }
 
 /** Less than this listed ahead means that the publisher is what is waited for, not the network. */
-const NOTHING_AHEAD_S = 1;
+export const NOTHING_AHEAD_S = 1;
 
 /** From here on minutes are told, not seconds. */
 const MINUTES_FROM_S = 180;
 
-export function describe(now: Snapshot): Status {
-  if (now.videoEnded && now.playlistEnded) {
-    return { state: "ended", caption: "The broadcast has ended. Press play to see it again." };
-  }
-  if (now.blocked) return { state: "paused", caption: "Ready. Tap the button to play." };
-  if (now.paused && now.started) return { state: "paused", caption: "Paused. Press play to go on." };
-  const moving = now.started && !now.stalled;
-  if (moving) return { state: "playing", caption: playing(now) };
-  if (now.unreachable) {
-    const state = now.started ? "catching-up" : "connecting";
-    return { state, caption: "The node does not answer. Stay on its WiFi: the player goes on by itself." };
-  }
-  if (now.missing) return waiting(fetching(now.missing));
-  if (now.notYet && now.hasPlaylist) {
-    return waiting("The node is still fetching this part. The player goes on by itself.");
-  }
-  if (now.notYet) return waiting("Waiting for the publisher. The player starts by itself.");
-  if (!now.hasPlaylist) return { state: "connecting", caption: "Connecting…" };
-  if (now.started && !now.playlistEnded && now.ahead < NOTHING_AHEAD_S) {
-    return waiting("Waiting for the publisher. The player goes on by itself.");
-  }
-  if (now.started && now.held) {
-    return { state: "catching-up", caption: "One moment: with a little more in hand it plays without stopping." };
-  }
-  if (now.started) return { state: "catching-up", caption: "Catching up: the video is on its way over the mesh." };
-  return { state: "connecting", caption: "Loading the video…" };
+export function describe(now: Snapshot, t: Texts): Status {
+  const say = (state: PlayerState, caption: string): Status => ({ state, caption });
+  if (now.videoEnded && now.playlistEnded) return say("ended", t.get("player-ended"));
+  if (now.blocked) return say("paused", t.get("player-ready"));
+  if (now.paused && now.started) return say("paused", t.get("player-paused"));
+  if (now.started && !now.stalled) return say("playing", playing(now, t));
+  if (now.unreachable) return say(now.started ? "catching-up" : "connecting", t.get("player-unreachable"));
+  if (now.unplayable) return say("unplayable", t.get("player-unplayable"));
+  if (now.missing) return say("waiting", fetching(now.missing, t));
+  if (now.notYet && now.hasPlaylist) return say("waiting", t.get("player-not-here-yet"));
+  if (now.notYet) return say("waiting", t.get("player-waiting-to-start"));
+  if (!now.hasPlaylist) return say("connecting", t.get("player-connecting"));
+  if (now.started && !now.playlistEnded && now.ahead < NOTHING_AHEAD_S) return say("waiting", t.get("player-waiting-to-go-on"));
+  if (now.gap) return say("gap", t.get("player-gap"));
+  if (now.started && now.slow) return say("too-slow", tooSlow(now.slow, now.lighter, t));
+  if (now.started && now.held) return say("catching-up", t.get("player-held"));
+  if (now.started) return say("catching-up", t.get("player-catching-up"));
+  return say("connecting", t.get("player-starting"));
 }
 
-function fetching({ part, percent, skipInS }: Waiting): string {
+function tooSlow({ carriesKbps, needsKbps }: Slowness, lighter: boolean, t: Texts): string {
+  const rates = { carries: carriesKbps, needs: needsKbps };
+  return lighter ? t.get("player-too-slow-choose", rates) : t.get("player-too-slow", rates);
+}
+
+function fetching({ part, percent, skipInS }: Waiting, t: Texts): string {
   const end = part.date === null ? null : part.date + part.duration * 1000;
   const span = `${clock(part.start, part.date)}–${clock(part.start + part.duration, end)}`;
-  if (percent !== null) return `Fetching ${span} from other nodes: ${percent} % is here.`;
-  return `Nobody in reach has sent ${span} yet. The player asks on, and skips it in ${skipInS} s.`;
+  if (percent !== null) return t.get("player-fetching", { span, percent });
+  return t.get("player-nobody-has", { span, seconds: skipInS ?? 0 });
 }
 
-function waiting(caption: string): Status {
-  return { state: "waiting", caption };
-}
-
-function playing(now: Snapshot): string {
-  const what = now.picture ? "Playing" : "Playing sound only";
-  if (now.playlistEnded) return `${what}. The broadcast has ended.`;
-  if (now.behind === null || !Number.isFinite(now.behind)) return what;
+function playing(now: Snapshot, t: Texts): string {
+  if (now.playlistEnded) return now.picture ? t.get("player-playing-ended") : t.get("player-sound-ended");
+  if (now.behind === null || !Number.isFinite(now.behind)) return now.picture ? t.get("player-playing") : t.get("player-sound");
   const seconds = Math.max(0, Math.round(now.behind));
-  return `${what}, about ${seconds < MINUTES_FROM_S ? `${seconds} s` : `${Math.round(seconds / 60)} min`} behind live`;
+  if (seconds < MINUTES_FROM_S) {
+    return now.picture ? t.get("player-playing-seconds", { seconds }) : t.get("player-sound-seconds", { seconds });
+  }
+  const minutes = Math.round(seconds / 60);
+  return now.picture ? t.get("player-playing-minutes", { minutes }) : t.get("player-sound-minutes", { minutes });
 }

@@ -11,7 +11,7 @@ use super::super::archives_of;
 use super::{What, failed, trouble};
 use crate::admin::bytes::bytes;
 use crate::app::AppState;
-use crate::assets::{LICENCES_TXT, STYLE_CSS, WATCH_JS};
+use crate::assets::{LICENCES_TXT, PLAYER_CSS, PLAYER_JS, STYLE_CSS, WATCH_JS};
 use crate::audience::{SourceView, SourcesView, ViewersView};
 use crate::card::{self, Card, clock};
 use crate::graph::tail;

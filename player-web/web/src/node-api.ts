@@ -1,0 +1,65 @@
+// What the player asks of its node besides playlists and media (docs/protocol/http.md).
+
+import { retryAfterMs } from "./engine";
+import type { Progress } from "./missing";
+import { Course } from "./timeline";
+
+/** What the node says of a segment. */
+export interface SegmentPlace {
+  from_ms: number;
+  held: boolean;
+  fetching: Progress | null;
+}
+
+/** What the node says of a broadcast. */
+export interface BroadcastFacts {
+  title: string;
+  state: "live" | "ended";
+}
+
+export class NodeApi {
+  /** `node` is the node's origin; empty for that of the page. */
+  constructor(
+    readonly node: string,
+    readonly slug: string,
+  ) {}
+
+  /** The address of a playlist. */
+  playlist(name: "index" | "whole"): string {
+    return `${this.node}/hls/${this.slug}/${name}.m3u8`;
+  }
+
+  private get base(): string {
+    return `${this.node}/api/v1/broadcasts/${this.slug}`;
+  }
+
+  /** What is known of the broadcast; undefined where the node does not answer, null where it knows none. */
+  async facts(): Promise<BroadcastFacts | null | undefined> {
+    const response = await ask(this.base);
+    if (response?.status === 404 || response?.status === 400) return null;
+    const value = await json(response);
+    const { title, state } = (value ?? {}) as Record<string, unknown>;
+    return typeof title === "string" && (state === "live" || state === "ended") ? { title, state } : undefined;
+  }
+
+  /** Where a segment is, by its number or its CID. */
+  async place(segment: number | string): Promise<SegmentPlace | undefined> {
+    const value = (await json(await ask(`${this.base}/segments/${encodeURIComponent(segment)}`))) as SegmentPlace | undefined;
+    return typeof value?.from_ms === "number" ? value : undefined;
+  }
+
+  /** The course of the broadcast; or, where there is none yet, when to ask again, if the node says. */
+  async course(): Promise<Course | { retryMs: number | undefined }> {
+    const response = await ask(`${this.base}/timeline`);
+    const course = Course.parse(await json(response));
+    return course ?? { retryMs: retryAfterMs(response?.headers.get("Retry-After")) };
+  }
+}
+
+function ask(address: string): Promise<Response | undefined> {
+  return fetch(address, { credentials: "omit" }).catch(() => undefined);
+}
+
+async function json(response: Response | undefined): Promise<unknown> {
+  return response?.ok ? response.json().catch(() => undefined) : undefined;
+}
