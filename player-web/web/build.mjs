@@ -2,7 +2,7 @@
 // With --tests it bundles the tests for node's test runner instead.
 
 import { createHash } from "node:crypto";
-import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -46,6 +46,7 @@ function shownByScripts(catalogue, scripts) {
 /** Writes the catalogues for scripts, and returns the address of each by its language. */
 async function writeTexts() {
   const scripts = (await Promise.all(sources.map((name) => readFile(`src/${name}`, "utf8")))).join("\n");
+  await mkdir("dist", { recursive: true });
   const addresses = {};
   for (const name of (await readdir("../texts")).filter((name) => name.endsWith(".ftl")).sort()) {
     const text = shownByScripts(await readFile(`../texts/${name}`, "utf8"), scripts);
