@@ -1,5 +1,6 @@
 //! The program as its users meet it: real nodes as processes, real encoders, real browsers, a real Kubo.
 
+mod admin;
 mod archive;
 mod broadcast;
 mod carry;

@@ -14,7 +14,7 @@ use super::sessions::{Flash, SessionId};
 use crate::OwnerPorts;
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
-use crate::owner::Denied;
+use crate::owner::{Denied, is_secure};
 use crate::page::{Framing, Page};
 use crate::texts::{Text, Texts};
 
@@ -35,6 +35,8 @@ pub(crate) struct SignedIn {
     pub(crate) ports: OwnerPorts,
     /// What the browser calls this node: name or address, with the port.
     pub(crate) host: String,
+    /// Whether it asks over HTTPS.
+    pub(crate) secure: bool,
     session: SessionId,
     csrf: String,
 }
@@ -172,7 +174,8 @@ impl FromRequestParts<AppState> for SignedIn {
             });
         };
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-        Ok(Self { page, state: state.clone(), ports, host, session, csrf })
+        let secure = is_secure(parts);
+        Ok(Self { page, state: state.clone(), ports, host, secure, session, csrf })
     }
 }
 

@@ -1,0 +1,62 @@
+//! The owner's pages, in a browser, of a node that publishes to another.
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::browser::Browser;
+use testkit::encoder::{Ffmpeg, Picture};
+use testkit::events::Events;
+
+use crate::{node, viewer_of};
+
+#[tokio::test]
+async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment() -> Result<()> {
+    let a = node("publisher").await?;
+    let b = viewer_of(&a).await?;
+    let mut at_b = Events::of(&b).await?;
+
+    let link = a.cli_json(&["admin", "link", "--json"]).await?;
+    let link = link["urls"][0].as_str().context("a link")?;
+    let mut browser = Browser::open(link, true).await?;
+    browser.click("main form button").await?;
+    browser.wait_for("nav.tabs").await?;
+
+    browser.goto(&format!("{}/admin/keys", a.web())).await?;
+    browser.fill("#name", "hall").await?;
+    browser.click("form[action='/admin/keys'] button").await?;
+    browser.wait_for("#made-url").await?;
+    let url = browser.eval("document.getElementById('made-url').value").await?;
+    let _publisher = Ffmpeg::publish(url.as_str().context("an address to publish at")?, &Picture::default())?;
+    let slug = at_b.live_broadcast().await?;
+
+    let page = format!("{}/admin/broadcasts/{slug}", a.web());
+    browser.goto(&page).await?;
+    browser.fill("#title", "Assembly of the valley").await?;
+    browser.click(&format!("form[action='/admin/broadcasts/{slug}'] button")).await?;
+    browser.wait_for("p.notice[role=status]").await?;
+    let renamed = |event: &serde_json::Value| event.to_string().contains("Assembly of the valley").then_some(());
+    at_b.until("the new title", renamed).await?;
+    let watched = b.get_text(&format!("/watch/{slug}")).await?;
+    ensure!(watched.contains("Assembly of the valley"), "{watched}");
+
+    browser.goto(&format!("{}/admin/posts?broadcast={slug}", a.web())).await?;
+    browser.fill("#text", "A word too much").await?;
+    browser.click("form[action='/admin/posts'] button").await?;
+    browser.wait_for("p.notice[role=status]").await?;
+    let comments = format!("/api/v1/broadcasts/{slug}/comments");
+    ensure!(a.get_text(&comments).await?.contains("A word too much"), "the comment is not there");
+    browser.goto(&page).await?;
+    browser.click("li[id^=comment-] button[value=yes]").await?;
+    browser.wait_for("li[id^=comment-] button[value=no]").await?;
+    ensure!(!a.get_text(&comments).await?.contains("A word too much"), "the comment is still shown");
+
+    browser.goto(&format!("{page}/end")).await?;
+    browser.click("main form button.danger").await?;
+    browser.wait_for("p.notice[role=status]").await?;
+    let is_over = |event: &serde_json::Value| {
+        let text = event.to_string();
+        (text.contains(&slug) && text.contains(r#""state":"ended""#)).then_some(())
+    };
+    at_b.until("the end", is_over).await?;
+    let wrong = browser.errors().await?;
+    ensure!(wrong.is_empty(), "{wrong:?}");
+    Ok(())
+}
