@@ -37,8 +37,8 @@ async fn links_to_hand_on_have_the_name_by_which_the_node_was_reached_or_none() 
     let node = FakeNode::new();
     node.listings.lock().unwrap().push(listing(3, "Shared", BroadcastState::Live));
     let path = format!("/watch/{}", stream_model::BroadcastId(stream_model::MessageKey([3; 32])).slug());
-    let named = ask(&node, Method::GET, &path, &[("host", "roof.local:8080")]).await;
-    assert!(named.text().contains(&format!("value=\"http://roof.local:8080{path}\"")));
+    let named = ask(&node, Method::GET, &path, &[("host", "thisnode.info:8080")]).await;
+    assert!(named.text().contains(&format!("value=\"http://thisnode.info:8080{path}\"")));
     for odd in ["evil.example/x", "a b", "\"onload=", ""] {
         let answer = ask(&node, Method::GET, &path, &[("host", odd)]).await;
         assert!(!answer.text().contains("id=\"share-link\""), "{odd}");
