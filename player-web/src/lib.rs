@@ -39,6 +39,7 @@ mod routes;
 mod search;
 mod serve;
 mod served;
+mod sizes;
 mod slots;
 mod socket;
 mod stall;

@@ -5,18 +5,17 @@ use std::convert::Infallible;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::app::AppState;
 use crate::assets::PAGE_JS;
+use crate::entrance::Origin;
+use crate::host::Authority;
 use crate::texts::{LANGUAGES, Language, Texts};
 
 /// Of an address, the part that links to its translations repeat at most. What our own pages ask for is shorter.
 const MAX_QUERY_BYTES: usize = 512;
-
-/// Names of hosts have at most 253 characters (RFC 1035 §2.3.4), and a port follows.
-const MAX_HOST_BYTES: usize = 260;
 
 /// Who may show a page in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +37,8 @@ pub(crate) struct Page {
     /// What the address asks for besides a language.
     query: String,
     path: String,
-    /// Host and port by which this node was reached, where they look like some.
-    host: Option<String>,
+    /// Where whoever asks sees this node; `None` on the control socket.
+    origin: Option<Origin>,
 }
 
 /// A link to the same page in another language.
@@ -80,16 +79,13 @@ impl Page {
 
     /// The origin by which this node was reached: links that are handed on begin with it.
     pub(crate) fn origin(&self) -> Option<String> {
-        self.host.as_ref().map(|host| format!("http://{host}"))
+        self.origin.as_ref().map(Origin::to_string)
     }
 
     /// The name or address by which this node was reached, without a port.
-    pub(crate) fn host_name(&self) -> Option<&str> {
-        let host = self.host.as_deref()?;
-        Some(match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        })
+    pub(crate) fn host_name(&self) -> Option<String> {
+        let authority = &self.origin.as_ref()?.authority;
+        Some(Authority { port: None, name: authority.name.clone() }.to_string())
     }
 
     /// The page, rendered.
@@ -110,17 +106,10 @@ impl FromRequestParts<AppState> for Page {
             node: state.ports.status.info().name,
             owner: state.access.session(&parts.headers).is_some(),
             path: parts.uri.path().to_owned(),
-            host: host(&parts.headers),
+            origin: parts.extensions.get::<Origin>().cloned(),
             query: if query.len() <= MAX_QUERY_BYTES { query } else { String::new() },
         })
     }
-}
-
-/// The `Host` of a request, where it is a name or address with or without a port. It goes into links on the page.
-fn host(headers: &HeaderMap) -> Option<String> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    (!host.is_empty() && host.len() <= MAX_HOST_BYTES && host.bytes().all(fits)).then(|| host.to_owned())
 }
 
 /// A page, rendered.

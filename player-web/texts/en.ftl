@@ -181,6 +181,9 @@ source-hops =
 sources-hint = Parts of what came in the last { $minutes } min.
 viewers-count = Watching: { $here } here, { $all } on all nodes.
 
+node-code = Show this node’s address as a code
+node-code-hint = Phones that are on this node’s WiFi, or reach it over the mesh, open its pages with it.
+
 ## Player
 
 player-video = Video
@@ -603,6 +606,7 @@ owner-community-open = This node is in the open community: everybody who reaches
 owner-community-private = This node is in a private community. Nodes call it
 owner-invite-show = Show the invite
 owner-invite-secret = The invite is a secret: whoever sees it is in, for good. It cannot be taken back, only replaced by a new community. Show it to those alone who may see everything here.
+owner-invite-code = The invite as a QR code
 owner-invite = Invite
 owner-invite-how = On the other node’s machine, this command reads it; then that node is restarted:
 owner-community-other = Another community

@@ -180,6 +180,9 @@ source-hops =
 sources-hint = Partes de lo que llegó en los últimos { $minutes } min.
 viewers-count = Viéndola: { $here } aquí, { $all } en todos los nodos.
 
+node-code = Mostrar la dirección de este nodo como código
+node-code-hint = Con él abren sus páginas los teléfonos que están en su WiFi o lo alcanzan por la malla.
+
 ## Player
 
 player-video = Vídeo
@@ -602,6 +605,7 @@ owner-community-open = Este nodo está en la comunidad abierta: quien lo alcanza
 owner-community-private = Este nodo está en una comunidad privada. Los nodos la llaman
 owner-invite-show = Mostrar la invitación
 owner-invite-secret = La invitación es un secreto: quien la ve está dentro para siempre. No se puede retirar, solo reemplazar con otra comunidad. Enséñala solo a quien pueda verlo todo aquí.
+owner-invite-code = La invitación como código QR
 owner-invite = Invitación
 owner-invite-how = En la máquina del otro nodo, esta orden la lee; después se reinicia ese nodo:
 owner-community-other = Otra comunidad

@@ -180,6 +180,9 @@ source-hops =
 sources-hint = Parts de ce qui est arrivé dans les { $minutes } dernières minutes.
 viewers-count = Spectateurs : { $here } ici, { $all } sur tous les nœuds.
 
+node-code = Afficher l’adresse de ce nœud sous forme de code
+node-code-hint = Les téléphones connectés à son WiFi, ou qui l’atteignent par le réseau, ouvrent ses pages avec ce code.
+
 ## Player
 
 player-video = Vidéo
@@ -602,6 +605,7 @@ owner-community-open = Ce nœud est dans la communauté ouverte : qui l’attein
 owner-community-private = Ce nœud est dans une communauté privée. Les nœuds l’appellent
 owner-invite-show = Montrer l’invitation
 owner-invite-secret = L’invitation est un secret : qui la voit est dedans, pour toujours. Elle ne peut pas être reprise, seulement remplacée par une nouvelle communauté. Ne la montrez qu’à qui peut tout voir ici.
+owner-invite-code = L’invitation sous forme de code QR
 owner-invite = Invitation
 owner-invite-how = Sur la machine de l’autre nœud, cette commande la lit ; puis ce nœud est redémarré :
 owner-community-other = Une autre communauté

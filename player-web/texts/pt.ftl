@@ -180,6 +180,9 @@ source-hops =
 sources-hint = Partes do que chegou nos últimos { $minutes } min.
 viewers-count = A ver: { $here } aqui, { $all } em todos os nós.
 
+node-code = Mostrar o endereço deste nó como código
+node-code-hint = Com ele abrem as suas páginas os telemóveis que estão no WiFi deste nó ou o alcançam pela malha.
+
 ## Player
 
 player-video = Vídeo
@@ -602,6 +605,7 @@ owner-community-open = Este nó está na comunidade aberta: quem o alcança pode
 owner-community-private = Este nó está em uma comunidade privada. Os nós a chamam de
 owner-invite-show = Mostrar o convite
 owner-invite-secret = O convite é um segredo: quem o vê está dentro, para sempre. Não dá para retirá-lo, só substituí-lo por outra comunidade. Mostre-o apenas a quem pode ver tudo aqui.
+owner-invite-code = O convite como código QR
 owner-invite = Convite
 owner-invite-how = Na máquina do outro nó, este comando o lê; depois esse nó é reiniciado:
 owner-community-other = Outra comunidade

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     /// End a live broadcast of this node; its publisher stays out until it has not tried for five minutes
     End {
         /// Its id, or the beginning of it, as 'meshstream streams' shows it
+        // A slug may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Let the publisher of a stream name in again at once, after 'end'
@@ -35,6 +37,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Set {
     /// A stream name that has a key, for its next broadcasts; or the id of a broadcast, or the beginning of it
+    // A slug may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     what: String,
     /// The title; empty: what the publisher's program says, else the stream name
     #[arg(long)]
@@ -43,7 +47,7 @@ pub(crate) struct Set {
     #[arg(long)]
     description: Option<String>,
     /// What is planned and begins with the next broadcast of the stream name: an id of 'meshstream schedule list', or 'none'
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     schedule: Option<String>,
 }
 

@@ -14,6 +14,8 @@ use crate::output::print;
 #[derive(Debug, Args)]
 pub(crate) struct What {
     /// The id of a broadcast or a planned one, or the key of a post or comment (%….sha256); of a broadcast its beginning does
+    // A slug may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     id: String,
 }
 

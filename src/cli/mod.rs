@@ -158,3 +158,28 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     runtime.shutdown_timeout(node::JOIN_TIMEOUT);
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_that_begins_with_a_hyphen_is_no_option() {
+        let slug = "-J0KVu3Dw6l2TgVBbtBd0g2L4pFQ8mOq5qSx1yZ3abc";
+        for words in [
+            &["archive", "mirror", slug][..],
+            &["archive", "mirror", slug, "--no-wait"],
+            &["archive", "withdraw", "--remove", &slug[..8]],
+            &["archive", "republish", slug, "--json"],
+            &["broadcast", "set", slug, "--title", "Hall"],
+            &["broadcast", "end", slug],
+            &["hide", slug],
+            &["schedule", "cancel", slug],
+            &["post", "hello", "--broadcast", slug],
+        ] {
+            let parsed = Arguments::try_parse_from(["meshstream"].iter().chain(words));
+            assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
+        }
+        assert!(Arguments::try_parse_from(["meshstream", "archive", "mirror", slug, "--unknown"]).is_err());
+    }
+}

@@ -14,11 +14,11 @@ pub(crate) struct Post {
     text: String,
 
     /// Comment on this broadcast, by its id or slug
-    #[arg(long, value_name = "ID", conflicts_with = "root")]
+    #[arg(long, value_name = "ID", conflicts_with = "root", allow_hyphen_values = true)]
     broadcast: Option<BroadcastId>,
 
     /// Answer this post
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     root: Option<MessageKey>,
 
     #[command(flatten)]

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     /// Call a planned broadcast of this node off
     Cancel {
         /// Its id, or the beginning of it, as 'list' shows it
+        // A slug may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         id: String,
         #[command(flatten)]
         output: Output,

@@ -7,7 +7,6 @@
 mod access;
 mod broadcast;
 mod broadcasts;
-pub(crate) mod bytes;
 mod community;
 mod enter;
 mod feeds;

@@ -82,7 +82,7 @@ function keepFresh(): void {
     disconnected: () => {
       if (connection) connection.hidden = false;
     },
-    directory: (broadcasts) => compare("directory", broadcasts),
+    directory: (broadcasts, upcoming) => compare("directory", [broadcasts, upcoming]),
     node: ({ peers, storage }) => compare("node", [peers, storage.disk_full]),
   });
 }

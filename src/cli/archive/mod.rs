@@ -106,7 +106,8 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Broadcast {
     /// Its id or slug, or as much of the beginning as no other has: 'meshstream streams' lists them
-    #[arg(value_name = "ID")]
+    // A slug may begin with a hyphen.
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
     id: String,
 }
 

@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use stream_model::{NodeReport, PeerReport, PeerState, StorageOutlook};
 
-use crate::admin::bytes::bytes;
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::card::{Card, cards, listed};
@@ -14,6 +13,7 @@ use crate::graph::{Graph, Quality, SIZE, beyond, peer_name};
 use crate::node_state::NodeState;
 use crate::page::{Framing, Page};
 use crate::people::short;
+use crate::sizes::bytes;
 use crate::texts::Texts;
 
 /// Broadcasts of which something is held here that are shown; `/api/v1/broadcasts` has them all.

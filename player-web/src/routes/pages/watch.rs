@@ -9,7 +9,6 @@ use stream_model::{ArchiveKind, BroadcastId, FeedId, Mirroring, PageRequest, Rep
 
 use super::super::archives_of;
 use super::{What, failed, missing, trouble};
-use crate::admin::bytes::bytes;
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, PLAYER_CSS, PLAYER_JS, STYLE_CSS, WATCH_JS};
 use crate::audience::{SourceView, SourcesView, ViewersView};
@@ -18,6 +17,7 @@ use crate::graph::tail;
 use crate::page::{Framing, Page};
 use crate::people::{People, Person, short};
 use crate::post_card::{self, Before, PostCard};
+use crate::sizes::bytes;
 use crate::texts::Texts;
 use crate::view::{ArchiveView, BroadcastView};
 
