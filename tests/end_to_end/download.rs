@@ -14,7 +14,8 @@ use crate::{MESHSTREAM, viewer_of};
 #[tokio::test]
 async fn an_ended_broadcast_is_a_file_here_and_there_and_the_other_picture_another_file() -> Result<()> {
     let grace = Some("20s".to_owned());
-    let a = Node::start(MESHSTREAM, Settings { name: "publisher".to_owned(), grace, ..Settings::default() }).await?;
+    let mut a =
+        Node::start(MESHSTREAM, Settings { name: "publisher".to_owned(), grace, ..Settings::default() }).await?;
     let b = viewer_of(&a).await?;
     let url = a.rtmp("demo", &a.add_key("demo").await?);
     let publish = |size| Ffmpeg::publish(&url, &Picture { size, length: Some(7), ..Picture::default() });
@@ -47,6 +48,9 @@ async fn an_ended_broadcast_is_a_file_here_and_there_and_the_other_picture_anoth
     ensure!((1.5..2.6).contains(&length), "{length} s of a segment of 2 s");
 
     lose_segment(&a, &slug, 1).await?;
+    // What was read lately is in memory.
+    a.terminate().await?;
+    a.restart().await?;
     let broken = curl(&format!("{}{base}", a.web()), &folder.path().join("broken")).await;
     ensure!(broken.is_err(), "a file that breaks off looks like a whole one");
     let (path, _) = curl(&format!("{}{base}?missing=skip", a.web()), &folder.path().join("skipped")).await?;

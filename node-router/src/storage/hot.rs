@@ -34,6 +34,11 @@ impl HotBlocks {
     pub(super) fn insert(&self, cid: Cid, block: Bytes) {
         self.0.insert(cid, block);
     }
+
+    /// What was removed from disk is not served from memory.
+    pub(super) fn forget(&self, cid: &Cid) {
+        self.0.invalidate(cid);
+    }
 }
 
 #[cfg(test)]
@@ -46,6 +51,9 @@ mod tests {
         let (hot, size) = (HotBlocks::default(), 1 << 20);
         let blocks: Vec<Bytes> = (0..40_u8).map(|number| vec![number; size].into()).collect();
         let cids: Vec<Cid> = blocks.iter().map(|block| unixfs::raw_leaf(block).cid).collect();
+        assert_eq!(hot.get(&cids[0]), None);
+        hot.insert(cids[0], blocks[0].clone());
+        hot.forget(&cids[0]);
         assert_eq!(hot.get(&cids[0]), None);
         for (cid, block) in cids.iter().zip(&blocks) {
             hot.insert(*cid, block.clone());

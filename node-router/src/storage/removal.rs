@@ -89,6 +89,7 @@ impl Shared {
             if let Err(error) = self.blocks.remove(cid).await {
                 tracing::warn!(%cid, %error, "cannot remove a block; the next start tries again");
             }
+            self.hot.forget(cid);
             counter!("meshstream_store_blocks_removed_total").increment(1);
         };
         futures::future::join_all(unneeded.map(remove)).await;

@@ -39,7 +39,7 @@ async fn links_to_hand_on_have_the_name_by_which_the_node_was_reached_or_none() 
     let path = format!("/watch/{}", stream_model::BroadcastId(stream_model::MessageKey([3; 32])).slug());
     let named = ask(&node, Method::GET, &path, &[("host", "thisnode.info:8080")]).await;
     assert!(named.text().contains(&format!("value=\"http://thisnode.info:8080{path}\"")));
-    for odd in ["evil.example/x", "a b", "\"onload=", ""] {
+    for odd in ["evil.example/x", "a b", "\"onload="] {
         let answer = ask(&node, Method::GET, &path, &[("host", odd)]).await;
         assert!(!answer.text().contains("id=\"share-link\""), "{odd}");
     }
