@@ -29,7 +29,11 @@ async fn what_one_feed_announces_displaces_nothing_of_others_at_a_start() {
 }
 
 fn plan(title: &str) -> Schedule {
-    let starts_at = WallTime::now().after(Duration::from_secs(3_600));
+    plan_in(title, 1)
+}
+
+fn plan_in(title: &str, hours: u64) -> Schedule {
+    let starts_at = WallTime::now().after(Duration::from_secs(hours * 3_600));
     Schedule { title: title.into(), description: "öffentlich".into(), starts_at }
 }
 
@@ -43,9 +47,9 @@ async fn what_is_planned_is_seen_on_another_node_until_it_begins_or_is_called_of
     let path = directory.path().join("ssb.sqlite3");
     let (publisher, viewer) = (Node::in_memory(1), Node::open(2, &path));
     viewer.store.want_peer(publisher.identity.id());
-    let begun = publisher.announcer.schedule(plan(" Opening\u{0} ")).await.unwrap();
-    let off = publisher.announcer.schedule(plan("Break")).await.unwrap();
-    let stays = publisher.announcer.schedule(plan("Keynote")).await.unwrap();
+    let begun = publisher.announcer.schedule(plan_in(" Opening\u{0} ", 1)).await.unwrap();
+    let off = publisher.announcer.schedule(plan_in("Break", 2)).await.unwrap();
+    let stays = publisher.announcer.schedule(plan_in("Keynote", 3)).await.unwrap();
     viewer.replicate_from(&publisher).await;
     assert_eq!(titles(&viewer), ["Opening", "Break", "Keynote"]);
     assert!(!viewer.directory.upcoming()[0].own && publisher.directory.upcoming()[0].own);
