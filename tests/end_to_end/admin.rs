@@ -56,7 +56,9 @@ async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment(
         (text.contains(&slug) && text.contains(r#""state":"ended""#)).then_some(())
     };
     at_b.until("the end", is_over).await?;
-    let wrong = browser.errors().await?;
+    let mut wrong = browser.errors().await?;
+    // What is not here yet is answered so, and asked for again.
+    wrong.retain(|error| !error.contains("status of 503"));
     ensure!(wrong.is_empty(), "{wrong:?}");
     Ok(())
 }

@@ -22,7 +22,9 @@ async fn a_comment_written_elsewhere_comes_to_the_page_of_a_broadcast_and_stays_
     a.cli(&["post", "--broadcast", &slug, "Heard **well** at the school <img src=x onerror='window.ran = 1'>"]).await?;
     browser.wait_for(".talk .text strong").await?;
     ensure!(browser.eval("window.ran ?? null").await?.is_null(), "a comment ran a script");
-    let wrong = browser.errors().await?;
+    let mut wrong = browser.errors().await?;
+    // What is not here yet is answered so, and asked for again.
+    wrong.retain(|error| !error.contains("status of 503"));
     ensure!(wrong.is_empty(), "{wrong:?}");
     Ok(())
 }
