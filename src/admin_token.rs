@@ -1,12 +1,14 @@
 //! The token with which the owner acts over the network: a file, made with a random one where there is none.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use player_web::AdminToken;
+
+use crate::durable;
 
 /// A token is a line; whatever is longer is another file.
 const MAX_BYTES: u64 = 4_096;
@@ -41,15 +43,8 @@ fn create(path: &Path) -> anyhow::Result<AdminToken> {
         .and_then(|mut source| source.read_exact(&mut random))
         .context("cannot get randomness for the admin token")?;
     let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let write = || {
-        // Whole or not at all; a temporary file is its owner's only, and its name keeps that.
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        writeln!(file, "{text}")?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path)?;
-        std::io::Result::Ok(())
-    };
-    write().with_context(|| format!("cannot write the admin token {}", path.display()))?;
+    durable::create(path, format!("{text}\n").as_bytes())
+        .with_context(|| format!("cannot write the admin token {}", path.display()))?;
     AdminToken::new(&text).context("a token made here is long enough")
 }
 

@@ -1,7 +1,7 @@
 //! The community that this node is in: the open one, or a private one whose secret is in the data directory.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use ssb_announcer::handshake::NetworkKey;
 use stream_model::CommunityMembership;
 
 use crate::data_dir::community_file;
+use crate::durable;
 
 /// What nodes without a secret say of themselves.
 pub(crate) const OPEN: &str = "open";
@@ -99,17 +100,10 @@ impl Community {
 pub(crate) fn store(data_dir: &Path, secret: &Secret, replace: bool) -> anyhow::Result<()> {
     let path = community_file(data_dir);
     let directory = path.parent().unwrap_or(data_dir);
-    let write = || {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        // Whole or not at all; a temporary file is its owner's only, and its name keeps that.
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        writeln!(file, "{}", secret.invite())?;
-        file.as_file().sync_all()?;
-        let persisted = if replace { file.persist(&path) } else { file.persist_noclobber(&path) };
-        persisted?;
-        File::open(directory)?.sync_all()
-    };
-    match write() {
+    let write = if replace { durable::replace } else { durable::create };
+    let line = format!("{}\n", secret.invite());
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    match made.and_then(|()| write(&path, line.as_bytes())) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && !replace => {
             bail!(
                 "this node is in a private community already: 'meshstream community show --invite' prints its secret, which \

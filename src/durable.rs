@@ -4,16 +4,31 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 /// Writes a file anew, for its owner alone, and makes it durable.
 ///
 /// # Errors
 /// Where the disk fails: the file is then as it was.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, |file| Ok(file.persist(path)?))
+}
+
+/// Writes a new file, for its owner alone, and makes it durable.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where there is one, which stays as it is; or where the disk fails.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, |file| Ok(file.persist_noclobber(path)?))
+}
+
+/// A temporary file is its owner's only, and its new name keeps that.
+fn write(path: &Path, bytes: &[u8], persist: impl FnOnce(NamedTempFile) -> io::Result<File>) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    persist(file)?;
     File::open(directory)?.sync_all()
 }
 
@@ -39,6 +54,8 @@ mod tests {
         let path = dir.path().join("hidden.json");
         replace(&path, b"one").unwrap();
         replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(create(&path, b"three").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"two");
         let aside = set_aside(&path).unwrap();
         assert_eq!(aside, dir.path().join("hidden.json.broken"));

@@ -11,7 +11,7 @@ use node_router::{MDNS_PORT, listening_port};
 use ssb_announcer::discovery;
 
 use crate::config::Config;
-use crate::node;
+use crate::parts;
 
 /// What is kept open on a closed device besides the node.
 const SSH: u16 = 22;
@@ -26,7 +26,7 @@ struct Service<'a> {
 /// The file. On `closed` devices all but the node, SSH and ICMP is refused; elsewhere other programs are left alone.
 pub(crate) fn nftables(config: &Config, closed: &[Device]) -> anyhow::Result<String> {
     let services = services(config)?;
-    let publishers = node::allowed(config)?;
+    let publishers = parts::allowed(config)?;
     let is_confined = |service: &Service<'_>| !service.devices.is_empty() && !service.ports.is_empty();
     let closes_nothing = closed.is_empty() && publishers.is_empty() && !services.iter().any(is_confined);
     let hint = if closes_nothing { HINT } else { "" };

@@ -19,6 +19,7 @@ mod node;
 mod open_files;
 mod output;
 mod overlays;
+mod parts;
 mod picture;
 mod portal;
 mod settings;

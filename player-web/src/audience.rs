@@ -19,7 +19,12 @@ pub(crate) struct ViewersView {
 
 impl ViewersView {
     pub(crate) fn of(broadcast: &BroadcastId, ports: &Ports) -> Self {
-        let here = u64::from(ports.viewers.of(broadcast));
+        Self::with(ports.viewers.of(broadcast), broadcast, ports)
+    }
+
+    /// Where it is known how many watch here.
+    pub(crate) fn with(here: u32, broadcast: &BroadcastId, ports: &Ports) -> Self {
+        let here = u64::from(here);
         Self { here, all: here.saturating_add(ports.elsewhere.elsewhere(broadcast)) }
     }
 }

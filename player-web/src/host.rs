@@ -112,13 +112,19 @@ pub fn is_host_name(text: &str) -> bool {
     normal(text).is_some()
 }
 
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(IpAddr::V6(v6)) => write!(f, "[{v6}]"),
+            Self::Address(IpAddr::V4(v4)) => v4.fmt(f),
+            Self::Domain(domain) => f.write_str(domain),
+        }
+    }
+}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Name::Address(IpAddr::V6(v6)) => write!(f, "[{v6}]")?,
-            Name::Address(IpAddr::V4(v4)) => write!(f, "{v4}")?,
-            Name::Domain(domain) => f.write_str(domain)?,
-        }
+        self.name.fmt(f)?;
         match self.port {
             Some(port) => write!(f, ":{port}"),
             None => Ok(()),
@@ -236,6 +242,18 @@ mod tests {
         assert_eq!(meant("/", &[]), Err(BadHost::Missing));
         assert_eq!(meant("/", &["a", "a"]), Err(BadHost::Several));
         assert_eq!(read(Version::HTTP_10, &"/".parse().unwrap(), &HeaderMap::new()), Ok(None));
+    }
+
+    #[test]
+    fn a_name_is_written_without_the_port() {
+        for (host, name) in [
+            ("node.local:8080", "node.local"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("[fc00::1]:80", "[fc00::1]"),
+            ("[fc00::1]", "[fc00::1]"),
+        ] {
+            assert_eq!(Authority::parse(host).unwrap().unwrap().name.to_string(), name);
+        }
     }
 
     #[test]

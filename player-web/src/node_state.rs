@@ -1,7 +1,7 @@
 //! The node as a page shows it.
 
 use serde::Serialize;
-use stream_model::{NodeStatus, PeerReport, PeerState};
+use stream_model::{NodeReport, NodeStatus, PeerReport, PeerState};
 
 use crate::texts::Texts;
 
@@ -28,11 +28,14 @@ pub(crate) struct StorageState {
 
 impl NodeState {
     pub(crate) async fn of(status: &dyn NodeStatus) -> Self {
-        let report = status.report().await;
-        let storage = report.storage;
+        Self::new(&status.report().await, &status.peers().await)
+    }
+
+    pub(crate) fn new(report: &NodeReport, peers: &[PeerReport]) -> Self {
+        let storage = &report.storage;
         Self {
-            name: report.node.name,
-            peers: connected_nodes(&status.peers().await),
+            name: report.node.name.clone(),
+            peers: connected_nodes(peers),
             publishing: report.publishing.len(),
             storage: StorageState {
                 used_percent: storage.used_bytes.saturating_mul(100) / storage.quota_bytes.max(1),

@@ -175,11 +175,6 @@ where
     }
 }
 
-/// Whether a request came over HTTPS.
-pub(crate) fn is_secure(parts: &Parts) -> bool {
-    parts.extensions.get::<Connection>().is_some_and(|connection| connection.secure)
-}
-
 /// The address whose failures count for a request.
 pub(crate) fn address_of(parts: &Parts) -> IpAddr {
     serve::address_of(parts.extensions.get::<Connection>()).to_canonical()

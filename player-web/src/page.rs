@@ -11,7 +11,6 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::app::AppState;
 use crate::assets::PAGE_JS;
 use crate::entrance::Origin;
-use crate::host::Authority;
 use crate::texts::{LANGUAGES, Language, Texts};
 
 /// Of an address, the part that links to its translations repeat at most. What our own pages ask for is shorter.
@@ -84,8 +83,12 @@ impl Page {
 
     /// The name or address by which this node was reached, without a port.
     pub(crate) fn host_name(&self) -> Option<String> {
-        let authority = &self.origin.as_ref()?.authority;
-        Some(Authority { port: None, name: authority.name.clone() }.to_string())
+        self.origin.as_ref().map(|origin| origin.authority.name.to_string())
+    }
+
+    /// Whether this node was reached over HTTPS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.secure)
     }
 
     /// The page, rendered.

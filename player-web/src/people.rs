@@ -100,7 +100,7 @@ pub(crate) fn short(feed: &FeedId) -> String {
 
 /// A feed in the address of a page: its 32 bytes in base64url, as broadcasts are written there.
 pub(crate) fn feed_slug(feed: &FeedId) -> String {
-    BroadcastId(MessageKey(feed.0)).slug()
+    MessageKey(feed.0).slug()
 }
 
 /// The feed of an address: as [`feed_slug`] writes it, or as SSB does.

@@ -1,7 +1,7 @@
 //! Posts and comments as pages show them: rendered, with who wrote them and the broadcast that they tell of.
 
 use serde::Deserialize;
-use stream_model::{BroadcastId, MessageKey, Post, TimelineCursor};
+use stream_model::{Post, TimelineCursor};
 
 use crate::app::Ports;
 use crate::card::{Card, card, time};
@@ -36,17 +36,13 @@ pub(crate) struct Answered {
 impl PostCard {
     /// Its key, as it stands in addresses.
     pub(crate) fn slug(&self) -> String {
-        slug(self.post.key)
+        self.post.key.slug()
     }
 
     /// When it was written, as HTML.
     pub(crate) fn time(&self, t: &Texts) -> String {
         time(self.post.written_at, *t)
     }
-}
-
-fn slug(key: MessageKey) -> String {
-    BroadcastId(key).slug()
 }
 
 /// Posts with the broadcasts that they tell of. `None` where they cannot be rendered.
@@ -67,7 +63,7 @@ pub(crate) async fn comments(ports: &Ports, posts: Vec<Post>) -> Option<Vec<Post
     let answered = |view: &PostView| {
         let key = view.branches.iter().find(|key| Some(**key) != view.root)?;
         let other = views.iter().find(|other| other.key == *key)?;
-        Some(Answered { name: Person::from(&other.author).label(), href: format!("#post-{}", slug(*key)) })
+        Some(Answered { name: Person::from(&other.author).label(), href: format!("#post-{}", key.slug()) })
     };
     let answers: Vec<_> = views.iter().map(answered).collect();
     let card = |(post, answers): (PostView, Option<Answered>)| PostCard {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use stream_model::{BroadcastId, LocalViewers};
 
+use crate::clock::now;
+
 /// How long a player without a page counts after it asked for a playlist or a segment: four reloads of a live playlist with the
 /// usual target duration.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -128,10 +130,6 @@ impl LocalViewers for ViewerCounter {
     fn viewers(&self) -> Vec<(BroadcastId, u32)> {
         self.all().into_iter().collect()
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// A socket that says whether it plays a broadcast.

@@ -49,9 +49,7 @@ pub(crate) async fn list(config: &Config, output: Output) -> anyhow::Result<()> 
         if hidden.is_empty() {
             writeln!(out, "Nothing is hidden on this node.")?;
         }
-        hidden
-            .iter()
-            .try_for_each(|one| writeln!(out, "{}  hidden {}", BroadcastId(one.message).slug(), when(one.since)))
+        hidden.iter().try_for_each(|one| writeln!(out, "{}  hidden {}", one.message.slug(), when(one.since)))
     })
 }
 

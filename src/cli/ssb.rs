@@ -23,6 +23,7 @@ use crate::data_dir::{DataDir, feed_database, secret_file};
 use crate::host_lock::HostLock;
 use crate::node;
 use crate::output::print;
+use crate::parts;
 
 /// How long nothing may happen before the search ends: longer than nodes on a LAN pause between telling of themselves.
 const QUIET: Duration = Duration::from_secs(8);
@@ -149,12 +150,12 @@ async fn look(
     output: Output,
 ) -> anyhow::Result<Found> {
     let (offers, found) = recovery::offers();
-    node::ssb_peers(config)?.iter().for_each(|peer| offers.offer_configured(peer));
+    parts::ssb_peers(config)?.iter().for_each(|peer| offers.offer_configured(peer));
     let community = Community::load(data_dir.path())?;
     let network = community.network_key();
     let router = node::find_peers(config, &community, data_dir, identity.id(), Arc::new(offers.clone())).await?;
     let stop = CancellationToken::new();
-    let lan = node::lan_discovery(config, &community)
+    let lan = parts::lan_discovery(config, &community)
         .map(|lan| hear(lan, identity.clone(), network.clone(), offers, stop.clone()));
     let looked = recovery::look(network, identity.clone(), found, patience, |answer| {
         if !output.json {

@@ -81,6 +81,13 @@ string_forms!(FeedId);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageKey(pub [u8; 32]);
 
+impl MessageKey {
+    /// The form used in URLs: 43 characters of unpadded base64url.
+    pub fn slug(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+}
+
 impl fmt::Display for MessageKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "%{}.sha256", STANDARD.encode(self.0))
@@ -103,7 +110,7 @@ macro_rules! made_by_message {
         impl $type {
             /// The form used in URLs: 43 characters of unpadded base64url.
             pub fn slug(&self) -> String {
-                URL_SAFE_NO_PAD.encode(self.0.0)
+                self.0.slug()
             }
         }
 

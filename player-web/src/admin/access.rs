@@ -5,13 +5,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue};
 use rand::RngCore as _;
 use rand::rngs::OsRng;
 use stream_model::FeedId;
 
 use super::sessions::{Flash, Fresh, SESSION_LIFETIME, Secret, SessionId, Sessions};
 use crate::AdminToken;
+use crate::clock::now;
+use crate::cookies;
 use crate::owner::{Denied, Guard};
 use crate::socket::same_origin;
 
@@ -49,7 +51,7 @@ impl OwnerAccess {
     /// The monotonic clock, by which links and sessions end.
     #[allow(clippy::unused_self, reason = "there is one place that reads the clock")]
     pub(crate) fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
+        now()
     }
 
     /// Makes a link and returns its secret.
@@ -81,7 +83,7 @@ impl OwnerAccess {
 
     /// The session of the browser that sent these headers.
     pub(crate) fn session(&self, headers: &HeaderMap) -> Option<SessionId> {
-        let cookie = cookie(headers, &self.cookie)?;
+        let cookie = cookies::named(headers, &self.cookie).next()?;
         self.with(|sessions, now| sessions.find(cookie, now))
     }
 
@@ -145,30 +147,9 @@ fn random() -> Secret {
     Secret::new(bytes)
 }
 
-/// The value of a cookie (RFC 6265 §4.2.1).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    pairs
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cookie_is_found_among_others() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(cookie(&headers, "a"), None);
-        headers.append(header::COOKIE, HeaderValue::from_static("b=1; a=2=3;c"));
-        headers.append(header::COOKIE, HeaderValue::from_static("d=\"4\""));
-        assert_eq!(cookie(&headers, "a"), Some("2=3"));
-        assert_eq!(cookie(&headers, "d"), Some("\"4\""));
-        assert_eq!(cookie(&headers, "c"), None);
-        assert_eq!(cookie(&headers, "aa"), None);
-    }
 
     #[test]
     fn no_script_and_no_other_site_gets_the_cookie() {

@@ -310,11 +310,7 @@ async fn page(owner: SignedIn, broadcast: &str, status: StatusCode, typed: Typed
 }
 
 async fn comments(owner: &SignedIn, id: BroadcastId, failure: &mut Option<String>) -> Vec<Comment> {
-    let comment = |post: Post| Comment {
-        slug: BroadcastId(post.key).slug(),
-        hidden: owner.ports.moderation.hides(&post.key),
-        post,
-    };
+    let comment = |post: Post| Comment { slug: post.key.slug(), hidden: owner.ports.moderation.hides(&post.key), post };
     match owner.state.ports.timeline.comments(id, PageRequest { before: None, limit: COMMENTS }).await {
         Ok(page) => page.posts.into_iter().map(comment).collect(),
         Err(error) => {

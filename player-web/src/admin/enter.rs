@@ -13,7 +13,7 @@ use super::field::Field;
 use super::visitor::{Change, ENTRANCE, NoFields, answer, denied_text, local, refuse};
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
-use crate::owner::{Denied, address_of, is_secure};
+use crate::owner::{Denied, address_of};
 use crate::page::Page;
 use crate::socket::same_origin;
 use crate::texts::Texts;
@@ -102,7 +102,7 @@ pub(crate) async fn enter(
     metrics::counter!("meshstream_web_entered_total").increment(1);
     tracing::info!("the owner has entered with a browser");
     let mut response = Redirect::to(if next.is_empty() { HOME } else { &next }).into_response();
-    if let Some(cookie) = access.set_cookie(&cookie, is_secure(&parts)) {
+    if let Some(cookie) = access.set_cookie(&cookie, page.is_secure()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
@@ -112,7 +112,7 @@ pub(crate) async fn enter(
 pub(crate) async fn leave(Change { owner, .. }: Change<NoFields>) -> Response {
     owner.leave();
     let mut response = Redirect::to(ENTRANCE).into_response();
-    if let Some(cookie) = owner.state.access.clear_cookie(owner.secure) {
+    if let Some(cookie) = owner.state.access.clear_cookie(owner.page.is_secure()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

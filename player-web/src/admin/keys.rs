@@ -11,6 +11,7 @@ use super::field::Field;
 use super::sessions::Flash;
 use super::visitor::{Change, Frame, NoFields, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
+use crate::host::THIS_NODE;
 use crate::page::Page;
 use crate::texts::Texts;
 
@@ -169,30 +170,6 @@ async fn page(owner: SignedIn, status: StatusCode, name: Field) -> Response {
 pub(crate) async fn rtmp_server(owner: &SignedIn) -> String {
     let listen = owner.state.ports.status.report().await.listen.rtmp;
     let port = listen.first().and_then(|address| address.rsplit_once(':')).map_or(RTMP_PORT, |(_, port)| port);
-    format!("rtmp://{}:{port}/live", host_name(&owner.host))
-}
-
-/// The host of a `Host` header (RFC 9110 §7.2), without its port.
-fn host_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_of_a_host_is_left_out() {
-        for (host, name) in [
-            ("node.local:8080", "node.local"),
-            ("10.0.0.1", "10.0.0.1"),
-            ("[fc00::1]:80", "[fc00::1]"),
-            ("[fc00::1]", "[fc00::1]"),
-        ] {
-            assert_eq!(host_name(host), name);
-        }
-    }
+    let name = owner.page.host_name().unwrap_or_else(|| THIS_NODE.to_owned());
+    format!("rtmp://{name}:{port}/live")
 }

@@ -128,7 +128,7 @@ async fn ask(owner: SignedIn, status: StatusCode, key: MessageKey, back: &str, f
 
 /// What is known of a message.
 async fn message(owner: &SignedIn, key: MessageKey) -> Message {
-    let slug = BroadcastId(key).slug();
+    let slug = key.slug();
     let ports = &owner.state.ports;
     if let Some(listing) = ports.directory.listing(&BroadcastId(key)) {
         let (text, author) = (Some(listing.title), Some(listing.author.to_string()));

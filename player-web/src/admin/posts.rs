@@ -66,7 +66,7 @@ struct Shown {
 
 impl Posts {
     fn slug(key: &MessageKey) -> String {
-        BroadcastId(*key).slug()
+        key.slug()
     }
 }
 
@@ -109,7 +109,7 @@ async fn page(owner: SignedIn, status: StatusCode, text: Field, target: PostTarg
     };
     let shown = |mut post: Post| {
         post.text = excerpt(&post.text);
-        Shown { slug: BroadcastId(post.key).slug(), hidden: owner.ports.moderation.hides(&post.key), post }
+        Shown { slug: post.key.slug(), hidden: owner.ports.moderation.hides(&post.key), post }
     };
     let (posts, failure) = match ports.timeline.newest(PageRequest { before: None, limit: SHOWN }).await {
         Ok(page) => (page.posts.into_iter().map(shown).collect(), None),

@@ -14,7 +14,7 @@ use super::sessions::{Flash, SessionId};
 use crate::OwnerPorts;
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
-use crate::owner::{Denied, is_secure};
+use crate::owner::Denied;
 use crate::page::{Framing, Page};
 use crate::texts::{Text, Texts};
 
@@ -33,10 +33,6 @@ pub(crate) struct SignedIn {
     pub(crate) page: Page,
     pub(crate) state: AppState,
     pub(crate) ports: OwnerPorts,
-    /// What the browser calls this node: name or address, with the port.
-    pub(crate) host: String,
-    /// Whether it asks over HTTPS.
-    pub(crate) secure: bool,
     session: SessionId,
     csrf: String,
 }
@@ -127,7 +123,6 @@ pub(crate) fn answer(page: &Page, status: StatusCode, template: &impl Template) 
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // With `no-referrer` a browser would not say in a form's `Origin` whose page it is (Fetch, "append a request Origin header").
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
 }
 
@@ -173,9 +168,7 @@ impl FromRequestParts<AppState> for SignedIn {
                 refuse(&page, Denied::Ended)
             });
         };
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-        let secure = is_secure(parts);
-        Ok(Self { page, state: state.clone(), ports, host, secure, session, csrf })
+        Ok(Self { page, state: state.clone(), ports, session, csrf })
     }
 }
 

@@ -27,9 +27,11 @@ pub(crate) async fn storage(State(state): State<AppState>) -> Response {
 pub(crate) async fn broadcasts(State(state): State<AppState>) -> Response {
     let playlists = &*state.ports.playlists;
     let listings = state.ports.directory.listings();
+    let here = state.ports.viewers.all();
     let view = |listing: Listing| {
         let standing = state.ports.standings.standing(&listing.id);
-        let viewers = ViewersView::of(&listing.id, &state.ports);
+        let here = here.get(&listing.id).copied().unwrap_or_default();
+        let viewers = ViewersView::with(here, &listing.id, &state.ports);
         WatchedBroadcast { broadcast: BroadcastView::new(listing, &standing, playlists), viewers }
     };
     fresh(listings.into_iter().map(view).collect::<Vec<_>>())
@@ -55,11 +57,11 @@ pub(crate) async fn sources(State(state): State<AppState>, Path(id): Path<String
     }
 }
 
-/// Players on pages of other origins may read it.
 pub(crate) async fn upcoming(State(state): State<AppState>) -> Response {
     fresh(state.ports.directory.upcoming().into_iter().map(UpcomingView::from).collect::<Vec<_>>())
 }
 
+/// Players on pages of other origins may read it.
 pub(crate) async fn broadcast(state: State<AppState>, id: Path<String>) -> Response {
     let mut response = one(state, id);
     allow_any_origin(response.headers_mut());

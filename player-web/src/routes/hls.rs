@@ -13,6 +13,7 @@ use stream_model::{
 
 use super::{allow_any_origin, text_line};
 use crate::app::{AppState, Ports};
+use crate::clock::now;
 use crate::content;
 use crate::serve::{self, Connection};
 
@@ -138,7 +139,7 @@ fn asked(state: &AppState, broadcast: BroadcastId, client: Client) {
 fn count_bytes(state: &AppState, broadcast: BroadcastId, method: &Method, response: &Response) {
     let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if let Some(bytes) = length.filter(|_| *method == Method::GET && response.status().is_success()) {
-        state.served.count(broadcast, bytes, tokio::time::Instant::now().into_std());
+        state.served.count(broadcast, bytes, now());
     }
 }
 

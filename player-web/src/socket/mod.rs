@@ -28,6 +28,7 @@ use self::hub::{Event, Feed, Subscription};
 use self::protocol::{ServerMessage, VERSION};
 use self::session::{CloseReason, Output, Session};
 use crate::app::AppState;
+use crate::clock::now;
 use crate::routes::text_line;
 use crate::serve::{self, Connection};
 use crate::slots::Slot;
@@ -145,7 +146,6 @@ async fn run(
     outgoing: mpsc::Sender<Message>,
     shutdown: &CancellationToken,
 ) {
-    let now = || tokio::time::Instant::now().into_std();
     let mut session = Session::new(now());
     feed.directory.mark_changed();
     feed.node.mark_changed();

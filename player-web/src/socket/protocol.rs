@@ -10,6 +10,7 @@ use stream_model::{
 
 use crate::app::Ports;
 use crate::audience::{SourceView, SourcesView, ViewersView};
+use crate::clock::now;
 use crate::node_state::NodeState;
 use crate::post_view::PostView;
 use crate::served::Served;
@@ -78,11 +79,10 @@ struct StatisticsSource {
 impl StatisticsView {
     pub(crate) fn of(listing: &Listing, listed: Option<MediaSequence>, ports: &Ports, served: &Served) -> Self {
         let SourcesView { own, sources, .. } = SourcesView::of(listing, ports);
-        let now = tokio::time::Instant::now().into_std();
         Self {
             broadcast: listing.id.slug(),
             viewers: ViewersView::of(&listing.id, ports),
-            served_kbps: two_digits(served.kbps(&listing.id, now)),
+            served_kbps: two_digits(served.kbps(&listing.id, now())),
             behind_live_ms: behind_live(listing, listed),
             own,
             sources: sources.into_iter().take(MAX_SOURCES).map(StatisticsSource::from).collect(),

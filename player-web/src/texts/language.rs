@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::cookies;
+
 /// A language that there is a catalogue for.
 #[derive(Debug)]
 pub(crate) struct Language {
@@ -39,8 +41,7 @@ pub(super) fn from_query(query: &str) -> Option<usize> {
 
 /// The cookie `lang`.
 pub(super) fn from_cookie(headers: &HeaderMap) -> Option<usize> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|value| value.split(';')).find_map(|pair| index(pair.trim().strip_prefix("lang=")?))
+    cookies::named(headers, "lang").find_map(index)
 }
 
 /// `Accept-Language` (RFC 9110 §12.5.4): the one with the highest weight, the first among equals.

@@ -76,6 +76,7 @@ struct Leaving {
 pub(crate) async fn node(State(state): State<AppState>, page: Page) -> Response {
     let ports = &state.ports;
     let (report, peers, info) = (ports.status.report().await, ports.status.peers().await, ports.status.info());
+    let node_line = NodeState::new(&report, &peers).line(page.t);
     let graph = Graph::new(report.node.feed, &peers, &info.nodes);
     let known = beyond(report.node.feed, &peers, &info.nodes).into_iter().take(MAX_ROWS).map(|node| KnownRow {
         name: if node.identity.name.trim().is_empty() {
@@ -91,7 +92,6 @@ pub(crate) async fn node(State(state): State<AppState>, page: Page) -> Response 
     let peers = peers.into_iter().take(MAX_ROWS).map(row).collect();
     let is_held = |listing: &stream_model::Listing| ports.playlists.held_segments(&listing.id) > 0;
     let held = listed(ports).into_iter().filter(is_held).take(MAX_HELD).collect();
-    let node_line = NodeState::of(&*ports.status).await.line(page.t);
     let template = Node {
         t: page.t,
         page: page.clone(),

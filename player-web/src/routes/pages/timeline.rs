@@ -81,7 +81,7 @@ pub(crate) async fn thread(
     before: Result<Query<Before>, QueryRejection>,
 ) -> Response {
     let Ok(BroadcastId(key)) = post.parse() else { return trouble(page, What::Post, Framing::Nobody) };
-    let slug = BroadcastId(key).slug();
+    let slug = key.slug();
     let before = before.ok().and_then(|Query(before)| before.before);
     let found = state.ports.timeline.replies(key, PageRequest { before, limit: ANSWERS }).await;
     let Ok(first) = state.ports.timeline.find(key).await else { return failed(page) };
