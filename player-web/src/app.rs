@@ -27,6 +27,7 @@ use crate::routes::{
 use crate::served::Served;
 use crate::slots::Slots;
 use crate::viewers::ViewerCounter;
+use crate::waits::{self, Waits};
 use crate::{Config, OwnerPorts, Portal, assets, limits, moderated, socket};
 
 /// Most bytes of a request's body, but for posts: a stream name in JSON.
@@ -102,7 +103,8 @@ pub fn app(ports: Ports, config: &Config) -> Router {
         Some(port) => gateway_routes().layer(middleware::from_fn_with_state(port, gateway::lead_to_port)),
         None => gateway_routes(),
     };
-    let routes = routes().merge(gateway).merge(portal::routes());
+    let playing = playing_routes().layer(middleware::from_fn_with_state(Waits::new(), waits::limit));
+    let routes = routes().merge(playing).merge(gateway).merge(portal::routes());
     from_network(finish(routes, ports, Sees::WhatIsShown, config), config)
 }
 
@@ -133,7 +135,8 @@ pub fn admin_app(ports: Ports, owner: OwnerPorts, config: &Config) -> Router {
 /// node follows.
 pub fn control_app(ports: Ports, keys: Arc<dyn StreamKeys>, config: &Config) -> Router {
     let own = control::routes(keys).merge(control_feeds::routes()).merge(control_admin::routes());
-    finish(routes().merge(gateway_routes()).merge(own), ports, Sees::All, config).layer(Extension(OnControlSocket))
+    let routes = routes().merge(playing_routes()).merge(gateway_routes()).merge(own);
+    finish(routes, ports, Sees::All, config).layer(Extension(OnControlSocket))
 }
 
 /// What the owner's programs see besides: content as CAR files, and the check of the store. To be merged with
@@ -167,6 +170,17 @@ fn gateway_routes() -> Router<AppState> {
         .route("/ipfs/{cid}/{*path}", get(gateway::below).options(hls::preflight))
 }
 
+/// What players ask for, for which other nodes may have to be asked.
+fn playing_routes() -> Router<AppState> {
+    Router::new()
+        .route("/hls/{broadcast}/{file}", get(hls::file).options(hls::preflight))
+        .route("/hls/{broadcast}/hour/{file}", get(hls::hour).options(hls::preflight))
+        .route("/hls/{broadcast}/day/{file}", get(hls::day).options(hls::preflight))
+        .route("/api/v1/broadcasts/{id}/download.mp4", get(download::download))
+        .route("/api/v1/broadcasts/{id}/segments/{segment}", get(broadcast_timeline::segment))
+        .route("/api/v1/broadcasts/{id}/timeline", get(broadcast_timeline::timeline))
+}
+
 fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(pages::home))
@@ -184,17 +198,11 @@ fn routes() -> Router<AppState> {
         .route("/assets/{name}", get(assets::asset))
         .route("/player.js", get(player::script))
         .route("/player.css", get(player::style))
-        .route("/hls/{broadcast}/{file}", get(hls::file).options(hls::preflight))
-        .route("/hls/{broadcast}/hour/{file}", get(hls::hour).options(hls::preflight))
-        .route("/hls/{broadcast}/day/{file}", get(hls::day).options(hls::preflight))
         .route("/blobs/{blob}", get(blobs::blob).options(hls::preflight))
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))
         .route("/api/v1/upcoming", get(api::upcoming))
         .route("/api/v1/broadcasts/{id}", get(api::broadcast))
-        .route("/api/v1/broadcasts/{id}/download.mp4", get(download::download))
-        .route("/api/v1/broadcasts/{id}/segments/{segment}", get(broadcast_timeline::segment))
-        .route("/api/v1/broadcasts/{id}/timeline", get(broadcast_timeline::timeline))
         .route("/api/v1/broadcasts/{id}/sources", get(api::sources))
         .route("/api/v1/broadcasts/{id}/comments", get(timeline::comments))
         .route("/api/v1/timeline", get(timeline::timeline))

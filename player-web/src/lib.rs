@@ -50,6 +50,7 @@ mod tls;
 mod view;
 mod viewers;
 mod visitors;
+mod waits;
 
 pub use axum::Router;
 

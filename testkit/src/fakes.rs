@@ -309,6 +309,11 @@ impl MemoryFetcher {
         lock(&self.wire).most_running
     }
 
+    /// The requests that run now.
+    pub fn running(&self) -> usize {
+        lock(&self.wire).running
+    }
+
     /// Tells those who wait that the other side may have more now.
     pub fn nudge(&self) {
         self.changed.send_modify(|version| *version += 1);

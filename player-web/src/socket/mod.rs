@@ -1,6 +1,7 @@
 //! `/ws`: pushes changes of the directory, of playlists, of who watches, and of the node. The shell around [`session::Session`];
 //! what is pushed is made by the [`hub::Hub`], once for all sockets.
 
+mod handshake;
 mod hub;
 mod protocol;
 mod session;
@@ -9,20 +10,26 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use futures::{SinkExt as _, StreamExt as _};
+use bytes::Bytes;
+use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use serde::Deserialize;
 use stream_model::BroadcastId;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use self::handshake::Handshake;
 pub(crate) use self::hub::Hub;
 use self::hub::{Event, Feed, Subscription};
 use self::protocol::{ServerMessage, VERSION};
@@ -34,11 +41,10 @@ use crate::serve::{self, Connection};
 use crate::slots::Slot;
 use crate::viewers::{ViewerCounter, Watching};
 
-/// Most bytes of a client's message; a subscription has about 100.
-const MAX_MESSAGE_BYTES: usize = 4096;
-
-/// Bytes that a socket reads at once: a client's message. It keeps them in memory as long as it is open.
-const READ_BYTES: usize = 2048;
+/// Bytes of a message that are handed to a socket at a time, as fragments of it (RFC 6455 §5.4). A socket keeps a copy of them
+/// until the client has room, and the place for it as long as it is open; the message is shared by all sockets. Most
+/// messages fit in one.
+const FRAGMENT_BYTES: usize = 4096;
 
 /// How long one message may take to be sent before the client counts as gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -47,7 +53,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 const SUBPROTOCOL: &str = "meshstream.v1";
 
 /// Closes a socket that asked for another version; of those for applications (RFC 6455 §7.4.2).
-const CLOSE_VERSION: u16 = 4406;
+const CLOSE_VERSION: CloseCode = CloseCode::Library(4406);
 
 /// What the query of `/ws` may say; all else is ignored.
 #[derive(Debug, Default, Deserialize)]
@@ -57,44 +63,34 @@ pub(crate) struct SocketQuery {
 
 pub(crate) async fn upgrade(
     State(state): State<AppState>,
-    connection: Option<Extension<Connection>>,
     query: Result<Query<SocketQuery>, QueryRejection>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return text_line(rejection.status(), "this is a WebSocket: the player connects to it"),
+    let handshake = match Handshake::new(&mut request, SUBPROTOCOL) {
+        Ok(handshake) => handshake,
+        Err(status) => return text_line(status, "this is a WebSocket: the player connects to it"),
     };
-    if !same_origin(&headers) {
+    if !same_origin(request.headers()) {
         metrics::counter!("meshstream_web_refused_sockets_total", "reason" => "origin").increment(1);
         return text_line(StatusCode::FORBIDDEN, "only pages of this node may connect here");
     }
-    let connection = connection.map(|Extension(connection)| connection);
+    let connection = request.extensions().get::<Connection>().cloned();
     let address = serve::address_of(connection.as_ref());
     let Some(slot) = state.sockets.acquire(address) else {
         metrics::counter!("meshstream_web_refused_sockets_total", "reason" => "too many").increment(1);
         return text_line(StatusCode::SERVICE_UNAVAILABLE, "too many sockets: the page goes on without one");
     };
-    let upgrade = upgrade
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
-        .read_buffer_size(READ_BYTES)
-        // Each message is sent at once.
-        .write_buffer_size(0)
-        .protocols([SUBPROTOCOL]);
     let wanted = query.ok().and_then(|Query(query)| query.v);
-    let named = headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL);
-    if wanted.is_some_and(|wanted| wanted != VERSION.to_string()) || named && upgrade.selected_protocol().is_none() {
+    if wanted.is_some_and(|wanted| wanted != VERSION.to_string()) || handshake.is_in_vain() {
         metrics::counter!("meshstream_web_refused_sockets_total", "reason" => "version").increment(1);
-        return upgrade.on_upgrade(move |socket| refuse_version(socket, slot));
+        return handshake.then(move |socket| refuse_version(socket, slot));
     }
-    upgrade.on_upgrade(move |socket| converse(socket, state, connection, address, slot))
+    handshake.then(move |socket| converse(socket, state, connection, address, slot))
 }
 
 /// Tells a client that this node does not speak as it asks. A browser sees no status of a handshake that failed, but the code of
 /// the end.
-async fn refuse_version(mut socket: WebSocket, _slot: Slot) {
+async fn refuse_version(mut socket: WebSocketStream<handshake::Io>, _slot: Slot) {
     let said = async {
         socket.send(Message::Text(ServerMessage::unsupported().text())).await?;
         socket.send(close(CLOSE_VERSION, "this node speaks version 1")).await
@@ -113,24 +109,40 @@ pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
 }
 
 /// One client, from `hello` to its end. Holds its places in the limits until then.
-async fn converse(socket: WebSocket, state: AppState, connection: Option<Connection>, address: IpAddr, _slot: Slot) {
+async fn converse<T: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<T>,
+    state: AppState,
+    connection: Option<Connection>,
+    address: IpAddr,
+    _slot: Slot,
+) {
     let shutdown = connection.as_ref().map(|connection| connection.shutdown.clone()).unwrap_or_default();
+    let watches =
+        Watches { hub: state.hub.clone(), counter: state.ports.viewers.clone(), address, all: HashMap::new() };
+    let feed = state.hub.join(&state.ports, &state.served);
+    drop(state);
+    talk(socket, feed, watches, &shutdown).await;
+}
+
+/// Reads and writes until either ends.
+async fn talk<T: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<T>,
+    feed: Feed,
+    watches: Watches,
+    shutdown: &CancellationToken,
+) {
     let (mut sink, stream) = socket.split();
     // One message being sent and one waiting: all else stays in the session, where newer replaces older.
     let (outgoing, mut queue) = mpsc::channel(1);
     let write = async {
         while let Some(message) = queue.recv().await {
-            if !matches!(timeout(SEND_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) {
+            if !matches!(timeout(SEND_TIMEOUT, send(&mut sink, message)).await, Ok(Ok(()))) {
                 metrics::counter!("meshstream_web_lost_sockets_total").increment(1);
                 return;
             }
         }
     };
-    let watches =
-        Watches { hub: state.hub.clone(), counter: state.ports.viewers.clone(), address, all: HashMap::new() };
-    let feed = state.hub.join(&state.ports, &state.served);
-    drop(state);
-    let read = run(stream, feed, watches, outgoing, &shutdown);
+    let read = run(stream, feed, watches, outgoing, shutdown);
     let mut write = std::pin::pin!(write);
     tokio::select! {
         () = &mut write => {}
@@ -139,8 +151,24 @@ async fn converse(socket: WebSocket, state: AppState, connection: Option<Connect
     }
 }
 
+/// Sends a text in fragments, so that a client that takes nothing costs one of them.
+async fn send(sink: &mut (impl Sink<Message, Error = Error> + Unpin), message: Message) -> Result<(), Error> {
+    let Message::Text(text) = message else { return sink.send(message).await };
+    let mut rest = Bytes::from(text);
+    let mut kind = Data::Text;
+    loop {
+        let fragment = rest.split_to(rest.len().min(FRAGMENT_BYTES));
+        let is_last = rest.is_empty();
+        sink.send(Message::Frame(Frame::message(fragment, OpCode::Data(kind), is_last))).await?;
+        if is_last {
+            return Ok(());
+        }
+        kind = Data::Continue;
+    }
+}
+
 async fn run(
-    mut incoming: futures::stream::SplitStream<WebSocket>,
+    mut incoming: impl Stream<Item = Result<Message, Error>> + Unpin,
     mut feed: Feed,
     mut watches: Watches,
     outgoing: mpsc::Sender<Message>,
@@ -158,7 +186,7 @@ async fn run(
         tokio::select! {
             biased;
             () = shutdown.cancelled() => {
-                let _ = outgoing.send(close(close_code::AWAY, "the node is stopping")).await;
+                let _ = outgoing.send(close(CloseCode::Away, "the node is stopping")).await;
                 return;
             }
             permit = outgoing.reserve(), if pending.is_some() => {
@@ -176,7 +204,8 @@ async fn run(
                 }
                 Some(Ok(Message::Binary(_))) => session.handle_binary(),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => session.handle_sign_of_life(now()),
-                Some(Ok(Message::Close(_))) | None => return,
+                // A stream gives whole messages, never bare frames.
+                Some(Ok(Message::Close(_) | Message::Frame(_))) | None => return,
                 Some(Err(error)) => {
                     tracing::debug!(%error, "a WebSocket failed");
                     return;
@@ -252,19 +281,23 @@ fn frame(output: Output) -> Message {
         Output::Hello => ServerMessage::Hello { version: VERSION },
         Output::Missed => ServerMessage::Missed,
         Output::Error(message) => ServerMessage::error(message),
-        Output::Ping => return Message::Ping(bytes::Bytes::new()),
-        Output::Close(CloseReason::Silent) => return close(close_code::AWAY, "nothing was heard for a minute"),
+        Output::Ping => return Message::Ping(Bytes::new()),
+        Output::Close(CloseReason::Silent) => return close(CloseCode::Away, "nothing was heard for a minute"),
         Output::Close(CloseReason::Misbehaved) => {
             metrics::counter!("meshstream_web_misbehaving_sockets_total").increment(1);
-            return close(close_code::POLICY, "too many messages, or not text");
+            return close(CloseCode::Policy, "too many messages, or not text");
         }
     };
     Message::Text(message.text())
 }
 
-fn close(code: u16, reason: &'static str) -> Message {
+fn close(code: CloseCode, reason: &'static str) -> Message {
     Message::Close(Some(CloseFrame { code, reason: reason.into() }))
 }
+
+#[cfg(test)]
+#[path = "talk_tests.rs"]
+mod talk_tests;
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use stream_model::{
     BroadcastId, BroadcastState, Directory, FeedId, Listing, MediaSequence, PeerId, PlaylistChange, Post,
 };
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::app::Ports;
 use crate::audience::{SourceView, SourcesView, ViewersView};

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::Utf8Bytes;
 use stream_model::BroadcastId;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::protocol::ClientMessage;
 

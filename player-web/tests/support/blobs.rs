@@ -35,12 +35,13 @@ impl BlobStore for FakeNode {
 
     /// What no peer has is waited for until the time is over.
     async fn fetch(&self, id: &BlobId, within: Duration) -> Result<Bytes, BlobError> {
+        let _fetch = self.fetching.begin();
         self.want(*id);
         let found = self.blobs_at_peers.lock().unwrap().remove(id);
         match found {
             Some(bytes) => Ok(self.blobs.lock().unwrap().entry(*id).or_insert(bytes).clone()),
             None => {
-                tokio::time::sleep(within).await;
+                self.fetching.give_up(within).await;
                 Err(BlobError::NotFound(*id))
             }
         }

@@ -41,6 +41,7 @@ impl ContentReader for FakeNode {
 #[async_trait]
 impl ContentFetcher for FakeNode {
     async fn fetch(&self, request: FetchRequest) -> Result<StoredContent, FetchError> {
+        let _fetch = self.fetching.begin();
         self.fetched.lock().unwrap().push(request.root);
         let found = self.at_peers.lock().unwrap().get(&request.root).cloned();
         match found {
@@ -69,6 +70,7 @@ impl ContentLookup for FakeNode {
     }
 
     async fn look_up(&self, request: FetchRequest) -> Result<Node, FetchError> {
+        let _fetch = self.fetching.begin();
         self.fetched.lock().unwrap().push(request.root);
         let found = self.at_peers.lock().unwrap().get(&request.root).map(Entry::node);
         match found {

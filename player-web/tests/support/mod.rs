@@ -7,6 +7,7 @@ mod audience;
 mod blobs;
 mod content;
 mod directory;
+mod fetching;
 pub(crate) mod gallery;
 mod owner;
 mod owner_ports;
@@ -28,6 +29,7 @@ use stream_model::*;
 use tokio::sync::broadcast;
 
 pub(crate) use blobs::blob_id;
+pub(crate) use fetching::{Fetching, NEVER};
 pub(crate) use owner_ports::{FakeOwner, INVITE, UNKNOWN};
 pub(crate) use status::report;
 pub(crate) use timeline::post;
@@ -83,6 +85,8 @@ pub(crate) struct FakeNode {
     pub(crate) viewers: player_web::ViewerCounter,
     /// Viewers of each broadcast on other nodes.
     pub(crate) elsewhere: Mutex<HashMap<BroadcastId, u64>>,
+    /// What is being fetched from peers.
+    pub(crate) fetching: Fetching,
 }
 
 /// What is behind a CID.
@@ -163,6 +167,7 @@ impl FakeNode {
             sources: Mutex::default(),
             viewers: player_web::ViewerCounter::default(),
             elsewhere: Mutex::default(),
+            fetching: Fetching::default(),
         })
     }
 

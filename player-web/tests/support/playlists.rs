@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use stream_model::*;
 
-use super::{FakeNode, changes};
+use super::{FakeNode, NEVER, changes};
 
 #[async_trait]
 impl Playlists for FakeNode {
@@ -37,6 +37,10 @@ impl Playlists for FakeNode {
     }
 
     async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {
+        if sequence.0 == NEVER {
+            let _fetch = self.fetching.begin();
+            std::future::pending::<()>().await;
+        }
         Self::missing(self.segments.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
     }
 

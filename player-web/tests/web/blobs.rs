@@ -16,7 +16,7 @@ use crate::{Answer, ask, ask_app, get};
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
 /// The picture of somebody who wrote a post.
-fn name_as_picture(node: &FakeNode, blob: BlobId) {
+pub(crate) fn name_as_picture(node: &FakeNode, blob: BlobId) {
     let mut post = post(1, "hello", None);
     post.author.image = Some(blob);
     node.posts.lock().unwrap().push(post);

@@ -12,6 +12,7 @@ mod audience;
 mod blobs;
 mod control;
 mod download;
+mod fetching;
 mod gateway;
 mod harmless;
 mod hls;

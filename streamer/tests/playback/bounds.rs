@@ -1,0 +1,72 @@
+//! What those who ask can make a node fetch: so much at a time, however many they are, and nothing once they are gone.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use stream_model::{
+    Audience, BroadcastId, DownloadRequest, Downloads as _, MediaSequence, MessageKey, MissingMedia, PlaylistError,
+    Playlists as _,
+};
+use tokio::task::JoinSet;
+
+use crate::world::*;
+
+/// Longer than anything that is waited for here takes to begin, and shorter than any of it is waited for.
+const A_WHILE: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn eight_fetches_run_for_all_who_ask_for_the_past_and_end_with_them() {
+    let world = World::with_show();
+    let announced = world.announce(0..100).await;
+    let node = world.start();
+    for segment in &announced {
+        node.fetcher.lose(segment.segment);
+    }
+    let mut asking = JoinSet::new();
+    for number in 0..90 {
+        let playback = node.playback.clone();
+        asking.spawn(async move { playback.segment(&SHOW, MediaSequence(number)).await });
+    }
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!((node.fetcher.running(), node.fetcher.most_at_once()), (8, 8));
+    asking.shutdown().await;
+    assert_eq!(node.fetcher.running(), 0, "all have gone away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_is_given_up_before_its_first_byte_fetches_nothing_more() {
+    let world = World::with_show();
+    let announced = world.announce(0..20).await;
+    let node = world.start();
+    for segment in &announced {
+        node.fetcher.lose(segment.segment);
+    }
+    let request = DownloadRequest { broadcast: SHOW, from: None, to: None, missing: MissingMedia::Abort };
+    assert!(
+        tokio::time::timeout(A_WHILE, node.playback.download(request)).await.is_err(),
+        "it waits for its beginning"
+    );
+    let initialization_section_and_segment = 2;
+    assert_eq!(node.fetcher.requests().len(), initialization_section_and_segment);
+    assert_eq!((node.fetcher.running(), node.fetcher.most_at_once()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixty_four_broadcasts_are_followed_for_viewers_with_eight_fetches_at_once() {
+    let world = World::new();
+    let ids: Vec<_> = (0..70).map(|number| BroadcastId(MessageKey([100 + number; 32]))).collect();
+    let node = world.start();
+    for id in &ids {
+        world.list(*id);
+        let segment = world.segment(*id, 0, 0).await;
+        node.fetcher.lose(segment.segment);
+        world.feeds.insert_segment(*id, segment, None);
+    }
+    let answers = join_all(ids.iter().map(|id| node.playback.live(id, Audience::MediaSource))).await;
+    let soon = |answer: &Result<String, PlaylistError>| match answer {
+        Err(PlaylistError::NotYet(after)) => *after < Duration::from_secs(10),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(answers.iter().filter(|answer| soon(answer)).count(), 64, "the rest are to ask again later");
+    assert_eq!(node.fetcher.most_at_once(), 8);
+}
