@@ -7,7 +7,7 @@ build_packages := gcc libc6-dev make pkg-config
 demo_packages  := ffmpeg fonts-dejavu-core
 test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-venv gstreamer1.0-tools gstreamer1.0-plugins-base \
                   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav \
-                  iproute2 nftables yggdrasil
+                  iproute2 nftables yggdrasil dnsmasq-base udhcpc curl
 webkit_packages := xvfb webkit2gtk-driver libwebkit2gtk-4.1-0
 
 web_sources := $(shell git ls-files player-web/web player-web/texts 2>/dev/null)

@@ -57,8 +57,8 @@ const APPLE_HOSTS: [&str; 7] = [
 /// With which the program behind Apple's sheet begins its name.
 const APPLE_AGENT: &str = "CaptiveNetworkSupport";
 
-/// Host, path, and the yes. A host of `""` stands for all.
-const EXACT: [(&str, &str, Yes); 19] = [
+/// Host, path, and the yes. A host of `""` stands for all: distributions of Linux ask the same path of hosts of their own.
+const EXACT: [(&str, &str, Yes); 18] = [
     // Without the final line feed that captive.apple.com has.
     (
         "www.apple.com",
@@ -75,10 +75,9 @@ const EXACT: [(&str, &str, Yes); 19] = [
         "/canonical.html",
         html("<meta http-equiv=\"refresh\" content=\"0;url=https://support.mozilla.org/kb/captive-portal\"/>"),
     ),
-    ("nmcheck.gnome.org", "/check_network_status.txt", network_manager("NetworkManager is online")),
+    ("", "/check_network_status.txt", network_manager("NetworkManager is online")),
     ("network-test.debian.org", "/nm", network_manager("NetworkManager is online\n")),
-    ("ping.archlinux.org", "/nm-check.txt", network_manager("NetworkManager is online\n")),
-    ("www.archlinux.org", "/check_network_status.txt", network_manager("NetworkManager is online\n")),
+    ("", "/nm-check.txt", network_manager("NetworkManager is online\n")),
     ("conncheck.opensuse.org", "/", network_manager("NetworkManager is online\n")),
     ("fedoraproject.org", "/static/hotspot.txt", network_manager("OK")),
     ("networkcheck.kde.org", "/", text("OK")),
@@ -86,7 +85,7 @@ const EXACT: [(&str, &str, Yes); 19] = [
     ("spectrum.s3.amazonaws.com", "/kindle-wifi/wifistub.html", html(KINDLE)),
     ("spectrum.s3.amazonaws.com", "/kindle-wifi/wifistub-eink.html", html(KINDLE)),
     (
-        "ipv4.connman.net",
+        "",
         "/online/status.html",
         Yes { header: Some(("X-ConnMan-Status", "online")), ..html("<html><body>online</body></html>\n") },
     ),
@@ -98,7 +97,8 @@ const EXACT: [(&str, &str, Yes); 19] = [
 const NO_CONTENT_PATHS: [&str; 2] = ["/generate_204", "/gen_204"];
 
 /// What Windows and Kindles open.
-const LANDINGS: [(&str, &str); 3] = [
+const LANDINGS: [(&str, &str); 4] = [
+    ("go.microsoft.com", "/fwlink/"),
     ("www.msftconnecttest.com", "/redirect"),
     ("www.msftncsi.com", "/redirect"),
     ("spectrum.s3.amazonaws.com", "/kindle-wifi/wifiredirect.html"),
@@ -120,6 +120,12 @@ const fn network_manager(body: &'static str) -> Yes {
     Yes { body, media_type: TEXT, header: NETWORK_MANAGER, system: System::Other }
 }
 
+/// Whether Apple's system asks, and not the sheet that shows people what came back. It follows the redirect to a portal and
+/// reads its page, for WISPr's elements, before the sheet opens.
+pub(crate) fn is_apples_probe(user_agent: &str) -> bool {
+    user_agent.starts_with(APPLE_AGENT)
+}
+
 /// Whether a request to a name that is not this node's is such a question. `host` is in lower case.
 pub(crate) fn recognise(host: &str, path: &str, user_agent: &str) -> Option<Probe> {
     if LANDINGS.contains(&(host, path)) {
@@ -128,7 +134,7 @@ pub(crate) fn recognise(host: &str, path: &str, user_agent: &str) -> Option<Prob
     if let Some((.., yes)) = EXACT.iter().find(|(name, file, _)| (name.is_empty() || *name == host) && *file == path) {
         return Some(Probe::Check(*yes));
     }
-    if APPLE_HOSTS.contains(&host) || user_agent.starts_with(APPLE_AGENT) {
+    if APPLE_HOSTS.contains(&host) || is_apples_probe(user_agent) {
         return Some(Probe::Check(apple("<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>\n")));
     }
     NO_CONTENT_PATHS.iter().any(|end| path.ends_with(end)).then_some(Probe::Check(NO_CONTENT))
@@ -184,6 +190,7 @@ mod tests {
         let status = "X-NetworkManager-Status";
         check("nmcheck.gnome.org/check_network_status.txt", 24, "NetworkManager is online", "text/plain", status);
         check("network-test.debian.org/nm", 25, "NetworkManager is online\n", "text/plain", status);
+        check("ping.manjaro.org/check_network_status.txt", 24, "NetworkManager is online", "text/plain", status);
         check("ping.archlinux.org/nm-check.txt", 25, "NetworkManager is online\n", "text/plain", status);
         check("fedoraproject.org/static/hotspot.txt", 2, "OK", "text/plain", status);
         check("connectivity-check.ubuntu.com/", 0, "", "", status);

@@ -1,5 +1,6 @@
 //! Fakes for the ports, sample media, and real processes to test against. For tests only.
 
+pub mod access_point;
 pub mod browser;
 mod child;
 pub mod cjdns;

@@ -49,12 +49,25 @@ pub struct Settings {
     pub mirror_all: bool,
     /// `ssb.devices`, `ipfs.devices` and `web.devices`, of a node in a namespace of its own.
     pub devices: Vec<String>,
+    /// `web.names`.
+    pub names: Vec<String>,
+    /// `web.tls`.
+    pub tls: Option<Tls>,
     /// Where it runs; among the tests themselves where `None`.
     pub namespace: Option<Namespace>,
     /// `mesh.yggdrasil_admin`. It is the only way to find others then: nothing is looked for on the LAN.
     pub yggdrasil_admin: Option<String>,
     /// `mesh.cjdns_admin`; likewise.
     pub cjdns_admin: Option<String>,
+}
+
+/// A certificate and its key, as files of PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// `web.tls.certificate`.
+    pub certificate: PathBuf,
+    /// `web.tls.key`.
+    pub key: PathBuf,
 }
 
 /// A running node. Killed when dropped; where a test fails, the end of its log is printed then.
@@ -153,6 +166,8 @@ impl Node {
             ssb_peers,
             mirror_all,
             devices,
+            names,
+            tls,
             namespace,
             yggdrasil_admin,
             cjdns_admin,
@@ -182,6 +197,10 @@ impl Node {
             writeln!(text, "[web]\nlisten = \"127.0.0.1:{web}\"")?;
         } else {
             writeln!(text, "devices = {devices:?}\n[ipfs]\ndevices = {devices:?}\n[web]\ndevices = {devices:?}")?;
+        }
+        writeln!(text, "names = {names:?}")?;
+        if let Some(Tls { certificate, key }) = tls {
+            writeln!(text, "[web.tls]\ncertificate = {certificate:?}\nkey = {key:?}")?;
         }
         writeln!(text, "[ingest]\nallow = {allow:?}")?;
         if among_others {

@@ -4,6 +4,7 @@ mod admin;
 mod archive;
 mod broadcast;
 mod carry;
+mod codes;
 mod comments;
 mod community;
 mod day;

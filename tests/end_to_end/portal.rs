@@ -78,6 +78,10 @@ async fn an_iphone_hears_success_once_its_sheet_shows_the_portal() -> Result<()>
     let probe = || get(&node, "captive.apple.com", "/hotspot-detect.html", AGENT);
     let (head, _) = probe().await?;
     ensure!(header(&head, "location").ends_with("/portal"), "{head}");
+    // The system itself reads the page first; the sheet that it opens then asks the probe's address again, by another name.
+    get(&node, &node.web_address(), "/portal", AGENT).await?;
+    let (head, _) = get(&node, "captive.apple.com", "/hotspot-detect.html", "Mozilla/5.0 (iPhone)").await?;
+    ensure!(header(&head, "location").ends_with("/portal"), "the sheet would show Apple's page: {head}");
     get(&node, &node.web_address(), "/portal", "Mozilla/5.0 (iPhone)").await?;
     let (head, body) = probe().await?;
     ensure!(head.starts_with("HTTP/1.1 200"), "{head}");

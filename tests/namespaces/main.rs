@@ -8,6 +8,7 @@ mod mdns;
 mod narrow;
 mod outages;
 mod overlay;
+mod phone;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use askama::Template;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -16,6 +16,7 @@ use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::entrance::{Entrance, Origin, PORTAL};
 use crate::page::{Framing, Page};
+use crate::probes::is_apples_probe;
 use crate::serve::{Connection, address_of};
 use crate::texts::Texts;
 use crate::visitors::Standing;
@@ -49,8 +50,16 @@ async fn page(
     Extension(entrance): Extension<Entrance>,
     Extension(origin): Extension<Origin>,
     client: Client,
+    headers: HeaderMap,
 ) -> Response {
-    let standing = entrance.visitors().handle_page(address_of(client.as_deref()), Instant::now());
+    let address = address_of(client.as_deref());
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let standing = if is_apples_probe(agent) {
+        // Nobody has seen it yet.
+        entrance.visitors().handle_question(address, Instant::now())
+    } else {
+        entrance.visitors().handle_page(address, Instant::now())
+    };
     let through = standing == Standing::Through;
     let portal = Portal { t: page.t, page: page.clone(), url: format!("{origin}/"), through };
     let mut response = page.answer(StatusCode::OK, &portal, Framing::Nobody);
