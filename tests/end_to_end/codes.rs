@@ -23,9 +23,9 @@ async fn read(file: &Path, decoder: &[String]) -> Result<String> {
 
 async fn read_svg(svg: &str) -> Result<String> {
     let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), svg)?;
-    let decoder = ["rsvgdec", "!", "video/x-raw,width=400,height=400"];
-    read(file.path(), &decoder.map(str::to_owned)).await
+    // A page says how large it is.
+    std::fs::write(file.path(), svg.replacen("<svg ", "<svg width=\"400\" height=\"400\" ", 1))?;
+    read(file.path(), &["rsvgdec".to_owned()]).await
 }
 
 /// As a terminal with a dark background shows half blocks.
