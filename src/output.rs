@@ -1,12 +1,18 @@
 //! Standard output: what is said to who asked.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use anyhow::Context as _;
+use player_web::qr::Ink;
 
 /// Prints an answer.
 pub(crate) fn print(answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     print_to(&mut io::stdout().lock(), answer)
+}
+
+/// What a code is drawn with: colours mean nothing in a file.
+pub(crate) fn ink() -> Ink {
+    if io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain }
 }
 
 /// A community, by what names it in public, for people: who compares two needs no more of a hash.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use player_web::qr;
 use serde::Deserialize;
 use serde_json::json;
 use stream_model::NodeReport;
@@ -13,13 +14,19 @@ use super::Output;
 use super::show::print_json;
 use crate::config::Config;
 use crate::control::Client;
-use crate::output::print;
-use crate::web_address::web_addresses;
+use crate::output::{self, print};
+use crate::web_address::{page_addresses, web_addresses};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print an address that opens the admin pages in a browser, once and within ten minutes
-    Link(Output),
+    Link {
+        #[command(flatten)]
+        output: Output,
+        /// Print it as a QR code too, for a phone that is in a network of this machine
+        #[arg(long, conflicts_with = "json")]
+        qr: bool,
+    },
     /// End what is open of the admin pages in all browsers, and the links that were not used
     Logout(Output),
 }
@@ -39,16 +46,22 @@ struct Ended {
 pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     let node = Client::require(&config.node.data_dir).await?;
     match command {
-        Command::Link(output) => {
+        Command::Link { output, qr } => {
             let report: NodeReport = node.get("/api/v1/node").await?;
-            let listen = report.listen.web.first().context("the node does not say where it listens for browsers")?;
+            let listen = report.listen.web.first().context("the node has no pages: is web.listen set?")?;
+            let listen: SocketAddr = listen.parse().context("the node's answer is not understood")?;
+            let public_url = &config.web.public_url;
+            // Looked for before the link is made: one that nobody can use would still open the pages.
+            let scanned = if qr { Some(nearest(page_addresses(listen, public_url))?) } else { None };
             let Made { path, lasts_s } = node.post("/control/admin/links", &json!({})).await?;
-            let urls: Vec<String> =
-                addresses(listen, &config.web.public_url)?.iter().map(|at| format!("{at}{path}")).collect();
+            let urls: Vec<String> = addresses(listen, public_url).iter().map(|at| format!("{at}{path}")).collect();
             if output.json {
                 return print_json(&json!({ "urls": urls, "lasts_s": lasts_s }));
             }
-            print(|out| write_link(out, &urls, lasts_s))
+            let Some(at) = scanned else { return print(|out| write_link(out, &urls, lasts_s)) };
+            let url = format!("{at}{path}");
+            let code = qr::terminal(&url, output::ink())?;
+            print(|out| write_code(out, &code, &url, lasts_s))
         }
         Command::Logout(output) => {
             let Ended { ended } = node.post("/control/admin/logout", &json!({})).await?;
@@ -64,11 +77,19 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
 }
 
 /// Where browsers reach a node that listens there, the best first.
-fn addresses(listen: &str, public_url: &str) -> anyhow::Result<Vec<String>> {
-    let listen: SocketAddr = listen.parse().context("the node's answer is not understood")?;
+fn addresses(listen: SocketAddr, public_url: &str) -> Vec<String> {
     let found = web_addresses(listen, public_url).now();
     // A machine without a network is still its own.
-    Ok(if found.is_empty() { vec![format!("http://localhost:{}", listen.port())] } else { found })
+    if found.is_empty() { vec![format!("http://localhost:{}", listen.port())] } else { found }
+}
+
+/// Where a phone reaches the node that holds its camera before this machine's screen.
+fn nearest(addresses: Vec<String>) -> anyhow::Result<String> {
+    let nearest = addresses.into_iter().next().context(
+        "this machine has no address that phones could reach: join it to a network first, or leave out --qr and open the \
+         link on this machine",
+    )?;
+    Ok(nearest.trim_end_matches('/').to_owned())
 }
 
 fn write_link(out: &mut dyn Write, urls: &[String], lasts_s: u64) -> io::Result<()> {
@@ -81,15 +102,45 @@ fn write_link(out: &mut dyn Write, urls: &[String], lasts_s: u64) -> io::Result<
     urls.iter().try_for_each(|url| writeln!(out, "  {url}"))
 }
 
+fn write_code(out: &mut dyn Write, code: &str, url: &str, lasts_s: u64) -> io::Result<()> {
+    let minutes = lasts_s / 60;
+    writeln!(out, "{code}")?;
+    writeln!(
+        out,
+        "Scan this with a phone within {minutes} minutes, or open the address. It lets in once, as the owner of this node; \
+         who photographs it first is in."
+    )?;
+    writeln!(out)?;
+    writeln!(out, "  {url}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_link_is_for_where_the_owner_says_that_the_pages_are() {
-        assert_eq!(addresses("[::]:8080", "https://roof.example").unwrap(), ["https://roof.example"]);
-        assert_eq!(addresses("127.0.0.1:8081", "").unwrap(), ["http://127.0.0.1:8081"]);
-        assert!(addresses("somewhere", "").is_err());
+        let at = |listen: &str, public_url| addresses(listen.parse().unwrap(), public_url);
+        assert_eq!(at("[::]:8080", "https://roof.example"), ["https://roof.example"]);
+        assert_eq!(at("127.0.0.1:8081", ""), ["http://127.0.0.1:8081"]);
+    }
+
+    #[test]
+    fn a_code_leads_to_one_address_and_there_is_none_without_a_network() {
+        let nearby = ["http://10.0.0.5:8080/", "http://[fc12::1]:8080/"].map(str::to_owned).to_vec();
+        assert_eq!(nearest(nearby).unwrap(), "http://10.0.0.5:8080");
+        assert_eq!(nearest(vec!["https://roof.example".to_owned()]).unwrap(), "https://roof.example");
+        assert!(nearest(vec![]).unwrap_err().to_string().contains("--qr"));
+    }
+
+    #[test]
+    fn the_code_is_printed_with_the_address_that_it_has() {
+        let url = "http://10.0.0.5:8080/admin/enter?link=abc";
+        let mut out = Vec::new();
+        write_code(&mut out, &qr::terminal(url, qr::Ink::Plain).unwrap(), url, 600).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with('█') && text.contains("10 minutes"), "{text}");
+        assert!(text.ends_with(&format!("\n  {url}\n")), "{text}");
     }
 
     #[test]

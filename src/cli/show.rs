@@ -1,11 +1,11 @@
 //! `meshstream status` and `meshstream streams`.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
-use player_web::qr::{self, Ink};
+use player_web::qr;
 use serde::Deserialize;
 use stream_model::{MediaSequence, NodeReport, PeerReport, PeerState, Retention, StorageOutlook, WallTime};
 
@@ -57,8 +57,7 @@ fn qr(config: &Config, report: &NodeReport) -> anyhow::Result<()> {
     let urls = page_addresses(listen, &config.web.public_url);
     let url =
         urls.first().context("this machine has no address that phones could reach: join it to a network first")?;
-    let ink = if io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
-    let code = qr::terminal(url, ink)?;
+    let code = qr::terminal(url, output::ink())?;
     print(|out| {
         writeln!(out, "{code}")?;
         urls.iter().try_for_each(|url| writeln!(out, "{url}"))
