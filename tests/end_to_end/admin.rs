@@ -37,6 +37,16 @@ async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment(
     let watched = b.get_text(&format!("/watch/{slug}")).await?;
     ensure!(watched.contains("Assembly of the valley"), "{watched}");
 
+    // What comes in while the owner watches can be hidden there and then.
+    browser.goto(&format!("{}/watch/{slug}", a.web())).await?;
+    browser.wait_for("[data-player-state]").await?;
+    a.cli(&["post", "Said in haste", "--broadcast", &slug]).await?;
+    browser.click("li.post.fresh a.hide").await?;
+    browser.click("main form button[value=yes]").await?;
+    browser.wait_for(".talk [data-none]").await?;
+    let here = browser.eval("location.pathname").await?;
+    ensure!(here == format!("/watch/{slug}"), "led to {here}");
+
     browser.goto(&format!("{}/admin/posts?broadcast={slug}", a.web())).await?;
     browser.fill("#text", "A word too much").await?;
     browser.click("form[action='/admin/posts'] button").await?;

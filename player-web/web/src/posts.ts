@@ -58,6 +58,9 @@ function made(post: Post): HTMLElement | undefined {
   }
   const when = item.querySelector<HTMLAnchorElement>(".when");
   if (when) when.href = `/thread/${key}`;
+  // There for the owner alone; the template knows where to come back to.
+  const hide = item.querySelector<HTMLAnchorElement>(".hide");
+  if (hide) hide.href = `/admin/hidden/${key}${hide.search}`;
   const time = item.querySelector("time");
   const date = new Date(post.written_at);
   if (time && !Number.isNaN(date.getTime())) {
