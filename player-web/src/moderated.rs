@@ -109,8 +109,13 @@ impl Timeline for Shown<dyn Timeline> {
         self.all.profile(feed).await
     }
 
-    async fn names_blob(&self, blob: BlobId) -> Result<bool, TimelineError> {
-        self.all.names_blob(blob).await
+    /// Where one names it that is not hidden, it is among one more than are hidden.
+    async fn naming(&self, blob: BlobId, limit: usize) -> Result<Vec<MessageKey>, TimelineError> {
+        let hidden = self.moderation.hidden().len();
+        let mut naming = self.all.naming(blob, limit.saturating_add(hidden)).await?;
+        naming.retain(|message| self.shows(message));
+        naming.truncate(limit);
+        Ok(naming)
     }
 
     async fn post(&self, post: NewPost) -> Result<Post, TimelineError> {

@@ -318,8 +318,11 @@ async fn a_blob_is_named_by_pictures_and_posts_until_all_who_name_it_are_dropped
         json!([{ "link": photo, "name": "photo.jpg", "type": "image/jpeg", "size": 9 }, { "link": ann.id() }]);
     let text = format!("![photo.jpg]({photo})");
     append(&store, &ann, json!({ "type": "post", "text": text, "mentions": mentions })).await;
-    append(&store, &bob, json!({ "type": "post", "text": "so nice", "mentions": [photo] })).await;
-    let named = async |blob| timeline.names_blob(blob).await.unwrap();
+    let nice = append(&store, &bob, json!({ "type": "post", "text": "so nice", "mentions": [photo, photo] })).await;
+    assert_eq!(timeline.naming(photo, 9).await.unwrap().len(), 2, "once for each post");
+    assert!(timeline.naming(photo, 9).await.unwrap().contains(&nice));
+    assert_eq!(timeline.naming(photo, 1).await.unwrap().len(), 1);
+    let named = async |blob| !timeline.naming(blob, 9).await.unwrap().is_empty();
     assert!(named(face).await && named(before).await && named(photo).await);
     assert!(!named(rumour).await, "what others say of a feed is not shown");
     assert_eq!(timeline.profile(ann.id()).await.unwrap().unwrap().author.image, Some(face));
@@ -353,12 +356,12 @@ async fn what_a_blocked_feed_says_is_shown_nowhere() {
     assert_eq!(timeline.find(post).await.unwrap(), None);
     assert_eq!(texts(&timeline.replies(post, page(9)).await.unwrap()), ["no"], "what others answered is theirs");
     assert_eq!(timeline.profile(ann.id()).await.unwrap(), None);
-    assert!(!timeline.names_blob(face).await.unwrap());
+    assert_eq!(timeline.naming(face, 9).await.unwrap(), []);
     assert!(matches!(timeline.vote(post, Vote::For).await, Err(TimelineError::UnknownPost(_))));
     // Whatever was stored before the block took hold is hidden too.
     append(&store, &ann, json!({ "type": "post", "text": "once more", "mentions": [face] })).await;
     assert_eq!(texts(&timeline.newest(page(9)).await.unwrap()), ["hello"]);
-    assert!(!timeline.names_blob(face).await.unwrap());
+    assert_eq!(timeline.naming(face, 9).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -484,7 +487,7 @@ async fn people_on_a_javascript_peer_and_on_this_node_read_each_other() {
     assert_eq!((texts(&newest), newest.posts[0].author.name.as_deref()), (vec!["# Hi"], Some("Ann")));
     assert_eq!(newest.posts[0].mentions, [node.id().to_string(), "#stage".to_owned()]);
     let image = newest.posts[0].author.image.unwrap();
-    assert!(timeline.names_blob(image).await.unwrap());
+    assert_eq!(timeline.naming(image, 9).await.unwrap().len(), 1);
     assert_eq!(blobs.fetch(&image, PATIENCE).await.unwrap(), their_picture);
     assert_eq!(texts(&timeline.comments(broadcast, page(9)).await.unwrap()), ["looks good"]);
     assert_eq!(timeline.find(start.key).await.unwrap().unwrap().votes, 1);

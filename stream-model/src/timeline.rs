@@ -155,8 +155,9 @@ pub trait Timeline: Send + Sync {
     /// What a feed says of itself; `None` where it said nothing, or is blocked.
     async fn profile(&self, feed: FeedId) -> Result<Option<Profile>, TimelineError>;
 
-    /// Whether a feed that is shown says that the blob is its picture, or names it in a post.
-    async fn names_blob(&self, blob: BlobId) -> Result<bool, TimelineError>;
+    /// Messages in which feeds that are shown say that the blob is their picture, or name it in a post: at most `limit`, whichever
+    /// are found first.
+    async fn naming(&self, blob: BlobId, limit: usize) -> Result<Vec<MessageKey>, TimelineError>;
 
     /// Writes a post as this node, and returns it once it is durable.
     async fn post(&self, post: NewPost) -> Result<Post, TimelineError>;

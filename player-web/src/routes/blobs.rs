@@ -1,7 +1,7 @@
 //! `/blobs/{blob}`: pictures of people and of posts, which are blobs of SSB.
 //!
-//! What is held here is served, and what a stored message names is fetched from peers while the browser waits: nobody can
-//! have this node look for anything else. Pictures only, known by their first bytes, and never as a page.
+//! What a message names that is shown here is served, and fetched from peers while the browser waits: nobody can have this node
+//! look for anything else, and what is named by hidden posts alone is as hidden as they are. Pictures only, known by their first bytes, and never as a page.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -40,7 +40,7 @@ const RETRY_SOON: u64 = 5;
 enum Refusal {
     #[error("expected /blobs/ and the hash of a blob, in base64url or as &….sha256 percent-encoded")]
     NotABlob,
-    #[error("no message known here names this blob")]
+    #[error("no message shown here names this blob")]
     NotNamed,
     #[error("no peer has brought this blob yet")]
     NotHere,
@@ -76,6 +76,9 @@ async fn find(
 ) -> Result<Response, Refusal> {
     let id: BlobId = blob.parse().map_err(|_| Refusal::NotABlob)?;
     let slot = state.pictures.acquire(address).ok_or(Refusal::Busy)?;
+    if state.ports.timeline.naming(id, 1).await?.is_empty() {
+        return Err(Refusal::NotNamed);
+    }
     let bytes = match state.ports.blobs.get(&id).await {
         Err(BlobError::NotFound(_)) => fetch(state, &id).await?,
         held => held?,
@@ -85,9 +88,6 @@ async fn find(
 }
 
 async fn fetch(state: &AppState, id: &BlobId) -> Result<Bytes, Refusal> {
-    if !state.ports.timeline.names_blob(*id).await? {
-        return Err(Refusal::NotNamed);
-    }
     state.ports.blobs.fetch(id, FETCH_WITHIN).await.map_err(|error| match error {
         BlobError::NotFound(_) => Refusal::NotHere,
         error => error.into(),

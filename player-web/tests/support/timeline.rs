@@ -66,9 +66,9 @@ impl Timeline for FakeNode {
         Ok(known.map(|post| Profile { author: post.author, description: Some("Town hall".to_owned()) }))
     }
 
-    async fn names_blob(&self, blob: BlobId) -> Result<bool, TimelineError> {
-        let names = |post: &Post| post.author.image == Some(blob) || post.mentions.contains(&blob.to_string());
-        Ok(self.posts.lock().unwrap().iter().any(names))
+    async fn naming(&self, blob: BlobId, limit: usize) -> Result<Vec<MessageKey>, TimelineError> {
+        let names = |post: &&Post| post.author.image == Some(blob) || post.mentions.contains(&blob.to_string());
+        Ok(self.posts.lock().unwrap().iter().filter(names).map(|post| post.key).take(limit).collect())
     }
 
     async fn post(&self, new: NewPost) -> Result<Post, TimelineError> {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 use player_web::Config;
-use stream_model::{BlobId, BlobStore as _};
+use stream_model::{BlobId, BlobStore as _, MessageKey, Moderation as _};
 use tower::ServiceExt as _;
 
 use crate::support::{FakeNode, blob_id, post};
@@ -22,9 +22,11 @@ pub(crate) fn name_as_picture(node: &FakeNode, blob: BlobId) {
     node.posts.lock().unwrap().push(post);
 }
 
+/// One that is held, and named.
 async fn held(bytes: &'static [u8]) -> (Arc<FakeNode>, String) {
     let node = FakeNode::new();
     let id = node.add(Bytes::from_static(bytes)).await.unwrap();
+    name_as_picture(&node, id);
     let path = format!("/blobs/{}", id.slug());
     (node, path)
 }
@@ -88,6 +90,28 @@ async fn what_a_message_names_is_brought_by_peers_and_other_blobs_are_not_asked_
     let unnamed = get(&node, &format!("/blobs/{}", BlobId([9; 32]).slug())).await;
     assert_eq!(unnamed.status, StatusCode::NOT_FOUND);
     assert_eq!(node.blobs_asked.lock().unwrap().len(), 2, "nobody has this node look for anything");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_hidden_posts_name_is_neither_served_nor_asked_for() {
+    let node = FakeNode::new();
+    let photo = node.add(Bytes::from_static(PNG)).await.unwrap();
+    let elsewhere = BlobId([9; 32]);
+    for number in [1, 2] {
+        let mut post = post(number, "look", None);
+        post.mentions = vec![photo.to_string(), elsewhere.to_string()];
+        node.posts.lock().unwrap().push(post);
+    }
+    let keys: Vec<MessageKey> = node.posts.lock().unwrap().iter().map(|post| post.key).collect();
+    let status = async |blob: &BlobId| get(&node, &format!("/blobs/{}", blob.slug())).await.status;
+    node.owner.hide(keys[0]).await.unwrap();
+    assert_eq!(status(&photo).await, StatusCode::OK, "another post shows it");
+    node.owner.hide(keys[1]).await.unwrap();
+    assert_eq!(status(&photo).await, StatusCode::NOT_FOUND);
+    assert_eq!(status(&elsewhere).await, StatusCode::NOT_FOUND);
+    assert_eq!(node.blobs_asked.lock().unwrap().len(), 0, "peers are asked for what is shown");
+    node.owner.unhide(keys[1]).await.unwrap();
+    assert_eq!(status(&photo).await, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,8 +49,9 @@ const TABLES: &str = "
     CREATE INDEX social_votes_by_feed ON social_votes (feed);
     CREATE TABLE social_blobs (
         blob BLOB NOT NULL,
+        arrival INTEGER NOT NULL,
         feed BLOB NOT NULL,
-        PRIMARY KEY (blob, feed)
+        PRIMARY KEY (blob, arrival)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX social_blobs_by_feed ON social_blobs (feed);
 ";
@@ -61,7 +62,7 @@ impl ContentIndex for SocialIndex {
     }
 
     fn version(&self) -> i64 {
-        4
+        5
     }
 
     fn kinds(&self) -> &'static [&'static str] {
@@ -76,7 +77,7 @@ impl ContentIndex for SocialIndex {
         let Some(kind) = message.kind.as_deref() else { return Ok(()) };
         match Social::parse(kind, &message.value_json) {
             Some(Social::Post(post)) => insert_post(transaction, arrival, message.author, &post),
-            Some(Social::About(about)) if about.about == message.author => insert_profile(transaction, &about),
+            Some(Social::About(about)) if about.about == message.author => insert_profile(transaction, arrival, &about),
             Some(Social::Vote(vote)) => insert_vote(transaction, message.author, vote),
             Some(Social::About(_)) | None => Ok(()),
         }
@@ -114,11 +115,11 @@ fn insert_post(
     transaction
         .prepare_cached("INSERT INTO social_posts (arrival, author, root, start_of) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![arrival.0, author.0, post.root.map(|root| root.0), start_of])?;
-    post.mentions.iter().filter_map(Mention::blob).try_for_each(|blob| insert_blob(transaction, author, blob))
+    post.mentions.iter().filter_map(Mention::blob).try_for_each(|blob| insert_blob(transaction, arrival, author, blob))
 }
 
 /// A feed's messages come in its order, so what comes later is what counts.
-fn insert_profile(transaction: &Transaction<'_>, about: &AboutContent) -> rusqlite::Result<()> {
+fn insert_profile(transaction: &Transaction<'_>, arrival: Arrival, about: &AboutContent) -> rusqlite::Result<()> {
     let (image, removed) = match about.image {
         Some(Portrait::Shown(image)) => (Some(image), false),
         Some(Portrait::Removed) => (None, true),
@@ -131,14 +132,15 @@ fn insert_profile(transaction: &Transaction<'_>, about: &AboutContent) -> rusqli
                  description = coalesce(excluded.description, description), image = iif(?5, NULL, coalesce(excluded.image, image))",
         )?
         .execute(params![about.about.0, about.name, about.description, image.map(|image| image.0), removed])?;
-    image.map_or(Ok(()), |image| insert_blob(transaction, about.about, image))
+    image.map_or(Ok(()), |image| insert_blob(transaction, arrival, about.about, image))
 }
 
 /// A blob stays named where the feed names another later: what was shown once may be shown again by whoever has the page.
-fn insert_blob(transaction: &Transaction<'_>, feed: FeedId, blob: BlobId) -> rusqlite::Result<()> {
+fn insert_blob(transaction: &Transaction<'_>, arrival: Arrival, feed: FeedId, blob: BlobId) -> rusqlite::Result<()> {
+    // A post may name one twice.
     transaction
-        .prepare_cached("INSERT INTO social_blobs (blob, feed) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
-        .execute(params![blob.0, feed.0])?;
+        .prepare_cached("INSERT INTO social_blobs (blob, arrival, feed) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+        .execute(params![blob.0, arrival.0, feed.0])?;
     Ok(())
 }
 

@@ -162,11 +162,18 @@ fn author(row: &Row<'_>, first: usize, own: FeedId) -> rusqlite::Result<Author> 
     Ok(Author { feed, name: row.get(first + 1)?, image, own: feed == own })
 }
 
-/// Who names a blob, of those at most `limit`.
-pub(super) fn naming(connection: &Connection, blob: BlobId, limit: usize) -> rusqlite::Result<Vec<FeedId>> {
+/// Who names a blob in which messages, of those at most `limit`.
+pub(super) fn naming(
+    connection: &Connection,
+    blob: BlobId,
+    limit: usize,
+) -> rusqlite::Result<Vec<(FeedId, MessageKey)>> {
     connection
-        .prepare_cached("SELECT feed FROM social_blobs WHERE blob = ?1 LIMIT ?2")?
-        .query_map(params![blob.0, sql_limit(limit)], |row| row.get(0).map(FeedId))?
+        .prepare_cached(
+            "SELECT social_blobs.feed, messages.key FROM social_blobs JOIN messages USING (arrival)
+             WHERE blob = ?1 LIMIT ?2",
+        )?
+        .query_map(params![blob.0, sql_limit(limit)], |row| Ok((FeedId(row.get(0)?), MessageKey(row.get(1)?))))?
         .collect()
 }
 

@@ -24,9 +24,9 @@ use crate::identity::Identity;
 /// Most posts of one page: 800 KB of text at the very worst, mostly 50.
 pub const MAX_PAGE: usize = 100;
 
-/// Feeds looked at to find one that names a blob and is not blocked. What a blocked one says is forgotten soon after the
-/// block, so that the first is nearly always enough.
-const MAX_NAMING: usize = 16;
+/// Messages of blocked feeds that are passed over to find others that name a blob. What a blocked one says is forgotten soon
+/// after the block, so that there are nearly never any.
+const MAX_BLOCKED_NAMING: usize = 256;
 
 /// Changes that a subscriber may lag behind before it has to read the timeline again.
 const CHANGES: usize = 256;
@@ -238,9 +238,11 @@ impl Timeline for SocialTimeline {
         self.query(move |connection| query::profile(connection, feed, own)).await
     }
 
-    async fn names_blob(&self, blob: BlobId) -> Result<bool, TimelineError> {
-        let naming = self.query(move |connection| query::naming(connection, blob, MAX_NAMING)).await?;
-        Ok(naming.iter().any(|feed| !self.is_blocked(feed)))
+    async fn naming(&self, blob: BlobId, limit: usize) -> Result<Vec<MessageKey>, TimelineError> {
+        let most = limit.saturating_add(MAX_BLOCKED_NAMING);
+        let mut naming = self.query(move |connection| query::naming(connection, blob, most)).await?;
+        naming.retain(|(feed, _)| !self.is_blocked(feed));
+        Ok(naming.into_iter().map(|(_, message)| message).take(limit).collect())
     }
 
     async fn post(&self, post: NewPost) -> Result<Post, TimelineError> {
