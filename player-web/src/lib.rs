@@ -67,4 +67,5 @@ pub use owner::{AdminToken, TokenError};
 pub use owner_ports::OwnerPorts;
 pub use serve::{Places, serve, serve_control, serve_tls};
 pub use tls::{Tls, TlsError};
+pub use view::documents as broadcast_documents;
 pub use viewers::ViewerCounter;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use stream_model::calendar::CivilDate;
 use stream_model::{
-    ArchiveKind, ArchiveManifest, BroadcastState, FeedId, Listing, MediaSequence, Mirroring, PeerId, Playlists,
-    Republication, Scheduled, Standing, Standings, Tracks, WallTime,
+    ArchiveKind, ArchiveManifest, BroadcastId, BroadcastState, Directory, FeedId, Listing, MediaSequence, Mirroring,
+    PeerId, Playlists, Republication, Scheduled, Standing, Standings, Tracks, WallTime,
 };
 
 use crate::audience::ViewersView;
@@ -163,12 +163,39 @@ impl ArchiveView {
     }
 }
 
+/// The JSON of all broadcasts that a directory knows, each as `/api/v1/broadcasts/{id}` has it, where no node runs: nobody watches.
+///
+/// # Errors
+/// None that could be met: all of it can be written as JSON.
+pub fn documents(
+    directory: &dyn Directory,
+    standings: &dyn Standings,
+    held_segments: impl Fn(&BroadcastId) -> u64,
+) -> serde_json::Result<Vec<serde_json::Value>> {
+    let document = |listing: Listing| {
+        let (id, standing) = (listing.id, standings.standing(&listing.id));
+        serde_json::to_value(BroadcastDetails {
+            broadcast: BroadcastView::holding(held_segments(&id), listing, &standing),
+            viewers: ViewersView::default(),
+            archives: directory.archives(&id).into_iter().map(ArchiveView::complete).collect(),
+            mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
+            republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
+        })
+    };
+    directory.listings().into_iter().map(document).collect()
+}
+
 impl BroadcastView {
     pub(crate) fn new(listing: Listing, standing: &Standing, playlists: &dyn Playlists) -> Self {
+        Self::holding(playlists.held_segments(&listing.id), listing, standing)
+    }
+
+    /// Where so many segments are held.
+    fn holding(held_segments: u64, listing: Listing, standing: &Standing) -> Self {
         Self {
             id: listing.id.to_string(),
             slug: listing.id.slug(),
-            held_segments: playlists.held_segments(&listing.id),
+            held_segments,
             title: listing.title,
             publisher: listing.author,
             state: listing.state,

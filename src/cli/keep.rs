@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use stream_model::BroadcastId;
+use stream_model::{BroadcastId, KeepPolicy, KeptBroadcast};
 
 use super::show::printable;
 use crate::control::Client;
@@ -19,6 +19,12 @@ pub(crate) struct Named {
     title: String,
 }
 
+impl Named {
+    pub(crate) fn slug(&self) -> &str {
+        &self.slug
+    }
+}
+
 /// A policy as the node takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "policy", rename_all = "snake_case")]
@@ -28,8 +34,9 @@ pub(crate) enum Policy {
     Drop { after_s: u64 },
 }
 
+/// A broadcast with a policy of its own.
 #[derive(Debug, Deserialize)]
-struct Kept {
+pub(crate) struct Kept {
     slug: String,
     #[serde(flatten)]
     policy: Policy,
@@ -59,14 +66,24 @@ pub(crate) async fn named(client: &Client, text: &str) -> anyhow::Result<(Broadc
     }
 }
 
-/// Adds what is decided of broadcasts to a list of them.
-pub(crate) async fn write_all(client: &Client, out: &mut Vec<u8>) -> anyhow::Result<()> {
-    let kept: Vec<Kept> = client.get("/control/policies").await?;
-    let broadcasts: Vec<Named> = client.get("/api/v1/broadcasts").await?;
-    write_policies(out, &kept, &broadcasts).context("cannot list the policies")
+/// What the node says is decided of broadcasts.
+pub(crate) async fn all(client: &Client) -> anyhow::Result<Vec<Kept>> {
+    client.get("/control/policies").await
 }
 
-fn write_policies(out: &mut dyn Write, kept: &[Kept], broadcasts: &[Named]) -> io::Result<()> {
+impl From<KeptBroadcast> for Kept {
+    fn from(KeptBroadcast { broadcast, policy, dropped_in }: KeptBroadcast) -> Self {
+        let policy = match policy {
+            KeepPolicy::Default => Policy::Default,
+            KeepPolicy::Keep => Policy::Keep,
+            KeepPolicy::DropAfter(age) => Policy::Drop { after_s: age.as_secs() },
+        };
+        Self { slug: broadcast.slug(), policy, dropped_in_s: dropped_in.map(|left| left.as_secs()) }
+    }
+}
+
+/// Says of each what is decided.
+pub(crate) fn write_policies(out: &mut dyn Write, kept: &[Kept], broadcasts: &[Named]) -> io::Result<()> {
     for one in kept {
         let title = broadcasts.iter().find(|named| named.slug == one.slug).map(|named| printable(&named.title));
         let state = match (one.policy, one.dropped_in_s) {

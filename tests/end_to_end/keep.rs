@@ -9,7 +9,7 @@ use crate::{MESHSTREAM, publish};
 #[tokio::test]
 async fn an_owner_keeps_and_drops_a_broadcast() -> Result<()> {
     let settings = Settings { name: "publisher".to_owned(), grace: Some("1s".to_owned()), ..Settings::default() };
-    let a = Node::start(MESHSTREAM, settings).await?;
+    let mut a = Node::start(MESHSTREAM, settings).await?;
     let key = a.add_key("demo").await?;
     let publisher = publish(&a, &key)?;
     let mut events = Events::of(&a).await?;
@@ -34,6 +34,15 @@ async fn an_owner_keeps_and_drops_a_broadcast() -> Result<()> {
     }
     let storage = a.get_json("/api/v1/storage").await?;
     ensure!(storage["files"] == 0, "still stored: {storage}");
-    ensure!(a.cli(&["archive", "list"]).await?.contains("was dropped"), "not told of");
+    let running = a.cli(&["archive", "list"]).await?;
+    ensure!(running.contains("was dropped"), "not told of: {running}");
+
+    // The files tell the same where no node runs; nobody watches then.
+    let documents = a.cli_json(&["archive", "list", "--json"]).await?;
+    a.terminate().await?;
+    ensure!(a.cli(&["archive", "list"]).await? == running, "otherwise without a node");
+    ensure!(a.cli_json(&["archive", "list", "--json"]).await? == documents, "otherwise in JSON");
+    let refused = a.cli(&["archive", "mirrors"]).await;
+    ensure!(refused.is_err_and(|error| format!("{error:#}").contains("no node runs")), "mirrors of no node");
     Ok(())
 }

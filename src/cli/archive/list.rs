@@ -9,10 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use stream_model::{ArchiveKind, FeedId, MediaSequence};
 
+use super::alone;
 use crate::cli::Output;
-use crate::cli::keep;
+use crate::cli::keep::{self, Kept, Named};
 use crate::cli::show::{print_json, printable};
-use crate::control::Client;
+use crate::config::Config;
+use crate::control::{Client, Connection};
 use crate::output::print;
 
 /// The part of `/api/v1/broadcasts/{id}` that is shown.
@@ -52,28 +54,41 @@ struct Archive {
     running: bool,
 }
 
-pub(super) async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
-    let broadcasts: Vec<Value> = client.get("/api/v1/broadcasts").await?;
-    let mut archived = Vec::new();
-    for broadcast in broadcasts {
-        let slug = broadcast["slug"].as_str().context("the node's answer is not understood")?;
-        let broadcast: Value = client.get(&format!("/api/v1/broadcasts/{slug}")).await?;
-        let says = |field: &str| broadcast[field].as_array().is_some_and(|entries| !entries.is_empty());
-        if ["archives", "mirrors", "republications"].into_iter().any(says) || broadcast["withdrawn"].is_string() {
-            archived.push(broadcast);
+pub(super) async fn list(config: &Config, output: Output) -> anyhow::Result<()> {
+    const STRANGE: &str = "the node's answer is not understood";
+    let (broadcasts, kept) = match Client::connect(&config.node.data_dir).await? {
+        Connection::Running(client) => (ask(&client).await?, keep::all(&client).await?),
+        Connection::NotRunning => {
+            let (broadcasts, kept) = alone::read(config).await?;
+            (broadcasts, kept.into_iter().map(Kept::from).collect())
         }
-    }
+    };
+    let named: Vec<Named> = serde_json::from_value(broadcasts.clone().into()).context(STRANGE)?;
+    let archived: Vec<Value> = broadcasts.into_iter().filter(is_archived).collect();
     if output.json {
         return print_json(&archived);
     }
-    let archived: Vec<Archived> =
-        serde_json::from_value(archived.into()).context("the node's answer is not understood")?;
-    let mut policies = Vec::new();
-    keep::write_all(client, &mut policies).await?;
+    let archived: Vec<Archived> = serde_json::from_value(archived.into()).context(STRANGE)?;
     print(|out| {
         write_archives(out, &archived)?;
-        out.write_all(&policies)
+        keep::write_policies(out, &kept, &named)
     })
+}
+
+/// All that a running node knows.
+async fn ask(client: &Client) -> anyhow::Result<Vec<Value>> {
+    let broadcasts: Vec<Named> = client.get("/api/v1/broadcasts").await?;
+    let mut known = Vec::with_capacity(broadcasts.len());
+    for broadcast in broadcasts {
+        known.push(client.get(&format!("/api/v1/broadcasts/{}", broadcast.slug())).await?);
+    }
+    Ok(known)
+}
+
+/// Whether anything is said of it as over: by its publisher or by others.
+fn is_archived(broadcast: &Value) -> bool {
+    let says = |field: &str| broadcast[field].as_array().is_some_and(|entries| !entries.is_empty());
+    ["archives", "mirrors", "republications"].into_iter().any(says) || broadcast["withdrawn"].is_string()
 }
 
 fn write_archives(out: &mut dyn Write, broadcasts: &[Archived]) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! `meshstream archive`: what is kept of broadcasts, by this node and by others.
 
+mod alone;
 mod carried;
 mod list;
 mod mirror;
@@ -118,41 +119,48 @@ impl Broadcast {
 }
 
 pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    let client = Client::require(&config.node.data_dir).await?;
+    let node = async || Client::require(&config.node.data_dir).await;
     match command {
-        Command::List(output) => list::list(&client, output).await,
-        Command::Keep(Broadcast { id }) => keep::set(&client, &id, Policy::Keep).await,
+        Command::List(output) => list::list(config, output).await,
+        Command::Keep(Broadcast { id }) => keep::set(&node().await?, &id, Policy::Keep).await,
         Command::Drop { broadcast, after } => {
-            keep::set(&client, &broadcast.id, Policy::Drop { after_s: after.as_secs() }).await
+            keep::set(&node().await?, &broadcast.id, Policy::Drop { after_s: after.as_secs() }).await
         }
-        Command::Default(Broadcast { id }) => keep::set(&client, &id, Policy::Default).await,
+        Command::Default(Broadcast { id }) => keep::set(&node().await?, &id, Policy::Default).await,
         Command::Export { broadcast, file, car_version } => {
+            let client = node().await?;
             let path = format!("{}/export?version={car_version}", path(broadcast.find(&client).await?));
             transfer::download(&client, &path, &file).await.map(drop)
         }
-        Command::Import { file, output } => carried::import(&client, &file, output).await,
+        Command::Import { file, output } => carried::import(&node().await?, &file, output).await,
         Command::Mirror { broadcast, stop: true, .. } => {
+            let client = node().await?;
             let id = broadcast.find(&client).await?;
             client.delete(&format!("{}/mirror", path(id))).await?;
             print(|out| writeln!(out, "Not mirrored any more; what is here stays until its room is needed."))
         }
         Command::Mirror { broadcast, no_wait, .. } => {
+            let client = node().await?;
             mirror::mirror(&client, broadcast.find(&client).await?, no_wait).await
         }
-        Command::Mirrors(output) => mirror::list(&client, output).await,
-        Command::Republish { broadcast, credit, output } => republish(&client, broadcast, &credit, output).await,
+        Command::Mirrors(output) => mirror::list(&node().await?, output).await,
+        Command::Republish { broadcast, credit, output } => republish(&node().await?, broadcast, &credit, output).await,
         Command::Withdraw { broadcast, reason, remove } => {
+            let client = node().await?;
             let id = broadcast.find(&client).await?;
             let body = json!({"reason": reason, "remove": remove});
             let _done: serde_json::Value = client.post(&format!("{}/withdraw", path(id)), &body).await?;
             print(|out| writeln!(out, "Withdrawn. Nodes that honour that give it up; what was said stays said."))
         }
         Command::Rebroadcast { broadcast, stop: true, .. } => {
+            let client = node().await?;
             let id = broadcast.find(&client).await?;
             client.delete(&format!("{}/rebroadcast", path(id))).await?;
             print(|out| writeln!(out, "The rebroadcast ends."))
         }
-        Command::Rebroadcast { broadcast, title, output, .. } => rebroadcast(&client, broadcast, title, output).await,
+        Command::Rebroadcast { broadcast, title, output, .. } => {
+            rebroadcast(&node().await?, broadcast, title, output).await
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, params};
-use stream_model::{BroadcastId, KeepPolicy};
+use stream_model::{BroadcastId, KeepPolicy, KeptBroadcast};
 
 use super::{Catalog, CatalogError, broadcast_key, read_broadcast};
 
@@ -88,6 +88,23 @@ impl Catalog {
             Ok((records, Duration::from_secs(ran.unwrap_or(0))))
         })
         .await
+    }
+
+    /// What the owner wants of single broadcasts, and in how much more time of running they go.
+    ///
+    /// # Errors
+    /// Where the database fails or a row is damaged.
+    pub async fn kept_broadcasts(&self) -> Result<Vec<KeptBroadcast>, CatalogError> {
+        let (records, ran) = self.policies().await?;
+        let kept = |PolicyRecord { broadcast, policy, counted_from, dropped }: PolicyRecord| {
+            let dropped_in = match policy {
+                KeepPolicy::DropAfter(_) if dropped => Some(Duration::ZERO),
+                KeepPolicy::DropAfter(age) => counted_from.map(|from| age.saturating_sub(ran.saturating_sub(from))),
+                KeepPolicy::Keep | KeepPolicy::Default => None,
+            };
+            KeptBroadcast { broadcast, policy, dropped_in }
+        };
+        Ok(records.into_iter().map(kept).collect())
     }
 
     /// The node has run for this much longer, in whole seconds.

@@ -169,15 +169,6 @@ impl KeepPolicies for Policies {
     }
 
     async fn policies(&self) -> Result<Vec<KeptBroadcast>, KeepPolicyError> {
-        let (records, ran) = self.catalog.policies().await?;
-        let kept = |PolicyRecord { broadcast, policy, counted_from, dropped }: PolicyRecord| {
-            let dropped_in = match policy {
-                KeepPolicy::DropAfter(_) if dropped => Some(Duration::ZERO),
-                KeepPolicy::DropAfter(age) => counted_from.map(|from| age.saturating_sub(ran.saturating_sub(from))),
-                KeepPolicy::Keep | KeepPolicy::Default => None,
-            };
-            KeptBroadcast { broadcast, policy, dropped_in }
-        };
-        Ok(records.into_iter().map(kept).collect())
+        Ok(self.catalog.kept_broadcasts().await?)
     }
 }
