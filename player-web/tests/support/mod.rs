@@ -60,6 +60,8 @@ pub(crate) struct FakeNode {
     pub(crate) standings: Mutex<HashMap<BroadcastId, Standing>>,
     pub(crate) asked: Mutex<Vec<Audience>>,
     pub(crate) problem: Mutex<Option<String>>,
+    /// Where it listens for publishers.
+    pub(crate) rtmp: Mutex<Vec<String>>,
     /// Of which it tells in its `/nodeinfo.json`.
     pub(crate) nodes: Mutex<Vec<KnownNode>>,
     /// With whom it is connected, or tries to be.
@@ -150,6 +152,7 @@ impl FakeNode {
             standings: Mutex::default(),
             asked: Mutex::default(),
             problem: Mutex::default(),
+            rtmp: Mutex::new(vec!["[::]:1935".to_owned()]),
             nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None, hops: None }]),
             peers: Mutex::new(vec![status::unreachable_peer()]),
             keys: Mutex::default(),

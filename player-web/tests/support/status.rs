@@ -23,7 +23,8 @@ impl NodeStatus for FakeNode {
     }
 
     async fn report(&self) -> NodeReport {
-        report()
+        let rtmp = self.rtmp.lock().unwrap().clone();
+        NodeReport { listen: Listen { rtmp, ..Listen::default() }, ..report() }
     }
 
     async fn storage(&self) -> StorageOutlook {

@@ -85,7 +85,13 @@ impl Browser {
         self.get(answer.header("location")).await
     }
 
-    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", HOST);
         request = request.header("content-type", "application/x-www-form-urlencoded");
         if let Some(cookie) = &self.cookie {

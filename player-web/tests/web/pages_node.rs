@@ -33,6 +33,20 @@ async fn what_is_held_and_what_goes_next_are_on_the_page() {
 }
 
 #[tokio::test]
+async fn who_cannot_publish_from_where_they_are_is_told_so() {
+    let node = FakeNode::new();
+    let page = async |host: &str| ask(&node, Method::GET, "/node", &[("host", host)]).await.text().to_owned();
+    assert!(page("10.0.0.5:8080").await.contains("<code>rtmp://10.0.0.5/live</code>"));
+    *node.rtmp.lock().unwrap() = vec!["127.0.0.1:1935".to_owned()];
+    assert!(page("localhost:8080").await.contains("<code>rtmp://localhost/live</code>"), "on its own machine");
+    for nowhere in [vec!["127.0.0.1:1935".to_owned()], Vec::new()] {
+        *node.rtmp.lock().unwrap() = nowhere;
+        let page = page("10.0.0.5:8080").await;
+        assert!(page.contains("takes no streams from the network") && !page.contains("network:"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn links_to_hand_on_have_the_name_by_which_the_node_was_reached_or_none() {
     let node = FakeNode::new();
     node.listings.lock().unwrap().push(listing(3, "Shared", BroadcastState::Live));

@@ -1,5 +1,7 @@
 //! `/node`: this node, drawn: its neighbours, its storage, what it holds, and how to publish to it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -110,7 +112,11 @@ pub(crate) async fn node(State(state): State<AppState>, page: Page) -> Response 
 /// Addresses that a publisher's program wants, at the name by which the visitor reached this node.
 fn ingest(page: &Page, listening: &[String]) -> Vec<String> {
     let Some(name) = page.host_name() else { return Vec::new() };
-    let mut ports: Vec<u16> = listening.iter().filter_map(|address| address.rsplit_once(':')?.1.parse().ok()).collect();
+    // Who comes from elsewhere does not reach what listens for this machine alone.
+    let here = name == "localhost" || name.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let addresses = listening.iter().filter_map(|address| address.parse::<SocketAddr>().ok());
+    let mut ports: Vec<u16> =
+        addresses.filter(|address| here || !address.ip().is_loopback()).map(|address| address.port()).collect();
     ports.sort_unstable();
     ports.dedup();
     let address =
