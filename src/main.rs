@@ -11,6 +11,7 @@ mod durable;
 mod failure;
 mod firewall;
 mod host_lock;
+mod in_effect;
 mod links;
 mod local_name;
 mod log_book;

@@ -13,6 +13,7 @@ use stream_model::{Directory, FeedId, Listen, LocalViewers, NodeReport, NodeStat
 use streamer::broadcast::SystemClock;
 use streamer::{Streamer, StreamerError};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -25,6 +26,7 @@ use crate::config::{Config, Layers};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, secret_file};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
+use crate::in_effect::InEffect;
 use crate::log_book::Book;
 use crate::moderation::HiddenList;
 use crate::open_files;
@@ -159,7 +161,8 @@ impl Node {
         let token_file = config.web.admin_token_file.clone().unwrap_or_else(|| admin_token_file(&path));
         let admin_token = admin_token::load_or_create(&token_file)?;
         let host_lock = HostLock::of_secret(&secret_file(&path))?;
-        let router = Arc::new(NodeRouter::start(router_config(config, &community, &path)).await?);
+        let router_config = router_config(config, &community, &path);
+        let router = Arc::new(NodeRouter::start(router_config.clone()).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
         let doors = Doors::open(config)?;
         let web_address = doors.address();
@@ -190,7 +193,8 @@ impl Node {
         let streamer =
             Streamer::start(streamer_config(config)?, &data_dir.streamer_database(), ports, stop_streamer.clone())?;
         let (keys, playlists, downloads) = (streamer.stream_keys(), streamer.playlists(), streamer.downloads());
-        let (keeper, running_hours) = (streamer.archive_keeper(), streamer.running_hours());
+        let (keeper, running_hours, choices) =
+            (streamer.archive_keeper(), streamer.running_hours(), streamer.choices());
 
         let advice = open_files::raise_limit(config.web.max_connections);
         let viewers = ViewerCounter::default();
@@ -204,7 +208,7 @@ impl Node {
         let status = Arc::new(Status::new(Parts {
             name: config.node.name.clone(),
             community: community.name(),
-            location: config.node.location,
+            location: watch::Sender::new(config.node.location),
             listen,
             web_port: web_address.port(),
             router: router.clone(),
@@ -216,13 +220,14 @@ impl Node {
             advice,
             viewers: config.mesh.tell_viewers.then(|| Arc::new(viewers.clone()) as Arc<dyn LocalViewers>),
         })?);
+        let in_effect = InEffect::new(router.clone(), ssb.clone(), choices, status.clone(), &router_config);
         let owner_ports = player_web::OwnerPorts {
             keys: keys.clone(),
             programme: streamer.programme(),
             policies: streamer.keep_policies(),
             keeper,
             moderation: moderation.clone(),
-            settings: Arc::new(settings),
+            settings: Arc::new(settings.for_node(in_effect)),
             log_book: Arc::new(log_book),
             community: community.membership(),
         };

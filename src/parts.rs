@@ -114,7 +114,7 @@ fn discovery_interfaces(config: &Config, devices: &[Device]) -> Option<Vec<Strin
 
 /// What is kept free for this node's own feed, as a part of `storage.reserve`: the rest of that is for feeds of others, which
 /// tell what there is long after there is no room for segments.
-const FEEDS_OF_RESERVE: u64 = 8;
+pub(crate) const FEEDS_OF_RESERVE: u64 = 8;
 
 pub(crate) fn ssb_config(
     config: &Config,

@@ -11,9 +11,10 @@ use tokio::sync::Mutex;
 use toml::{Table, Value};
 use tracing::warn;
 
-use crate::config::{Config, Layers, layers};
+use crate::config::{Config, Layers, Rate, layers};
 use crate::data_dir::settings_file;
 use crate::durable;
+use crate::in_effect::InEffect;
 
 /// Most characters of a value: a name of 100 characters, or an address.
 const MAX_VALUE_CHARS: usize = 500;
@@ -26,24 +27,31 @@ struct Key {
     name: &'static str,
     form: fn() -> SettingForm,
     read: fn(&Config) -> Option<String>,
+    /// Hands it to the part of a running node that goes by it; without this it is read when the node starts.
+    apply: Option<fn(&InEffect, &Config)>,
 }
 
-/// Those that an owner sets without knowing where files and sockets are, and that cannot lock anybody out. All of them are read
-/// when the node starts.
+/// Those that an owner sets without knowing where files and sockets are, and that cannot lock anybody out.
 static KEYS: [Key; 15] = [
     key("node", "name", text, |config| Some(config.node.name.clone())),
-    key("node", "location", || SettingForm::Location, |config| config.node.location.map(place)),
+    key("node", "location", || SettingForm::Location, |config| config.node.location.map(place))
+        .at_once(|node, config| node.stand_at(config.node.location)),
     key(
         "ingest",
         "grace",
         || SettingForm::Duration,
         |config| Some(humantime::format_duration(config.ingest.grace).to_string()),
     ),
-    key("archive", "keep", switch, |config| Some(config.archive.keep.to_string())),
-    key("archive", "honour_withdrawals", switch, |config| Some(config.archive.honour_withdrawals.to_string())),
-    key("storage", "quota", size, |config| Some(in_units(config.storage.quota))),
-    key("storage", "max_files", number, |config| Some(config.storage.max_files.to_string())),
-    key("storage", "reserve", size, |config| Some(in_units(config.storage.reserve))),
+    key("archive", "keep", switch, |config| Some(config.archive.keep.to_string()))
+        .at_once(|node, config| node.keep_archives(config.archive.keep)),
+    key("archive", "honour_withdrawals", switch, |config| Some(config.archive.honour_withdrawals.to_string()))
+        .at_once(|node, config| node.honour_withdrawals(config.archive.honour_withdrawals)),
+    key("storage", "quota", size, |config| Some(in_units(config.storage.quota)))
+        .at_once(|node, config| node.quota(config.storage.quota.as_u64())),
+    key("storage", "max_files", number, |config| Some(config.storage.max_files.to_string()))
+        .at_once(|node, config| node.max_files(config.storage.max_files)),
+    key("storage", "reserve", size, |config| Some(in_units(config.storage.reserve)))
+        .at_once(|node, config| node.reserve(config.storage.reserve.as_u64())),
     key("ssb", "hops", number, |config| Some(config.ssb.hops.to_string())),
     key("ssb", "announce_post", switch, |config| Some(config.ssb.announce_post.to_string())),
     key("web", "public_url", text, |config| Some(config.web.public_url.clone())),
@@ -70,14 +78,21 @@ static KEYS: [Key; 15] = [
                 Mirror::All => "all".to_owned(),
             })
         },
-    ),
-    key("mesh", "max_upload", || SettingForm::Rate, |config| config.mesh.max_upload.map(|rate| rate.to_string())),
+    )
+    .at_once(|node, config| node.mirror(config.mesh.mirror)),
+    key("mesh", "max_upload", || SettingForm::Rate, |config| config.mesh.max_upload.map(|rate| rate.to_string()))
+        .at_once(|node, config| {
+            node.upload(|upload| upload.total = config.mesh.max_upload.map(Rate::bytes_per_second));
+        }),
     key(
         "mesh",
         "max_upload_per_peer",
         || SettingForm::Rate,
         |config| config.mesh.max_upload_per_peer.map(|rate| rate.to_string()),
-    ),
+    )
+    .at_once(|node, config| {
+        node.upload(|upload| upload.per_peer = config.mesh.max_upload_per_peer.map(Rate::bytes_per_second));
+    }),
 ];
 
 const fn key(
@@ -86,7 +101,13 @@ const fn key(
     form: fn() -> SettingForm,
     read: fn(&Config) -> Option<String>,
 ) -> Key {
-    Key { section, name, form, read }
+    Key { section, name, form, read, apply: None }
+}
+
+impl Key {
+    const fn at_once(self, apply: fn(&InEffect, &Config)) -> Self {
+        Self { apply: Some(apply), ..self }
+    }
 }
 
 fn text() -> SettingForm {
@@ -123,10 +144,11 @@ fn place(location: Location) -> String {
 }
 
 /// The settings of a node.
-#[derive(Debug)]
 pub(crate) struct SettingsFile {
     path: PathBuf,
     layers: Layers,
+    /// What runs by them, where the node runs.
+    node: Option<InEffect>,
     /// What was set last; the layers have what was set when the node started.
     settings: Mutex<Table>,
 }
@@ -141,17 +163,29 @@ impl SettingsFile {
             warn!(file = %path.display(), reason, %aside, "the settings cannot be used and are set aside: the node runs without them");
         }
         let settings = Mutex::new(layers.settings().clone());
-        Self { path, layers, settings }
+        Self { path, layers, node: None, settings }
+    }
+
+    /// Has a node that runs go by what is set from now on, where it can.
+    pub(crate) fn for_node(self, node: InEffect) -> Self {
+        Self { node: Some(node), ..self }
     }
 
     fn setting(&self, key: &Key, settings: &Table, next: &Config) -> Setting {
-        let value = (key.read)(self.layers.config());
         let source = self.layers.source(settings, key.section, key.name);
-        // What nobody has set stays as it is, also where the program runs with a configuration that it has made itself.
-        let next =
-            if source == SettingSource::Default && !self.was_set(key) { value.clone() } else { (key.read)(next) };
-        let effect = SettingEffect::AfterRestart;
+        let next = (key.read)(self.counts(key, settings, next));
+        let (effect, value) = match (&self.node, key.apply) {
+            (Some(_), Some(_)) => (SettingEffect::AtOnce, next.clone()),
+            _ => (SettingEffect::AfterRestart, (key.read)(self.layers.config())),
+        };
         Setting { key: format!("{}.{}", key.section, key.name), value, next, source, effect, form: (key.form)() }
+    }
+
+    /// The configuration in which a key has the value that counts. What nobody has set stays as it is, also where the program
+    /// runs with a configuration that it has made itself.
+    fn counts<'a>(&'a self, key: &Key, settings: &Table, next: &'a Config) -> &'a Config {
+        let nobody = self.layers.source(settings, key.section, key.name) == SettingSource::Default;
+        if nobody && !self.was_set(key) { self.layers.config() } else { next }
     }
 
     /// Whether the node started with a value that somebody had set.
@@ -176,6 +210,9 @@ impl SettingsFile {
         let written = written.await.map_err(|error| SettingsError::Storage(error.to_string()))?;
         written.map_err(|error| SettingsError::Storage(error.to_string()))?;
         *settings = changed;
+        if let (Some(node), Some(apply)) = (&self.node, key.apply) {
+            apply(node, self.counts(key, &settings, &next));
+        }
         Ok(self.setting(key, &settings, &next))
     }
 

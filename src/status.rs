@@ -14,6 +14,7 @@ use stream_model::{
     StoredBroadcast, WebInfo,
 };
 use streamer::PublishingReporter;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::links;
@@ -22,7 +23,8 @@ use crate::links;
 pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) community: String,
-    pub(crate) location: Option<Location>,
+    /// Where it stands, as the owner last said.
+    pub(crate) location: watch::Sender<Option<Location>>,
     pub(crate) listen: Listen,
     pub(crate) web_port: u16,
     pub(crate) router: Arc<NodeRouter>,
@@ -46,6 +48,11 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn new(parts: Parts) -> anyhow::Result<Self> {
         Ok(Self { parts, metrics: metrics_recorder()? })
+    }
+
+    /// Says from now on that the node stands there.
+    pub(crate) fn stand_at(&self, location: Option<Location>) {
+        self.parts.location.send_replace(location);
     }
 
     fn identity(&self) -> NodeIdentity {
@@ -118,7 +125,7 @@ impl NodeStatus for Status {
             ssb: SsbInfo { feed, port: self.parts.ssb.local_address().port() },
             ipfs: IpfsInfo { peer, port: self.parts.router.ipfs_port().unwrap_or(0) },
             web: WebInfo { port: self.parts.web_port },
-            location: self.parts.location,
+            location: *self.parts.location.borrow(),
             nodes: self.parts.router.nodes(),
             record: None,
         };

@@ -231,6 +231,17 @@ impl NodeRouter {
         })
     }
 
+    /// Goes by other limits from now on: of bytes and of blocks that are kept, and of bytes that are left free. What is beyond them
+    /// makes room as far as it may.
+    pub fn limit_storage(&self, quota: u64, max_files: u64, reserve: u64) {
+        self.storage.limit(Totals { bytes: quota, blocks: max_files }, reserve);
+    }
+
+    /// Uploads by other limits from now on.
+    pub fn limit_upload(&self, limits: UploadLimits) {
+        self.node.exchange().limit(limits);
+    }
+
     /// Looks for the configured peers, those that are met and those that overlays list, keeps them connected and tells
     /// `book` of them, until shutdown. `neighbours` are told of the configured peers and direct neighbours in overlays, which
     /// may be SSB servers that know nothing of nodes. To be called once, when SSB is ready.

@@ -141,6 +141,7 @@ storage-failing = The last write failed: whoever runs this node should look at i
 storage-next = What makes room next
 publish-heading = Publish from here
 publish-hint = With OBS, Larix, ffmpeg or another program that sends RTMP, on this node’s network:
+publish-nowhere = This node takes no streams from the network by which you reach it. Ask whoever runs it, or publish on another node.
 publish-server = Server
 publish-key = Stream key
 publish-key-hint = Ask whoever runs this node: there is one for each name of a stream.
@@ -620,7 +621,9 @@ owner-community-restart = It takes effect when the node is restarted.
 # Settings
 
 owner-settings-hint = What is set here goes before the configuration file and stays over restarts. Other keys are set in that file.
-owner-settings-waiting = Some changes wait for a restart of the node: on its machine, “systemctl restart meshstream”, or stop and start it.
+owner-settings-waiting = These changes are kept and wait for a restart of the node: { $keys }. On its machine:
+owner-settings-restart = How to restart the node
+owner-settings-restart-hint = Without systemd, stop the node and start it again. A restart ends what is being published here: its program begins a new broadcast when it connects again.
 owner-setting-default = Nobody set it.
 owner-setting-file = Set in the configuration file.
 owner-setting-here = Set here.
@@ -632,13 +635,33 @@ owner-setting-unset = Forget what is set here
 owner-setting-set = { $key } was set.
 owner-setting-waits = { $key } was set, and takes effect when the node is restarted.
 owner-setting-unknown = That cannot be set here: set it in the configuration file.
-owner-setting-wrong = It was not set: { $reason }
+owner-setting-wrong = It was not set: that is no value for it. { $value }
 owner-setting-overridden = The environment variable { $variable } goes before: change it there.
 owner-setting-size = A size such as 10GiB.
-owner-setting-rate = A rate such as 8 Mbit/s.
+owner-setting-rate = A rate such as 8 Mbit/s, of at least 64 kbit/s.
 owner-setting-duration = A duration such as 60s.
-owner-setting-number = A whole number.
+owner-setting-number = A whole number from 0 on.
 owner-setting-location = A place such as { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+owner-setting-name = A name of 1 to 100 characters.
+owner-setting-address = An address such as http://10.0.0.5:8080, or nothing.
+owner-setting-line = A line of text.
+owner-setting-choice = One of: { $words }.
+owner-setting-storage = It was not set: the settings could not be written down. See whether the disk is full or can only be read; the log says more.
+setting-node-name = What this node is called, by its visitors and by other nodes.
+setting-node-location = Where this node stands; other nodes are told. Leave it unset to tell nobody.
+setting-ingest-grace = How long a broadcast waits for a publisher whose connection broke, before it ends.
+setting-archive-keep = Whether broadcasts of this node are kept when they are over, and others may fetch them. A stream key may say otherwise.
+setting-archive-honour-withdrawals = Whether mirrors here are released when the publisher withdraws a broadcast.
+setting-storage-quota = What segments may take on the disk, this node’s own and others’. When it is full, others’ make room.
+setting-storage-max-files = How many files segments may take on the disk.
+setting-storage-reserve = What is left free on the disk, so that the machine goes on working.
+setting-ssb-hops = How far this node replicates: 1 is whom it follows, 2 whom those follow.
+setting-ssb-announce-post = Whether the start of a broadcast is also told in a post, which other SSB programs show.
+setting-web-public-url = The address of this node’s pages as others reach it, where that is not what the machine knows of itself.
+setting-web-gateway = What /ipfs/ serves: known, what known broadcasts have; open, whatever peers have, for anybody who reaches this node.
+setting-mesh-mirror = Which broadcasts of others are fetched that nobody watches here: none and watched, no others; followed, those of the nodes that this one follows; all, those of everybody. With none, what is not watched any more is given up.
+setting-mesh-max-upload = The most that this node sends to other nodes. Unset: no limit.
+setting-mesh-max-upload-per-peer = The most that it sends to a single one. Unset: no limit.
 
 # Log
 

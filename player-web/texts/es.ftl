@@ -140,6 +140,7 @@ storage-failing = La última escritura falló: quien administra este nodo deber�
 storage-next = Lo próximo que dejará sitio
 publish-heading = Emitir desde aquí
 publish-hint = Con OBS, Larix, ffmpeg u otro programa que envíe RTMP, en la red de este nodo:
+publish-nowhere = Este nodo no recibe emisiones desde la red por la que llegas a él. Pregunta a quien lo administra, o emite desde otro nodo.
 publish-server = Servidor
 publish-key = Clave de emisión
 publish-key-hint = Pídela a quien administra este nodo: hay una por cada nombre de emisión.
@@ -619,7 +620,9 @@ owner-community-restart = Surte efecto cuando se reinicia el nodo.
 # Settings
 
 owner-settings-hint = Lo que se fija aquí vale antes que el archivo de configuración y se conserva al reiniciar. Las demás claves se fijan en ese archivo.
-owner-settings-waiting = Algunos cambios esperan a que el nodo se reinicie: en su máquina, «systemctl restart meshstream», o páralo y arráncalo.
+owner-settings-waiting = Estos cambios están guardados y esperan a que el nodo se reinicie: { $keys }. En su máquina:
+owner-settings-restart = Cómo reiniciar el nodo
+owner-settings-restart-hint = Sin systemd, para el nodo y arráncalo de nuevo. Reiniciar termina lo que se está emitiendo aquí: su programa empieza otra emisión cuando vuelve a conectar.
 owner-setting-default = Nadie lo ha fijado.
 owner-setting-file = Fijado en el archivo de configuración.
 owner-setting-here = Fijado aquí.
@@ -631,13 +634,33 @@ owner-setting-unset = Olvidar lo fijado aquí
 owner-setting-set = Se fijó { $key }.
 owner-setting-waits = Se fijó { $key }; surte efecto cuando se reinicie el nodo.
 owner-setting-unknown = Eso no se puede fijar aquí: fíjalo en el archivo de configuración.
-owner-setting-wrong = No se fijó: { $reason }
+owner-setting-wrong = No se fijó: no es un valor para eso. { $value }
 owner-setting-overridden = La variable de entorno { $variable } vale antes: cámbiala allí.
 owner-setting-size = Un tamaño como 10GiB.
-owner-setting-rate = Una velocidad como 8 Mbit/s.
+owner-setting-rate = Una velocidad como 8 Mbit/s, de 64 kbit/s como mínimo.
 owner-setting-duration = Una duración como 60s.
-owner-setting-number = Un número entero.
+owner-setting-number = Un número entero desde 0.
 owner-setting-location = Un lugar como { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+owner-setting-name = Un nombre de 1 a 100 caracteres.
+owner-setting-address = Una dirección como http://10.0.0.5:8080, o nada.
+owner-setting-line = Una línea de texto.
+owner-setting-choice = Uno de: { $words }.
+owner-setting-storage = No se fijó: no se pudieron escribir los ajustes. Mira si el disco está lleno o es de solo lectura; el registro dice más.
+setting-node-name = Cómo llaman a este nodo sus visitantes y los demás nodos.
+setting-node-location = Dónde está este nodo; se dice a los demás nodos. Sin fijar, no se dice a nadie.
+setting-ingest-grace = Cuánto espera una emisión a quien emite y perdió la conexión, antes de terminar.
+setting-archive-keep = Si las emisiones de este nodo se conservan cuando terminan y otros pueden descargarlas. Una clave de emisión puede decir otra cosa.
+setting-archive-honour-withdrawals = Si las copias de aquí se sueltan cuando quien emitió retira una emisión.
+setting-storage-quota = Lo que pueden ocupar en el disco los segmentos, propios y ajenos. Cuando se llena, los ajenos hacen sitio.
+setting-storage-max-files = Cuántos archivos pueden ocupar los segmentos en el disco.
+setting-storage-reserve = Lo que se deja libre en el disco, para que la máquina siga funcionando.
+setting-ssb-hops = Hasta dónde replica este nodo: 1 es a quien sigue, 2 a quien siguen esos.
+setting-ssb-announce-post = Si el comienzo de una emisión se cuenta también en una publicación, que otros programas de SSB muestran.
+setting-web-public-url = La dirección con la que otros llegan a las páginas de este nodo, si no es la que la máquina conoce de sí misma.
+setting-web-gateway = Qué sirve /ipfs/: known, lo que tienen las emisiones conocidas; open, lo que tenga cualquier nodo, para quien llegue a este.
+setting-mesh-mirror = Qué emisiones ajenas se descargan aunque aquí nadie las vea: none y watched, ninguna más; followed, las de los nodos que este sigue; all, las de todos. Con none se abandona lo que ya nadie ve.
+setting-mesh-max-upload = Lo máximo que este nodo envía a otros nodos. Sin fijar: sin límite.
+setting-mesh-max-upload-per-peer = Lo máximo que envía a uno solo. Sin fijar: sin límite.
 
 # Log
 

@@ -140,6 +140,7 @@ storage-failing = La dernière écriture a échoué : le responsable de ce nœud
 storage-next = Ce qui fera place ensuite
 publish-heading = Diffuser d’ici
 publish-hint = Avec OBS, Larix, ffmpeg ou un autre programme qui envoie du RTMP, sur le réseau de ce nœud :
+publish-nowhere = Ce nœud ne prend pas de flux depuis le réseau par lequel vous l’atteignez. Demandez à son responsable, ou diffusez depuis un autre nœud.
 publish-server = Serveur
 publish-key = Clé de flux
 publish-key-hint = Demandez-la au responsable de ce nœud : il y en a une par nom de flux.
@@ -619,7 +620,9 @@ owner-community-restart = Cela prend effet quand le nœud redémarre.
 # Settings
 
 owner-settings-hint = Ce qui est réglé ici passe avant le fichier de configuration et reste après un redémarrage. Les autres clés se règlent dans ce fichier.
-owner-settings-waiting = Certains changements attendent un redémarrage du nœud : sur sa machine, « systemctl restart meshstream », ou arrêtez-le et relancez-le.
+owner-settings-waiting = Ces changements sont gardés et attendent un redémarrage du nœud : { $keys }. Sur sa machine :
+owner-settings-restart = Comment redémarrer le nœud
+owner-settings-restart-hint = Sans systemd, arrêtez le nœud et relancez-le. Un redémarrage termine ce qui est diffusé ici : son programme commence une nouvelle diffusion en se reconnectant.
 owner-setting-default = Personne ne l’a réglé.
 owner-setting-file = Réglé dans le fichier de configuration.
 owner-setting-here = Réglé ici.
@@ -631,13 +634,33 @@ owner-setting-unset = Oublier ce qui est réglé ici
 owner-setting-set = { $key } a été réglé.
 owner-setting-waits = { $key } a été réglé, et prendra effet quand le nœud redémarrera.
 owner-setting-unknown = Cela ne peut pas être réglé ici : réglez-le dans le fichier de configuration.
-owner-setting-wrong = Ce n’est pas réglé : { $reason }
+owner-setting-wrong = Ce n’est pas réglé : ce n’est pas une valeur possible. { $value }
 owner-setting-overridden = La variable d’environnement { $variable } passe avant : changez-la là.
 owner-setting-size = Une taille comme 10GiB.
-owner-setting-rate = Un débit comme 8 Mbit/s.
+owner-setting-rate = Un débit comme 8 Mbit/s, d’au moins 64 kbit/s.
 owner-setting-duration = Une durée comme 60s.
-owner-setting-number = Un nombre entier.
+owner-setting-number = Un nombre entier à partir de 0.
 owner-setting-location = Un lieu comme { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+owner-setting-name = Un nom de 1 à 100 caractères.
+owner-setting-address = Une adresse comme http://10.0.0.5:8080, ou rien.
+owner-setting-line = Une ligne de texte.
+owner-setting-choice = Au choix : { $words }.
+owner-setting-storage = Ce n’est pas réglé : les réglages n’ont pas pu être écrits. Voyez si le disque est plein ou en lecture seule ; le journal en dit plus.
+setting-node-name = Comment ce nœud s’appelle, pour ses visiteurs et pour les autres nœuds.
+setting-node-location = Où se trouve ce nœud ; les autres nœuds l’apprennent. Sans réglage, personne.
+setting-ingest-grace = Combien de temps une diffusion attend qui diffuse et a perdu la connexion, avant de se terminer.
+setting-archive-keep = Si les diffusions de ce nœud sont conservées quand elles sont terminées, et que d’autres peuvent les chercher. Une clé de diffusion peut en décider autrement.
+setting-archive-honour-withdrawals = Si les copies d’ici sont lâchées quand une diffusion est retirée par son auteur.
+setting-storage-quota = Ce que les segments peuvent prendre sur le disque, ceux de ce nœud et ceux des autres. Quand c’est plein, ceux des autres font de la place.
+setting-storage-max-files = Combien de fichiers les segments peuvent prendre sur le disque.
+setting-storage-reserve = Ce qui reste libre sur le disque, pour que la machine continue de marcher.
+setting-ssb-hops = Jusqu’où ce nœud réplique : 1, ceux qu’il suit ; 2, ceux que suivent ceux-là.
+setting-ssb-announce-post = Si le début d’une diffusion est aussi annoncé dans un message, que d’autres programmes SSB montrent.
+setting-web-public-url = L’adresse par laquelle d’autres atteignent les pages de ce nœud, si ce n’est pas celle que la machine se connaît.
+setting-web-gateway = Ce que sert /ipfs/ : known, ce qu’ont les diffusions connues ; open, ce qu’a n’importe quel nœud, pour qui atteint celui-ci.
+setting-mesh-mirror = Quelles diffusions des autres sont cherchées sans que personne ne les regarde ici : none et watched, aucune autre ; followed, celles des nœuds que celui-ci suit ; all, celles de tous. Avec none, ce que plus personne ne regarde est abandonné.
+setting-mesh-max-upload = Le plus que ce nœud envoie aux autres nœuds. Sans réglage : pas de limite.
+setting-mesh-max-upload-per-peer = Le plus qu’il envoie à un seul. Sans réglage : pas de limite.
 
 # Log
 

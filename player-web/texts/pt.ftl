@@ -140,6 +140,7 @@ storage-failing = A última escrita falhou: quem administra este nó deve ver o 
 storage-next = O que dará lugar a seguir
 publish-heading = Transmitir daqui
 publish-hint = Com OBS, Larix, ffmpeg ou outro programa que envie RTMP, na rede deste nó:
+publish-nowhere = Este nó não recebe transmissões pela rede por onde você chega a ele. Pergunte a quem o administra, ou transmita por outro nó.
 publish-server = Servidor
 publish-key = Chave de transmissão
 publish-key-hint = Peça-a a quem administra este nó: há uma para cada nome de transmissão.
@@ -619,7 +620,9 @@ owner-community-restart = Tem efeito quando o nó é reiniciado.
 # Settings
 
 owner-settings-hint = O que se define aqui vale antes do arquivo de configuração e fica após reiniciar. As outras chaves se definem nesse arquivo.
-owner-settings-waiting = Algumas mudanças esperam que o nó reinicie: na máquina dele, “systemctl restart meshstream”, ou pare-o e inicie-o.
+owner-settings-waiting = Estas mudanças estão guardadas e esperam que o nó reinicie: { $keys }. Na máquina dele:
+owner-settings-restart = Como reiniciar o nó
+owner-settings-restart-hint = Sem systemd, pare o nó e inicie-o de novo. Reiniciar termina o que está sendo transmitido aqui: o programa começa outra transmissão quando se conecta de novo.
 owner-setting-default = Ninguém definiu.
 owner-setting-file = Definido no arquivo de configuração.
 owner-setting-here = Definido aqui.
@@ -631,13 +634,33 @@ owner-setting-unset = Esquecer o que se definiu aqui
 owner-setting-set = { $key } foi definido.
 owner-setting-waits = { $key } foi definido e terá efeito quando o nó reiniciar.
 owner-setting-unknown = Isso não pode ser definido aqui: defina no arquivo de configuração.
-owner-setting-wrong = Não foi definido: { $reason }
+owner-setting-wrong = Não foi definido: isso não é um valor possível. { $value }
 owner-setting-overridden = A variável de ambiente { $variable } vale antes: mude lá.
 owner-setting-size = Um tamanho como 10GiB.
-owner-setting-rate = Uma taxa como 8 Mbit/s.
+owner-setting-rate = Uma taxa como 8 Mbit/s, de pelo menos 64 kbit/s.
 owner-setting-duration = Uma duração como 60s.
-owner-setting-number = Um número inteiro.
+owner-setting-number = Um número inteiro a partir de 0.
 owner-setting-location = Um lugar como { "{" } latitude = 43.65, longitude = -79.38 { "}" }.
+owner-setting-name = Um nome de 1 a 100 caracteres.
+owner-setting-address = Um endereço como http://10.0.0.5:8080, ou nada.
+owner-setting-line = Uma linha de texto.
+owner-setting-choice = Um de: { $words }.
+owner-setting-storage = Não foi definido: as configurações não puderam ser gravadas. Veja se o disco está cheio ou só de leitura; o registro diz mais.
+setting-node-name = Como este nó se chama, para seus visitantes e para os outros nós.
+setting-node-location = Onde este nó está; os outros nós ficam sabendo. Sem definir, ninguém fica.
+setting-ingest-grace = Quanto tempo uma transmissão espera por quem transmite e perdeu a conexão, antes de terminar.
+setting-archive-keep = Se as transmissões deste nó são guardadas quando terminam e outros podem buscá-las. Uma chave de transmissão pode dizer outra coisa.
+setting-archive-honour-withdrawals = Se as cópias daqui são soltas quando quem transmitiu retira uma transmissão.
+setting-storage-quota = O que os segmentos podem ocupar no disco, os deste nó e os dos outros. Quando enche, os dos outros abrem espaço.
+setting-storage-max-files = Quantos arquivos os segmentos podem ocupar no disco.
+setting-storage-reserve = O que fica livre no disco, para que a máquina continue funcionando.
+setting-ssb-hops = Até onde este nó replica: 1 é quem ele segue, 2 quem esses seguem.
+setting-ssb-announce-post = Se o começo de uma transmissão também é contado numa publicação, que outros programas SSB mostram.
+setting-web-public-url = O endereço pelo qual outros chegam às páginas deste nó, se não é o que a máquina conhece de si.
+setting-web-gateway = O que /ipfs/ serve: known, o que as transmissões conhecidas têm; open, o que qualquer nó tem, para quem chega a este.
+setting-mesh-mirror = Quais transmissões de outros são buscadas sem que ninguém as veja aqui: none e watched, nenhuma outra; followed, as dos nós que este segue; all, as de todos. Com none, o que ninguém mais vê é abandonado.
+setting-mesh-max-upload = O máximo que este nó envia a outros nós. Sem definir: sem limite.
+setting-mesh-max-upload-per-peer = O máximo que envia a um só. Sem definir: sem limite.
 
 # Log
 

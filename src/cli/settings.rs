@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
-use stream_model::{LogLine, Setting, SettingSource, Settings as _};
+use stream_model::{LogLine, Setting, SettingEffect, SettingSource, Settings as _};
 
 use super::Output;
 use super::show::{print_json, when};
@@ -108,8 +108,14 @@ fn told(setting: &Setting, runs: bool, output: Output) -> anyhow::Result<()> {
     }
     print(|out| {
         write_one(out, setting)?;
-        if runs && setting.waits() {
-            writeln!(out, "The node runs with {} until it is started again.", or_none(setting.value.as_deref()))?;
+        match setting.effect {
+            _ if !runs => {}
+            _ if setting.waits() => {
+                let value = or_none(setting.value.as_deref());
+                writeln!(out, "The node runs with {value} until it is started again: systemctl restart meshstream")?;
+            }
+            SettingEffect::AtOnce => writeln!(out, "It is in effect now.")?,
+            SettingEffect::AfterRestart => {}
         }
         Ok(())
     })

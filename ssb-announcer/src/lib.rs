@@ -100,6 +100,9 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct SsbAnnouncer {
     identity: Identity,
+    room: FeedStore,
+    /// Where the feeds are.
+    folder: PathBuf,
     announcer: Arc<Announcer>,
     directory: Arc<BroadcastDirectory>,
     carrier: Arc<Carrier>,
@@ -126,6 +129,8 @@ impl SsbAnnouncer {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let Config { secret, machine, database, gossip, discovery, keep_free, peers, hops, name, image, start_posts } =
             config;
+        let folder = database.parent().map(Path::to_owned).unwrap_or_default();
+        let of_database = folder.clone();
         let opened = spawn_blocking(move || -> Result<_, StartError> {
             let place = Place::beside(&secret, machine);
             let new = !secret.exists();
@@ -139,7 +144,7 @@ impl SsbAnnouncer {
                 place.require_recovery(RecoverReason::Lost)?;
             }
             let store = FeedStore::open(&database, identity.id(), vec![Arc::new(ContactIndex), Arc::new(SocialIndex)])?;
-            store.keep_free(database.parent().map(Path::to_owned).unwrap_or_default(), keep_free);
+            store.keep_free(of_database, keep_free);
             guard_own_feed(&store, &place, new)?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
             let contacts = Contacts::open(identity.clone(), store.clone(), directory.clone(), hops)?;
@@ -160,7 +165,7 @@ impl SsbAnnouncer {
 
         let gate = store.own_gate();
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
-        let checked = store.clone();
+        let (room, checked) = (store.clone(), store.clone());
         let carrier = Carrier::new(store.clone(), directory.clone());
         let mut announcer = Announcer::new(identity.clone(), store, directory.clone());
         if let Some(pages) = start_posts {
@@ -168,6 +173,8 @@ impl SsbAnnouncer {
         }
         let this = Self {
             identity,
+            room,
+            folder,
             announcer: Arc::new(announcer),
             carrier: Arc::new(carrier),
             timeline: timeline.clone(),
@@ -214,6 +221,11 @@ impl SsbAnnouncer {
         });
         this.tasks.close();
         Ok(this)
+    }
+
+    /// Takes nothing of others while less than `free` bytes are free of the disk that the feeds are on, from now on.
+    pub fn keep_free(&self, free: u64) {
+        self.room.keep_free(self.folder.clone(), free);
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

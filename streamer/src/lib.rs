@@ -29,6 +29,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use stream_model::{
@@ -155,6 +156,7 @@ pub struct Streamer {
     keeping: Keeping,
     programme: OwnProgramme,
     running_hours: Arc<dyn RunningHours>,
+    keeps: Arc<AtomicBool>,
     stop: CancellationToken,
     parts: JoinSet<Result<&'static str, StreamerError>>,
 }
@@ -223,7 +225,7 @@ impl Streamer {
         let running_hours = archivist.running_hours();
         let (keeping, mirrors) =
             Keeping::new(config.keeping, keeping_ports, catalog, playback.clone(), publisher.rebroadcasts());
-        let status = publisher.status();
+        let (status, keeps) = (publisher.status(), publisher.keeps());
         let programme = OwnProgramme {
             log: programme_log,
             directory: known,
@@ -267,7 +269,20 @@ impl Streamer {
             runner.run(playback_stop).await?;
             Ok("playlists")
         });
-        Ok(Self { rtmp, keys, publishers, status, playback, policies, keeping, programme, running_hours, stop, parts })
+        Ok(Self {
+            rtmp,
+            keys,
+            publishers,
+            status,
+            playback,
+            policies,
+            keeping,
+            programme,
+            running_hours,
+            keeps,
+            stop,
+            parts,
+        })
     }
 
     /// Where it listens for publishers, with the real port.
@@ -315,6 +330,11 @@ impl Streamer {
         PublishingReporter { publishers: self.publishers.clone(), status: self.status.clone() }
     }
 
+    /// What the owner may choose anew while it runs.
+    pub fn choices(&self) -> Choices {
+        Choices { keeps: Arc::clone(&self.keeps), keeping: self.keeping.clone(), playback: self.playback.clone() }
+    }
+
     /// Until every part has ended, which is after `stop` is cancelled. A part that ends before cancels `stop`.
     ///
     /// # Errors
@@ -335,6 +355,31 @@ impl Streamer {
             result = result.and(Err(failure));
         }
         result
+    }
+}
+
+/// What the owner may choose anew while a streamer runs: effective at once, and gone with it.
+#[derive(Debug, Clone)]
+pub struct Choices {
+    keeps: Arc<AtomicBool>,
+    keeping: Keeping,
+    playback: Playback,
+}
+
+impl Choices {
+    /// Whether broadcasts that start from now on are kept once they are over (`archive.keep`).
+    pub fn keep_archives(&self, keep: bool) {
+        self.keeps.store(keep, Ordering::Relaxed);
+    }
+
+    /// Whether what its publisher withdraws is given up (`archive.honour_withdrawals`).
+    pub fn honour_withdrawals(&self, honour: bool) {
+        self.keeping.honour_withdrawals(honour);
+    }
+
+    /// Which broadcasts are fetched though nobody asks for them (`mesh.mirror`).
+    pub fn mirror(&self, policy: Mirror) {
+        self.playback.mirror(policy);
     }
 }
 

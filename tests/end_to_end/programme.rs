@@ -92,15 +92,37 @@ async fn what_is_hidden_on_a_node_is_hidden_there_alone_and_stays_so_over_a_rest
 }
 
 #[tokio::test]
-async fn settings_take_effect_with_the_next_start_and_a_broken_file_keeps_no_node_from_it() -> Result<()> {
+async fn settings_take_effect_at_once_or_with_the_next_start_and_a_broken_file_keeps_no_node_from_it() -> Result<()> {
     let mut a = node("publisher").await?;
+    let quota = async |node: &testkit::node::Node| -> Result<Value> {
+        Ok(node.get_json("/api/v1/node").await?["storage"]["quota_bytes"].clone())
+    };
     let said = a.cli(&["settings", "set", "storage.quota", "3GiB"]).await?;
+    ensure!(said.contains("in effect now") && quota(&a).await? == 3_u64 << 30, "{said}");
+    for (key, value) in [
+        ("storage.max_files", "9000"),
+        ("storage.reserve", "64MiB"),
+        ("archive.keep", "false"),
+        ("archive.honour_withdrawals", "false"),
+        ("mesh.mirror", "all"),
+        ("mesh.max_upload", "8 Mbit/s"),
+        ("mesh.max_upload_per_peer", "4 Mbit/s"),
+        ("node.location", "{ latitude = 43.65, longitude = -79.38 }"),
+    ] {
+        let said = a.cli(&["settings", "set", key, value]).await?;
+        ensure!(said.contains("in effect now"), "{key}: {said}");
+    }
+    let report = a.get_json("/api/v1/node").await?;
+    ensure!(report["storage"]["max_files"] == 9000 && report["storage"]["reserve_bytes"] == 64_u64 << 20, "{report}");
+    ensure!(a.get_json("/nodeinfo.json").await?["location"]["latitude"] == 43.65, "not told where it stands");
+    let said = a.cli(&["settings", "set", "ssb.hops", "2"]).await?;
     ensure!(said.contains("until it is started again"), "{said}");
+    a.cli(&["settings", "unset", "ssb.hops"]).await?;
     let refused = a.cli(&["settings", "set", "storage.quota", "much"]).await;
     ensure!(refused.is_err_and(|error| format!("{error:#}").contains("storage.quota")), "nonsense was set");
     a.terminate().await?;
     a.restart().await?;
-    ensure!(a.get_json("/api/v1/node").await?["storage"]["quota_bytes"] == 3_u64 << 30, "not in effect");
+    ensure!(quota(&a).await? == 3_u64 << 30, "forgotten over a restart");
     ensure!(a.cli(&["logs"]).await?.contains("INFO"), "no log");
 
     a.terminate().await?;

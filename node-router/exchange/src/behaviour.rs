@@ -19,6 +19,7 @@ use libp2p_swarm::{
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::UploadLimits;
 use crate::engine::{Engine, Event, Output, SessionId};
 use crate::exchange::{Block, Command, Held, Mailbox};
 use crate::handler::{Handler, Shared};
@@ -56,9 +57,14 @@ impl Drop for Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(shared: Shared, mailbox: Arc<Mailbox>, strays: broadcast::Sender<Block>) -> Self {
+    pub(crate) fn new(
+        shared: Shared,
+        limits: UploadLimits,
+        mailbox: Arc<Mailbox>,
+        strays: broadcast::Sender<Block>,
+    ) -> Self {
         Self {
-            pace: Pace::new(shared.limits, Instant::now().into_std()),
+            pace: Pace::new(limits, Instant::now().into_std()),
             shared,
             mailbox,
             engine: Engine::default(),
@@ -109,6 +115,7 @@ impl Behaviour {
                 self.engine(Event::Want { session, cid });
             }
             Command::Unwant { session, cid, ticket } => self.unwant(session, cid, ticket),
+            Command::Limit(limits) => self.pace.limit(limits, Instant::now().into_std()),
         }
     }
 

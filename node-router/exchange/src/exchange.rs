@@ -1,7 +1,7 @@
 //! The handle through which blocks are asked for, and the mailbox that takes its commands to the behaviour.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
@@ -76,6 +76,7 @@ pub struct Exchange {
     strays: broadcast::Sender<Block>,
     traffic: Traffic,
     peer_wants: Arc<AtomicUsize>,
+    limited: Arc<AtomicBool>,
 }
 
 impl Exchange {
@@ -86,9 +87,11 @@ impl Exchange {
         let asked = broadcast::channel(ASKED).0;
         let strays = broadcast::channel(STRAYS).0;
         let shared = handler::Shared::new(source, arrivals.clone(), asked.clone(), limits);
-        let (traffic, peer_wants) = (shared.traffic.clone(), shared.peer_wants.clone());
-        let exchange = Self { mailbox: mailbox.clone(), arrivals, asked, strays: strays.clone(), traffic, peer_wants };
-        (exchange, Behaviour::new(shared, mailbox, strays))
+        let (traffic, peer_wants, limited) =
+            (shared.traffic.clone(), shared.peer_wants.clone(), shared.limited.clone());
+        let (own_mailbox, own_strays) = (mailbox.clone(), strays.clone());
+        let exchange = Self { mailbox: own_mailbox, arrivals, asked, strays: own_strays, traffic, peer_wants, limited };
+        (exchange, Behaviour::new(shared, limits, mailbox, strays))
     }
 
     /// Begins to ask for blocks that the same peers are likely to hold, such as those of one file. `providers` are asked
@@ -122,6 +125,12 @@ impl Exchange {
     /// Bytes of blocks exchanged with each connected peer.
     pub fn traffic(&self) -> HashMap<PeerId, Exchanged> {
         self.traffic.all()
+    }
+
+    /// Uploads by other limits from now on.
+    pub fn limit(&self, limits: UploadLimits) {
+        self.limited.store(limits.is_limited(), Ordering::Relaxed);
+        self.mailbox.send(Command::Limit(limits));
     }
 
     /// What is kept in memory.
@@ -205,10 +214,11 @@ pub(crate) enum Command {
     Close(SessionId),
     Want { session: SessionId, cid: Cid, ticket: u64, reply: oneshot::Sender<Block> },
     Unwant { session: SessionId, cid: Cid, ticket: u64 },
+    Limit(UploadLimits),
 }
 
 /// Commands on their way to the behaviour. A cancel comes from a `drop`, which cannot wait, so that the queue takes
-/// everything; it is bounded all the same, by [`MAX_WANTS`] permits and the sessions that are open.
+/// everything; it is bounded all the same, by [`MAX_WANTS`] permits and the sessions that are open; limits change as often as an owner sets them.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     state: Mutex<MailboxState>,

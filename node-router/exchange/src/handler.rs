@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -46,11 +46,9 @@ const PROGRESS: Duration = Duration::from_millis(250);
 /// Arrivals taken in one go before other work has its turn.
 const ARRIVALS_A_TURN: usize = 256;
 
-/// Whether blocks may be sent.
+/// Whether blocks may be sent, where the upload is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// At any time: the upload is not limited.
-    Always,
     /// Not before it was asked for.
     Unasked,
     /// It was asked for.
@@ -68,7 +66,8 @@ pub(crate) struct Shared {
     budget: TotalBudget,
     /// Wants of all connected peers that are remembered.
     pub(crate) peer_wants: Arc<AtomicUsize>,
-    pub(crate) limits: UploadLimits,
+    /// Whether there is any limit of the upload; else nobody asks for a turn.
+    pub(crate) limited: Arc<AtomicBool>,
     pub(crate) traffic: Traffic,
 }
 
@@ -86,7 +85,8 @@ impl Shared {
         limits: UploadLimits,
     ) -> Self {
         let (budget, peer_wants, traffic) = (TotalBudget::default(), Arc::default(), Traffic::default());
-        Self { source, arrivals, asked, budget, peer_wants, limits, traffic }
+        let limited = Arc::new(AtomicBool::new(limits.is_limited()));
+        Self { source, arrivals, asked, budget, peer_wants, limited, traffic }
     }
 }
 
@@ -119,6 +119,7 @@ pub struct Handler {
     loaded: Vec<(Cid, Bytes)>,
     /// Blocks in the message that is being written.
     sending: Vec<Cid>,
+    limited: Arc<AtomicBool>,
     turn: Turn,
     closing: bool,
     /// Whether wants were dropped, so that the peer must be told everything again.
@@ -163,7 +164,8 @@ impl Handler {
             loading: None,
             loaded: Vec::new(),
             sending: Vec::new(),
-            turn: if shared.limits.is_limited() { Turn::Unasked } else { Turn::Always },
+            limited: shared.limited.clone(),
+            turn: Turn::Unasked,
             closing: false,
             requests_dropped: false,
         }
@@ -302,11 +304,16 @@ impl Handler {
 
     /// Whether the blocks that are loaded may be sent; asks for it where that is needed.
     fn has_turn(&mut self) -> bool {
-        if self.turn == Turn::Unasked {
-            self.turn = Turn::Asked;
-            self.events.push_back(HandlerEvent::AsksToSend(size_of_blocks(&self.loaded) as u64));
+        match self.turn {
+            Turn::Unasked if !self.limited.load(Ordering::Relaxed) => true,
+            Turn::Unasked => {
+                self.turn = Turn::Asked;
+                self.events.push_back(HandlerEvent::AsksToSend(size_of_blocks(&self.loaded) as u64));
+                false
+            }
+            Turn::Asked => false,
+            Turn::Given => true,
         }
-        matches!(self.turn, Turn::Always | Turn::Given)
     }
 
     fn responses_ended(&mut self, sent: bool) {

@@ -131,6 +131,15 @@ impl Pace {
         }
     }
 
+    /// Goes by other limits from now on; what is owed by those before is forgotten.
+    pub(crate) fn limit(&mut self, limits: UploadLimits, now: Instant) {
+        self.limits = limits;
+        self.total = limits.total.map(|rate| Bucket::full(rate, now));
+        for share in self.shares.values_mut() {
+            share.bucket = limits.per_peer.map(|rate| Bucket::full(rate, now));
+        }
+    }
+
     /// A connection has a message of about so many bytes of blocks. It asks again when its turn is over.
     pub(crate) fn ask(&mut self, connection: ConnectionId, peer: PeerId, bytes: u64, now: Instant) {
         if self.line.is_empty() {
@@ -263,6 +272,30 @@ mod tests {
             pace.settle(connection(1), 5000);
         }
         assert!((Duration::from_millis(9800)..Duration::from_secs(10)).contains(&(now - start)), "{:?}", now - start);
+    }
+
+    #[test]
+    fn other_limits_hold_at_once_for_those_who_wait_too() {
+        let start = Instant::now();
+        let (mut pace, mut now) = (Pace::new(limits(10, 0), start), start);
+        for _ in 0..2 {
+            pace.ask(connection(1), peer(1), 5000, now);
+            if let Some(turn) = pace.next_turn(now) {
+                pace.settle(turn.connection, 5000);
+            }
+        }
+        assert_eq!(pace.next_turn(now), None, "minutes of debt");
+        pace.limit(UploadLimits::default(), now);
+        assert_eq!(await_turn(&mut pace, &mut now).peer, peer(1));
+        assert_eq!(now, start, "without a limit nobody waits");
+        pace.settle(connection(1), 5000);
+        pace.limit(limits(0, 1000), now);
+        for _ in 0..2 {
+            pace.ask(connection(1), peer(1), 5000, now);
+            await_turn(&mut pace, &mut now);
+            pace.settle(connection(1), 5000);
+        }
+        assert!(now - start > Duration::from_secs(4), "{:?}", now - start);
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -88,7 +88,7 @@ pub(crate) struct Storage {
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Storage").field("limits", &self.shared.limits).finish_non_exhaustive()
+        f.debug_struct("Storage").field("limits", &self.shared.limits()).finish_non_exhaustive()
     }
 }
 
@@ -105,7 +105,9 @@ struct Shared {
     removed: Notify,
     /// Blocks were doomed outside a release.
     doomed: Notify,
-    limits: Limits,
+    /// The owner changed the limits.
+    limited: Notify,
+    limits: RwLock<Limits>,
     free_space: FreeSpace,
     started: Instant,
     /// When something of a broadcast was fetched last, in this run; old entries are dropped.
@@ -121,8 +123,13 @@ impl Shared {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As they are now: the owner may change them.
+    fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn gateway_bytes(&self) -> u64 {
-        self.limits.quota.bytes / GATEWAY_PART
+        self.limits().quota.bytes / GATEWAY_PART
     }
 
     /// To be called on the database's thread after each commit that adds or removes rows, so that the ledger changes in the
@@ -237,7 +244,8 @@ impl Storage {
             syncing: AsyncMutex::default(),
             removed: Notify::new(),
             doomed: Notify::new(),
-            limits,
+            limited: Notify::new(),
+            limits: RwLock::new(limits),
             free_space,
             started: Instant::now(),
             heard: Mutex::default(),
@@ -260,11 +268,10 @@ impl Storage {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
+                () = self.shared.limited.notified() => self.trim_or_warn().await,
                 _ = tick.tick() => {
                     self.shared.ledger().expire_partials(Instant::now(), PARTIAL_AGE);
-                    if let Err(error) = self.trim().await {
-                        tracing::warn!(%error, "cannot evict what is beyond the quota");
-                    }
+                    self.trim_or_warn().await;
                     if let Err(error) = self.settle().await {
                         tracing::warn!(%error, "cannot write down what was released");
                     }
@@ -276,6 +283,23 @@ impl Storage {
             gauge!("meshstream_store_bytes").set(bytes as f64);
             gauge!("meshstream_store_blocks").set(blocks as f64);
         }
+    }
+
+    async fn trim_or_warn(&self) {
+        if let Err(error) = self.trim().await {
+            tracing::warn!(%error, "cannot evict what is beyond the quota");
+        }
+    }
+
+    /// Goes by other limits from now on: what goes first of that which is beyond them goes at once, what may not go stays.
+    pub(crate) fn limit(&self, quota: Totals, reserve: u64) {
+        {
+            let mut limits = self.shared.limits.write().unwrap_or_else(PoisonError::into_inner);
+            *limits = Limits { quota, reserve, ..*limits };
+        }
+        // Whether there is room now, what comes next finds out.
+        self.shared.health().found_room();
+        self.shared.limited.notify_one();
     }
 
     /// Makes durable what was released without waiting for it, so that its blocks can go.
@@ -296,7 +320,7 @@ impl Storage {
     /// How much is stored and may be, and whether more is taken.
     pub(crate) fn report(&self) -> StorageReport {
         let Totals { bytes, blocks } = self.shared.ledger().usage();
-        let limits = &self.shared.limits;
+        let limits = self.shared.limits();
         let free = self.free_bytes();
         let health = self.shared.health();
         StorageReport {

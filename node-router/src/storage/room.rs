@@ -77,7 +77,7 @@ impl Storage {
     /// Room, or what there is none of.
     fn reserve(&self, room: Totals, need: Need) -> Result<Result<Reservation, StorageFull>, StoreError> {
         let free = self.free_bytes()?;
-        let Limits { quota, reserve, .. } = self.shared.limits;
+        let Limits { quota, reserve, .. } = self.shared.limits();
         let (quota, reserve) = match need {
             Need::Manifest => (quota.plus(FOR_MANIFESTS), reserve / RESERVE_FOR_OTHERS),
             _ => (quota, reserve),
@@ -112,7 +112,7 @@ impl Storage {
         if !matches!(need, Need::Gateway | Need::Import) {
             self.shared.health().refused(full);
         }
-        let limits = &self.shared.limits;
+        let limits = self.shared.limits();
         StoreError::Full(match full {
             StorageFull::Disk => format!(
                 "{} MiB of the disk are free and {} MiB are reserved: free some space or lower storage.reserve",
@@ -132,7 +132,7 @@ impl Storage {
 
     /// Evicts until what is stored is within the quota, as far as something may go: the quota may have been lowered.
     pub(super) async fn trim(&self) -> Result<(), StoreError> {
-        while !self.shared.ledger().usage().is_within(self.shared.limits.quota) {
+        while !self.shared.ledger().usage().is_within(self.shared.limits().quota) {
             if !self.evict_some(Need::Own, EVICT_CLAIMS).await? {
                 break;
             }
@@ -144,7 +144,7 @@ impl Storage {
         if self.evict_gateway().await? {
             return Ok(true);
         }
-        let started_long_ago = self.shared.started.elapsed() >= self.shared.limits.silent;
+        let started_long_ago = self.shared.started.elapsed() >= self.shared.limits().silent;
         let spared = match need {
             Need::Gateway | Need::Import => return Ok(false),
             // Which broadcasts go on, the first minutes tell.
@@ -194,7 +194,7 @@ impl Storage {
 impl Shared {
     /// Something was fetched of a broadcast: it goes on.
     pub(super) fn heard_of(&self, broadcast: BroadcastId) {
-        let silent = self.limits.silent;
+        let silent = self.limits().silent;
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.retain(|_, at| at.elapsed() < silent);
         heard.insert(broadcast.slug(), Instant::now());
@@ -203,7 +203,7 @@ impl Shared {
     /// Broadcasts that something was fetched of in the last minutes.
     fn heard_lately(&self) -> Vec<String> {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.retain(|_, at| at.elapsed() < self.limits.silent);
+        heard.retain(|_, at| at.elapsed() < self.limits().silent);
         heard.keys().cloned().collect()
     }
 }

@@ -11,6 +11,7 @@ use stream_model::{
     BroadcastId, Claim, ContentStore, DirectoryEntry, MediaSequence, MessageKey, Retention, StorageFull, StoreError,
 };
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::fake::MemoryBlocks;
 use super::{Limits, Origin, Record, Storage, Totals};
@@ -216,6 +217,35 @@ async fn a_quota_that_was_lowered_is_kept_without_anything_being_added() {
     let storage = Storage::open(&path, fixture.blocks.clone(), limits, Box::new(|| Ok(u64::MAX))).await.unwrap();
     storage.trim().await.unwrap();
     assert!(storage.report().used_bytes <= SIZE);
+}
+
+#[tokio::test]
+async fn limits_that_the_owner_changes_hold_at_once() {
+    let fixture = Fixture::new(3).await;
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(fixture.storage.clone().run(cancel.clone()));
+    for number in 0..3 {
+        fixture.publish(number).await.unwrap();
+    }
+    assert!(is_full(&fixture.publish(3).await, "storage.quota"));
+    assert_eq!(fixture.storage.report().full, Some(StorageFull::Quota));
+    let limit =
+        |blocks: u64, reserve| fixture.storage.limit(Totals { bytes: blocks * SIZE, blocks: u64::MAX }, reserve);
+    limit(5, 0);
+    assert_eq!((fixture.storage.report().full, fixture.storage.report().quota_bytes), (None, 5 * SIZE));
+    fixture.publish(3).await.unwrap();
+    fixture.fetch(1, 0).await.unwrap();
+
+    limit(4, 0);
+    // What others published makes room without anything being added.
+    while fixture.storage.report().used_bytes > 4 * SIZE {
+        tokio::task::yield_now().await;
+    }
+    limit(9, 10 * SIZE);
+    fixture.free.store(9 * SIZE, Ordering::Relaxed);
+    assert!(is_full(&fixture.publish(4).await, "storage.reserve"), "the reserve is another too");
+    cancel.cancel();
+    running.await.unwrap();
 }
 
 /// What a node does.

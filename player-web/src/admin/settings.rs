@@ -9,7 +9,7 @@ use stream_model::{Setting, SettingEffect, SettingForm, SettingSource, SettingsE
 use super::visitor::{Change, Frame, SignedIn, local};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
-use crate::texts::Texts;
+use crate::texts::{Text, Texts};
 
 /// Where settings are.
 const SETTINGS: &str = "/admin/settings";
@@ -70,8 +70,8 @@ struct AllSettings {
     page: Page,
     admin: Frame,
     rows: Vec<Row>,
-    /// Some changes wait for a restart.
-    waiting: bool,
+    /// Keys whose changes wait for a restart.
+    waiting: Vec<String>,
     failure: Option<String>,
 }
 
@@ -86,17 +86,56 @@ impl AllSettings {
         text.to_string()
     }
 
-    fn form(&self, form: &SettingForm) -> String {
-        let text = match form {
-            SettingForm::Size => self.t.get("owner-setting-size"),
-            SettingForm::Rate => self.t.get("owner-setting-rate"),
-            SettingForm::Duration => self.t.get("owner-setting-duration"),
-            SettingForm::Number => self.t.get("owner-setting-number"),
-            SettingForm::Location => self.t.get("owner-setting-location"),
-            SettingForm::Text | SettingForm::Switch | SettingForm::Choice { .. } => return String::new(),
-        };
-        text.to_string()
+    fn about(&self, setting: &Setting) -> String {
+        about(self.t, &setting.key).map(|text| text.to_string()).unwrap_or_default()
     }
+
+    /// What to type, where it is typed.
+    fn form(&self, setting: &Setting) -> String {
+        match setting.form {
+            SettingForm::Switch | SettingForm::Choice { .. } => String::new(),
+            _ => value(self.t, setting),
+        }
+    }
+}
+
+/// What a setting is for.
+fn about(t: Texts, key: &str) -> Option<Text> {
+    Some(match key {
+        "node.name" => t.get("setting-node-name"),
+        "node.location" => t.get("setting-node-location"),
+        "ingest.grace" => t.get("setting-ingest-grace"),
+        "archive.keep" => t.get("setting-archive-keep"),
+        "archive.honour_withdrawals" => t.get("setting-archive-honour-withdrawals"),
+        "storage.quota" => t.get("setting-storage-quota"),
+        "storage.max_files" => t.get("setting-storage-max-files"),
+        "storage.reserve" => t.get("setting-storage-reserve"),
+        "ssb.hops" => t.get("setting-ssb-hops"),
+        "ssb.announce_post" => t.get("setting-ssb-announce-post"),
+        "web.public_url" => t.get("setting-web-public-url"),
+        "web.gateway" => t.get("setting-web-gateway"),
+        "mesh.mirror" => t.get("setting-mesh-mirror"),
+        "mesh.max_upload" => t.get("setting-mesh-max-upload"),
+        "mesh.max_upload_per_peer" => t.get("setting-mesh-max-upload-per-peer"),
+        _ => return None,
+    })
+}
+
+/// What a value of a setting looks like.
+fn value(t: Texts, setting: &Setting) -> String {
+    let text = match &setting.form {
+        SettingForm::Text if setting.key == "node.name" => t.get("owner-setting-name"),
+        SettingForm::Text if setting.key == "web.public_url" => t.get("owner-setting-address"),
+        SettingForm::Text => t.get("owner-setting-line"),
+        SettingForm::Size => t.get("owner-setting-size"),
+        SettingForm::Rate => t.get("owner-setting-rate"),
+        SettingForm::Duration => t.get("owner-setting-duration"),
+        SettingForm::Number => t.get("owner-setting-number"),
+        SettingForm::Location => t.get("owner-setting-location"),
+        SettingForm::Switch => t.get("owner-setting-choice").arg("words", "true, false"),
+        SettingForm::Choice { of } => t.get("owner-setting-choice").arg("words", of.join(", ")),
+    };
+    text.to_string()
 }
 
 pub(crate) async fn show(owner: SignedIn) -> Response {
@@ -116,27 +155,35 @@ pub(crate) async fn set(Change { owner, fields }: Change<NewValue>) -> Response 
         }
         Err(error) => {
             let (status, text) = match &error {
-                SettingsError::UnknownKey(_) => (StatusCode::NOT_FOUND, t.get("owner-setting-unknown").to_string()),
-                SettingsError::Invalid(why) => {
-                    (StatusCode::UNPROCESSABLE_ENTITY, t.get("owner-setting-wrong").arg("reason", why).to_string())
+                SettingsError::UnknownKey(_) => {
+                    (StatusCode::NOT_FOUND, Some(t.get("owner-setting-unknown").to_string()))
                 }
+                // The error is for the command line: what to write instead is said in the owner's language.
+                SettingsError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
                 SettingsError::Overridden { variable, .. } => {
-                    (StatusCode::CONFLICT, t.get("owner-setting-overridden").arg("variable", variable).to_string())
+                    let text = t.get("owner-setting-overridden").arg("variable", variable).to_string();
+                    (StatusCode::CONFLICT, Some(text))
                 }
-                _ => (StatusCode::INTERNAL_SERVER_ERROR, owner.failure(&error)),
+                SettingsError::Storage(_) => {
+                    tracing::error!(%error, "a setting could not be kept");
+                    (StatusCode::INTERNAL_SERVER_ERROR, Some(t.get("owner-setting-storage").to_string()))
+                }
+                _ => (StatusCode::INTERNAL_SERVER_ERROR, Some(owner.failure(&error))),
             };
             page(owner, status, Some((fields, text))).await
         }
     }
 }
 
-async fn page(owner: SignedIn, status: StatusCode, wrong: Option<(NewValue, String)>) -> Response {
+/// The page; with what was typed and why it was not taken, which is not said where it is no value of the setting.
+async fn page(owner: SignedIn, status: StatusCode, wrong: Option<(NewValue, Option<String>)>) -> Response {
+    let t = owner.t();
     let mut failure = None;
     let settings = owner.ports.settings.list().await.unwrap_or_else(|error| {
         failure = Some(owner.failure(&error));
         Vec::new()
     });
-    let waiting = settings.iter().any(Setting::waits);
+    let waiting = settings.iter().filter(|setting| setting.waits()).map(|setting| setting.key.clone()).collect();
     let row = |setting: Setting| {
         let value = setting.next.clone().unwrap_or_default();
         Row { setting, value, error: None }
@@ -144,10 +191,13 @@ async fn page(owner: SignedIn, status: StatusCode, wrong: Option<(NewValue, Stri
     let mut rows: Vec<Row> = settings.into_iter().map(row).collect();
     if let Some((typed, text)) = wrong {
         match rows.iter_mut().find(|row| row.setting.key == typed.key) {
-            Some(row) => (row.value, row.error) = (typed.value, Some(text)),
-            None => failure = Some(text),
+            Some(row) => {
+                let no_value = || t.get("owner-setting-wrong").arg("value", value(t, &row.setting)).to_string();
+                (row.error, row.value) = (Some(text.unwrap_or_else(no_value)), typed.value);
+            }
+            None => failure = text,
         }
     }
-    let (t, page, admin) = (owner.t(), owner.page.clone(), owner.frame("settings"));
+    let (page, admin) = (owner.page.clone(), owner.frame("settings"));
     owner.answer(status, &AllSettings { t, page, admin, rows, waiting, failure })
 }

@@ -267,8 +267,11 @@ async fn settings_say_when_they_take_effect_and_what_is_wrong() {
     check(
         &set("node.name", "nonsense", "set").await,
         StatusCode::UNPROCESSABLE_ENTITY,
-        &["node-name-error", "nonsense"],
+        &["node-name-error", "value=\"nonsense\"", "that is no value for it. A name of 1 to 100 characters."],
     );
+    let wrong = [("key", "node.name"), ("value", "nonsense"), ("action", "set")];
+    let spanish = browser.submit("/admin/settings", "/admin/settings?lang=es", &wrong).await;
+    check(&spanish, StatusCode::UNPROCESSABLE_ENTITY, &["No se fijó", "Un nombre de 1 a 100 caracteres"]);
     check(&set("ssb.listen", "x", "set").await, StatusCode::NOT_FOUND, &["cannot be set here"]);
     set("mesh.mirror", "", "unset").await;
     let settings = browser.owner.settings.lock().unwrap().clone();

@@ -138,10 +138,10 @@ impl Keeper {
         let target_duration = self.shared.config.segmenter.target_duration;
         let started_at = self.shared.ports.clock.wall();
         let archive = match self.shared.ports.keys.archive(&self.name).await {
-            Ok(chosen) => chosen.unwrap_or(self.shared.config.archive),
+            Ok(chosen) => chosen.unwrap_or(self.shared.keeps()),
             Err(error) => {
                 tracing::warn!(stream = %self.name, %error, "cannot read whether the key's broadcasts are kept");
-                self.shared.config.archive
+                self.shared.keeps()
             }
         };
         let details = self.details().await;

@@ -25,7 +25,7 @@ mod status;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use stream_model::{AnnouncementLog, ContentStore, Directory, PeerId, StreamName, WallTime};
@@ -109,6 +109,8 @@ struct Shared {
     announce: Notify,
     /// Something was announced that may be archived.
     archive: Arc<Notify>,
+    /// Whether broadcasts that start now are kept once they are over.
+    keeps: Arc<AtomicBool>,
     /// Milliseconds; the newest trusted wall time seen.
     newest_wall: AtomicU64,
     /// The node stops: no more media is taken.
@@ -120,6 +122,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
+    }
+
     /// The wall time, if it can be right; it is then the newest seen.
     fn trusted(&self, now: WallTime) -> Option<WallTime> {
         let newest = WallTime(self.newest_wall.load(Ordering::Relaxed));
@@ -151,6 +157,7 @@ impl Publisher {
     /// Nothing runs until [`run`](Self::run).
     pub fn new(config: Config, ports: Ports, catalog: Catalog) -> Self {
         let shared = Shared {
+            keeps: Arc::new(AtomicBool::new(config.archive)),
             config,
             ports,
             catalog,
@@ -186,6 +193,11 @@ impl Publisher {
     /// Told when something new was announced: for who archives it.
     pub fn announced(&self) -> Arc<Notify> {
         Arc::clone(&self.shared.archive)
+    }
+
+    /// Whether broadcasts that start from now on are kept once they are over, to be set anew.
+    pub(crate) fn keeps(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shared.keeps)
     }
 
     /// Takes publications until `stop` is cancelled or no more can come. Then closes the last segments, stores and

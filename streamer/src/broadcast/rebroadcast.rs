@@ -83,14 +83,14 @@ impl Rebroadcasts {
         let title =
             title.unwrap_or_else(|| format!("Rebroadcast: {}", of.title).chars().take(MAX_TITLE_CHARS).collect());
         let shared = &self.shared;
-        let started_at = shared.ports.clock.wall();
+        let (started_at, archive) = (shared.ports.clock.wall(), shared.keeps());
         let start = BroadcastStart {
             title,
             description: of.description.clone(),
             peer: shared.ports.peer.clone(),
             target_duration: of.target_duration,
             tracks: of.tracks,
-            archive: shared.config.archive,
+            archive,
             started_at,
             schedule: None,
         };
@@ -101,7 +101,7 @@ impl Rebroadcasts {
             stage: BroadcastStage::Live,
             tracks: of.tracks,
             target_duration: of.target_duration,
-            archive: shared.config.archive,
+            archive,
             started_at,
             next_media_sequence: MediaSequence(0),
             discontinuity_sequence: DiscontinuitySequence(0),

@@ -12,6 +12,7 @@ mod runner;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -110,7 +111,8 @@ impl Mirror {
 
 #[derive(Debug)]
 struct Inner {
-    config: Config,
+    /// Whether what its publisher withdrew is given up.
+    honours_withdrawals: AtomicBool,
     ports: Ports,
     catalog: Catalog,
     playback: Playback,
@@ -138,7 +140,7 @@ impl Keeping {
         rebroadcasts: Rebroadcasts,
     ) -> (Self, Runner) {
         let inner = Arc::new(Inner {
-            config,
+            honours_withdrawals: AtomicBool::new(config.honour_withdrawals),
             ports,
             catalog,
             playback,
@@ -148,6 +150,12 @@ impl Keeping {
             drafting: tokio::sync::Mutex::default(),
         });
         (Self { inner: Arc::clone(&inner) }, Runner::new(inner))
+    }
+
+    /// Whether what its publisher withdraws is given up from now on.
+    pub(crate) fn honour_withdrawals(&self, honour: bool) {
+        self.inner.honours_withdrawals.store(honour, Ordering::Relaxed);
+        self.inner.wake.notify_one();
     }
 }
 
@@ -177,7 +185,7 @@ impl Inner {
 
     /// Whether its author withdrew it, and this node honours that.
     fn is_taken_back(&self, broadcast: &BroadcastId) -> bool {
-        self.config.honour_withdrawals && self.ports.standings.standing(broadcast).withdrawn.is_some()
+        self.honours_withdrawals.load(Ordering::Relaxed) && self.ports.standings.standing(broadcast).withdrawn.is_some()
     }
 
     /// Mirrors a broadcast from now on. What the owner asks for is not dropped any more.

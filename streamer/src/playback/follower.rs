@@ -391,7 +391,7 @@ impl Follower {
         }
         followed.remove(&self.id);
         let may_stay = listing.archive || listing.state == BroadcastState::Live;
-        let kept = self.shared.config.mirror != Mirror::None || self.shared.is_mirrored(&self.id);
+        let kept = self.shared.policy() != Mirror::None || self.shared.is_mirrored(&self.id);
         if listing.own || (may_stay && kept) {
             return Leave::Keep;
         }

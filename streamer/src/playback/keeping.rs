@@ -9,7 +9,7 @@ use stream_model::{
 
 use super::fetching::{ForgetError, Forgetting};
 use super::library::covering;
-use super::{Interest, Playback, lock};
+use super::{Interest, Mirror, Playback, lock};
 use crate::archive::{held_of, is_held};
 use crate::catalog::CatalogError;
 
@@ -42,6 +42,11 @@ impl Playback {
     /// Replaces what is mirrored whatever the policy.
     pub(crate) fn set_mirrored(&self, mirrored: BTreeSet<BroadcastId>) {
         *lock(&self.shared.mirrored) = mirrored;
+    }
+
+    /// Fetches by another policy from now on.
+    pub fn mirror(&self, policy: Mirror) {
+        self.shared.policy.send_replace(policy);
     }
 
     /// Whether the policy is to mirror it.

@@ -165,6 +165,8 @@ enum Interest {
 #[derive(Debug)]
 struct Shared {
     config: Config,
+    /// Which broadcasts are fetched though nobody asks for them.
+    policy: watch::Sender<Mirror>,
     ports: Ports,
     catalog: Catalog,
     epoch: Instant,
@@ -199,6 +201,7 @@ impl Playback {
     pub fn new(config: Config, ports: Ports, catalog: Catalog) -> (Self, Runner) {
         let (starts, started) = mpsc::channel(MOST_FOLLOWED);
         let shared = Arc::new(Shared {
+            policy: watch::Sender::new(config.mirror),
             config,
             ports,
             catalog,
@@ -291,8 +294,12 @@ impl Shared {
         lock(&self.mirrored).contains(broadcast)
     }
 
+    fn policy(&self) -> Mirror {
+        *self.policy.borrow()
+    }
+
     fn mirrors_by_policy(&self, listing: &Listing) -> bool {
-        match self.config.mirror {
+        match self.policy() {
             Mirror::None | Mirror::Watched => false,
             Mirror::Followed => lock(&self.mirrored_authors).contains(&listing.author),
             Mirror::All => true,

@@ -77,6 +77,7 @@ impl Runner {
         });
         *lock(&self.shared.held) = held.await?;
         let mut tell_interest = tokio::time::interval(TELL_INTEREST);
+        let mut policy = self.shared.policy.subscribe();
         let mut wants = self.shared.ports.neighbours.neighbour_wants().fuse();
         loop {
             let relay_at = self.relay.next_timeout(Instant::now());
@@ -98,6 +99,7 @@ impl Runner {
                     // Whom the node follows may have changed.
                     self.plan_survey();
                 }
+                Ok(()) = policy.changed() => self.look_at_all(),
                 Some(want) = wants.next() => self.relay.handle_want(want, Instant::now()),
                 Some(_) = self.errands.join_next() => {}
                 () = tokio::time::sleep_until(self.errands_at),
@@ -127,11 +129,13 @@ impl Runner {
             }
             // It has no media yet.
             DirectoryChange::Schedule(_) => {}
-            DirectoryChange::Missed => {
-                lock(&self.shared.followed).values().for_each(|followed| followed.changed.notify_one());
-                self.plan_survey();
-            }
+            DirectoryChange::Missed => self.look_at_all(),
         }
+    }
+
+    fn look_at_all(&mut self) {
+        lock(&self.shared.followed).values().for_each(|followed| followed.changed.notify_one());
+        self.plan_survey();
     }
 
     /// False where the broadcast is not followed.
@@ -147,7 +151,7 @@ impl Runner {
 
     async fn survey(&mut self) {
         self.survey_at = None;
-        if self.shared.config.mirror == Mirror::Followed {
+        if self.shared.policy() == Mirror::Followed {
             self.read_follows().await;
         }
         for listing in self.shared.ports.directory.listings() {

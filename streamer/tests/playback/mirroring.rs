@@ -36,6 +36,20 @@ async fn a_mirror_fills_the_gap_of_its_absence_newest_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_policy_holds_at_once_for_what_is_live() {
+    let world = World::with_show();
+    world.announce(0..2).await;
+    let node = world.start_as(VIEWER, Mirror::Watched);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(node.playback.held_segments(&SHOW), 0, "nobody watches");
+    node.playback.mirror(Mirror::All);
+    node.holds(SHOW, 2).await;
+    node.playback.mirror(Mirror::None);
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(node.playback.held_segments(&SHOW), 0, "given up as nobody asks for it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_broadcasts_is_not_a_flood_of_fetches() {
     let world = World::new();
     for number in 0..2000_u32 {

@@ -70,6 +70,22 @@ async fn a_peer_gets_no_more_than_its_own_limit_and_two_get_it_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_is_set_lowered_and_lifted_holds_for_connections_that_are_there() {
+    guarded(async {
+        let (a, b) = (Node::start().await, Node::start().await);
+        b.connect(&a).await;
+        let segments: Vec<_> = (0..3).map(|seed| put_segments(&a, seed..seed + 1)).collect();
+        assert!(fetch(&b, &a, &segments[0]).await < Duration::from_secs(1));
+        a.exchange.limit(UploadLimits { total: NonZeroU64::new(SEGMENT / 8), per_peer: None });
+        let took = fetch(&b, &a, &segments[1]).await;
+        assert!(took > Duration::from_secs(5), "{took:?}");
+        a.exchange.limit(UploadLimits::default());
+        assert!(fetch(&b, &a, &segments[2]).await < Duration::from_secs(1));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn presences_pass_while_blocks_are_held_back() {
     guarded(async {
         let a = Node::start_with(UploadLimits { total: NonZeroU64::new(SEGMENT / 1000), per_peer: None }).await;

@@ -57,8 +57,7 @@ impl FeedStore {
         self.inner.change_wanted(|wanted| wanted.set_graph(followed, blocked));
     }
 
-    /// Takes nothing of others while less than `free` bytes are free of the disk that the folder is on. Once: what was
-    /// said first holds.
+    /// Takes nothing of others while less than `free` bytes are free of the disk that the folder is on.
     pub fn keep_free(&self, folder: PathBuf, free: u64) {
         self.inner.disk.keep_free(folder, free);
     }
