@@ -263,7 +263,7 @@ async fn settings_say_when_they_take_effect_and_what_is_wrong() {
     };
     check(&set("storage.quota", "20GiB", "set").await, StatusCode::OK, &["storage.quota was set."]);
     let page = set("mesh.mirror", "all", "set").await;
-    check(&page, StatusCode::OK, &["when the node is restarted", "Some changes wait", "runs with"]);
+    check(&page, StatusCode::OK, &["when the node is restarted", "These changes are kept and wait", "runs with"]);
     check(
         &set("node.name", "nonsense", "set").await,
         StatusCode::UNPROCESSABLE_ENTITY,

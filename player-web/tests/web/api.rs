@@ -158,7 +158,7 @@ async fn the_node_tells_of_itself_under_the_documented_names() {
     let node = FakeNode::new();
     let report = get(&node, "/api/v1/node").await.json();
     assert_eq!(report["node"]["name"], "roof <north>");
-    assert_eq!(report["listen"], json!({ "rtmp": [], "ssb": [], "ipfs": [], "web": [] }));
+    assert_eq!(report["listen"], json!({ "rtmp": ["[::]:1935"], "ssb": [], "ipfs": [], "web": [] }));
     assert_eq!(report["publishing"], json!([{ "name": "hall", "broadcast": null, "kbps": 3000 }]));
     let storage = get(&node, "/api/v1/storage").await.json();
     for (name, value) in report["storage"].as_object().unwrap() {
