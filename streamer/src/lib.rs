@@ -210,7 +210,9 @@ impl Streamer {
         };
         let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
 
-        let policies = Policies::new(catalog.clone(), Arc::clone(&store), Arc::clone(&directory));
+        let serving = playback.clone();
+        let dropped = Arc::new(move |broadcast: &_| serving.note_dropped(broadcast));
+        let policies = Policies::new(catalog.clone(), Arc::clone(&store), Arc::clone(&directory), dropped);
         let archive_ports = archive::Ports { store: Arc::clone(&store), announcements: Arc::clone(&announcements) };
         let broadcast_config = broadcast::Config {
             segmenter: config.segmenter,

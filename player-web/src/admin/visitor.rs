@@ -97,9 +97,11 @@ impl SignedIn {
         self.tell(to, Flash { text: text.to_string(), key: None })
     }
 
-    /// Shows another page, which tells something.
+    /// Shows another page, which tells something where it is one of the owner's: what visitors see shows what was done.
     pub(crate) fn tell(&self, to: &str, flash: Flash) -> Response {
-        self.state.access.tell(self.session, flash);
+        if to.starts_with("/admin") {
+            self.state.access.tell(self.session, flash);
+        }
         Redirect::to(to).into_response()
     }
 

@@ -267,7 +267,12 @@ async fn settings_say_when_they_take_effect_and_what_is_wrong() {
     check(
         &set("node.name", "nonsense", "set").await,
         StatusCode::UNPROCESSABLE_ENTITY,
-        &["node-name-error", "value=\"nonsense\"", "that is no value for it. A name of 1 to 100 characters."],
+        &[
+            "node-name-error",
+            "autofocus",
+            "value=\"nonsense\"",
+            "that is no value for it. A name of 1 to 100 characters.",
+        ],
     );
     let wrong = [("key", "node.name"), ("value", "nonsense"), ("action", "set")];
     let spanish = browser.submit("/admin/settings", "/admin/settings?lang=es", &wrong).await;

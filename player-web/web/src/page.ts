@@ -5,7 +5,7 @@ import { FreshPage } from "./fresh";
 import { show } from "./posts";
 import type { ServerMessage } from "./protocol";
 import { Socket } from "./socket";
-import { localise } from "./times";
+import { localise, zoneOffset } from "./times";
 
 /** Puts older posts below those shown, where a link leads to them. */
 function loadOlderInPlace(event: MouseEvent): void {
@@ -42,6 +42,19 @@ function offerCopies(): void {
       if (document.execCommand("copy")) button.textContent = button.dataset.copied ?? button.textContent;
     });
   }
+}
+
+/** Offers the zone of this clock where a time is asked for, until another is chosen: that of the day, which may have summer time. */
+function offerZone(form: HTMLFormElement): void {
+  const zone = form.querySelector<HTMLSelectElement>("select[name=zone]");
+  const date = form.querySelector<HTMLInputElement>("input[name=date]");
+  const offer = (): void => {
+    const offset = zoneOffset(date?.value ? new Date(`${date.value}T12:00`) : new Date());
+    if (zone && Array.from(zone.options).some(({ value }) => value === offset)) zone.value = offset;
+  };
+  offer();
+  date?.addEventListener("change", offer);
+  zone?.addEventListener("change", () => date?.removeEventListener("change", offer));
 }
 
 /** Says that posts were left out, and leads to them. */
@@ -91,6 +104,7 @@ const talk = document.querySelector<HTMLElement>("[data-follow]");
 if (document.querySelector("[data-fresh]")) keepFresh();
 localise(document);
 offerCopies();
+document.querySelectorAll<HTMLFormElement>("form[data-own-zone]").forEach(offerZone);
 document.addEventListener("click", loadOlderInPlace);
 if (talk?.dataset.follow === "timeline") followTimeline(talk);
 else if (talk) followComments(talk);

@@ -60,7 +60,7 @@ function made(post: Post): HTMLElement | undefined {
   if (when) when.href = `/thread/${key}`;
   // There for the owner alone; the template knows where to come back to.
   const hide = item.querySelector<HTMLAnchorElement>(".hide");
-  if (hide) hide.href = `/admin/hidden/${key}${hide.search}`;
+  if (hide) hide.href = `/admin/hidden/${key}${hide.getAttribute("href") ?? ""}`;
   const time = item.querySelector("time");
   const date = new Date(post.written_at);
   if (time && !Number.isNaN(date.getTime())) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inWords } from "./times";
+import { inWords, zoneOffset } from "./times";
 
 test("a time is told in the language and the place of whoever reads it", () => {
   assert.equal(inWords("2026-11-21T14:03Z", "en-GB", "UTC"), "21 Nov 2026, 14:03");
@@ -14,4 +14,11 @@ test("a day is the same wherever it is read", () => {
 
 test("what is no time stays as it is", () => {
   for (const odd of ["", "soon", "2026-13-40T99:99Z"]) assert.equal(inWords(odd, "en"), undefined);
+});
+
+test("the zone of a clock is written as the node has it", () => {
+  const at = (west: number): Date => Object.assign(new Date(0), { getTimezoneOffset: () => west });
+  for (const [west, zone] of [[0, "+00:00"], [-330, "+05:30"], [210, "-03:30"], [-765, "+12:45"], [600, "-10:00"]] as const) {
+    assert.equal(zoneOffset(at(west)), zone);
+  }
 });

@@ -22,3 +22,10 @@ export function localise(root: ParentNode): void {
     time.textContent = words;
   }
 }
+
+/** How far this clock's zone is from UTC at a time: `+05:30`. */
+export function zoneOffset(time: Date): string {
+  const minutes = -time.getTimezoneOffset();
+  const two = (number: number): string => String(Math.trunc(number)).padStart(2, "0");
+  return `${minutes < 0 ? "-" : "+"}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`;
+}

@@ -129,6 +129,11 @@ impl Playback {
         self.shared.catalog.note_fetched(id, sequences).await
     }
 
+    /// Nothing is held of a broadcast any more: it was released and forgotten.
+    pub(crate) fn note_dropped(&self, id: &BroadcastId) {
+        lock(&self.shared.held).remove(id);
+    }
+
     /// Gives up all that is held of another's broadcast.
     pub(crate) async fn give_up(&self, id: BroadcastId) -> Result<(), ForgetError> {
         Forgetting::begin(&self.shared, id).run().await

@@ -53,7 +53,12 @@ pub struct Policies {
     catalog: Catalog,
     store: Arc<dyn ContentStore>,
     directory: Arc<dyn Directory>,
+    /// Who serves broadcasts, to be told that nothing is held of one any more.
+    dropped: Dropped,
 }
+
+/// Told of each broadcast that was dropped.
+pub(crate) type Dropped = Arc<dyn Fn(&BroadcastId) + Send + Sync>;
 
 impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,8 +67,13 @@ impl fmt::Debug for Policies {
 }
 
 impl Policies {
-    pub(crate) fn new(catalog: Catalog, store: Arc<dyn ContentStore>, directory: Arc<dyn Directory>) -> Self {
-        Self { catalog, store, directory }
+    pub(crate) fn new(
+        catalog: Catalog,
+        store: Arc<dyn ContentStore>,
+        directory: Arc<dyn Directory>,
+        dropped: Dropped,
+    ) -> Self {
+        Self { catalog, store, directory, dropped }
     }
 
     /// Counts time and drops what is due, until cancelled.
@@ -138,6 +148,7 @@ impl Policies {
     async fn drop(&self, record: PolicyRecord) -> Result<(), Failure> {
         self.store.release_broadcast(record.broadcast).await?;
         self.catalog.note_dropped(record.broadcast).await?;
+        (self.dropped)(&record.broadcast);
         self.apply(&PolicyRecord { dropped: true, ..record }).await?;
         metrics::counter!("meshstream_broadcasts_dropped_total").increment(1);
         tracing::info!(name: "broadcast.dropped", broadcast = %record.broadcast, "broadcast.dropped");

@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use stream_model::{Claim, DiscontinuitySequence, FeedId, MediaSequence, MessageKey, Tracks, WallTime};
@@ -12,16 +14,21 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Fixture {
     folder: TempDir,
     store: MemoryStore,
+    /// Of which it was told that they were dropped.
+    told: Arc<Mutex<Vec<BroadcastId>>>,
 }
 
 impl Fixture {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), store: MemoryStore::default() }
+        Self { folder: tempfile::tempdir().unwrap(), store: MemoryStore::default(), told: Arc::default() }
     }
 
     fn open(&self) -> Policies {
         let catalog = Catalog::open(&self.folder.path().join("streamer.sqlite3")).unwrap();
-        Policies::new(catalog, Arc::new(self.store.clone()), Arc::new(MemoryFeeds::new(FeedId([9; 32]))))
+        let directory = Arc::new(MemoryFeeds::new(FeedId([9; 32])));
+        let told = self.told.clone();
+        let dropped = Arc::new(move |broadcast: &BroadcastId| told.lock().unwrap().push(*broadcast));
+        Policies::new(catalog, Arc::new(self.store.clone()), directory, dropped)
     }
 
     async fn add(&self, broadcast: BroadcastId) {
@@ -80,6 +87,7 @@ async fn what_is_to_be_dropped_at_once_is_gone_when_the_owner_is_answered() {
     fixture.add(broadcast(2)).await;
     policies.set_policy(broadcast(1), KeepPolicy::DropAfter(Duration::ZERO)).await.unwrap();
     assert!(!fixture.is_stored(broadcast(1)) && fixture.is_stored(broadcast(2)));
+    assert_eq!(*fixture.told.lock().unwrap(), [broadcast(1)], "who serves it knows");
     assert_eq!(fixture.store.retention(&broadcast(1)), Some(Retention::Passing));
 }
 
