@@ -55,7 +55,7 @@ async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment(
     ensure!(a.get_text(&comments).await?.contains("A word too much"), "the comment is not there");
     browser.goto(&page).await?;
     browser.click("li[id^=comment-] button[value=yes]").await?;
-    browser.wait_for("li[id^=comment-] button[value=no]").await?;
+    browser.wait_for("p.notice[role=status]").await?;
     ensure!(!a.get_text(&comments).await?.contains("A word too much"), "the comment is still shown");
 
     browser.goto(&format!("{page}/end")).await?;
