@@ -1,6 +1,6 @@
 //! How long whoever opens a watch page waits for a picture: on the node itself, and on a phone behind a link of 5 Mbit/s; of a
 //! live broadcast and of an archive; in Chromium and in Firefox. On the built program in network namespaces, so as root
-//! only. Prints a table.
+//! only. Prints a table of when a picture is there, and when its segment is whole; of the rows alone that have all words after `--` (`live`, `archive`, `loopback`, `5 Mbit/s`, `chromium`, `firefox`).
 
 use std::time::Duration;
 
@@ -38,6 +38,13 @@ const FIRST_FRAME: &str = "new Promise((done) => { \
         if (video) video.requestVideoFrameCallback((now) => done(now)); else requestAnimationFrame(look); }; \
     look(); })";
 
+/// Milliseconds from there until the first segment is whole.
+const FIRST_SEGMENT: &str = "new Promise((done) => { \
+    const look = () => { \
+        const segment = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('.m4s')); \
+        if (segment) done(segment.responseEnd); else setTimeout(look, 20); }; \
+    look(); })";
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let Some(network) = Network::line(&["a", "phone"], PHONE).await? else { return Ok(()) };
@@ -69,16 +76,25 @@ async fn main() -> Result<()> {
     for (place, (namespace, address)) in &places {
         for (what, slug) in [("live", &live), ("an archive", &archive)] {
             for kind in [Kind::Chromium, Kind::Firefox] {
+                let label = format!("{what}, {place}, {}", kind.name());
+                if !wanted(&label) {
+                    continue;
+                }
                 let url = format!("http://{address}:8080/watch/{slug}");
                 let mut times = Vec::new();
                 for _ in 0..TIMES {
                     times.push(first_frame(kind, namespace, &url).await?);
                 }
-                row(&format!("{what}, {place}, {}", kind.name()), &mut times);
+                row(&label, &times);
             }
         }
     }
     Ok(())
+}
+
+/// Whether a row is asked for: with all words after `--`, or all rows without any.
+fn wanted(label: &str) -> bool {
+    std::env::args().skip(1).filter(|word| !word.starts_with("--")).all(|word| label.contains(&word))
 }
 
 async fn publish(node: &Node, namespace: &Namespace, name: &str, length: Option<u32>) -> Result<Ffmpeg> {
@@ -86,15 +102,20 @@ async fn publish(node: &Node, namespace: &Namespace, name: &str, length: Option<
     Ffmpeg::publish_from(namespace, &node.rtmp(name, &key), &Picture { length, ..PICTURE })
 }
 
-async fn first_frame(kind: Kind, namespace: &Namespace, url: &str) -> Result<f64> {
+/// When a frame is shown, and when the segment that it is of is whole.
+async fn first_frame(kind: Kind, namespace: &Namespace, url: &str) -> Result<[f64; 2]> {
     let settings = BrowserSettings { namespace: Some(namespace.clone()), ..kind.into() };
     let mut browser = Browser::open_with(url, &settings).await?;
-    browser.eval(FIRST_FRAME).await?.as_f64().context("no time")
+    let shown = browser.eval(FIRST_FRAME).await?.as_f64().context("no time")?;
+    Ok([shown, browser.eval(FIRST_SEGMENT).await?.as_f64().context("no time")?])
 }
 
 #[expect(clippy::print_stdout, reason = "the benchmark's result")]
-fn row(what: &str, times: &mut [f64]) {
-    times.sort_by(f64::total_cmp);
-    let (median, worst) = (times[times.len() / 2] / 1000.0, times[times.len() - 1] / 1000.0);
-    println!("| {what} | median {median:.2} s, worst {worst:.2} s |");
+fn row(what: &str, times: &[[f64; 2]]) {
+    let [frame, segment] = [0, 1].map(|which| {
+        let mut times: Vec<f64> = times.iter().map(|both| both[which] / 1000.0).collect();
+        times.sort_by(f64::total_cmp);
+        format!("median {:.2} s, worst {:.2} s", times[times.len() / 2], times[times.len() - 1])
+    });
+    println!("| {what} | {frame} | {segment} |");
 }

@@ -25,7 +25,7 @@ const SEGMENT: u64 = 1;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let settings = Settings { target_duration: Some("15s".to_owned()), ..Settings::default() };
+    let settings = Settings { name: "a".to_owned(), target_duration: Some("15s".to_owned()), ..Settings::default() };
     let node = Node::start(MESHSTREAM, settings).await?;
     let key = node.add_key("demo").await?;
     let picture = Picture { kbps: 3000, keyframe_interval: 2, ..Picture::default() };

@@ -89,6 +89,8 @@ pub(crate) struct AppState {
     pub(crate) pictures: Slots,
     /// Files that are being sent.
     pub(crate) downloads: Slots,
+    /// Answers that wait for what other nodes are to bring.
+    pub(crate) waits: Waits,
 }
 
 impl FromRef<AppState> for OwnerAccess {
@@ -103,7 +105,7 @@ pub fn app(ports: Ports, config: &Config) -> Router {
         Some(port) => gateway_routes().layer(middleware::from_fn_with_state(port, gateway::lead_to_port)),
         None => gateway_routes(),
     };
-    let playing = playing_routes().layer(middleware::from_fn_with_state(Waits::new(), waits::limit));
+    let playing = playing_routes().layer(middleware::from_fn(waits::limit));
     let routes = routes().merge(playing).merge(gateway).merge(portal::routes());
     from_network(finish(routes, ports, Sees::WhatIsShown, config), config)
 }
@@ -237,7 +239,9 @@ fn finish(routes: Router<AppState>, ports: Ports, sees: Sees, config: &Config) -
     let access = config.access.clone();
     let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
     let downloads = Slots::new(download::MAX_DOWNLOADS, download::MAX_DOWNLOADS_PER_ADDRESS);
-    routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(middleware::from_fn(count)).with_state(AppState {
+    let waits = Waits::new();
+    let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(Extension(waits.clone()));
+    routes.layer(middleware::from_fn(count)).with_state(AppState {
         ports,
         announced,
         sockets,
@@ -247,6 +251,7 @@ fn finish(routes: Router<AppState>, ports: Ports, sees: Sees, config: &Config) -
         access,
         pictures,
         downloads,
+        waits,
     })
 }
 

@@ -1,22 +1,24 @@
 //! How many answers of one visitor wait for other nodes at a time: of what has to be fetched first, nobody can take all the places
 //! that there are for everybody's.
 //!
-//! What is here is answered at once and takes no place. Only the answer's beginning is waited for here: what is sent has limits
-//! of its own.
+//! What is here takes no place. Only the answer's beginning is waited for here: what is sent has limits of its own.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::Extension;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::routes::{json_error, text_line};
+use crate::routes::{allow_any_origin, json_error, text_line};
 use crate::serve::{self, Connection};
-use crate::slots::Slots;
+use crate::slots::{Slot, Slots};
 
-/// An answer that takes longer to begin waits for something that is not here: a slow card reads a segment's first bytes within it.
-const AT_ONCE: Duration = Duration::from_millis(250);
+/// An answer other than a segment that takes longer to begin waits for something that is not here. Also what a busy node has takes
+/// less.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Answers of one address that wait at a time: a player loads two or three files at once. It is half of what a node fetches at
 /// once for all who ask.
@@ -36,13 +38,26 @@ impl Waits {
     pub(crate) fn new() -> Self {
         Self(Slots::new(MAX_IN_ALL, MAX_PER_ADDRESS))
     }
+
+    /// A place for as long as the return lives, or what to answer where there is none.
+    pub(crate) fn acquire(&self, address: IpAddr) -> Result<Slot, TooMany> {
+        self.0.acquire(address).ok_or_else(|| {
+            metrics::counter!("meshstream_web_refused_waits_total").increment(1);
+            TooMany
+        })
+    }
 }
 
-/// The middleware.
-pub(crate) async fn limit(State(waits): State<Waits>, request: Request, next: Next) -> Response {
+/// One visitor waits for too much.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("this node fetches {MAX_PER_ADDRESS} things for your address already: ask again in {RETRY_S} s")]
+pub(crate) struct TooMany;
+
+/// The middleware, for what may have to be asked of other nodes but does not say whether it has.
+pub(crate) async fn limit(Extension(waits): Extension<Waits>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    // A whole room waits for the playlist of what begins, and all of them cost one fetch.
-    if path.ends_with("/index.m3u8") {
+    // Segments take their places themselves. A whole room waits for the live playlist of what begins, and all of them cost one fetch.
+    if path.ends_with(".m4s") || path.ends_with("/index.m3u8") {
         return next.run(request).await;
     }
     let is_api = path.starts_with("/api/");
@@ -51,20 +66,18 @@ pub(crate) async fn limit(State(waits): State<Waits>, request: Request, next: Ne
     if let Ok(answer) = tokio::time::timeout(AT_ONCE, answer.as_mut()).await {
         return answer;
     }
-    match waits.0.acquire(address) {
-        Some(_place) => answer.await,
-        None => refuse(is_api),
+    match waits.acquire(address) {
+        Ok(_place) => answer.await,
+        Err(error) => error.answer(is_api),
     }
 }
 
-fn refuse(is_api: bool) -> Response {
-    metrics::counter!("meshstream_web_refused_waits_total").increment(1);
-    let message =
-        format!("this node fetches {MAX_PER_ADDRESS} things for your address already: ask again in {RETRY_S} s");
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = if is_api { json_error(status, message) } else { text_line(status, message) };
-    let headers = response.headers_mut();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_S));
-    crate::routes::allow_any_origin(headers);
-    response
+impl TooMany {
+    pub(crate) fn answer(self, is_api: bool) -> Response {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut response = if is_api { json_error(status, self) } else { text_line(status, self) };
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_S));
+        allow_any_origin(response.headers_mut());
+        response
+    }
 }

@@ -100,6 +100,9 @@ pub trait Playlists: Send + Sync {
     /// How many announced segments of a broadcast are held here.
     fn held_segments(&self, broadcast: &BroadcastId) -> u64;
 
+    /// Whether a segment is known to be here, so that nothing has to be fetched for it.
+    fn holds_segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> bool;
+
     /// Changes from now on. A slow subscriber loses changes, never memory.
     fn subscribe(&self) -> BoxStream<'static, PlaylistChange>;
 }

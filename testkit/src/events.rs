@@ -120,10 +120,13 @@ impl Events {
     /// As for [`Events::until`].
     pub async fn archived(&mut self, node: &Node, slug: &str) -> Result<Vec<Value>> {
         loop {
-            let broadcast = node.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
-            let archives = broadcast["archives"].as_array().context("no list of archives")?;
-            if archives.iter().any(|archive| archive["kind"] == "broadcast") {
-                return Ok(archives.clone());
+            let known = node.get_json("/api/v1/broadcasts").await?;
+            if known.as_array().is_some_and(|known| known.iter().any(|broadcast| broadcast["slug"] == slug)) {
+                let broadcast = node.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
+                let archives = broadcast["archives"].as_array().context("no list of archives")?;
+                if archives.iter().any(|archive| archive["kind"] == "broadcast") {
+                    return Ok(archives.clone());
+                }
             }
             let is_of_a_broadcast = |event: &Value| event["type"] == "directory" || event["type"] == "broadcast";
             self.until("another archive", |event| is_of_a_broadcast(event).then_some(())).await?;

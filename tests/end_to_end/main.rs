@@ -2,6 +2,7 @@
 
 mod admin;
 mod archive;
+mod beginning;
 mod broadcast;
 mod carry;
 mod codes;

@@ -103,6 +103,7 @@ pub(crate) async fn file(
     headers: HeaderMap,
 ) -> Response {
     let ports = &state.ports;
+    let address = serve::address_of(client.as_deref());
     let (broadcast, file) = (broadcast.parse::<BroadcastId>(), File::parse(&name));
     if let (Ok(broadcast), Some(_)) = (&broadcast, file) {
         asked(&state, *broadcast, client);
@@ -115,6 +116,11 @@ pub(crate) async fn file(
         }
         (Ok(broadcast), Some(File::Whole)) => playlist(ports.playlists.whole(&broadcast).await),
         (Ok(broadcast), Some(File::Segment(sequence))) => {
+            let is_here = ports.playlists.holds_segment(&broadcast, sequence);
+            let _place = match (!is_here).then(|| state.waits.acquire(address)).transpose() {
+                Ok(place) => place,
+                Err(error) => return error.answer(false),
+            };
             let found = ports.playlists.segment(&broadcast, sequence).await;
             let response = media(ports, found, &method, &headers).await;
             count_bytes(&state, broadcast, &method, &response);

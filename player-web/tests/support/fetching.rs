@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
-/// By agreement with the tests: the number of a segment that is announced and that no peer delivers.
+/// By agreement with the tests: the number of a segment, or an initialization section, that is announced and that no peer delivers.
 pub(crate) const NEVER: u64 = 6666;
 
 /// Counts fetches for as long as they live, those that are given up too.

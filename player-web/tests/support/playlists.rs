@@ -12,6 +12,16 @@ use stream_model::*;
 
 use super::{FakeNode, NEVER, changes};
 
+impl FakeNode {
+    /// Waits for peers for ever, where by agreement they never deliver.
+    async fn ask_for(&self, number: u64) {
+        if number == NEVER {
+            let _fetch = self.fetching.begin();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 #[async_trait]
 impl Playlists for FakeNode {
     async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError> {
@@ -37,14 +47,12 @@ impl Playlists for FakeNode {
     }
 
     async fn segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Result<Cid, PlaylistError> {
-        if sequence.0 == NEVER {
-            let _fetch = self.fetching.begin();
-            std::future::pending::<()>().await;
-        }
+        self.ask_for(sequence.0).await;
         Self::missing(self.segments.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
     }
 
     async fn init(&self, broadcast: &BroadcastId, sequence: DiscontinuitySequence) -> Result<Cid, PlaylistError> {
+        self.ask_for(sequence.0).await;
         Self::missing(self.inits.lock().unwrap().get(&(*broadcast, sequence.0)).copied(), sequence.0)
     }
 
@@ -81,6 +89,10 @@ impl Playlists for FakeNode {
 
     fn held_segments(&self, broadcast: &BroadcastId) -> u64 {
         self.segments.lock().unwrap().keys().filter(|(id, _)| id == broadcast).count() as u64
+    }
+
+    fn holds_segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> bool {
+        self.segments.lock().unwrap().contains_key(&(*broadcast, sequence.0))
     }
 
     fn subscribe(&self) -> BoxStream<'static, PlaylistChange> {

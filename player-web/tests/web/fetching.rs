@@ -91,7 +91,11 @@ async fn one_visitor_waits_for_four_segments_and_leaves_the_rest_to_others() {
     let here = node.add_file(Bytes::from_static(b"media"));
     node.segments.lock().unwrap().insert((broadcast_id(7), 4), here);
     bounded(&node, &format!("/hls/{slug}/{NEVER}.m4s"), (1, 20), 4).await;
+    assert_eq!(node.fetching.most(), 4);
     bounded(&node, &format!("/hls/{slug}/{NEVER}.m4s"), (3, 6), 12).await;
+    assert_eq!(node.fetching.most(), 12);
+    // Of this it is known only after a while that it has to be waited for.
+    bounded(&node, &format!("/hls/{slug}/init-{NEVER}.mp4"), (1, 20), 4).await;
 
     let server = start(&node, Config::default());
     let mut waiting = Vec::new();

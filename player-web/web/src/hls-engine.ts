@@ -32,11 +32,16 @@ const CONFIG: Partial<HlsConfig> = {
   // A phone has little memory: a minute behind, up to a minute ahead.
   backBufferLength: 60,
   maxBufferLength: 60,
+  // A segment is shown from its first part on, while the rest of it arrives.
+  progressive: true,
   // Retries are ours (recovery.ts): they go on for ever and honour Retry-After.
   manifestLoadPolicy: patience(FIRST_BYTE_MS, FIRST_BYTE_MS + 5000),
   playlistLoadPolicy: patience(FIRST_BYTE_MS, FIRST_BYTE_MS + 5000),
   fragLoadPolicy: patience(FIRST_BYTE_MS, SEGMENT_MS),
 };
+
+/** How far within its first segment the live edge is begun: not at its very beginning, which rounding would move into the one before. */
+const WITHIN_S = 0.1;
 
 /** Behind a part that is passed over: a picture later, or the player would look for it again. */
 const BEHIND_S = 0.1;
@@ -81,6 +86,13 @@ export class HlsEngine implements Engine {
     const past = position === undefined ? {} : { startPosition: position, liveMaxLatencyDurationCount: Number.POSITIVE_INFINITY };
     const hls = new Hls({ ...CONFIG, ...past });
     this.hls = hls;
+    hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels }) => {
+      // Target durations are longer than segments: counted in them it would begin within one more, of which most is not shown.
+      const reserve = levels[0]?.details?.fragments.slice(-RESERVE_SEGMENTS) ?? [];
+      const length = reserve.reduce((all, { duration }) => all + duration, 0);
+      if (length > WITHIN_S) hls.config.liveSyncDuration = length - WITHIN_S;
+    });
+    hls.on(Hls.Events.BUFFER_APPENDED, () => this.begin(hls));
     hls.on(Hls.Events.MANIFEST_PARSED, () => {
       if (this.chosen !== undefined && this.chosen < hls.levels.length) hls.currentLevel = this.chosen;
       this.events.choices();
@@ -91,9 +103,12 @@ export class HlsEngine implements Engine {
     });
     hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
       this.recovery.handleLoaded();
+      if (typeof frag.sn !== "number") return this.events.arrived();
       const { loading, loaded } = frag.stats;
-      const isMedia = typeof frag.sn === "number";
-      this.events.arrived(isMedia ? { seconds: frag.duration, ms: loading.end - loading.start, bytes: loaded } : undefined);
+      const ms = loading.end - loading.start;
+      // Where the way here is slower than the video, one pause for each segment is better than one for each part.
+      hls.config.progressive = ms < frag.duration * 1000;
+      this.events.arrived({ seconds: frag.duration, ms, bytes: loaded });
     });
     hls.on(Hls.Events.FRAG_CHANGED, (_, { frag }) => {
       this.playing = typeof frag.sn === "number" ? { sequence: frag.sn, start: frag.start } : null;
@@ -108,6 +123,14 @@ export class HlsEngine implements Engine {
     hls.on(Hls.Events.ERROR, (_, data) => this.handleError(hls, data));
     hls.attachMedia(this.video);
     hls.loadSource(this.source.url);
+  }
+
+  /** To where it begins, as soon as that is there; hls.js goes there once it has the whole segment. */
+  private begin(hls: Hls): void {
+    if (hls !== this.hls || hls.hasEnoughToStart) return;
+    const { buffered, currentTime } = this.video;
+    const at = hls.startPosition;
+    if (buffered.length > 0 && currentTime < at && buffered.start(0) <= at && at < buffered.end(0)) this.video.currentTime = at;
   }
 
   private handleError(hls: Hls, data: ErrorData): void {
@@ -125,8 +148,8 @@ export class HlsEngine implements Engine {
     else if (network) this.events.unreachable();
     else if (kind === "unplayable") this.events.unplayable();
     console.warn("player:", data.type, data.details, data.response?.code ?? "", data.error?.message ?? "");
-    const request: unknown = data.networkDetails;
-    const header = request instanceof XMLHttpRequest ? request.getResponseHeader("Retry-After") : undefined;
+    const answer: unknown = data.networkDetails;
+    const header = answer instanceof Response ? answer.headers.get("Retry-After") : undefined;
     const remedy = this.recovery.handle(kind, performance.now(), notYet ? retryAfterMs(header) : undefined);
     clearTimeout(this.timer);
     this.pending = () => {

@@ -445,6 +445,10 @@ impl Playlists for Playback {
         lock(&self.shared.held).get(broadcast).map_or(0, SequenceSet::len)
     }
 
+    fn holds_segment(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> bool {
+        self.shared.is_held(broadcast, sequence) || self.shared.listing(broadcast).is_ok_and(|listing| listing.own)
+    }
+
     fn subscribe(&self) -> BoxStream<'static, PlaylistChange> {
         let receiver = self.shared.changes.subscribe();
         futures::stream::unfold(receiver, |mut receiver| async move {
