@@ -198,6 +198,7 @@ fn routes() -> Router<AppState> {
         .route("/broadcast/{broadcast}/comments", get(pages::comments))
         .route("/embed/{broadcast}", get(pages::embed))
         .route("/assets/{name}", get(assets::asset))
+        .route("/favicon.ico", get(assets::no_icon))
         .route("/player.js", get(player::script))
         .route("/player.css", get(player::style))
         .route("/blobs/{blob}", get(blobs::blob).options(hls::preflight))

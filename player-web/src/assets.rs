@@ -28,6 +28,11 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
     response
 }
 
+/// `/favicon.ico`, which browsers ask for by themselves where no page names an icon, as for a picture or a text: there is none.
+pub(crate) async fn no_icon() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, "public, max-age=86400")])
+}
+
 impl Asset {
     /// The one at a path that the build gave a name.
     pub(crate) fn at(path: &str) -> Option<&'static Self> {

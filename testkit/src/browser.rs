@@ -36,6 +36,29 @@ impl Kind {
     }
 }
 
+/// The Media Source Extensions that a page finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MediaSource {
+    /// The browser's own.
+    #[default]
+    Own,
+    /// `ManagedMediaSource` alone, as on iPhones since iOS 17.1; made of the browser's own.
+    Managed,
+    /// None, as on iPhones before.
+    None,
+}
+
+impl MediaSource {
+    /// Its name for the driver, which needs none for the browser's own.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Own => None,
+            Self::Managed => Some("managed"),
+            Self::None => Some("none"),
+        }
+    }
+}
+
 /// How a browser is set.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -43,6 +66,8 @@ pub struct Settings {
     pub kind: Kind,
     /// With false, the page's script finds no WebSocket.
     pub websocket: bool,
+    /// The Media Source Extensions that the page's script finds.
+    pub media_source: MediaSource,
     /// Prefers a dark page.
     pub dark: bool,
     /// What the page is asked for in (`Accept-Language`); the browser's own where there is none.
@@ -55,7 +80,15 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { kind: Kind::default(), websocket: true, dark: false, language: None, size: (1280, 800), namespace: None }
+        Self {
+            kind: Kind::default(),
+            websocket: true,
+            media_source: MediaSource::default(),
+            dark: false,
+            language: None,
+            size: (1280, 800),
+            namespace: None,
+        }
     }
 }
 
@@ -93,6 +126,17 @@ impl PlayerState {
     /// File name of the playlist that was loaded last.
     pub fn playlist(&self) -> &str {
         self.0["playlist"].as_str().unwrap_or_default()
+    }
+
+    /// How many messages came over WebSockets.
+    pub fn pushes(&self) -> u64 {
+        self.0["pushes"].as_u64().unwrap_or(0)
+    }
+
+    /// How many managed media sources the page made, and how often one said that it has enough.
+    pub fn managed_sources(&self) -> (u64, u64) {
+        let count = |key: &str| self.0[key].as_u64().unwrap_or(0);
+        (count("managedSources"), count("enoughs"))
     }
 
     /// Seconds loaded beyond the position.
@@ -144,6 +188,9 @@ impl Browser {
         command.args(["--width", &width.to_string(), "--height", &height.to_string()]);
         if !settings.websocket {
             command.arg("--no-websocket");
+        }
+        if let Some(media_source) = settings.media_source.name() {
+            command.args(["--media-source", media_source]);
         }
         if settings.dark {
             command.arg("--dark");
@@ -285,6 +332,14 @@ impl Browser {
     /// Where the browser does not answer.
     pub async fn offline(&mut self, offline: bool) -> Result<()> {
         self.command(if offline { "offline" } else { "online" }).await.map(|_| ())
+    }
+
+    /// Puts the page to sleep, as a phone in a pocket does, or wakes it; Chromium alone can.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn freeze(&mut self, frozen: bool) -> Result<()> {
+        self.command(if frozen { "freeze" } else { "thaw" }).await.map(|_| ())
     }
 
     /// Writes the whole page as PNG.

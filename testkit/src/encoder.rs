@@ -1,5 +1,6 @@
 //! Real encoders as publishers.
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -56,6 +57,17 @@ impl Ffmpeg {
     /// Where ffmpeg is not installed.
     pub fn publish_from(namespace: &Namespace, url: &str, picture: &Picture) -> Result<Self> {
         Self::run(namespace.command("ffmpeg"), arguments(url, picture))
+    }
+
+    /// Starts publishing a recording of H.264 without sound (`captions::record`) as it is, in real time.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn publish_recording(url: &str, recording: &Path) -> Result<Self> {
+        let before = ["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-f", "h264", "-framerate", "25", "-i"];
+        let recording = recording.to_str().context("a path that is not UTF-8")?;
+        let words = before.into_iter().chain([recording, "-c", "copy", "-f", "flv", url]);
+        Self::run(Command::new("ffmpeg"), words.map(str::to_owned).collect())
     }
 
     /// Starts to play so many seconds of a URL, as quickly as they come, and ends with success where it found some

@@ -2,6 +2,7 @@
 
 pub mod access_point;
 pub mod browser;
+pub mod captions;
 mod child;
 pub mod cjdns;
 pub mod disk;

@@ -17,6 +17,7 @@
 //   requests                             whom the page asked since it was last asked
 //   drop-websockets                      closes the page's WebSockets; it finds none from then on
 //   offline | online                     cuts the page off from the network, or not
+//   freeze | thaw                        puts the page to sleep, as a phone in a pocket does, or wakes it (Chromium)
 //   goto URL                             opens another page in the same tab
 //   quit                                 ends; so does the end of standard input
 
@@ -85,6 +86,10 @@ export async function answer(session, line) {
     case "offline":
     case "online":
       await page.setOfflineMode(command === "offline");
+      return reply();
+    case "freeze":
+    case "thaw":
+      await session.freeze(command === "freeze");
       return reply();
     case "goto":
       await session.goto(rest);

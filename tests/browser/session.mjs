@@ -1,6 +1,6 @@
 // One tab of a browser, and what was noted of it: how often it loaded, what went wrong, whom it asked.
 
-import { count, look } from "./page.mjs";
+import { changeMediaSource, count, look } from "./page.mjs";
 
 // So many errors and requests are kept; a page that makes more is wrong already.
 const ERRORS = 50;
@@ -26,6 +26,8 @@ export class Session {
     if (options.browser === "chromium") await session.scheme(options.dark ? "dark" : "light");
     if (options.language) await session.language(options.language);
     await page.evaluateOnNewDocument(count, options["no-websocket"]);
+    const mediaSource = options["media-source"];
+    if (mediaSource) await page.evaluateOnNewDocument(changeMediaSource, mediaSource);
     session.#listen();
     return session;
   }
@@ -66,6 +68,19 @@ export class Session {
   async scheme(value) {
     if (this.browser !== "chromium") throw new Error("only Chromium changes its colours: start another Firefox, --dark or not");
     await this.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
+  }
+
+  /** Puts the page to sleep: it is hidden, and none of its timers runs. Or wakes it. */
+  async freeze(frozen) {
+    const devtools = await this.page.createCDPSession();
+    await devtools.send("Page.setWebLifecycleState", { state: frozen ? "frozen" : "active" });
+    await devtools.detach();
+    if (frozen) return;
+    // It is seen again once it comes back from behind another.
+    const other = await this.page.browser().newPage();
+    await other.bringToFront();
+    await this.page.bringToFront();
+    await other.close();
   }
 
   /** What the page's player does. The player may be in a frame, on a page of another origin. */

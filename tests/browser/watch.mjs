@@ -1,7 +1,7 @@
 // Opens a page in a headless browser and reports, one JSON object a line, what its video does.
 //
 //   node watch.mjs URL [--browser chromium|firefox|webkit] [--every SECONDS] [--width PX] [--height PX]
-//                      [--dark] [--language TAG] [--no-websocket]
+//                      [--dark] [--language TAG] [--no-websocket] [--media-source managed|none]
 //
 // On standard output: {"event":"open"} once the page is there, then {"event":"state",…} at the interval and for each
 // `state` line; {"event":"reply","to":COMMAND,…} for each command, with "error" where it failed;
@@ -26,6 +26,7 @@ const { values: options, positionals } = parseArgs({
     dark: { type: "boolean", default: false },
     language: { type: "string" },
     "no-websocket": { type: "boolean", default: false },
+    "media-source": { type: "string" },
   },
 });
 const [url] = positionals;

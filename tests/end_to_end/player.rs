@@ -1,7 +1,7 @@
 //! The player's own controls: its time line, keys, what it remembers, and the element on a page of another origin.
 
 use anyhow::{Result, ensure};
-use testkit::browser::{Browser, Kind};
+use testkit::browser::{Browser, Kind, MediaSource, Settings as BrowserSettings};
 use testkit::encoder::Picture;
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
@@ -12,6 +12,7 @@ use crate::{MESHSTREAM, in_each_browser, node, viewer_of};
 
 in_each_browser! {
     the_element_plays_on_a_page_of_another_origin,
+    a_managed_media_source_plays_where_there_is_no_other,
 }
 
 /// Seconds of a segment.
@@ -81,5 +82,29 @@ async fn the_element_plays_on_a_page_of_another_origin(kind: Kind) -> Result<()>
     ensure!(browser.eval(style).await? == "relative", "the style sheet is not there");
     let place = browser.eval("document.querySelector('meshstream-player').currentTime").await?;
     ensure!(place.as_f64().is_some_and(|place| place > 0.0), "{place}");
+    Ok(())
+}
+
+async fn a_managed_media_source_plays_where_there_is_no_other(kind: Kind) -> Result<()> {
+    let a = node("publisher").await?;
+    let live = Live::begin(&a, "demo", &Picture::default()).await?;
+    let mut events = Events::of(&a).await?;
+    events.subscribe(&live.slug).await?;
+    // More than a managed source asks for at once.
+    events.segment(12).await?;
+    let settings = BrowserSettings { media_source: MediaSource::Managed, ..kind.into() };
+    let mut browser = Browser::open_with(&live.page, &settings).await?;
+    let start = browser.until("a picture", |player| player.width() == 320 && player.current_time() > 0.0).await?;
+    let played = played_for(&mut browser, &start, 3.0 * SEGMENT).await?;
+    ensure!(played.managed_sources().0 > 0 && played.state() == "playing", "{played:?}");
+    // Without this Safari does not open it, unless another device could play it too.
+    let remote = "document.getElementById('video').disableRemotePlayback";
+    ensure!(browser.eval(remote).await? == true, "Safari would wait for another source");
+
+    // It says that it has enough, and is heard; and what it asks for after that comes.
+    browser.press("rewind").await?;
+    let enough = browser.until("enough", |player| player.managed_sources().1 > 0 && player.in_hand() > 0.0).await?;
+    let played = played_for(&mut browser, &enough, 8.0 * SEGMENT).await?;
+    ensure!(played.loads() == 1 && played.state() == "playing", "{played:?}");
     Ok(())
 }

@@ -120,7 +120,7 @@ pub(crate) struct Live {
     /// Where to watch it.
     pub(crate) page: String,
     /// Where to publish it.
-    url: String,
+    pub(crate) url: String,
     pub(crate) publisher: Ffmpeg,
 }
 
@@ -134,6 +134,11 @@ impl Live {
         };
         let slug = Events::of(node).await?.until(name, of_that_name).await?;
         Ok(Self { page: format!("{}/watch/{slug}", node.web()), slug, url, publisher })
+    }
+
+    /// Publishes it again, after the publisher or its node was away.
+    pub(crate) fn again(&self) -> Result<Ffmpeg> {
+        Ffmpeg::publish(&self.url, &Picture::default())
     }
 }
 

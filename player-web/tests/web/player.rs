@@ -46,3 +46,10 @@ async fn the_component_can_load_its_texts_on_pages_of_other_origins() {
     assert_eq!(texts.header("access-control-allow-origin"), "*");
     assert!(texts.text().contains("player-go-live = Ir al directo"), "{}", texts.text());
 }
+
+#[tokio::test]
+async fn who_asks_for_an_icon_by_itself_is_told_that_there_is_none() {
+    let answer = get(&FakeNode::new(), "/favicon.ico").await;
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::NO_CONTENT, 0));
+    assert_eq!(answer.header("cache-control"), "public, max-age=86400");
+}

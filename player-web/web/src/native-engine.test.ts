@@ -8,6 +8,7 @@ class FakeVideo extends EventTarget {
   src = "";
   duration = Number.NaN;
   currentTime = 0;
+  paused = false;
   plays = 0;
   edge: number | undefined;
   get seekable() {
@@ -27,7 +28,7 @@ class FakeVideo extends EventTarget {
 }
 
 /** Plays against a node that gives these answers, one after the other; says what the engine told. */
-function play(t: { mock: typeof import("node:test").mock }, answers: (Response | Error)[]) {
+function play(t: { mock: typeof import("node:test").mock }, answers: (Response | Error)[], startAt?: number) {
   const fake = new FakeVideo();
   const told: string[] = [];
   const events: EngineEvents = {
@@ -44,9 +45,9 @@ function play(t: { mock: typeof import("node:test").mock }, answers: (Response |
     if (answer instanceof Response) return answer;
     throw answer ?? new Error("asked once too often");
   });
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   const video = fake as unknown as HTMLVideoElement;
-  const engine = new NativeEngine(video, { url: "/hls/x/index.m3u8" }, events);
+  const engine = new NativeEngine(video, { url: "/hls/x/index.m3u8", ...(startAt !== undefined && { startAt }) }, events);
   return { fake, video, told, engine, asked: () => asked.mock.callCount() };
 }
 
@@ -100,6 +101,60 @@ test("a live list has an edge, an ended one does not; a fault loads again", asyn
   fake.dispatchEvent(new Event("durationchange"));
   assert.equal(engine.behind(), null);
   assert.deepEqual(told, ["live", "ended"]);
+});
+
+/** A live playlist of so many segments. */
+const live = (segments: number) => new Response(`#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:4\n${"#EXTINF:2,\nx.m4s\n".repeat(segments)}`);
+
+test("a browser that names an end of what is live is not believed, until the playlist says so", async (t) => {
+  const ended = new Response("#EXTM3U\n#EXTINF:2,\n1.m4s\n#EXT-X-ENDLIST\n");
+  const { fake, engine, told, asked } = play(t, [live(1), live(2), ended]);
+  await settle();
+  fake.duration = 4;
+  fake.edge = 6;
+  fake.dispatchEvent(new Event("durationchange"));
+  assert.deepEqual([told, engine.behind()], [["live"], 6]);
+  t.mock.timers.tick(5000);
+  await settle();
+  assert.deepEqual([asked(), told.length], [2, 1], "nothing has changed");
+  t.mock.timers.tick(5000);
+  await settle();
+  assert.deepEqual([asked(), told.at(-1), engine.behind()], [3, "ended", null]);
+  t.mock.timers.tick(60_000);
+  assert.equal(asked(), 3, "an end is the end");
+});
+
+test("it begins where it is to begin as soon as the browser knows that place, and once", async (t) => {
+  const { fake } = play(t, [new Response("#EXTM3U")], 6);
+  await settle();
+  fake.edge = 0.3;
+  fake.dispatchEvent(new Event("loadedmetadata"));
+  assert.equal(fake.currentTime, 0, "it would be the end");
+  fake.edge = 12;
+  fake.dispatchEvent(new Event("durationchange"));
+  assert.equal(fake.currentTime, 6);
+  fake.currentTime = 2;
+  fake.dispatchEvent(new Event("timeupdate"));
+  assert.equal(fake.currentTime, 2, "the viewer went back");
+});
+
+test("a browser that stands still while the broadcast goes on begins anew", async (t) => {
+  const { fake, asked } = play(t, [live(3), live(3), live(3), live(5), live(5)]);
+  await settle();
+  fake.duration = Number.POSITIVE_INFINITY;
+  const look = async () => {
+    t.mock.timers.tick(5000);
+    await settle();
+  };
+  await look();
+  fake.currentTime = 3;
+  await look();
+  assert.equal(asked(), 1, "it plays");
+  await look();
+  await look();
+  assert.deepEqual([asked(), fake.plays], [3, 1], "the publisher is what is waited for");
+  await look();
+  assert.deepEqual([asked(), fake.plays], [5, 2]);
 });
 
 test("nothing is heard of one that was destroyed", async (t) => {

@@ -5,6 +5,13 @@ import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./eng
 import type { Level } from "./levels";
 import type { Part } from "./missing";
 
+/** Between two looks at whether the browser follows a live playlist: about as often as players reload one. */
+const LOOK_MS = 5000;
+
+/** So many segments listed since the picture stood still mean that the browser has lost the live playlist: it should have
+ * seen the first of them by then. */
+const LOST_SEGMENTS = 2;
+
 /** WebKit knows the date of the time line's beginning, from EXT-X-PROGRAM-DATE-TIME. */
 type Dated = HTMLVideoElement & { getStartDate?(): Date };
 
@@ -13,11 +20,25 @@ export class NativeEngine implements Engine {
   private readonly backoff = new Backoff(1000, 10_000);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private destroyed = false;
+  /** What the playlist says, where it is a media playlist. */
+  private listed: Listed | undefined;
+  private looking = false;
+  private readonly looks: ReturnType<typeof setInterval>;
+  /** Where the picture stands still, and what was listed when it was first seen there. */
+  private still: { at: number; newest: number } | undefined;
   private readonly onError = () => this.later(this.backoff.next());
-  private readonly onDuration = () => this.events.playlist(Number.isFinite(this.video.duration));
-  private readonly onProgress = () => this.backoff.reset();
+  /** Where to begin, until it has begun there. */
+  private startAt: number | undefined;
+  private readonly onDuration = () => {
+    this.begin();
+    this.events.playlist(this.hasEnded());
+  };
+  private readonly onProgress = () => {
+    this.begin();
+    this.backoff.reset();
+  };
   private readonly onMetadata = () => {
-    if (this.source.startAt !== undefined) this.video.currentTime = this.source.startAt;
+    this.begin();
     this.events.choices();
   };
 
@@ -34,6 +55,7 @@ export class NativeEngine implements Engine {
     video.addEventListener("durationchange", this.onDuration);
     video.addEventListener("timeupdate", this.onProgress);
     video.addEventListener("loadedmetadata", this.onMetadata);
+    this.looks = setInterval(() => void this.look(), LOOK_MS);
     void this.load();
   }
 
@@ -44,6 +66,10 @@ export class NativeEngine implements Engine {
       const response = await fetch(this.source.url);
       if (this.destroyed) return;
       if (response.ok) {
+        this.listed = parse(await response.text());
+        if (this.destroyed) return;
+        this.still = undefined;
+        this.startAt = this.source.startAt;
         this.video.src = this.source.url;
         void this.video.play().catch(() => undefined);
         return;
@@ -59,6 +85,41 @@ export class NativeEngine implements Engine {
       this.events.unreachable();
     }
     this.later(delay ?? this.backoff.next());
+  }
+
+  /** Goes where to begin, once the browser knows that there is such a place: before it would take it for the end. */
+  private begin(): void {
+    const { video, startAt } = this;
+    const { seekable } = video;
+    if (startAt === undefined || seekable.length === 0 || seekable.end(seekable.length - 1) < startAt) return;
+    this.startAt = undefined;
+    if (startAt > 0) video.currentTime = startAt;
+  }
+
+  /**
+   * Whether the live playlist has ended, and whether the browser follows it. Not every browser says of a live broadcast that
+   * it has no end yet, and some stand still for ever after they have found nothing new for a while.
+   */
+  private async look(): Promise<void> {
+    const { video, source, still } = this;
+    const stands = !video.paused && source.startAt === undefined && video.currentTime === still?.at;
+    if (!stands) this.still = { at: video.currentTime, newest: Number.POSITIVE_INFINITY };
+    const endless = !Number.isFinite(video.duration);
+    if (!this.listed || this.listed.ended || this.looking || this.timer !== undefined || (endless && !stands)) return;
+    this.looking = true;
+    const response = await fetch(source.url).catch(() => undefined);
+    const found = parse(response?.ok ? await response.text().catch(() => "") : "");
+    this.looking = false;
+    if (this.destroyed || !found) return;
+    this.listed = found;
+    if (found.ended) this.events.playlist(true);
+    if (!stands || !this.still || found.ended) return;
+    this.still.newest = Math.min(this.still.newest, found.newest);
+    if (found.newest - this.still.newest >= LOST_SEGMENTS) void this.load();
+  }
+
+  private hasEnded(): boolean {
+    return this.listed?.ended ?? Number.isFinite(this.video.duration);
   }
 
   private later(delayMs: number): void {
@@ -82,7 +143,7 @@ export class NativeEngine implements Engine {
 
   behind(): number | null {
     const { seekable } = this.video;
-    return Number.isFinite(this.video.duration) || seekable.length === 0 ? null : this.ahead();
+    return this.hasEnded() || seekable.length === 0 ? null : this.ahead();
   }
 
   ahead(): number {
@@ -126,6 +187,7 @@ export class NativeEngine implements Engine {
   destroy(): void {
     this.destroyed = true;
     clearTimeout(this.timer);
+    clearInterval(this.looks);
     this.video.removeEventListener("error", this.onError);
     this.video.removeEventListener("durationchange", this.onDuration);
     this.video.removeEventListener("timeupdate", this.onProgress);
@@ -133,4 +195,18 @@ export class NativeEngine implements Engine {
     this.video.removeAttribute("src");
     this.video.load();
   }
+}
+
+/** What a media playlist says: whether it goes on (RFC 8216 §4.3.3.4), and the number behind its newest segment. */
+interface Listed {
+  ended: boolean;
+  newest: number;
+}
+
+/** Undefined where it is no media playlist. */
+function parse(playlist: string): Listed | undefined {
+  const segments = playlist.match(/^#EXTINF:/gm)?.length ?? 0;
+  if (segments === 0) return undefined;
+  const first = Number(/^#EXT-X-MEDIA-SEQUENCE:(\d{1,15})/m.exec(playlist)?.[1] ?? 0);
+  return { ended: /^#EXT-X-ENDLIST/m.test(playlist), newest: first + segments };
 }

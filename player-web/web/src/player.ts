@@ -11,6 +11,7 @@ import { momentLink } from "./moment";
 import { NativeEngine } from "./native-engine";
 import type { NodeApi } from "./node-api";
 import { Pace } from "./pace";
+import { PauseWatch } from "./pause-watch";
 import { Reserve } from "./reserve";
 import { SoundMemory } from "./sound-memory";
 import { NOTHING_AHEAD_S, type Snapshot } from "./status";
@@ -39,9 +40,6 @@ const GAP_MS = 8000;
 
 /** A page that slept for longer has lost the live edge: it jumps there. Shorter than a live playlist. */
 const ASLEEP_MS = 30_000;
-
-/** So soon after the page was hidden it is the browser that pauses, not the viewer. */
-const HIDDEN_PAUSE_MS = 2000;
 
 export interface PlayerOptions {
   live: boolean;
@@ -76,17 +74,18 @@ export class Player {
   private readonly sound: SoundMemory;
   private readonly timer: ReturnType<typeof setInterval>;
   private readonly listening = new AbortController();
+  private readonly pauses: PauseWatch;
   private askedAt = 0;
   private placedAt = 0;
   private gapAt = Number.NEGATIVE_INFINITY;
-  private hiddenAt = Number.NEGATIVE_INFINITY;
-  private pausedByBrowser = false;
   private playlistEnded = false;
   private hasPlaylist = false;
   private notYet = false;
   private unreachable = false;
   private unplayable = false;
   private started = false;
+  /** Heard of; to some browsers whatever is played last is the end. */
+  private videoEnded = false;
   /** The live playlist was played to its end. */
   private seenToTheEnd = false;
   private blocked = false;
@@ -111,6 +110,7 @@ export class Player {
     }
     this.courses = new CourseWatch(api, (course) => events.course(course));
     this.sound = new SoundMemory(video, options.memory, options.muted);
+    this.pauses = new PauseWatch({ document, video, now: () => performance.now() }, this.listening.signal);
     this.listen();
     this.timer = setInterval(() => this.look(), LOOK_MS);
     if (options.autoplay) this.load();
@@ -129,18 +129,16 @@ export class Player {
       this.started = true;
       this.unplayable = false;
     });
+    on(["play", "playing", "seeking", "emptied"], () => {
+      this.videoEnded = false;
+    });
     on(["ended"], () => {
+      this.videoEnded = true;
       this.seenToTheEnd = this.playlistEnded;
       if (this.playlistEnded) this.options.memory.forgetPlace(this.api.slug);
     });
     on(["play"], () => this.handlePlay());
-    on(["pause"], () => {
-      this.pausedByBrowser = performance.now() - this.hiddenAt < HIDDEN_PAUSE_MS && !this.video.ended;
-    });
     on(["pause", "ended", "waiting", "playing", "volumechange"], () => this.look());
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "hidden") this.hiddenAt = performance.now();
-    }, { signal });
   }
 
   /** The node says that the broadcast is live, or has ended. */
@@ -161,10 +159,10 @@ export class Player {
   wake(sleptMs: number): void {
     this.refresh();
     void this.courses.look();
-    const paused = this.video.paused && !this.pausedByBrowser;
+    const pausedByBrowser = this.pauses.takePausedByBrowser();
+    const paused = this.video.paused && !pausedByBrowser;
     if (this.engine && !this.recording && sleptMs > ASLEEP_MS && !paused) this.engine.restart();
-    if (this.pausedByBrowser) this.play();
-    this.pausedByBrowser = false;
+    if (pausedByBrowser) this.play();
   }
 
   private load(): void {
@@ -219,7 +217,8 @@ export class Player {
     this.playlistEnded = ended;
     this.notYet = false;
     this.unreachable = false;
-    if (!this.hasPlaylist) this.play();
+    // One that plays already would begin anew where the browser takes the live edge for the end.
+    if (!this.hasPlaylist && this.video.paused) this.play();
     this.hasPlaylist = true;
     this.look();
   }
@@ -420,7 +419,7 @@ export class Player {
     const waiting = this.missing.waiting(now);
     const snapshot: Snapshot = {
       playlistEnded: this.playlistEnded,
-      videoEnded: video.ended,
+      videoEnded: this.videoEnded,
       hasPlaylist: this.hasPlaylist,
       notYet: this.notYet,
       unreachable: this.unreachable,

@@ -98,7 +98,7 @@ export class TimelineBar {
     const t = this.t();
     if (!t) return;
     bar.setAttribute("aria-valuemin", String(Math.floor(this.from)));
-    bar.setAttribute("aria-valuemax", String(Math.ceil(Math.max(this.to, this.position.end))));
+    bar.setAttribute("aria-valuemax", String(Math.ceil(this.end())));
     bar.setAttribute("aria-valuenow", String(Math.floor(at)));
     const text = this.describe(at, t);
     // Written only when it differs, or a screen reader would repeat it.
@@ -116,6 +116,11 @@ export class TimelineBar {
       default:
         return t.get("player-at", { time, end: clock(this.position.end, this.course?.dateAt(this.position.end) ?? null) });
     }
+  }
+
+  /** The end of what is drawn; of what runs, of what there is by now. */
+  private end(): number {
+    return this.to < (this.course?.duration ?? 0) ? this.to : Math.max(this.to, this.position.end);
   }
 
   private percent(at: number): string {
@@ -193,6 +198,6 @@ export class TimelineBar {
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    this.seek(Math.min(Math.max(to, this.from), Math.max(this.to, this.position.end)));
+    this.seek(Math.min(Math.max(to, this.from), this.end()));
   }
 }
