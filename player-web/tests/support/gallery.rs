@@ -151,6 +151,8 @@ fn posts(node: &FakeNode) {
     let mut first = written(POST, Some("Ann"), list, None);
     first.replies = 2;
     first.votes = 7;
+    let mut told = written(52, Some("Escuela"), "Live: **Assembly of the neighbourhood**", None);
+    told.broadcast = Some(broadcast_id(LIVE));
     node.posts.lock().unwrap().extend([
         first,
         written(42, Some("ليلى"), "من يتسلق البرج يوم السبت؟ أحضروا الحبال.", None),
@@ -163,6 +165,7 @@ fn posts(node: &FakeNode) {
         written(49, Some("ليلى"), "الصوت ممتاز", live),
         written(50, Some("Ann"), hostile, live),
         written(51, Some("Ann"), "Thanks for keeping this.", ended),
+        told,
     ]);
 }
 

@@ -37,7 +37,8 @@ export class Texts {
     const known = spoken in TEXTS_ADDRESSES ? spoken : "en";
     const backoff = new Backoff(500, 15_000);
     for (;;) {
-      const response = await fetch(`${origin}${TEXTS_ADDRESSES[known]}`, { credentials: "omit" }).catch(() => undefined);
+      // Asked for as the page preloads it, credentials and all, so that it comes once.
+      const response = await fetch(`${origin}${TEXTS_ADDRESSES[known]}`).catch(() => undefined);
       const text = response?.ok ? await response.text().catch(() => undefined) : undefined;
       if (text !== undefined) return new Texts(known, text);
       await new Promise((resolve) => setTimeout(resolve, backoff.next()));
