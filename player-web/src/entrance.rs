@@ -115,25 +115,28 @@ impl Entrance {
         let path = request.uri().path();
         let reading = matches!(*request.method(), Method::GET | Method::HEAD);
         let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let asked = Asked { name, path, agent };
         if let Name::Domain(domain) = name
             && reading
             && self.portal != Portal::Off
             && near(client.address, client.local)
             && let Some(probe) = probes::recognise(domain, path, agent)
         {
-            return Some(self.answer(probe, origin, client));
+            let (answer, response) = self.answer(probe, origin, client);
+            asked.count(answer);
+            return Some(response);
         }
         if UNDER_ANY_NAME.iter().any(|prefix| path.starts_with(prefix)) {
             return None;
         }
         if reading && !NO_PAGES.iter().any(|prefix| path.starts_with(prefix)) {
-            count("led");
+            asked.count("led");
             // Paths of others' sites are none of ours.
             let ours = request.extensions().get::<MatchedPath>().is_some();
             let path = request.uri().path_and_query().filter(|_| ours).map_or("/", |path| path.as_str());
             return Some(lead(&format!("{origin}{path}")));
         }
-        count("refused");
+        asked.count("refused");
         let message =
             format!("this node does not go by that name: ask {origin}, or have its owner add the name to web.names");
         Some(if path.starts_with("/api/") {
@@ -143,11 +146,8 @@ impl Entrance {
         })
     }
 
-    fn answer(&self, probe: Probe, origin: &Origin, client: Client) -> Response {
-        let portal = || {
-            count("portal");
-            lead(&format!("{origin}{PORTAL}"))
-        };
+    fn answer(&self, probe: Probe, origin: &Origin, client: Client) -> (&'static str, Response) {
+        let portal = || ("portal", lead(&format!("{origin}{PORTAL}")));
         let Probe::Check(yes) = probe else { return portal() };
         let standing = match self.portal {
             Portal::Quiet => Standing::Through,
@@ -155,16 +155,24 @@ impl Entrance {
         };
         match standing {
             Standing::Captive => portal(),
-            Standing::Through => {
-                count("online");
-                affirm(yes)
-            }
+            Standing::Through => ("online", affirm(yes)),
         }
     }
 }
 
-fn count(answer: &'static str) {
-    metrics::counter!("meshstream_web_foreign_names_total", "answer" => answer).increment(1);
+/// What was asked of a foreign name: makers of phones change their probes without notice, and the log shows it.
+struct Asked<'a> {
+    name: &'a Name,
+    path: &'a str,
+    agent: &'a str,
+}
+
+impl Asked<'_> {
+    fn count(&self, answer: &'static str) {
+        let Self { name, path, agent } = self;
+        tracing::debug!(%name, path, agent, answer, "asked by a foreign name");
+        metrics::counter!("meshstream_web_foreign_names_total", "answer" => answer).increment(1);
+    }
 }
 
 /// The yes that keeps a phone on the network.
