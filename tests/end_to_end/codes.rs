@@ -16,9 +16,11 @@ async fn read(file: &Path, decoder: &[String]) -> Result<String> {
     command.args(["--messages", "filesrc", &format!("location={}", file.display()), "!"]).args(decoder);
     let output = command.args(["!", "videoconvert", "!", "zbar", "!", "fakesink"]).output().await;
     let output = output.context("cannot run gst-launch-1.0: run 'make test-deps' first")?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    // A text with other than letters and digits is in quotes, with backslashes before those.
+    let said = String::from_utf8_lossy(&output.stdout).replace('\\', "");
     let found = said.split_once("symbol=(string)").and_then(|(_, rest)| rest.split_once(", ")).map(|(found, _)| found);
-    Ok(found.with_context(|| format!("no code: {said}{}", String::from_utf8_lossy(&output.stderr)))?.to_owned())
+    let found = found.with_context(|| format!("no code: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
+    Ok(found.trim_matches('"').to_owned())
 }
 
 async fn read_svg(svg: &str) -> Result<String> {
