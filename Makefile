@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-build_packages := gcc libc6-dev make pkg-config
+build_packages := gcc libc6-dev libgstreamer1.0-dev make pkg-config
 demo_packages  := ffmpeg fonts-dejavu-core
 test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-venv gstreamer1.0-tools gstreamer1.0-plugins-base \
                   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav \

@@ -3,6 +3,7 @@
 mod admin;
 mod archive;
 mod broadcast;
+mod camera;
 mod community;
 mod content;
 mod feed;
@@ -50,6 +51,11 @@ enum Command {
     Run,
     /// Run a publisher node, a viewer node and a test broadcast on this machine
     Demo(demo::Options),
+    /// Publish a camera, a stream of somebody else's or a test pattern
+    Camera(Box<camera::Camera>),
+    /// An encoder's process
+    #[command(name = camera::WORKER, hide = true)]
+    CameraWorker,
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
@@ -124,6 +130,9 @@ struct StatusOutput {
 
 /// Does what the arguments ask.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    if matches!(arguments.command, Command::CameraWorker) {
+        return camera::work().map_err(Failure::from);
+    }
     let layers = Layers::read(arguments.config.as_deref(), std::env::vars(), arguments.data_dir.as_deref())
         .map_err(Failure::Usage)?;
     let config = layers.config().clone();
@@ -134,6 +143,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let result = match arguments.command {
         Command::Run => runtime.block_on(node::run(layers)),
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
+        Command::Camera(camera) => runtime.block_on(camera::run(&config, *camera)).map_err(Failure::from),
+        // It needs neither settings nor a runtime.
+        Command::CameraWorker => Ok(()),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),
         Command::Schedule(command) => runtime.block_on(schedule::run(&config, command)).map_err(Failure::from),

@@ -12,6 +12,7 @@
 mod alarm;
 pub mod archive;
 pub mod broadcast;
+pub mod camera;
 pub mod catalog;
 pub mod ingest;
 pub mod keeping;

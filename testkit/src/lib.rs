@@ -2,6 +2,7 @@
 
 pub mod access_point;
 pub mod browser;
+pub mod camera;
 pub mod captions;
 mod child;
 pub mod cjdns;

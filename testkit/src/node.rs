@@ -212,7 +212,8 @@ impl Node {
         Ok(text)
     }
 
-    fn command(&self) -> Command {
+    /// The program with the settings of this node.
+    pub(crate) fn command(&self) -> Command {
         let mut command = match &self.settings.namespace {
             Some(namespace) => namespace.command(&self.binary),
             None => Command::new(&self.binary),

@@ -4,6 +4,7 @@ mod admin;
 mod archive;
 mod beginning;
 mod broadcast;
+mod camera;
 mod captions;
 mod carry;
 mod codes;

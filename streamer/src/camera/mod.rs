@@ -1,0 +1,30 @@
+//! Cameras: this program as an encoder, for a Pi with a camera and for whatever else gives picture or sound.
+//!
+//! Comes in: a [`Job`], which says what to encode and where to publish it. Goes out: RTMP to a node, as from any other
+//! encoder. GStreamer runs in a process of its own ([`work`]), for a plugin that crashes or hangs takes its process along:
+//! a [`Supervisor`] in the parent starts it, hears from it, and starts it again. Nothing here knows of broadcasts.
+
+mod capture;
+#[cfg(feature = "gstreamer")]
+mod devices;
+mod element;
+mod job;
+#[cfg(feature = "gstreamer")]
+mod pipeline;
+mod plan;
+mod report;
+mod supervisor;
+#[cfg(feature = "gstreamer")]
+mod worker;
+
+pub use capture::{CaptureFormat, CaptureKind};
+#[cfg(feature = "gstreamer")]
+pub use devices::{Device, DeviceError, DeviceKind, devices};
+pub use job::{
+    AudioSource, BadSource, Encoding, Job, PublishUrl, Rotation, Size, Title, VideoDevice, VideoSource,
+    keyframe_interval,
+};
+pub use report::{Report, Trouble};
+pub use supervisor::{Event, Supervisor, WorkerCommand};
+#[cfg(feature = "gstreamer")]
+pub use worker::work;

@@ -1,0 +1,90 @@
+//! `meshstream camera` as a process.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::node::Node;
+
+/// A guard against hanging, not a measure.
+const GUARD: Duration = Duration::from_secs(120);
+
+/// A camera that publishes to a node. Killed when dropped; its worker ends with it.
+#[derive(Debug)]
+pub struct Camera {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    said: String,
+}
+
+impl Camera {
+    /// Starts one on the machine of a node, whose settings it has.
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn start(node: &Node, arguments: &[&str]) -> Result<Self> {
+        let mut command = node.command();
+        command.arg("camera").args(arguments).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start a camera")?;
+        let log = BufReader::new(child.stderr.take().context("no standard error")?);
+        Ok(Self { child, log, said: String::new() })
+    }
+
+    /// Kills the process that encodes, as a plugin that crashes does.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn kill_worker(&self) -> Result<()> {
+        let id = self.child.id().context("the camera has ended")?;
+        let children = tokio::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).await?;
+        let worker = children.split_whitespace().next().context("the camera has no worker")?;
+        signal("-KILL", worker).await
+    }
+
+    /// Asks it to end, and waits for that.
+    ///
+    /// # Errors
+    /// Where it does not end.
+    pub async fn terminate(self) -> Result<(ExitStatus, String)> {
+        let id = self.child.id().context("the camera has ended")?.to_string();
+        signal("-TERM", &id).await?;
+        self.ended().await
+    }
+
+    /// Waits until it says something.
+    ///
+    /// # Errors
+    /// Where it ends or goes on without.
+    pub async fn says(&mut self, text: &str) -> Result<()> {
+        let wait = async {
+            while !self.said.contains(text) {
+                ensure!(self.log.read_line(&mut self.said).await? > 0, "the camera ended and said only: {}", self.said);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(GUARD, wait).await.with_context(|| format!("the camera did not say {text:?}"))?
+    }
+
+    /// Waits for its end: its status, and what it said.
+    ///
+    /// # Errors
+    /// Where it does not end.
+    pub async fn ended(mut self) -> Result<(ExitStatus, String)> {
+        let end = async {
+            self.log.read_to_string(&mut self.said).await?;
+            self.child.wait().await
+        };
+        let status = tokio::time::timeout(GUARD, end).await.context("the camera did not end")??;
+        Ok((status, self.said))
+    }
+}
+
+async fn signal(which: &str, process: &str) -> Result<()> {
+    let status = Command::new("kill").args([which, process]).status().await?;
+    ensure!(status.success(), "cannot signal {process}");
+    Ok(())
+}
