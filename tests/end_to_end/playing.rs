@@ -86,6 +86,8 @@ async fn a_segment_that_does_not_come_is_a_gap_that_the_player_passes() -> Resul
     lose_segment(&a, &slug, lost).await?;
     b.resume().await?;
     at_b.segment(lost + 1).await?;
+    let said = browser.until("word of the gap", |player| player.state() == "gap").await?;
+    ensure!(said.caption().contains("was lost"), "{said:?}");
 
     let playlist = b.get_text(&format!("/hls/{slug}/index.m3u8?player=mse")).await?;
     ensure!(playlist.contains(&format!("#EXT-X-GAP\n#EXTINF:2.000,\n{lost}.m4s\n")), "{lost} is no gap in {playlist}");
@@ -93,6 +95,10 @@ async fn a_segment_that_does_not_come_is_a_gap_that_the_player_passes() -> Resul
     let passed = browser.until("passing the gap", |player| player.current_time() > behind_it).await?;
     let resumed = played_for(&mut browser, &passed, 3.0 * SEGMENT).await?;
     ensure!(resumed.loads() == 1, "the page was reloaded");
+    browser.until("an end of the word of it", |player| player.state() == "playing").await?;
+    browser.goto(&format!("{}/watch/{slug}", b.web())).await?;
+    // Whether others have it, B cannot tell: its time line does not call it lost.
+    browser.wait_for("#bar .span.elsewhere").await?;
     Ok(())
 }
 

@@ -11,8 +11,6 @@ export interface EngineEvents {
   notYet(part?: Part): void;
   /** A part was loaded; how fast, where that is known. */
   arrived(load?: Load): void;
-  /** A part is listed as a gap: it is passed over. */
-  gap(): void;
   /** Other renditions are known, or other captions. */
   choices(): void;
   /** The browser cannot play what this is. It is tried again all the same: another format may follow. */
@@ -48,6 +46,8 @@ export interface Engine {
   ahead(): number;
   /** Seconds to have ahead before playing on at the live edge; 0 where the browser sees to that itself. */
   reserve(): number;
+  /** What is to be shown now is listed as lost, or what was to be shown in the seconds before. */
+  passesGap(seconds: number): boolean;
   /** It is known that there is no sound to hear. */
   silent(): boolean;
   /** The live playlist has changed, or the node is heard again: load it now. */

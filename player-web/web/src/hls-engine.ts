@@ -134,7 +134,6 @@ export class HlsEngine implements Engine {
   }
 
   private handleError(hls: Hls, data: ErrorData): void {
-    if (hls === this.hls && data.details === Hls.ErrorDetails.FRAG_GAP) this.events.gap();
     if (!data.fatal || hls !== this.hls) return;
     const kind = fault(data);
     const network = kind === "network";
@@ -256,6 +255,12 @@ export class HlsEngine implements Engine {
   reserve(): number {
     const durations = this.hls?.latestLevelDetails?.fragments.map(({ duration }) => duration) ?? [];
     return RESERVE_SEGMENTS * Math.max(0, ...durations);
+  }
+
+  passesGap(seconds: number): boolean {
+    const { currentTime } = this.video;
+    const fragments = this.hls?.latestLevelDetails?.fragments ?? [];
+    return fragments.some(({ gap, start, duration }) => gap && currentTime >= start && currentTime < start + duration + seconds);
   }
 
   silent(): boolean {

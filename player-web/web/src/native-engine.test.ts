@@ -36,7 +36,6 @@ function play(t: { mock: typeof import("node:test").mock }, answers: (Response |
     notYet: () => told.push("not yet"),
     unreachable: () => told.push("unreachable"),
     arrived: () => told.push("arrived"),
-    gap: () => told.push("gap"),
     choices: () => undefined,
     unplayable: () => told.push("unplayable"),
   };

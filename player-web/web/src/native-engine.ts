@@ -180,6 +180,11 @@ export class NativeEngine implements Engine {
     return 0;
   }
 
+  passesGap(): boolean {
+    // The browser does not say.
+    return false;
+  }
+
   silent(): boolean {
     return false;
   }

@@ -35,8 +35,8 @@ const STUCK_MS = 75_000;
 const PLACE_MS = 5000;
 const FIRST_PLACE_S = 10;
 
-/** How long it is said that a part was lost, while it is passed over. */
-const GAP_MS = 8000;
+/** How long it is said that a part was lost, once it was passed over: time to read it. */
+const GAP_S = 3;
 
 /** A page that slept for longer has lost the live edge: it jumps there. Shorter than a live playlist. */
 const ASLEEP_MS = 30_000;
@@ -77,7 +77,6 @@ export class Player {
   private readonly pauses: PauseWatch;
   private askedAt = 0;
   private placedAt = 0;
-  private gapAt = Number.NEGATIVE_INFINITY;
   private playlistEnded = false;
   private hasPlaylist = false;
   private notYet = false;
@@ -187,9 +186,6 @@ export class Player {
         this.unplayable = false;
         this.missing.handleArrived();
         if (load) this.pace.handleLoad(load);
-      },
-      gap: () => {
-        this.gapAt = performance.now();
       },
       choices: () => this.events.choices(),
       unreachable: () => {
@@ -432,7 +428,7 @@ export class Player {
       ahead,
       behind: engine?.behind() ?? null,
       missing: waiting,
-      gap: now - this.gapAt < GAP_MS || (this.recording && this.courses.course?.spanAt(video.currentTime)?.state === "gap"),
+      gap: engine?.passesGap(GAP_S) || (this.recording && this.courses.course?.spanAt(video.currentTime)?.state === "gap"),
       picture: video.videoWidth > 0,
       slow: this.pace.slowness(),
       lighter: soundAlone(this.levels()) !== undefined,

@@ -60,6 +60,7 @@ test("each state has its caption", () => {
   check({ stalled: true, slow, lighter: true }, playing, "too-slow", /sound only/);
   check({ slow }, playing, "playing", /behind live/);
   check({ stalled: true, gap: true }, playing, "gap", /was lost/);
+  check({ gap: true }, playing, "gap", /was lost/);
   check({ unplayable: true }, fresh, "unplayable", /VLC/);
   check({ paused: true }, playing, "paused", /Press play/);
   check({ blocked: true }, fresh, "paused", /Tap/);

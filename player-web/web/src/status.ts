@@ -46,7 +46,7 @@ export interface Snapshot {
   behind: number | null;
   /** The part that the node does not have yet. */
   missing: Waiting | undefined;
-  /** What is to be shown now was lost: it is passed over. */
+  /** What is to be shown now was lost: it is passed over, or was just now. */
   gap: boolean;
   /** The way here is slower than the video. */
   slow: Slowness | undefined;
@@ -70,7 +70,7 @@ export function describe(now: Snapshot, t: Texts): Status {
   if (now.videoEnded && now.playlistEnded) return say("ended", t.get("player-ended"));
   if (now.blocked) return say("paused", t.get("player-ready"));
   if (now.paused && now.started) return say("paused", t.get("player-paused"));
-  if (now.started && !now.stalled) return say("playing", playing(now, t));
+  if (now.started && !now.stalled) return now.gap ? say("gap", t.get("player-gap")) : say("playing", playing(now, t));
   if (now.unreachable) return say(now.started ? "catching-up" : "connecting", t.get("player-unreachable"));
   if (now.unplayable) return say("unplayable", t.get("player-unplayable"));
   if (now.missing) return say("waiting", fetching(now.missing, t));
