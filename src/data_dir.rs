@@ -5,7 +5,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use stream_model::StreamName;
 
 /// A data directory; the lock is held as long as the value lives.
 #[derive(Debug)]
@@ -73,11 +72,6 @@ pub(crate) fn feed_database(data_dir: &Path) -> PathBuf {
 /// The admin token of the node that uses a data directory, where no other file is named.
 pub(crate) fn admin_token_file(data_dir: &Path) -> PathBuf {
     data_dir.join("admin-token")
-}
-
-/// The key with which a camera of this machine publishes under a name to the node that uses a data directory.
-pub(crate) fn camera_key_file(data_dir: &Path, name: &StreamName) -> PathBuf {
-    data_dir.join("cameras").join(format!("{name}.key"))
 }
 
 /// What the owner of the node that uses a data directory has set, besides its configuration.

@@ -88,12 +88,12 @@ pub(crate) struct Camera {
 }
 
 #[cfg(not(feature = "gstreamer"))]
+#[expect(clippy::unused_async, reason = "as where there is something to wait for")]
 pub(crate) async fn run(_: &crate::config::Config, _: Camera) -> anyhow::Result<()> {
-    std::future::ready(anyhow::bail!(
+    anyhow::bail!(
         "this meshstream was built without GStreamer, so it has no cameras: take one built with it, or publish with ffmpeg or OBS \
          ('meshstream key add NAME' tells how)"
-    ))
-    .await
+    )
 }
 
 #[cfg(not(feature = "gstreamer"))]

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, ErrorKind};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -22,7 +22,6 @@ use super::{Camera, WORKER};
 use crate::cli::show::print_json;
 use crate::config::Config;
 use crate::control::Client;
-use crate::data_dir::camera_key_file;
 use crate::output::print;
 use crate::{durable, node};
 
@@ -118,8 +117,13 @@ async fn local(config: &Config, name: &StreamName) -> anyhow::Result<String> {
     if address.ip().is_unspecified() {
         address.set_ip([127, 0, 0, 1].into());
     }
-    let key = key(&client, &camera_key_file(&config.node.data_dir, name), name).await?;
+    let key = key(&client, &key_file(&config.node.data_dir, name), name).await?;
     Ok(format!("rtmp://{address}/live/{name}?key={key}"))
+}
+
+/// The key with which a camera of this machine publishes under a name to the node that uses a data directory.
+fn key_file(data_dir: &Path, name: &StreamName) -> PathBuf {
+    data_dir.join("cameras").join(format!("{name}.key"))
 }
 
 async fn key(client: &Client, file: &Path, name: &StreamName) -> anyhow::Result<String> {

@@ -1,9 +1,8 @@
 //! Which of a device's formats is taken. Pure.
 
-use std::cmp::Reverse;
-
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "gstreamer")]
 use super::job::Size;
 
 /// How a device gives its pictures.
@@ -33,17 +32,20 @@ pub struct CaptureFormat {
 
 /// The format that costs least to bring to a size and rate: one that has them, with as few pictures and pixels more as there are, and
 /// raw rather than compressed; where none has them, the one that comes nearest from below. `None` where there is no format at all.
+#[cfg(feature = "gstreamer")]
 pub(super) fn choose(formats: &[CaptureFormat], size: Size, rate: u32) -> Option<CaptureFormat> {
     let pixels = |format: &CaptureFormat| u64::from(format.width) * u64::from(format.height);
     let fits =
         |format: &&CaptureFormat| format.width >= size.width() && format.height >= size.height() && format.rate >= rate;
     let least = formats.iter().filter(fits).min_by_key(|format| (pixels(format), format.kind, format.rate));
     // A slow picture is worse than a small one: nobody follows a talk at 5 pictures a second.
-    let nearest = || formats.iter().max_by_key(|format| (format.rate.min(rate), pixels(format), Reverse(format.kind)));
+    let nearest =
+        || formats.iter().max_by_key(|format| (format.rate.min(rate), pixels(format), std::cmp::Reverse(format.kind)));
     least.or_else(nearest).copied()
 }
 
 #[cfg(test)]
+#[cfg(feature = "gstreamer")]
 mod tests {
     use super::*;
     use CaptureKind::{H264, Mjpeg, Raw};

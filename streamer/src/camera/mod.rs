@@ -7,10 +7,14 @@
 mod capture;
 #[cfg(feature = "gstreamer")]
 mod devices;
+#[cfg(feature = "gstreamer")]
+mod diagnosis;
+#[cfg(feature = "gstreamer")]
 mod element;
 mod job;
 #[cfg(feature = "gstreamer")]
 mod pipeline;
+#[cfg(feature = "gstreamer")]
 mod plan;
 mod report;
 mod supervisor;

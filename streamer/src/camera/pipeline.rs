@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::diagnosis::ErrorKind;
 use super::element::{Branch, Chain, Element, Graph, package};
 use super::plan::{Toolbox, VIDEO_ENCODERS};
-use super::report::{ErrorKind, Trouble};
+use super::report::Trouble;
 
 /// What GStreamer has here.
 pub(super) struct Installed;

@@ -10,10 +10,11 @@ use gstreamer::prelude::*;
 
 use super::capture::choose;
 use super::devices::capture_formats;
+use super::diagnosis::{trouble, without_secrets};
 use super::job::{AudioSource, Job, VideoDevice, VideoSource};
 use super::pipeline::{Built, Installed, build, kind};
 use super::plan::plan;
-use super::report::{Report, Trouble, trouble, without_secrets};
+use super::report::{Report, Trouble};
 
 /// A job is far below this.
 const MAX_JOB: u64 = 64 * 1024;
