@@ -165,7 +165,7 @@ fn make_file(path: &Path) -> Result<()> {
 
 /// CPU time of the child processes that were waited for.
 fn children_cpu_time() -> Result<Duration> {
-    testkit::node::cpu_time("self", testkit::node::CpuOf::WaitedChildren)
+    testkit::process::cpu_time("self", testkit::process::CpuOf::WaitedChildren)
 }
 
 fn resident(a: &Node, b: &Node) -> Result<String> {

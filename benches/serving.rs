@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::events::Events;
-use testkit::node::{CpuOf, Node, Settings, cpu_time};
+use testkit::node::{Node, Settings};
+use testkit::process::{CpuOf, cpu_time};
 
 const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");
 

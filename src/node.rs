@@ -162,7 +162,8 @@ impl Node {
         let admin_token = admin_token::load_or_create(&token_file)?;
         let host_lock = HostLock::of_secret(&secret_file(&path))?;
         let router_config = router_config(config, &community, &path);
-        let router = Arc::new(NodeRouter::start(router_config.clone()).await?);
+        let upload = router_config.upload;
+        let router = Arc::new(NodeRouter::start(router_config).await?);
         // Its port is named in posts. Nobody is answered before the end of the start.
         let doors = Doors::open(config)?;
         let web_address = doors.address();
@@ -220,7 +221,7 @@ impl Node {
             advice,
             viewers: config.mesh.tell_viewers.then(|| Arc::new(viewers.clone()) as Arc<dyn LocalViewers>),
         })?);
-        let in_effect = InEffect::new(router.clone(), ssb.clone(), choices, status.clone(), &router_config);
+        let in_effect = InEffect::new(router.clone(), ssb.clone(), choices, status.clone(), upload);
         let owner_ports = player_web::OwnerPorts {
             keys: keys.clone(),
             programme: streamer.programme(),

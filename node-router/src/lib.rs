@@ -231,10 +231,19 @@ impl NodeRouter {
         })
     }
 
-    /// Goes by other limits from now on: of bytes and of blocks that are kept, and of bytes that are left free. What is beyond them
-    /// makes room as far as it may.
-    pub fn limit_storage(&self, quota: u64, max_files: u64, reserve: u64) {
-        self.storage.limit(Totals { bytes: quota, blocks: max_files }, reserve);
+    /// Keeps so many bytes from now on. What is beyond them makes room as far as it may.
+    pub fn set_quota(&self, bytes: u64) {
+        self.storage.limit(|limits| limits.quota.bytes = bytes);
+    }
+
+    /// Keeps so many blocks from now on. What is beyond them makes room as far as it may.
+    pub fn set_max_files(&self, blocks: u64) {
+        self.storage.limit(|limits| limits.quota.blocks = blocks);
+    }
+
+    /// Leaves so many bytes of the disk free from now on.
+    pub fn set_reserve(&self, bytes: u64) {
+        self.storage.limit(|limits| limits.reserve = bytes);
     }
 
     /// Uploads by other limits from now on.

@@ -89,8 +89,6 @@ pub(crate) struct AppState {
     pub(crate) pictures: Slots,
     /// Files that are being sent.
     pub(crate) downloads: Slots,
-    /// Answers that wait for what other nodes are to bring.
-    pub(crate) waits: Waits,
 }
 
 impl FromRef<AppState> for OwnerAccess {
@@ -240,8 +238,7 @@ fn finish(routes: Router<AppState>, ports: Ports, sees: Sees, config: &Config) -
     let access = config.access.clone();
     let pictures = Slots::new(blobs::MAX_ANSWERS, blobs::MAX_ANSWERS_PER_ADDRESS);
     let downloads = Slots::new(download::MAX_DOWNLOADS, download::MAX_DOWNLOADS_PER_ADDRESS);
-    let waits = Waits::new();
-    let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(Extension(waits.clone()));
+    let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(Extension(Waits::new()));
     routes.layer(middleware::from_fn(count)).with_state(AppState {
         ports,
         announced,
@@ -252,7 +249,6 @@ fn finish(routes: Router<AppState>, ports: Ports, sees: Sees, config: &Config) -
         access,
         pictures,
         downloads,
-        waits,
     })
 }
 

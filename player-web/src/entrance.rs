@@ -114,7 +114,7 @@ impl Entrance {
     fn elsewhere(&self, name: &Name, origin: &Origin, request: &Request, client: Client) -> Option<Response> {
         let path = request.uri().path();
         let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-        let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let agent = probes::user_agent(request.headers());
         let asked = Asked { name, path, agent };
         if let Name::Domain(domain) = name
             && reading

@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::admin::{ChangeRefused, OwnerAccess};
+use crate::clock::now;
 use crate::routes::json_error;
 use crate::serve::{self, Connection};
 use crate::socket::same_origin;
@@ -169,7 +170,7 @@ where
                 let csrf = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
                 access.change(session, headers, csrf.unwrap_or_default()).map(|()| Self)
             }
-            _ => access.guard().check(headers, address_of(parts), access.now()),
+            _ => access.guard().check(headers, address_of(parts), now()),
         };
         decided.map_err(Denied::response)
     }

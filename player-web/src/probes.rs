@@ -2,6 +2,8 @@
 //!
 //! Bytes and headers are those of the real servers (`docs/operations/phones.md` has the sources). Pure.
 
+use axum::http::{HeaderMap, header};
+
 /// One such question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe {
@@ -118,6 +120,11 @@ const fn html(body: &'static str) -> Yes {
 
 const fn network_manager(body: &'static str) -> Yes {
     Yes { body, media_type: TEXT, header: NETWORK_MANAGER, system: System::Other }
+}
+
+/// What a browser or another program calls itself (RFC 9110 §10.1.5); empty where it does not.
+pub(crate) fn user_agent(headers: &HeaderMap) -> &str {
+    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// Whether Apple's system asks, and not the sheet that shows people what came back. It follows the redirect to a portal and

@@ -76,6 +76,25 @@ pub(crate) struct BroadcastDetails {
     pub(crate) republications: Vec<RepublicationView>,
 }
 
+impl BroadcastDetails {
+    /// Of a broadcast of which so many segments are held.
+    pub(crate) fn new(
+        listing: Listing,
+        standing: Standing,
+        held_segments: u64,
+        viewers: ViewersView,
+        archives: Vec<ArchiveView>,
+    ) -> Self {
+        Self {
+            broadcast: BroadcastView::holding(held_segments, listing, &standing),
+            viewers,
+            archives,
+            mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
+            republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
+        }
+    }
+}
+
 /// The JSON of a node that says to hold a broadcast.
 #[derive(Debug, Serialize)]
 pub(crate) struct MirrorView {
@@ -174,13 +193,9 @@ pub fn documents(
 ) -> serde_json::Result<Vec<serde_json::Value>> {
     let document = |listing: Listing| {
         let (id, standing) = (listing.id, standings.standing(&listing.id));
-        serde_json::to_value(BroadcastDetails {
-            broadcast: BroadcastView::holding(held_segments(&id), listing, &standing),
-            viewers: ViewersView::default(),
-            archives: directory.archives(&id).into_iter().map(ArchiveView::complete).collect(),
-            mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
-            republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
-        })
+        let archives = directory.archives(&id).into_iter().map(ArchiveView::complete).collect();
+        let (held, viewers) = (held_segments(&id), ViewersView::default());
+        serde_json::to_value(BroadcastDetails::new(listing, standing, held, viewers, archives))
     };
     directory.listings().into_iter().map(document).collect()
 }

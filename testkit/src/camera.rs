@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, ChildStderr};
 
 use crate::node::Node;
+use crate::process::signal;
 
 /// A guard against hanging, not a measure.
 const GUARD: Duration = Duration::from_secs(120);
@@ -81,10 +82,4 @@ impl Camera {
         let status = tokio::time::timeout(GUARD, end).await.context("the camera did not end")??;
         Ok((status, self.said))
     }
-}
-
-async fn signal(which: &str, process: &str) -> Result<()> {
-    let status = Command::new("kill").args([which, process]).status().await?;
-    ensure!(status.success(), "cannot signal {process}");
-    Ok(())
 }

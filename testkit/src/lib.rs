@@ -16,6 +16,7 @@ pub mod link;
 pub mod neighbourhood;
 pub mod netns;
 pub mod node;
+pub mod process;
 pub mod rtmp_hostile;
 pub mod site;
 pub mod ssb_peer;

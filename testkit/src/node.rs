@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio_tungstenite::WebSocketStream;
 
 use crate::netns::Namespace;
+use crate::process::{self, CpuOf};
 
 /// A guard against hanging, not a measure: a node starts in a fraction of this.
 const START_GUARD: Duration = Duration::from_secs(60);
@@ -377,7 +378,7 @@ impl Node {
     /// Where it does not run.
     pub fn cpu_time(&self) -> Result<Duration> {
         let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
-        cpu_time(&pid.to_string(), CpuOf::Process)
+        process::cpu_time(&pid.to_string(), CpuOf::Process)
     }
 
     /// Whom it asks from its next start on (`mesh.peers`).
@@ -413,9 +414,7 @@ impl Node {
 
     async fn signal(&self, signal: &str) -> Result<()> {
         let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
-        let status = Command::new("kill").args([signal, &pid.to_string()]).status().await?;
-        ensure!(status.success(), "kill {signal} {pid} failed");
-        Ok(())
+        process::signal(signal, &pid.to_string()).await
     }
 
     /// SIGTERM, and waits for its end.
@@ -491,28 +490,4 @@ impl Drop for Node {
             eprintln!("--- end of the log of node {}:\n{}", self.settings.name, self.log_tail());
         }
     }
-}
-
-/// Whose CPU time to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CpuOf {
-    /// The process itself.
-    Process,
-    /// Its children that have ended and were waited for.
-    WaitedChildren,
-}
-
-/// CPU time in user and kernel mode from `/proc/PID/stat` (proc_pid_stat(5)).
-///
-/// # Errors
-/// Where there is no such process.
-pub fn cpu_time(pid: &str, of: CpuOf) -> Result<Duration> {
-    /// USER_HZ, which Linux fixes for what it shows in /proc.
-    const TICKS_PER_SECOND: u64 = 100;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(") ").context("no command in stat")?;
-    // `utime` is field 14; what follows the command starts with field 3.
-    let first = if of == CpuOf::Process { 11 } else { 13 };
-    let ticks: u64 = fields.split(' ').skip(first).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
-    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }

@@ -292,11 +292,8 @@ impl Storage {
     }
 
     /// Goes by other limits from now on: what goes first of that which is beyond them goes at once, what may not go stays.
-    pub(crate) fn limit(&self, quota: Totals, reserve: u64) {
-        {
-            let mut limits = self.shared.limits.write().unwrap_or_else(PoisonError::into_inner);
-            *limits = Limits { quota, reserve, ..*limits };
-        }
+    pub(crate) fn limit(&self, change: impl FnOnce(&mut Limits)) {
+        change(&mut self.shared.limits.write().unwrap_or_else(PoisonError::into_inner));
         // Whether there is room now, what comes next finds out.
         self.shared.health().found_room();
         self.shared.limited.notify_one();

@@ -229,8 +229,10 @@ async fn limits_that_the_owner_changes_hold_at_once() {
     }
     assert!(is_full(&fixture.publish(3).await, "storage.quota"));
     assert_eq!(fixture.storage.report().full, Some(StorageFull::Quota));
-    let limit =
-        |blocks: u64, reserve| fixture.storage.limit(Totals { bytes: blocks * SIZE, blocks: u64::MAX }, reserve);
+    let limit = |blocks: u64, reserve| {
+        let quota = Totals { bytes: blocks * SIZE, blocks: u64::MAX };
+        fixture.storage.limit(|limits| (limits.quota, limits.reserve) = (quota, reserve));
+    };
     limit(5, 0);
     assert_eq!((fixture.storage.report().full, fixture.storage.report().quota_bytes), (None, 5 * SIZE));
     fixture.publish(3).await.unwrap();

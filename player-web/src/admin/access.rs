@@ -48,12 +48,6 @@ impl OwnerAccess {
         &self.guard
     }
 
-    /// The monotonic clock, by which links and sessions end.
-    #[allow(clippy::unused_self, reason = "there is one place that reads the clock")]
-    pub(crate) fn now(&self) -> Instant {
-        now()
-    }
-
     /// Makes a link and returns its secret.
     pub(crate) fn new_link(&self) -> String {
         let secret = random();
@@ -137,7 +131,7 @@ impl OwnerAccess {
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Sessions, Instant) -> R) -> R {
-        work(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner), self.now())
+        work(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner), now())
     }
 }
 

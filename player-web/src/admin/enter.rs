@@ -13,6 +13,7 @@ use super::field::Field;
 use super::visitor::{Change, ENTRANCE, NoFields, answer, denied_text, local, refuse};
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
+use crate::clock::now;
 use crate::owner::{Denied, address_of};
 use crate::page::Page;
 use crate::socket::same_origin;
@@ -55,7 +56,7 @@ pub(crate) async fn show(
         }
         return form(&page, StatusCode::OK, next, Field::default());
     };
-    match state.access.guard().attempt(address_of(&parts), state.access.now(), || state.access.knows_link(&link)) {
+    match state.access.guard().attempt(address_of(&parts), now(), || state.access.knows_link(&link)) {
         Ok(()) => {
             let entrance = Enter { t: page.t, page: page.clone(), link: Some(link), token: Field::default(), next };
             answer(&page, StatusCode::OK, &entrance)
@@ -77,7 +78,7 @@ pub(crate) async fn enter(
     let Ok(Form(Entering { link, token, next })) = form_sent else { return refuse(&page, Denied::Missing) };
     let next = local(&next).unwrap_or_default().to_owned();
     let access = &state.access;
-    let (address, now) = (address_of(&parts), access.now());
+    let (address, now) = (address_of(&parts), now());
     let cookie = match link {
         Some(link) => {
             let mut cookie = None;

@@ -55,6 +55,18 @@ struct Made {
     server: String,
 }
 
+impl Made {
+    /// What OBS calls the stream key.
+    fn stream_key(&self) -> String {
+        format!("{}?key={}", self.name, self.key)
+    }
+
+    /// The whole address.
+    fn url(&self) -> String {
+        format!("{}/{}", self.server, self.stream_key())
+    }
+}
+
 #[derive(Template)]
 #[template(path = "admin/key_revoke.html")]
 struct Revoke {

@@ -5,7 +5,7 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use stream_model::{BroadcastId, MessageKey, NewPost, PageRequest, Post, PostTarget, TimelineError};
+use stream_model::{BroadcastId, NewPost, PageRequest, Post, PostTarget, TimelineError};
 
 use super::field::{Field, lines};
 use super::visitor::{Change, Frame, SignedIn};
@@ -62,12 +62,6 @@ struct Shown {
     post: Post,
     slug: String,
     hidden: bool,
-}
-
-impl Posts {
-    fn slug(key: &MessageKey) -> String {
-        key.slug()
-    }
 }
 
 pub(crate) async fn show(Query(writing): Query<Writing>, owner: SignedIn) -> Response {

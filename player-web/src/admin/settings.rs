@@ -38,6 +38,12 @@ impl Row {
         self.setting.key.replace('.', "-")
     }
 
+    /// What says more of its value: what it is for, and what is wrong with what was typed.
+    fn described_by(&self) -> String {
+        let id = self.id();
+        if self.error.is_some() { format!("{id}-about {id}-error") } else { format!("{id}-about") }
+    }
+
     fn choices(&self) -> Vec<String> {
         match &self.setting.form {
             SettingForm::Switch => vec!["true".to_owned(), "false".to_owned()],

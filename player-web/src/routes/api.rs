@@ -10,7 +10,7 @@ use stream_model::{BroadcastId, Listing};
 use super::{allow_any_origin, archives_of, json_error};
 use crate::app::AppState;
 use crate::audience::{SourcesView, ViewersView};
-use crate::view::{BroadcastDetails, BroadcastView, MirrorView, RepublicationView, UpcomingView};
+use crate::view::{BroadcastDetails, BroadcastView, UpcomingView};
 
 pub(crate) async fn node(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.report().await)
@@ -76,13 +76,8 @@ fn one(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     match state.ports.directory.listing(&id) {
         Some(listing) => {
             let standing = state.ports.standings.standing(&id);
-            fresh(BroadcastDetails {
-                viewers: ViewersView::of(&id, &state.ports),
-                broadcast: BroadcastView::new(listing, &standing, &*state.ports.playlists),
-                archives: archives_of(&state.ports, &id),
-                mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
-                republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
-            })
+            let (held, viewers) = (state.ports.playlists.held_segments(&id), ViewersView::of(&id, &state.ports));
+            fresh(BroadcastDetails::new(listing, standing, held, viewers, archives_of(&state.ports, &id)))
         }
         None if state.ports.moderation.hides(&id.0) => {
             json_error(StatusCode::FORBIDDEN, "the owner of this node does not show that broadcast here")

@@ -16,6 +16,7 @@ use crate::app::{AppState, Ports};
 use crate::clock::now;
 use crate::content;
 use crate::serve::{self, Connection};
+use crate::waits::Waits;
 
 /// Segments here are CMAF, also where they hold audio alone.
 const SEGMENT_TYPE: &str = "video/mp4";
@@ -96,6 +97,7 @@ pub(crate) async fn day(
 
 pub(crate) async fn file(
     State(state): State<AppState>,
+    Extension(waits): Extension<Waits>,
     client: Client,
     Path((broadcast, name)): Path<(String, String)>,
     query: Result<Query<PlaylistQuery>, QueryRejection>,
@@ -117,7 +119,7 @@ pub(crate) async fn file(
         (Ok(broadcast), Some(File::Whole)) => playlist(ports.playlists.whole(&broadcast).await),
         (Ok(broadcast), Some(File::Segment(sequence))) => {
             let is_here = ports.playlists.holds_segment(&broadcast, sequence);
-            let _place = match (!is_here).then(|| state.waits.acquire(address)).transpose() {
+            let _place = match (!is_here).then(|| waits.acquire(address)).transpose() {
                 Ok(place) => place,
                 Err(error) => return error.answer(false),
             };

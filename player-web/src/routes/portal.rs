@@ -16,7 +16,7 @@ use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::entrance::{Entrance, Origin, PORTAL};
 use crate::page::{Framing, Page};
-use crate::probes::is_apples_probe;
+use crate::probes::{is_apples_probe, user_agent};
 use crate::serve::{Connection, address_of};
 use crate::texts::Texts;
 use crate::visitors::Standing;
@@ -53,8 +53,7 @@ async fn page(
     headers: HeaderMap,
 ) -> Response {
     let address = address_of(client.as_deref());
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let standing = if is_apples_probe(agent) {
+    let standing = if is_apples_probe(user_agent(&headers)) {
         // Nobody has seen it yet.
         entrance.visitors().handle_question(address, Instant::now())
     } else {

@@ -109,8 +109,8 @@ pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
 }
 
 /// One client, from `hello` to its end. Holds its places in the limits until then.
-async fn converse<T: AsyncRead + AsyncWrite + Unpin>(
-    socket: WebSocketStream<T>,
+async fn converse(
+    socket: WebSocketStream<handshake::Io>,
     state: AppState,
     connection: Option<Connection>,
     address: IpAddr,

@@ -1,7 +1,5 @@
 //! A pipeline as data: elements of GStreamer with their properties, which one gives to the next. Pure.
 
-use std::fmt;
-
 /// An element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Element {
@@ -60,26 +58,16 @@ impl Graph {
 pub(super) fn package(factory: &str) -> &'static str {
     match factory {
         "x264enc" => "gstreamer1.0-plugins-ugly",
-        "openh264enc" | "voaacenc" | "rtmp2sink" | "h264parse" | "aacparse" | "hlsdemux" | "srtsrc" => {
-            "gstreamer1.0-plugins-bad"
-        }
-        "avenc_aac" | "avdec_h264" | "decodebin" => "gstreamer1.0-libav",
+        "openh264enc" | "voaacenc" | "rtmp2sink" | "h264parse" => "gstreamer1.0-plugins-bad",
+        "avenc_aac" => "gstreamer1.0-libav",
         "alsasrc" => "gstreamer1.0-alsa",
         "pulsesrc" => "gstreamer1.0-pulseaudio",
         "pipewiresrc" => "gstreamer1.0-pipewire",
         "libcamerasrc" => "gstreamer1.0-libcamera",
         "textoverlay" | "clockoverlay" => "gstreamer1.0-x",
-        "v4l2src" | "v4l2h264enc" | "flvmux" | "jpegdec" | "imagefreeze" | "videoflip" | "rtspsrc" => {
+        "aacparse" | "v4l2src" | "v4l2h264enc" | "flvmux" | "jpegdec" | "imagefreeze" | "videoflip" => {
             "gstreamer1.0-plugins-good"
         }
         _ => "gstreamer1.0-plugins-base",
-    }
-}
-
-/// As `gst-launch-1.0` takes it.
-impl fmt::Display for Element {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.factory)?;
-        self.properties.iter().try_for_each(|(name, value)| write!(f, " {name}='{value}'"))
     }
 }

@@ -229,10 +229,8 @@ fn audio(source: &AudioSource, encoding: &Encoding, tools: &impl Toolbox) -> Res
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
-    use crate::camera::job::PublishUrl;
+    use crate::camera::job::small;
 
     /// Has everything but this.
     struct Without(&'static [&'static str]);
@@ -245,25 +243,6 @@ mod tests {
         fn works(&self, encoder: &str) -> bool {
             encoder != "v4l2h264enc"
         }
-    }
-
-    fn number(number: u32) -> NonZeroU32 {
-        NonZeroU32::new(number).unwrap()
-    }
-
-    fn job(video: Option<VideoSource>, audio: Option<AudioSource>) -> Job {
-        let encoding = Encoding {
-            size: "640x360".parse().unwrap(),
-            rate: number(25),
-            video_kbps: number(800),
-            audio_kbps: number(64),
-            keyframe_interval: number(25),
-            rotation: Rotation::None,
-            title: None,
-            clock: false,
-            encoder: None,
-        };
-        Job { video, audio, encoding, publish: PublishUrl("rtmp://node/live/camera?key=k".to_owned()) }
     }
 
     fn factories(branch: &Option<Branch>) -> Vec<&str> {
@@ -279,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_best_encoder_that_works_is_taken() {
-        let job = job(Some(VideoSource::Pattern), None);
+        let job = small(Some(VideoSource::Pattern), None);
         let encoder = |missing| {
             let graph = plan(&job, None, &Without(missing)).unwrap();
             factories(&graph.video).into_iter().find(|factory| VIDEO_ENCODERS.contains(factory)).unwrap().to_owned()
@@ -292,7 +271,7 @@ mod tests {
 
     #[test]
     fn keyframes_and_rates_reach_the_encoder() {
-        let job = job(Some(VideoSource::Pattern), Some(AudioSource::Tone));
+        let job = small(Some(VideoSource::Pattern), Some(AudioSource::Tone));
         let graph = plan(&job, None, &Without(&[])).unwrap();
         assert_eq!(property(&graph, "x264enc", "key-int-max"), Some("25"));
         assert_eq!(property(&graph, "x264enc", "bitrate"), Some("800"));
@@ -304,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_a_device_compresses_is_decoded() {
-        let job = job(Some(VideoSource::Device(VideoDevice::V4l2("/dev/video0".into()))), None);
+        let job = small(Some(VideoSource::Device(VideoDevice::V4l2("/dev/video0".into()))), None);
         let with = |kind| {
             let format = CaptureFormat { kind, width: 1280, height: 720, rate: 30 };
             plan(&job, Some(format), &Without(&[])).unwrap()
@@ -318,7 +297,7 @@ mod tests {
 
     #[test]
     fn titles_clocks_and_turns_are_drawn_where_they_are_wanted() {
-        let mut job = job(Some(VideoSource::Pattern), None);
+        let mut job = small(Some(VideoSource::Pattern), None);
         let plain = plan(&job, None, &Without(&["textoverlay", "clockoverlay", "videoflip"])).unwrap();
         assert!(!factories(&plain.video).contains(&"videoflip"));
         (job.encoding.title, job.encoding.clock, job.encoding.rotation) =
@@ -332,7 +311,7 @@ mod tests {
 
     #[test]
     fn an_encoder_that_is_named_has_to_work() {
-        let mut job = job(Some(VideoSource::Pattern), None);
+        let mut job = small(Some(VideoSource::Pattern), None);
         for (name, missing, says) in [
             ("v4l2h264enc", &[][..], "v4l2h264enc"),
             ("x264enc", &["x264enc"][..], "gstreamer1.0-plugins-ugly"),
@@ -347,9 +326,9 @@ mod tests {
     #[test]
     fn an_address_brings_both_or_one() {
         let url = VideoSource::Url("rtsp://cam/1".to_owned());
-        let graph = plan(&job(Some(url), Some(AudioSource::Url)), None, &Without(&[])).unwrap();
+        let graph = plan(&small(Some(url), Some(AudioSource::Url)), None, &Without(&[])).unwrap();
         assert!(graph.decoder.is_some() && graph.video.unwrap().decoded && graph.audio.unwrap().decoded);
-        let sound = plan(&job(None, Some(AudioSource::Alsa(Some("hw:1".to_owned())))), None, &Without(&[])).unwrap();
+        let sound = plan(&small(None, Some(AudioSource::Alsa(Some("hw:1".to_owned())))), None, &Without(&[])).unwrap();
         assert_eq!(property(&sound, "alsasrc", "device"), Some("hw:1"));
         assert!(sound.video.is_none());
     }

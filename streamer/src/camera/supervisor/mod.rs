@@ -68,7 +68,6 @@ pub enum Event {
 pub struct Supervisor {
     worker: WorkerCommand,
     job: Job,
-    start: Duration,
     stall: Duration,
 }
 
@@ -85,7 +84,7 @@ enum End {
 impl Supervisor {
     /// Of a job, with workers that are started so.
     pub fn new(worker: WorkerCommand, job: Job) -> Self {
-        Self { worker, job, start: START, stall: STALL }
+        Self { worker, job, stall: STALL }
     }
 
     /// Runs until it is stopped or the source comes to its end, and tells what happens.
@@ -160,7 +159,7 @@ impl Supervisor {
     /// Hears a worker to its end; `None` where it says nothing of that.
     async fn hear(&self, output: impl AsyncRead + Unpin, mut tell: impl FnMut(Event)) -> Option<End> {
         let mut output = BufReader::new(output);
-        let mut patience = self.start;
+        let mut patience = START;
         let mut deadline = Instant::now() + patience;
         loop {
             let mut line = String::new();

@@ -1,28 +1,10 @@
 //! Workers that are shell scripts: what they print and how they end is what real ones may do.
 
-use std::num::NonZeroU32;
-
 use super::*;
-use crate::camera::job::{Encoding, PublishUrl, Rotation, VideoSource};
-
-fn number(number: u32) -> NonZeroU32 {
-    NonZeroU32::new(number).unwrap()
-}
+use crate::camera::job::{VideoSource, small};
 
 fn supervisor(script: &str) -> Supervisor {
-    let encoding = Encoding {
-        size: "640x360".parse().unwrap(),
-        rate: number(25),
-        video_kbps: number(800),
-        audio_kbps: number(64),
-        keyframe_interval: number(25),
-        rotation: Rotation::None,
-        title: None,
-        clock: false,
-        encoder: None,
-    };
-    let publish = PublishUrl("rtmp://node/live/camera?key=k".to_owned());
-    let job = Job { video: Some(VideoSource::Pattern), audio: None, encoding, publish };
+    let job = small(Some(VideoSource::Pattern), None);
     let worker = WorkerCommand { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] };
     Supervisor::new(worker, job)
 }

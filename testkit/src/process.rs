@@ -1,0 +1,37 @@
+//! What the system does to processes and tells of them.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::process::Command;
+
+/// Sends a signal, as kill(1) names it.
+pub(crate) async fn signal(signal: &str, pid: &str) -> Result<()> {
+    let status = Command::new("kill").args([signal, pid]).status().await?;
+    ensure!(status.success(), "kill {signal} {pid} failed");
+    Ok(())
+}
+
+/// Whose CPU time to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuOf {
+    /// The process itself.
+    Process,
+    /// Its children that have ended and were waited for.
+    WaitedChildren,
+}
+
+/// CPU time in user and kernel mode from `/proc/PID/stat` (proc_pid_stat(5)).
+///
+/// # Errors
+/// Where there is no such process.
+pub fn cpu_time(pid: &str, of: CpuOf) -> Result<Duration> {
+    /// USER_HZ, which Linux fixes for what it shows in /proc.
+    const TICKS_PER_SECOND: u64 = 100;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(") ").context("no command in stat")?;
+    // `utime` is field 14; what follows the command starts with field 3.
+    let first = if of == CpuOf::Process { 11 } else { 13 };
+    let ticks: u64 = fields.split(' ').skip(first).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
