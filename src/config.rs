@@ -6,6 +6,7 @@ pub(crate) mod layers;
 mod rate;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +36,22 @@ pub(crate) struct Config {
     pub(crate) ssb: Ssb,
     pub(crate) web: Web,
     pub(crate) mesh: Mesh,
+    /// In which other encodings this node's broadcasts are published, the most wanted first.
+    pub(crate) rendition: Vec<Rendition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rendition {
+    /// Shown to people.
+    pub(crate) name: String,
+    /// Lines of the picture.
+    pub(crate) height: Option<NonZeroU32>,
+    /// Of the picture.
+    pub(crate) bitrate: Option<Rate>,
+    /// The sound as it is, without a picture.
+    #[serde(default)]
+    pub(crate) audio_only: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

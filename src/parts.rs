@@ -1,6 +1,7 @@
 //! What each part of a node is told: its own configuration, made of the node's.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -9,11 +10,14 @@ use node_router::{MdnsConfig, MeshConfig, PeerAddress, UploadLimits};
 use ssb_announcer::address::{Invite, PeerAddresses};
 use ssb_announcer::identity::Machine;
 use stream_model::FeedId;
+use streamer::camera::WorkerCommand;
 use streamer::ingest::AddressRange;
+use streamer::renditions::{Ladder, Rung, RungKind};
 use streamer::segmenter;
 
+use crate::cli::rendition;
 use crate::community::Community;
-use crate::config::{Config, Rate};
+use crate::config::{Config, Rate, Rendition};
 use crate::data_dir::{feed_database, secret_file};
 use crate::local_name::label;
 use crate::overlays::overlays;
@@ -28,6 +32,7 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     overlays(&config.mesh)?;
     ssb_peers(config)?;
     certificate(config)?;
+    ladder(config)?;
     config.node.image.as_deref().map(picture::load).transpose()?;
     Ok(())
 }
@@ -142,6 +147,45 @@ pub(crate) fn ssb_config(
     })
 }
 
+/// Which renditions there are to be.
+fn ladder(config: &Config) -> anyhow::Result<Ladder> {
+    let rung = |rendition: &Rendition| {
+        let Rendition { name, height, bitrate, audio_only } = rendition;
+        let kind = match (*audio_only, *height, *bitrate) {
+            (true, None, None) => RungKind::SoundOnly,
+            (false, Some(height), Some(rate)) => {
+                let kbps = u32::try_from(rate.bytes_per_second().get().saturating_mul(8) / 1_000);
+                let kbps = kbps.ok().and_then(NonZeroU32::new).context("its bitrate is out of range")?;
+                RungKind::Picture { height, kbps }
+            }
+            _ => bail!("set height and bitrate, such as 480 and \"900 kbit/s\", or audio_only = true alone"),
+        };
+        Ok::<_, anyhow::Error>(Rung { name: name.clone(), kind })
+    };
+    let place = |index: usize| format!("configuration key rendition, entry {}", index + 1);
+    let rungs = config.rendition.iter().enumerate();
+    let rungs = rungs.map(|(index, one)| rung(one).with_context(|| place(index)));
+    Ladder::new(rungs.collect::<anyhow::Result<_>>()?).context("configuration key rendition")
+}
+
+/// How renditions are made: with this program as the encoder, where it was built with GStreamer.
+fn renditions(config: &Config) -> anyhow::Result<streamer::renditions::Config> {
+    let ladder = ladder(config)?;
+    let has_pictures = ladder.rungs().iter().any(|rung| rung.kind != RungKind::SoundOnly);
+    let worker = if !has_pictures {
+        None
+    } else if cfg!(feature = "gstreamer") {
+        let program = std::env::current_exe().context("cannot find this program, to start encoders")?;
+        Some(WorkerCommand { program, arguments: vec![rendition::WORKER.into()] })
+    } else {
+        bail!(
+            "configuration key rendition: this meshstream was built without GStreamer, which encodes pictures; keep only renditions \
+             with audio_only = true"
+        )
+    };
+    Ok(streamer::renditions::Config { ladder, worker })
+}
+
 pub(crate) fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {
     Ok(streamer::Config {
         ingest: streamer::ingest::Config {
@@ -158,6 +202,7 @@ pub(crate) fn streamer_config(config: &Config) -> anyhow::Result<streamer::Confi
         live_window: config.segment.live_window,
         grace: config.ingest.grace,
         mirror: config.mesh.mirror,
+        renditions: renditions(config)?,
         archive: config.archive.keep,
         keeping: streamer::keeping::Config { honour_withdrawals: config.archive.honour_withdrawals },
     })

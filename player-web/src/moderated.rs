@@ -38,12 +38,17 @@ impl<P: ?Sized> Shown<P> {
 impl Directory for Shown<dyn Directory> {
     fn listings(&self) -> Vec<Listing> {
         let mut listings = self.all.listings();
-        listings.retain(|listing| self.shows(&listing.id.0));
+        // People are shown a broadcast once, in whatever encodings there are.
+        listings.retain(|listing| listing.rendition.is_none() && self.shows(&listing.id.0));
         listings
     }
 
     fn listing(&self, broadcast: &BroadcastId) -> Option<Listing> {
         self.all.listing(broadcast).filter(|listing| self.shows(&listing.id.0))
+    }
+
+    fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
+        self.all.renditions(of)
     }
 
     fn upcoming(&self) -> Vec<Scheduled> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use stream_model::calendar::CivilDate;
 use stream_model::{
     ArchiveKind, ArchiveManifest, BroadcastId, BroadcastState, Directory, FeedId, Listing, MediaSequence, Mirroring,
-    PeerId, Playlists, Republication, Scheduled, Standing, Standings, Tracks, WallTime,
+    PeerId, Playlists, Rendition, Republication, Scheduled, Standing, Standings, Tracks, WallTime,
 };
 
 use crate::audience::ViewersView;
@@ -74,6 +74,29 @@ pub(crate) struct BroadcastDetails {
     pub(crate) archives: Vec<ArchiveView>,
     pub(crate) mirrors: Vec<MirrorView>,
     pub(crate) republications: Vec<RepublicationView>,
+    pub(crate) renditions: Vec<RenditionView>,
+}
+
+/// The JSON of a rendition: a broadcast in another encoding, with playlists of its own.
+#[derive(Debug, Serialize)]
+pub(crate) struct RenditionView {
+    slug: String,
+    name: String,
+    bandwidth: u64,
+    codecs: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+}
+
+impl RenditionView {
+    fn of(listing: Listing) -> Option<Self> {
+        let Rendition { name, variant, .. } = listing.rendition?;
+        let (width, height) = variant.resolution.unzip();
+        let slug = listing.id.slug();
+        Some(Self { slug, name, bandwidth: variant.bandwidth, codecs: variant.codecs, width, height })
+    }
 }
 
 impl BroadcastDetails {
@@ -84,6 +107,7 @@ impl BroadcastDetails {
         held_segments: u64,
         viewers: ViewersView,
         archives: Vec<ArchiveView>,
+        renditions: Vec<Listing>,
     ) -> Self {
         Self {
             broadcast: BroadcastView::holding(held_segments, listing, &standing),
@@ -91,6 +115,7 @@ impl BroadcastDetails {
             archives,
             mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
             republications: standing.republications.into_iter().map(RepublicationView::from).collect(),
+            renditions: renditions.into_iter().filter_map(RenditionView::of).collect(),
         }
     }
 }
@@ -195,9 +220,11 @@ pub fn documents(
         let (id, standing) = (listing.id, standings.standing(&listing.id));
         let archives = directory.archives(&id).into_iter().map(ArchiveView::complete).collect();
         let (held, viewers) = (held_segments(&id), ViewersView::default());
-        serde_json::to_value(BroadcastDetails::new(listing, standing, held, viewers, archives))
+        let renditions = directory.renditions(&id);
+        serde_json::to_value(BroadcastDetails::new(listing, standing, held, viewers, archives, renditions))
     };
-    directory.listings().into_iter().map(document).collect()
+    let shown = directory.listings().into_iter().filter(|listing| listing.rendition.is_none());
+    shown.map(document).collect()
 }
 
 impl BroadcastView {

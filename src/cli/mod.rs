@@ -13,6 +13,7 @@ mod keep;
 mod key;
 mod portal;
 mod post;
+pub(crate) mod rendition;
 mod schedule;
 mod settings;
 mod show;
@@ -54,6 +55,8 @@ enum Command {
     /// Publish a camera, a stream of somebody else's or a test pattern
     Camera(Box<camera::Camera>),
     /// An encoder's process
+    #[command(name = rendition::WORKER, hide = true)]
+    RenditionWorker,
     #[command(name = camera::WORKER, hide = true)]
     CameraWorker,
     /// Manage stream keys, which let publishers in
@@ -133,6 +136,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     if matches!(arguments.command, Command::CameraWorker) {
         return camera::work().map_err(Failure::from);
     }
+    if matches!(arguments.command, Command::RenditionWorker) {
+        return rendition::work().map_err(Failure::from);
+    }
     let layers = Layers::read(arguments.config.as_deref(), std::env::vars(), arguments.data_dir.as_deref())
         .map_err(Failure::Usage)?;
     let config = layers.config().clone();
@@ -145,7 +151,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
         Command::Camera(camera) => runtime.block_on(camera::run(&config, *camera)).map_err(Failure::from),
         // It needs neither settings nor a runtime.
-        Command::CameraWorker => Ok(()),
+        Command::CameraWorker | Command::RenditionWorker => Ok(()),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),
         Command::Schedule(command) => runtime.block_on(schedule::run(&config, command)).map_err(Failure::from),

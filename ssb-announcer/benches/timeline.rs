@@ -91,6 +91,7 @@ async fn fill(store: &FeedStore) -> (BroadcastId, MessageKey) {
         archive: true,
         started_at: WallTime(1_795_269_780_000),
         schedule: None,
+        rendition: None,
     };
     let mut last = None;
     for _ in 0..BROADCASTS {

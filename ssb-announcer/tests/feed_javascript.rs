@@ -155,6 +155,7 @@ async fn javascript_accepts_every_announcement() {
         archive: false,
         started_at: WallTime::now(),
         schedule: Some(begun),
+        rendition: None,
     };
     let id = announcer.start(start).await.unwrap();
     for sequence in 0..3 {

@@ -299,6 +299,7 @@ async fn announce(node: &SsbAnnouncer) -> Result<BroadcastId, AnnounceError> {
         archive: true,
         started_at: WallTime(0),
         schedule: None,
+        rendition: None,
     };
     node.announcement_log().start(start).await
 }

@@ -75,6 +75,7 @@ fn broadcast_start(title: &str) -> BroadcastStart {
         archive: true,
         started_at: WallTime::now(),
         schedule: None,
+        rendition: None,
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cid::Cid;
 
-use crate::{ArchiveManifest, BroadcastId, MediaSegment, MediaSequence, PeerId, ScheduleId, Tracks, WallTime};
+use crate::{
+    ArchiveManifest, BroadcastId, MediaSegment, MediaSequence, PeerId, Rendition, ScheduleId, Tracks, WallTime,
+};
 
 /// Characters of a title: a line on a phone several times over.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -32,6 +34,8 @@ pub struct BroadcastStart {
     pub started_at: WallTime,
     /// What was planned, and begins with it; left out where this node plans nothing of that id any more.
     pub schedule: Option<ScheduleId>,
+    /// Where it is another broadcast of this node in another encoding.
+    pub rendition: Option<Rendition>,
 }
 
 /// Why a broadcast ended.

@@ -8,7 +8,8 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ArchiveManifest, BroadcastId, FeedId, MediaSegment, MediaSequence, PeerId, ScheduleId, Scheduled, Tracks, WallTime,
+    ArchiveManifest, BroadcastId, FeedId, MediaSegment, MediaSequence, PeerId, Rendition, ScheduleId, Scheduled,
+    Tracks, WallTime,
 };
 
 /// Where a broadcast is in its life.
@@ -50,6 +51,8 @@ pub struct Listing {
     pub media_sequence: Option<MediaSequence>,
     /// The newest announced live manifest.
     pub manifest: Option<Cid>,
+    /// Where it is another broadcast of its author in another encoding.
+    pub rendition: Option<Rendition>,
 }
 
 /// Something in the directory changed.
@@ -84,6 +87,10 @@ pub trait Directory: Send + Sync {
 
     /// One broadcast.
     fn listing(&self, broadcast: &BroadcastId) -> Option<Listing>;
+
+    /// The renditions of a broadcast that its author announced: of each name the newest, those that need most first, at most
+    /// [`MAX_RENDITIONS`](crate::MAX_RENDITIONS).
+    fn renditions(&self, of: &BroadcastId) -> Vec<Listing>;
 
     /// Announced segments with `from <= media sequence`, in order, at most `limit`.
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;

@@ -24,6 +24,7 @@ mod moderation;
 mod node_ages;
 mod playlist;
 mod programme;
+mod rendition;
 mod report;
 mod retention;
 mod settings;
@@ -56,10 +57,13 @@ pub use log_book::{LogBook, LogLevel, LogLine, LogQuery};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
 pub use moderation::{Hidden, Moderation, ModerationError};
 pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};
-pub use playlist::{Audience, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace};
+pub use playlist::{
+    Audience, MediaPlaylistKind, Multivariant, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace,
+};
 pub use programme::{
     MAX_SCHEDULED_OF_ONE, Programme, ProgrammeError, ProgrammeLog, Schedule, Scheduled, StreamDetails,
 };
+pub use rendition::{MAX_RENDITION_NAME_CHARS, MAX_RENDITIONS, Rendition, Variant};
 pub use report::{
     IpfsInfo, KnownNode, LeavingBroadcast, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity,
     NodeInfo, NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState,

@@ -20,6 +20,24 @@ pub enum Audience {
     Native,
 }
 
+/// Which media playlists a multivariant playlist lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaPlaylistKind {
+    /// The rolling live playlists.
+    Live(Audience),
+    /// Those of the broadcast from its beginning.
+    Whole,
+}
+
+/// A broadcast with its renditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Multivariant {
+    /// The playlist that lists them.
+    Playlist(String),
+    /// There are none: the media playlist of the broadcast is all there is, relative to the same folder.
+    Alone(&'static str),
+}
+
 /// Why there is no playlist or no segment.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,6 +95,9 @@ pub trait Playlists: Send + Sync {
     /// The playlist of the broadcast from its beginning; of one that is not kept, of what is left. Waits, within a bound, for
     /// what its archives say.
     async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError>;
+
+    /// The broadcast with its renditions (RFC 8216 §4.3.4), whose URIs go one folder up.
+    fn multivariant(&self, broadcast: &BroadcastId, of: MediaPlaylistKind) -> Result<Multivariant, PlaylistError>;
 
     /// The playlist of the hour that begins with a segment. Segment URIs go one folder up. Waits, within a bound, for what
     /// the archive says of it.

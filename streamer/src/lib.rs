@@ -22,6 +22,7 @@ pub mod media;
 pub mod playback;
 mod programme;
 pub mod remux;
+pub mod renditions;
 pub mod retention;
 pub mod segmenter;
 
@@ -72,6 +73,8 @@ pub struct Config {
     pub archive: bool,
     /// How archives of others are kept.
     pub keeping: keeping::Config,
+    /// In which other encodings there are to be this node's broadcasts (`[[rendition]]`).
+    pub renditions: renditions::Config,
 }
 
 impl Default for Config {
@@ -84,6 +87,7 @@ impl Default for Config {
             mirror: Mirror::default(),
             archive: true,
             keeping: keeping::Config::default(),
+            renditions: renditions::Config::default(),
         }
     }
 }
@@ -220,6 +224,7 @@ impl Streamer {
             live_window,
             grace: config.grace,
             archive: config.archive,
+            renditions: config.renditions,
         };
         let known = Arc::clone(&directory);
         let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock, keys: keys.clone() };

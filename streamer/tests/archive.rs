@@ -74,6 +74,7 @@ impl Disk {
             archive,
             started_at: WallTime(TWO * 1000),
             schedule: None,
+            rendition: None,
         };
         let id = self.feeds.start(start).await.unwrap();
         let record = BroadcastRecord {

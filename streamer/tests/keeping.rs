@@ -67,6 +67,7 @@ impl Publisher {
             archive,
             started_at: WallTime(START * 1000),
             schedule: None,
+            rendition: None,
         };
         let id = self.feeds.start(start).await.unwrap();
         let mut all = Vec::new();

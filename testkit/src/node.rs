@@ -60,6 +60,8 @@ pub struct Settings {
     pub yggdrasil_admin: Option<String>,
     /// `mesh.cjdns_admin`; likewise.
     pub cjdns_admin: Option<String>,
+    /// Tables of its configuration that stand for themselves, such as `[[rendition]]`.
+    pub tables: String,
 }
 
 /// A certificate and its key, as files of PEM.
@@ -172,6 +174,7 @@ impl Node {
             namespace,
             yggdrasil_admin,
             cjdns_admin,
+            tables,
             community: _,
         } = &self.settings;
         let Ports { rtmp, web, ssb, ipfs } = self.ports;
@@ -210,6 +213,7 @@ impl Node {
         if let Some(grace) = grace {
             writeln!(text, "grace = {grace:?}")?;
         }
+        text.push_str(tables);
         Ok(text)
     }
 
@@ -370,6 +374,15 @@ impl Node {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
         let kib: u64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
         Ok(kib * 1024)
+    }
+
+    /// Kills a process that the node runs, named by a word of its command line, as a crash does.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn kill_child(&self, word: &str) -> Result<()> {
+        let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
+        process::kill_child(pid, word).await
     }
 
     /// CPU time that the process has used, in user and kernel mode.

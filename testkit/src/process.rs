@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::process::Command;
 
 /// Sends a signal, as kill(1) names it.
@@ -34,4 +34,18 @@ pub fn cpu_time(pid: &str, of: CpuOf) -> Result<Duration> {
     let first = if of == CpuOf::Process { 11 } else { 13 };
     let ticks: u64 = fields.split(' ').skip(first).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
     Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+/// Kills a child of a process, named by a word of its command line.
+pub(crate) async fn kill_child(parent: u32, word: &str) -> Result<()> {
+    for task in std::fs::read_dir(format!("/proc/{parent}/task"))? {
+        let children = std::fs::read_to_string(task?.path().join("children"))?;
+        for child in children.split_whitespace() {
+            let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            if line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes()) {
+                return signal("-KILL", child).await;
+            }
+        }
+    }
+    bail!("process {parent} has no child that was started with '{word}'")
 }

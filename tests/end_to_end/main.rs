@@ -21,6 +21,7 @@ mod identity;
 mod ingest;
 mod keep;
 mod keeping;
+mod ladder;
 mod mesh;
 mod moments;
 mod player;

@@ -92,6 +92,7 @@ impl Writer {
             archive: true,
             started_at: WallTime(0),
             schedule: None,
+            rendition: None,
         };
         let id = log.start(start).await?;
         let record = BroadcastRecord {

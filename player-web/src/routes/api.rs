@@ -77,7 +77,8 @@ fn one(State(state): State<AppState>, Path(id): Path<String>) -> Response {
         Some(listing) => {
             let standing = state.ports.standings.standing(&id);
             let (held, viewers) = (state.ports.playlists.held_segments(&id), ViewersView::of(&id, &state.ports));
-            fresh(BroadcastDetails::new(listing, standing, held, viewers, archives_of(&state.ports, &id)))
+            let (archives, renditions) = (archives_of(&state.ports, &id), state.ports.directory.renditions(&id));
+            fresh(BroadcastDetails::new(listing, standing, held, viewers, archives, renditions))
         }
         None if state.ports.moderation.hides(&id.0) => {
             json_error(StatusCode::FORBIDDEN, "the owner of this node does not show that broadcast here")

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use cid::Cid;
 use serde::Deserialize;
 use stream_model::{
-    Audience, BroadcastId, DiscontinuitySequence, MediaSequence, Node, Period, PlaylistError, StoreError,
+    Audience, BroadcastId, DiscontinuitySequence, MediaPlaylistKind, MediaSequence, Multivariant, Node, Period,
+    PlaylistError, StoreError,
 };
 
 use super::{allow_any_origin, text_line};
@@ -23,7 +24,7 @@ const SEGMENT_TYPE: &str = "video/mp4";
 
 type Client = Option<Extension<Connection>>;
 
-/// What the query of `index.m3u8` may say; all else is ignored.
+/// What the query of `index.m3u8` and `main.m3u8` may say; all else is ignored.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct PlaylistQuery {
     player: Option<String>,
@@ -34,6 +35,9 @@ pub(crate) struct PlaylistQuery {
 enum File {
     Live,
     Whole,
+    /// `main.m3u8` and `main-whole.m3u8`: the broadcast with its renditions.
+    Main,
+    MainWhole,
     Segment(MediaSequence),
     Init(DiscontinuitySequence),
 }
@@ -43,6 +47,8 @@ impl File {
         match name {
             "index.m3u8" => return Some(Self::Live),
             "whole.m3u8" => return Some(Self::Whole),
+            "main.m3u8" => return Some(Self::Main),
+            "main-whole.m3u8" => return Some(Self::MainWhole),
             _ => {}
         }
         if let Some(number) = name.strip_suffix(".m4s") {
@@ -110,13 +116,17 @@ pub(crate) async fn file(
     if let (Ok(broadcast), Some(_)) = (&broadcast, file) {
         asked(&state, *broadcast, client);
     }
+    let mse = query.is_ok_and(|Query(query)| query.player.as_deref() == Some("mse"));
+    let audience = if mse { Audience::MediaSource } else { Audience::Native };
     let mut response = match (broadcast, file) {
-        (Ok(broadcast), Some(File::Live)) => {
-            let mse = query.is_ok_and(|Query(query)| query.player.as_deref() == Some("mse"));
-            let audience = if mse { Audience::MediaSource } else { Audience::Native };
-            playlist(ports.playlists.live(&broadcast, audience).await)
-        }
+        (Ok(broadcast), Some(File::Live)) => playlist(ports.playlists.live(&broadcast, audience).await),
         (Ok(broadcast), Some(File::Whole)) => playlist(ports.playlists.whole(&broadcast).await),
+        (Ok(broadcast), Some(File::Main)) => {
+            multivariant(ports.playlists.multivariant(&broadcast, MediaPlaylistKind::Live(audience)))
+        }
+        (Ok(broadcast), Some(File::MainWhole)) => {
+            multivariant(ports.playlists.multivariant(&broadcast, MediaPlaylistKind::Whole))
+        }
         (Ok(broadcast), Some(File::Segment(sequence))) => {
             let is_here = ports.playlists.holds_segment(&broadcast, sequence);
             let _place = match (!is_here).then(|| waits.acquire(address)).transpose() {
@@ -160,6 +170,18 @@ pub(crate) async fn preflight() -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Range, If-Range, If-None-Match"));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     response
+}
+
+/// Where there are no renditions, players go on with the media playlist itself, for good: they load that one anew.
+fn multivariant(rendered: Result<Multivariant, PlaylistError>) -> Response {
+    match rendered {
+        Ok(Multivariant::Playlist(text)) => playlist(Ok(text)),
+        Ok(Multivariant::Alone(uri)) => {
+            let headers = [(header::LOCATION, uri), (header::CACHE_CONTROL, "no-cache")];
+            (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
+        }
+        Err(error) => refusal(&error),
+    }
 }
 
 fn playlist(rendered: Result<String, PlaylistError>) -> Response {
@@ -221,6 +243,8 @@ mod tests {
     fn each_file_has_one_name() {
         assert_eq!(File::parse("index.m3u8"), Some(File::Live));
         assert_eq!(File::parse("whole.m3u8"), Some(File::Whole));
+        assert_eq!(File::parse("main.m3u8"), Some(File::Main));
+        assert_eq!(File::parse("main-whole.m3u8"), Some(File::MainWhole));
         assert_eq!(File::parse("0.m4s"), Some(File::Segment(MediaSequence(0))));
         assert_eq!(File::parse("18446744073709551615.m4s"), Some(File::Segment(MediaSequence(u64::MAX))));
         assert_eq!(File::parse("init-3.mp4"), Some(File::Init(DiscontinuitySequence(3))));

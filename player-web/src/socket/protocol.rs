@@ -192,6 +192,10 @@ mod tests {
             None
         }
 
+        fn renditions(&self, _: &BroadcastId) -> Vec<Listing> {
+            Vec::new()
+        }
+
         fn segments(&self, _: &BroadcastId, _: MediaSequence, _: usize) -> Vec<MediaSegment> {
             Vec::new()
         }
@@ -356,6 +360,7 @@ mod tests {
             state,
             media_sequence: announced,
             manifest: None,
+            rendition: None,
         };
         let at = |number| Some(MediaSequence(number));
         assert_eq!(behind_live(&listing(BroadcastState::Live, at(7)), at(5)), Some(30_000));

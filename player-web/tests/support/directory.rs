@@ -28,6 +28,11 @@ impl Directory for FakeNode {
         self.upcoming.lock().unwrap().clone()
     }
 
+    fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
+        let is_one = |listing: &Listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.of == *of);
+        self.listings().into_iter().filter(is_one).collect()
+    }
+
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
         let segments = self.announced_segments.lock().unwrap();
         let wanted = segments.iter().filter(|(id, segment)| id == broadcast && segment.media_sequence >= from);

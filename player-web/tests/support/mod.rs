@@ -130,6 +130,7 @@ pub(crate) fn listing(byte: u8, title: &str, state: BroadcastState) -> Listing {
         state,
         media_sequence: Some(MediaSequence(3)),
         manifest: None,
+        rendition: None,
     }
 }
 

@@ -37,6 +37,15 @@ impl Playlists for FakeNode {
         self.whole.lock().unwrap().get(broadcast).cloned().ok_or(PlaylistError::NotFound)
     }
 
+    /// Broadcast 1 has renditions.
+    fn multivariant(&self, broadcast: &BroadcastId, of: MediaPlaylistKind) -> Result<Multivariant, PlaylistError> {
+        self.listing(broadcast).ok_or(PlaylistError::NotFound)?;
+        Ok(match broadcast.0.0[0] {
+            1 => Multivariant::Playlist(format!("#EXTM3U of {of:?}\n")),
+            _ => Multivariant::Alone("index.m3u8?player=mse"),
+        })
+    }
+
     async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {
         let whole = Self::missing(self.whole.lock().unwrap().get(broadcast).cloned(), first.0)?;
         Ok(format!("# hour from {first}\n{whole}"))

@@ -4,7 +4,7 @@ import Hls, { type ErrorData, type HlsConfig } from "hls.js";
 import { Captions } from "./captions";
 import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
 import { fault } from "./faults";
-import type { Level } from "./levels";
+import { type Level, type Sound, soundsBesidePictures } from "./levels";
 import type { Part } from "./missing";
 import { Recovery } from "./recovery";
 
@@ -58,6 +58,12 @@ export class HlsEngine implements Engine {
   private position: number | undefined;
   /** The rendition that the viewer chose. */
   private chosen: number | undefined;
+  /** Renditions with sound alone: hls.js leaves them out beside pictures, so that they are played by themselves. */
+  private sounds: readonly Sound[] = [];
+  /** Those that hls.js chooses from, while sound alone is played. */
+  private known: readonly Level[] = [];
+  /** How many renditions hls.js chooses from; those with sound alone come after them. */
+  private pictures = 0;
   private readonly recovery = new Recovery();
   private readonly captions: Captions;
   private readonly onProgress = () => {
@@ -86,7 +92,11 @@ export class HlsEngine implements Engine {
     const past = position === undefined ? {} : { startPosition: position, liveMaxLatencyDurationCount: Number.POSITIVE_INFINITY };
     const hls = new Hls({ ...CONFIG, ...past });
     this.hls = hls;
-    hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels }) => {
+    hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels, url }) => {
+      // Of the playlist of a rendition that is played by itself nothing is learnt of the others.
+      if (!this.playsSound()) this.sounds = soundsBesidePictures(levels, url);
+      // hls.js has said already which pictures there are.
+      if (this.sounds.length > 0) this.events.choices();
       // Target durations are longer than segments: counted in them it would begin within one more, of which most is not shown.
       const reserve = levels[0]?.details?.fragments.slice(-RESERVE_SEGMENTS) ?? [];
       const length = reserve.reduce((all, { duration }) => all + duration, 0);
@@ -94,6 +104,7 @@ export class HlsEngine implements Engine {
     });
     hls.on(Hls.Events.BUFFER_APPENDED, () => this.begin(hls));
     hls.on(Hls.Events.MANIFEST_PARSED, () => {
+      if (!this.playsSound()) this.pictures = hls.levels.length;
       if (this.chosen !== undefined && this.chosen < hls.levels.length) hls.currentLevel = this.chosen;
       this.events.choices();
     });
@@ -122,7 +133,20 @@ export class HlsEngine implements Engine {
     });
     hls.on(Hls.Events.ERROR, (_, data) => this.handleError(hls, data));
     hls.attachMedia(this.video);
-    hls.loadSource(this.source.url);
+    hls.loadSource(this.url());
+  }
+
+  /** What is played: all that there is to choose from, or the sound alone. */
+  private url(): string {
+    return this.sound(this.chosen)?.url ?? this.source.url;
+  }
+
+  private sound(level: number | undefined): Sound | undefined {
+    return level === undefined ? undefined : this.sounds[level - this.pictures];
+  }
+
+  private playsSound(): boolean {
+    return this.sound(this.chosen) !== undefined;
   }
 
   /** To where it begins, as soon as that is there; hls.js goes there once it has the whole segment. */
@@ -166,7 +190,7 @@ export class HlsEngine implements Engine {
       hls.recoverMediaError();
       this.play();
     } else if (hls.levels.length === 0) {
-      hls.loadSource(this.source.url);
+      hls.loadSource(this.url());
     } else {
       // Before anything was played, hls.js would begin at the live edge.
       hls.startLoad(this.video.currentTime > 0 ? -1 : (this.position ?? -1));
@@ -225,7 +249,8 @@ export class HlsEngine implements Engine {
   }
 
   levels(): readonly Level[] {
-    return this.hls?.levels ?? [];
+    if (this.playsSound()) return [...this.known, ...this.sounds];
+    return [...(this.hls?.levels ?? []), ...this.sounds];
   }
 
   level(): number | undefined {
@@ -233,8 +258,12 @@ export class HlsEngine implements Engine {
   }
 
   chooseLevel(level: number | undefined): void {
+    const { hls } = this;
+    const alone = this.playsSound();
+    if (hls && !alone) this.known = hls.levels;
     this.chosen = level;
-    if (this.hls) this.hls.currentLevel = level ?? -1;
+    if (alone || this.playsSound()) this.restart();
+    else if (hls) hls.currentLevel = level ?? -1;
   }
 
   segment(): { sequence: number; start: number } | null {

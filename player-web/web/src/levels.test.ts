@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import M3U8Parser from "hls.js/m3u8-parser";
-import { choices, soundAlone } from "./levels";
+import { choices, soundAlone, soundsBesidePictures } from "./levels";
 
 /** What hls.js makes of a playlist with renditions. */
 function parsed() {
@@ -28,4 +28,12 @@ test("one level is no choice", () => {
   assert.deepEqual(choices([level]), []);
   assert.equal(soundAlone([level]), undefined);
   assert.deepEqual(choices([]), []);
+});
+
+test("sound alone beside pictures is played by itself", () => {
+  const sounds = soundsBesidePictures(parsed(), "http://node/hls/x/main.m3u8");
+  assert.deepEqual(sounds.map(({ bitrate }) => bitrate), [128_000, 64_000]);
+  assert.ok(sounds.every(({ url }) => url.startsWith("http://node/hls/")), JSON.stringify(sounds));
+  const alone = parsed().filter(({ videoCodec }) => !videoCodec);
+  assert.deepEqual(soundsBesidePictures(alone, "http://node/hls/x/main.m3u8"), []);
 });

@@ -16,6 +16,11 @@ export interface Choice {
   kbps: number;
 }
 
+/** A rendition with sound alone, and its playlist. */
+export interface Sound extends Level {
+  url: string;
+}
+
 /** A rendition without a picture: it names a codec for sound and none for video (RFC 8216 §4.3.4.2). */
 function isSound(level: Level): boolean {
   return !level.videoCodec && !!level.audioCodec && !level.height;
@@ -35,4 +40,11 @@ export function choices(levels: readonly Level[]): Choice[] {
 export function soundAlone(levels: readonly Level[]): number | undefined {
   const sounds = choices(levels).filter(({ kind }) => kind === "sound");
   return sounds[sounds.length - 1]?.level;
+}
+
+/** The renditions with sound alone of a multivariant playlist that has some with pictures too. Their addresses are relative to `base`. */
+export function soundsBesidePictures(levels: readonly (Level & { url: string })[], base: string): Sound[] {
+  const sounds = levels.filter(isSound);
+  if (sounds.length === levels.length) return [];
+  return sounds.map(({ bitrate, audioCodec, url }) => ({ bitrate, audioCodec, url: new URL(url, base).href }));
 }

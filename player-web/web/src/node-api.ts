@@ -24,8 +24,8 @@ export class NodeApi {
     readonly slug: string,
   ) {}
 
-  /** The address of a playlist. */
-  playlist(name: "index" | "whole"): string {
+  /** The address of a playlist: live or of the whole, with the renditions or, where there are none, that of the broadcast itself. */
+  playlist(name: "main" | "main-whole"): string {
     return `${this.node}/hls/${this.slug}/${name}.m3u8`;
   }
 

@@ -197,7 +197,7 @@ export class Player {
       },
     };
     this.recording = !this.live || this.startAt !== undefined;
-    const url = this.api.playlist(this.recording ? "whole" : "index");
+    const url = this.api.playlist(this.recording ? "main-whole" : "main");
     const source: Source = this.recording ? { url, startAt: this.startAt ?? 0 } : { url };
     // Chromium claims native HLS and then fails on some streams, so hls.js is asked first.
     if (HlsEngine.isSupported()) {

@@ -107,6 +107,7 @@ async fn start_broadcast(node: &SsbAnnouncer) -> BroadcastId {
         archive: true,
         started_at: WallTime(1_795_269_780_000),
         schedule: None,
+        rendition: None,
     };
     node.announcement_log().start(start).await.unwrap()
 }

@@ -97,7 +97,8 @@ impl Announcer {
 impl AnnouncementLog for Announcer {
     async fn start(&self, mut start: BroadcastStart) -> Result<BroadcastId, AnnounceError> {
         let feed = Identity::generate();
-        let (title, description) = (start.title.clone(), start.description.clone());
+        // A broadcast is told of once, in whatever encodings there are.
+        let post = start.rendition.is_none().then(|| (start.title.clone(), start.description.clone()));
         let mut feeds = self.feeds.lock().await;
         // Called off meanwhile, or fulfilled by another.
         start.schedule = start.schedule.filter(|plan| self.directory.read(|index| index.own_plan(plan)).is_some());
@@ -109,7 +110,9 @@ impl AnnouncementLog for Announcer {
         info!(%broadcast, feed = %feed.id(), "broadcast announced");
         feeds.insert(broadcast, feed);
         drop(feeds);
-        self.post_start(broadcast, &title, &description).await;
+        if let Some((title, description)) = post {
+            self.post_start(broadcast, &title, &description).await;
+        }
         Ok(broadcast)
     }
 

@@ -4,6 +4,7 @@
 //! exactly; fields that are not known are passed over, so that later versions can add some.
 
 mod programme;
+mod rendition;
 mod standing;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use stream_model::{
 };
 
 use self::programme::{ScheduleContent, UpdateContent};
+use self::rendition::RenditionContent;
 use self::standing::{MirrorContent, RepublishContent, WithdrawContent};
 use super::text;
 
@@ -223,6 +225,8 @@ struct BroadcastContent {
     started_at: WallTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schedule: Option<MessageKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rendition: Option<RenditionContent>,
 }
 
 const VIDEO: &str = "video";
@@ -242,6 +246,7 @@ impl BroadcastContent {
             archive: start.archive,
             started_at: start.started_at,
             schedule: start.schedule.map(|schedule| schedule.0),
+            rendition: start.rendition.as_ref().map(RenditionContent::new),
         }
     }
 }
@@ -272,6 +277,7 @@ impl Content for BroadcastContent {
                 archive: self.archive,
                 started_at: self.started_at,
                 schedule: self.schedule.map(ScheduleId),
+                rendition: self.rendition.map(RenditionContent::check).transpose()?,
             },
             feed: self.feed,
         })

@@ -299,6 +299,10 @@ impl Directory for BroadcastDirectory {
         self.read(|index| index.listing(broadcast))
     }
 
+    fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
+        self.read(|index| index.renditions(of))
+    }
+
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
         self.read(|index| index.segments(broadcast, from, limit))
     }

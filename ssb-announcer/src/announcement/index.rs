@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use cid::Cid;
 use stream_model::{
     ArchiveKind, BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence, Listing,
-    MediaSegment, MediaSequence, ScheduleId,
+    MAX_RENDITIONS, MediaSegment, MediaSequence, ScheduleId,
 };
 
 use super::content::{Announcement, ContentError};
@@ -347,6 +347,26 @@ impl Index {
         broadcasts.into_iter().map(|broadcast| broadcast.listing(self.own)).collect()
     }
 
+    /// The renditions of a broadcast that its author announced: of each name the newest, those that need most first.
+    pub fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
+        let Some(original) = self.broadcasts.get(of).filter(|original| original.start.rendition.is_none()) else {
+            return Vec::new();
+        };
+        let author = original.author;
+        let of_it = |broadcast: &&Broadcast| {
+            broadcast.author == author
+                && broadcast.start.rendition.as_ref().is_some_and(|rendition| rendition.of == *of)
+        };
+        let mut found: Vec<&Broadcast> = self.broadcasts.values().filter(of_it).collect();
+        found.sort_unstable_by_key(|broadcast| std::cmp::Reverse(broadcast.order));
+        let mut names = BTreeSet::new();
+        found.retain(|broadcast| broadcast.start.rendition.as_ref().is_some_and(|one| names.insert(one.name.as_str())));
+        let needs = |broadcast: &&Broadcast| broadcast.start.rendition.as_ref().map(|one| one.variant.bandwidth);
+        found.sort_by_key(|broadcast| std::cmp::Reverse(needs(broadcast)));
+        found.truncate(MAX_RENDITIONS);
+        found.into_iter().map(|broadcast| broadcast.listing(self.own)).collect()
+    }
+
     /// How many broadcasts are known.
     pub fn count(&self) -> usize {
         self.broadcasts.len()
@@ -470,6 +490,7 @@ impl Broadcast {
             state: if self.is_live() { BroadcastState::Live } else { BroadcastState::Ended },
             media_sequence: self.newest.map(|(sequence, _)| sequence),
             manifest: self.newest.map(|(_, manifest)| manifest),
+            rendition: self.start.rendition.clone(),
         }
     }
 }

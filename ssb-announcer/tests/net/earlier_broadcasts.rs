@@ -44,6 +44,7 @@ impl Publisher {
             archive: false,
             started_at: WallTime::now(),
             schedule: None,
+            rendition: None,
         };
         self.announcer.start(start).await.unwrap()
     }

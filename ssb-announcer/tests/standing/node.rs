@@ -210,5 +210,6 @@ fn start() -> BroadcastStart {
         archive: true,
         started_at: WallTime(1_700_000_000_000),
         schedule: None,
+        rendition: None,
     }
 }

@@ -21,6 +21,7 @@ use super::lifecycle::{Demand, Lifecycle};
 use super::stage::Staged;
 use crate::alarm::sleep_until;
 use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
+use crate::segmenter::Segment;
 
 /// The broadcast that goes on.
 #[derive(Debug)]
@@ -155,6 +156,7 @@ impl Keeper {
             archive,
             started_at,
             schedule,
+            rendition: None,
         };
         let stop = self.shared.stop_storing.clone();
         let announced = self.persist("start a broadcast", &stop, || {
@@ -237,6 +239,7 @@ impl Keeper {
         self.lifecycle.handle_ended();
         self.shared.status.handle_broadcast(&self.name, None);
         self.shared.ends.handle_ended(&id);
+        self.shared.originals.handle_ended(id, reason);
         self.shared.announce.notify_one();
     }
 
@@ -254,7 +257,7 @@ impl Keeper {
                 () = stop.cancelled() => break,
             };
             match stored {
-                Ok(numbered) => return self.handle_kept(numbered),
+                Ok(numbered) => return self.handle_kept(numbered, staged.segment),
                 Err(StepError::Catalog(CatalogError::NotLive(id))) => {
                     tracing::warn!(broadcast = %id, "the broadcast was ended behind us: starting another");
                     self.shared.ends.handle_ended(&id);
@@ -320,7 +323,7 @@ impl Keeper {
         Ok(Numbered { segment: facts, bytes: stored.bytes })
     }
 
-    fn handle_kept(&self, Numbered { segment, bytes }: Numbered) {
+    fn handle_kept(&self, Numbered { segment, bytes }: Numbered, media: Segment) {
         let Some(current) = &self.current else { return };
         metrics::counter!("meshstream_segments_stored_total").increment(1);
         metrics::counter!("meshstream_segment_bytes_stored_total").increment(bytes);
@@ -333,6 +336,7 @@ impl Keeper {
             "segment.stored"
         );
         self.shared.announce.notify_one();
+        self.shared.originals.handle_segment(current.id, segment, media);
     }
 
     /// Tries until it works; `None` where `stop` comes before.

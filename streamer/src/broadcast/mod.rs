@@ -19,6 +19,7 @@ mod keeper;
 mod lifecycle;
 mod rebroadcast;
 mod recovery;
+mod renditions;
 mod stage;
 mod status;
 
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use self::announcer::Announcer;
 use self::cutter::Cutter;
 use self::keeper::Keeper;
+use self::renditions::{Originals, Renditions};
 use self::stage::stage;
 use crate::catalog::{BroadcastRecord, Catalog, CatalogError};
 use crate::keys::KeyStore;
@@ -72,6 +74,8 @@ pub struct Config {
     pub grace: Duration,
     /// Whether broadcasts are kept once they are over (`archive.keep`); announced.
     pub archive: bool,
+    /// In which other encodings there are to be broadcasts.
+    pub renditions: crate::renditions::Config,
 }
 
 /// What a [`Publisher`] works with.
@@ -105,6 +109,8 @@ struct Shared {
     catalog: Catalog,
     status: PublishingStatus,
     ends: Ends,
+    /// What renditions are made of.
+    originals: Originals,
     /// There is something new to announce in the catalog.
     announce: Notify,
     /// Something was announced that may be archived.
@@ -144,6 +150,7 @@ pub struct Publisher {
     streams: HashMap<StreamName, Stream>,
     tasks: JoinSet<()>,
     rebroadcasts: Rebroadcasts,
+    renditions: Option<Renditions>,
 }
 
 /// The tasks of one stream name.
@@ -156,7 +163,9 @@ struct Stream {
 impl Publisher {
     /// Nothing runs until [`run`](Self::run).
     pub fn new(config: Config, ports: Ports, catalog: Catalog) -> Self {
+        let (originals, renditions) = Originals::new(config.renditions.clone(), config.segmenter.part_duration);
         let shared = Shared {
+            originals,
             keeps: Arc::new(AtomicBool::new(config.archive)),
             config,
             ports,
@@ -172,7 +181,7 @@ impl Publisher {
         };
         let shared = Arc::new(shared);
         let rebroadcasts = Rebroadcasts::new(Arc::clone(&shared));
-        Self { shared, streams: HashMap::new(), tasks: JoinSet::new(), rebroadcasts }
+        Self { shared, streams: HashMap::new(), tasks: JoinSet::new(), rebroadcasts, renditions }
     }
 
     /// What is published.
@@ -216,6 +225,11 @@ impl Publisher {
         let quiet = CancellationToken::new();
         let announcer = Announcer::new(Arc::clone(&self.shared), recovered.unresumed);
         let mut announcer = JoinSet::from_iter([announcer.run(quiet.clone())]);
+        let keepers_over = CancellationToken::new();
+        let mut renditions = JoinSet::new();
+        if let Some(task) = self.renditions.take() {
+            renditions.spawn(task.run(Arc::clone(&self.shared), recovered.renditions, keepers_over.clone()));
+        }
         for record in recovered.live {
             let name = record.name.clone();
             let stream = self.spawn(name.clone(), Some(record));
@@ -234,6 +248,10 @@ impl Publisher {
         }
         let asked_at = Instant::now();
         self.stop_streams(asked_at).await;
+        keepers_over.cancel();
+        if tokio::time::timeout_at(asked_at + STOP_ANNOUNCING, renditions.join_next()).await.is_err() {
+            tracing::warn!("stopped before all renditions had ended: the next start ends them");
+        }
         if tokio::time::timeout_at(asked_at + STOP_ANNOUNCING, self.rebroadcasts.join()).await.is_err() {
             tracing::warn!("stopped before all rebroadcasts had ended: the next start ends them");
         }

@@ -93,6 +93,7 @@ impl Rebroadcasts {
             archive,
             started_at,
             schedule: None,
+            rendition: None,
         };
         let id = shared.ports.announcements.start(start).await?;
         let record = BroadcastRecord {

@@ -6,13 +6,15 @@ use std::sync::atomic::Ordering;
 use stream_model::{BroadcastEnd, BroadcastId, BroadcastState, Claim, EndReason, MediaSequence, StreamName, WallTime};
 
 use super::Shared;
-use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
+use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError, RenditionRecord};
 
 /// What goes on after a start.
 #[derive(Debug)]
 pub(super) struct Recovered {
     /// One broadcast a stream name, whose publisher may return.
     pub(super) live: Vec<BroadcastRecord>,
+    /// Renditions of these, by what they are renditions of and their names.
+    pub(super) renditions: HashMap<(BroadcastId, String), BroadcastId>,
     /// Those whose broadcast feed is to be replaced before it is used again.
     pub(super) unresumed: HashSet<BroadcastId>,
 }
@@ -25,10 +27,17 @@ pub(super) async fn recover(shared: &Shared) -> Result<Recovered, CatalogError> 
     let unresumed: HashSet<BroadcastId> = records.iter().map(|record| record.id).collect();
     end_orphans(shared, &unresumed).await;
 
+    let renditions = shared.catalog.unended_renditions().await?;
+    let is_rendition = |id: &BroadcastId| renditions.iter().any(|rendition| rendition.broadcast == *id);
+    let mut unended: HashSet<BroadcastId> = HashSet::new();
     let mut live: HashMap<StreamName, BroadcastRecord> = HashMap::new();
     for record in records.into_iter().filter(|record| record.stage == BroadcastStage::Live) {
         let record = catch_up(shared, record).await?;
         release_unfinished(shared, &record).await;
+        if is_rendition(&record.id) {
+            unended.insert(record.id);
+            continue;
+        }
         if record.target_duration != shared.config.segmenter.target_duration {
             // Fixed for a playlist (RFC 8216 §4.3.3.1), and configured anew.
             let ending = BroadcastStage::Ending(EndReason::PublisherLeft);
@@ -38,10 +47,18 @@ pub(super) async fn recover(shared: &Shared) -> Result<Recovered, CatalogError> 
         }
     }
     let live: Vec<BroadcastRecord> = live.into_values().collect();
+    let mut going_on = HashMap::new();
+    for RenditionRecord { broadcast, original, name } in renditions {
+        if live.iter().any(|record| record.id == original) && unended.contains(&broadcast) {
+            going_on.insert((original, name), broadcast);
+        } else if unended.contains(&broadcast) {
+            shared.catalog.set_stage(broadcast, BroadcastStage::Ending(EndReason::PublisherLeft)).await?;
+        }
+    }
     for record in &live {
         tracing::info!(broadcast = %record.id, stream = %record.name, "broadcast waits for its publisher");
     }
-    Ok(Recovered { live, unresumed })
+    Ok(Recovered { live, renditions: going_on, unresumed })
 }
 
 /// A restored backup may have forgotten numbers that were announced: they are never used again.

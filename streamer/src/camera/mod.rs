@@ -10,12 +10,12 @@ mod devices;
 #[cfg(feature = "gstreamer")]
 mod diagnosis;
 #[cfg(feature = "gstreamer")]
-mod element;
+pub(crate) mod element;
 mod job;
 #[cfg(feature = "gstreamer")]
-mod pipeline;
+pub(crate) mod pipeline;
 #[cfg(feature = "gstreamer")]
-mod plan;
+pub(crate) mod plan;
 mod report;
 mod supervisor;
 #[cfg(feature = "gstreamer")]

@@ -12,7 +12,7 @@ use super::plan::{Toolbox, VIDEO_ENCODERS};
 use super::report::Trouble;
 
 /// What GStreamer has here.
-pub(super) struct Installed;
+pub(crate) struct Installed;
 
 impl Toolbox for Installed {
     fn has(&self, factory: &str) -> bool {
@@ -115,7 +115,7 @@ fn add(pipeline: &gst::Pipeline, chain: &Chain) -> Result<Vec<gst::Element>, Tro
 }
 
 /// Gives each to the next; what has its outputs only while it runs, when it has them.
-fn link(elements: &[gst::Element]) -> Result<(), Trouble> {
+pub(crate) fn link(elements: &[gst::Element]) -> Result<(), Trouble> {
     for pair in elements.windows(2) {
         let [one, next] = pair else { continue };
         if one.factory().is_some_and(|factory| factory.name() == "decodebin") {
@@ -133,7 +133,7 @@ fn link(elements: &[gst::Element]) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn make(description: &Element) -> Result<gst::Element, Trouble> {
+pub(crate) fn make(description: &Element) -> Result<gst::Element, Trouble> {
     let factory = &description.factory;
     let element = gst::ElementFactory::make(factory)
         .build()
@@ -176,7 +176,7 @@ fn count(element: &gst::Element, pad: &str, count: impl Fn(u64) + Send + Sync + 
     Ok(())
 }
 
-fn odd(reason: &str) -> Trouble {
+pub(crate) fn odd(reason: &str) -> Trouble {
     Trouble::Other { element: "the pipeline".to_owned(), reason: reason.to_owned() }
 }
 

@@ -1,5 +1,7 @@
 //! Makes a pipeline of a job: which elements, with which properties. Pure: what this machine has is an argument.
 
+use std::num::NonZeroU32;
+
 use super::capture::{CaptureFormat, CaptureKind};
 use super::element::{Branch, Chain, Element, Graph, package};
 use super::job::{AudioSource, Encoding, Job, Rotation, VideoDevice, VideoSource};
@@ -15,7 +17,7 @@ const AUDIO_ENCODERS: [&str; 3] = ["fdkaacenc", "avenc_aac", "voaacenc"];
 const SAMPLE_RATE: u32 = 48_000;
 
 /// What this machine has.
-pub(super) trait Toolbox {
+pub(crate) trait Toolbox {
     /// Whether an element is there.
     fn has(&self, factory: &str) -> bool;
 
@@ -88,7 +90,15 @@ fn video(
     if encoding.clock {
         chain.push(overlay("clockoverlay", "top").with("time-format", "%H:%M:%S"));
     }
-    chain.extend(encoder(encoding, tools)?);
+    chain.extend(encoder(
+        &VideoEncoding {
+            wanted: encoding.encoder.as_deref(),
+            kbps: encoding.video_kbps,
+            keyframe_interval: encoding.keyframe_interval,
+            live: true,
+        },
+        tools,
+    )?);
     chain.push(Element::new("h264parse"));
     chain.push(Element::caps("video/x-h264,stream-format=avc,alignment=au"));
     chain.push(queue());
@@ -151,8 +161,20 @@ fn source_queue(decoded: bool) -> Element {
     if decoded { queue() } else { queue().with("leaky", "downstream") }
 }
 
-fn encoder(encoding: &Encoding, tools: &impl Toolbox) -> Result<Chain, Trouble> {
-    let wanted = encoding.encoder.as_deref();
+/// How pictures are encoded.
+pub(crate) struct VideoEncoding<'a> {
+    /// The element, where the owner named one.
+    pub(crate) wanted: Option<&'a str>,
+    pub(crate) kbps: NonZeroU32,
+    /// Pictures from one keyframe to the next.
+    pub(crate) keyframe_interval: NonZeroU32,
+    /// Each picture is wanted at once; else it may wait for those after it.
+    pub(crate) live: bool,
+}
+
+/// The best encoder that works, or the one that is wanted, and what it takes. Pictures keep their order.
+pub(crate) fn encoder(encoding: &VideoEncoding<'_>, tools: &impl Toolbox) -> Result<Chain, Trouble> {
+    let wanted = encoding.wanted;
     let usable = |encoder: &&str| tools.has(encoder) && tools.works(encoder);
     let chosen = match wanted {
         Some(name) if !VIDEO_ENCODERS.contains(&name) => return Err(Trouble::Encoder { encoder: name.to_owned() }),
@@ -161,7 +183,7 @@ fn encoder(encoding: &Encoding, tools: &impl Toolbox) -> Result<Chain, Trouble> 
         Some(name) => name,
         None => VIDEO_ENCODERS.into_iter().find(usable).ok_or_else(|| lacks("x264enc"))?,
     };
-    let (kbps, interval) = (encoding.video_kbps.get(), encoding.keyframe_interval.get());
+    let (kbps, interval) = (encoding.kbps.get(), encoding.keyframe_interval.get());
     let bits = kbps.saturating_mul(1_000).to_string();
     Ok(match chosen {
         "v4l2h264enc" => {
@@ -173,15 +195,16 @@ fn encoder(encoding: &Encoding, tools: &impl Toolbox) -> Result<Chain, Trouble> 
                 Element::caps("video/x-h264,level=(string)4,profile=(string)main"),
             ]
         }
-        "x264enc" => vec![
-            Element::new(chosen)
+        "x264enc" => {
+            let encoder = Element::new(chosen)
                 .with("bitrate", kbps.to_string())
                 .with("key-int-max", interval.to_string())
-                .with("tune", "zerolatency")
+                .with("bframes", "0")
                 .with("speed-preset", "veryfast")
-                .with("option-string", "scenecut=0"),
-            Element::caps("video/x-h264,profile=main"),
-        ],
+                .with("option-string", "scenecut=0");
+            let encoder = if encoding.live { encoder.with("tune", "zerolatency") } else { encoder };
+            vec![encoder, Element::caps("video/x-h264,profile=main")]
+        }
         _ => vec![
             Element::new(chosen)
                 .with("bitrate", bits)

@@ -77,29 +77,7 @@ impl Catalog {
     /// # Errors
     /// Where the database fails.
     pub async fn create_broadcast(&self, record: BroadcastRecord) -> Result<(), CatalogError> {
-        self.run(move |connection| {
-            let (stage, reason) = record.stage.columns();
-            connection.execute(
-                "INSERT INTO broadcast (id, name, stage, end_reason, video, audio, target_duration_s, started_at_ms,
-                 next_media_sequence, discontinuity_sequence, archive) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (id) DO NOTHING",
-                params![
-                    broadcast_key(&record.id),
-                    record.name.as_str(),
-                    stage,
-                    reason,
-                    record.tracks.video,
-                    record.tracks.audio,
-                    record.target_duration.as_secs(),
-                    record.started_at.0,
-                    record.next_media_sequence.0,
-                    record.discontinuity_sequence.0,
-                    record.archive,
-                ],
-            )?;
-            Ok(())
-        })
-        .await
+        self.run(move |connection| insert_broadcast(connection, &record)).await
     }
 
     /// The broadcasts whose end is not announced, oldest first.
@@ -298,6 +276,29 @@ impl Catalog {
         })
         .await
     }
+}
+
+pub(super) fn insert_broadcast(connection: &Connection, record: &BroadcastRecord) -> Result<(), CatalogError> {
+    let (stage, reason) = record.stage.columns();
+    connection.execute(
+        "INSERT INTO broadcast (id, name, stage, end_reason, video, audio, target_duration_s, started_at_ms,
+         next_media_sequence, discontinuity_sequence, archive) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO NOTHING",
+        params![
+            broadcast_key(&record.id),
+            record.name.as_str(),
+            stage,
+            reason,
+            record.tracks.video,
+            record.tracks.audio,
+            record.target_duration.as_secs(),
+            record.started_at.0,
+            record.next_media_sequence.0,
+            record.discontinuity_sequence.0,
+            record.archive,
+        ],
+    )?;
+    Ok(())
 }
 
 /// Why a segment could not be committed; nothing is wrong where it is there already, because the answer to an earlier

@@ -10,6 +10,7 @@ mod heads;
 mod known;
 mod mirrors;
 mod policies;
+mod renditions;
 mod schema;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ use stream_model::{BroadcastId, Cid, MessageKey};
 pub use broadcasts::{BroadcastRecord, BroadcastStage};
 pub(crate) use mirrors::{MirrorRecord, MirrorStage};
 pub(crate) use policies::PolicyRecord;
+pub(crate) use renditions::RenditionRecord;
 
 /// Why the catalog failed.
 #[derive(Debug, thiserror::Error)]

@@ -95,7 +95,10 @@ impl Catalog {
     /// # Errors
     /// Where the database fails or a row is damaged.
     pub async fn kept_broadcasts(&self) -> Result<Vec<KeptBroadcast>, CatalogError> {
-        let (records, ran) = self.policies().await?;
+        let (mut records, ran) = self.policies().await?;
+        // They go with what they are renditions of.
+        let renditions = self.renditions().await?;
+        records.retain(|record| !renditions.contains(&record.broadcast));
         let kept = |PolicyRecord { broadcast, policy, counted_from, dropped }: PolicyRecord| {
             let dropped_in = match policy {
                 KeepPolicy::DropAfter(_) if dropped => Some(Duration::ZERO),

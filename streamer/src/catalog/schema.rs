@@ -118,6 +118,14 @@ CREATE TABLE mirror (
     manifest BLOB
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+CREATE TABLE rendition (
+    broadcast BLOB PRIMARY KEY NOT NULL REFERENCES broadcast (id) ON DELETE CASCADE,
+    original BLOB NOT NULL,
+    name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rendition_original ON rendition (original);
+",
 ];
 
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), CatalogError> {

@@ -2,6 +2,7 @@
 
 mod directory;
 mod live;
+mod multivariant;
 mod parse;
 mod playlist;
 mod time;
@@ -15,5 +16,6 @@ pub use directory::{
     INDEX, Manifest, ManifestError, hour_folder, hour_manifest, live_manifest, nested_manifest, read_hour, read_nested,
 };
 pub use live::{Head, LivePlaylist, LivePlaylistConfig};
+pub(crate) use multivariant::{VariantStream, multivariant};
 pub use parse::{ParseError, parse_media_playlist};
 pub use playlist::{MediaPlaylist, PlaylistEntry, PlaylistKind};

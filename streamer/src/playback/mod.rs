@@ -15,6 +15,7 @@ mod library;
 mod relay;
 mod runner;
 mod timeline;
+mod variants;
 mod wants;
 
 use std::collections::{BTreeSet, HashMap};
@@ -29,8 +30,9 @@ use futures::stream::BoxStream;
 use serde::Deserialize;
 use stream_model::{
     Audience, BroadcastId, BroadcastState, BroadcastTimeline, Cid, ContentLookup, ContentReader, ContentStore,
-    Directory, DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaSegment, MediaSequence, NeighbourWants,
-    Period, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace, Standings,
+    Directory, DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaPlaylistKind, MediaSegment, MediaSequence,
+    Multivariant, NeighbourWants, Period, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace,
+    Standings,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -41,7 +43,7 @@ use self::library::Hour;
 pub(crate) use self::library::INDEX_BYTES;
 pub use self::runner::Runner;
 use crate::catalog::Catalog;
-use crate::manifest::{MediaPlaylist, PlaylistEntry};
+use crate::manifest::{MediaPlaylist, PlaylistEntry, multivariant};
 
 /// How long a broadcast is followed after it was last asked for: players ask every few seconds, and a phone that
 /// changes rooms comes back within it.
@@ -298,7 +300,11 @@ impl Shared {
         *self.policy.borrow()
     }
 
+    /// Renditions can be made again of what is mirrored.
     fn mirrors_by_policy(&self, listing: &Listing) -> bool {
+        if listing.rendition.is_some() {
+            return false;
+        }
         match self.policy() {
             Mirror::None | Mirror::Watched => false,
             Mirror::Followed => lock(&self.mirrored_authors).contains(&listing.author),
@@ -368,6 +374,15 @@ impl Playlists for Playback {
             (true, true) => Err(PlaylistError::NotFound),
             (false, _) => Ok(recording(&listing, &segments, ended).render()),
         }
+    }
+
+    fn multivariant(&self, broadcast: &BroadcastId, of: MediaPlaylistKind) -> Result<Multivariant, PlaylistError> {
+        let listing = self.shared.listing(broadcast)?;
+        let streams = self.shared.variants(&listing, of);
+        if streams.is_empty() {
+            return Ok(Multivariant::Alone(variants::file_of(of)));
+        }
+        Ok(Multivariant::Playlist(multivariant(&streams)))
     }
 
     async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {

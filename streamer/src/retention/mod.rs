@@ -158,7 +158,22 @@ impl Policies {
 
 #[async_trait]
 impl KeepPolicies for Policies {
+    /// And of its renditions, which are nothing to people without it.
     async fn set_policy(&self, broadcast: BroadcastId, policy: KeepPolicy) -> Result<(), KeepPolicyError> {
+        self.set_of_one(broadcast, policy).await?;
+        for rendition in self.catalog.renditions_of(broadcast).await? {
+            self.set_of_one(rendition, policy).await?;
+        }
+        Ok(())
+    }
+
+    async fn policies(&self) -> Result<Vec<KeptBroadcast>, KeepPolicyError> {
+        Ok(self.catalog.kept_broadcasts().await?)
+    }
+}
+
+impl Policies {
+    async fn set_of_one(&self, broadcast: BroadcastId, policy: KeepPolicy) -> Result<(), KeepPolicyError> {
         let at_once = policy == KeepPolicy::DropAfter(Duration::ZERO);
         if at_once && self.catalog.is_unfinished(broadcast).await? {
             return Err(KeepPolicyError::Unfinished(broadcast));
@@ -177,9 +192,5 @@ impl KeepPolicies for Policies {
             self.catalog.count_from_now(broadcast).await?;
         }
         Ok(())
-    }
-
-    async fn policies(&self) -> Result<Vec<KeptBroadcast>, KeepPolicyError> {
-        Ok(self.catalog.kept_broadcasts().await?)
     }
 }

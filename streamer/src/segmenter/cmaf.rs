@@ -14,10 +14,10 @@ use super::timeline::Placed;
 /// Ticks a second of video: the customary one, in which RTMP's milliseconds are whole numbers.
 pub(super) const VIDEO_TIMESCALE: u32 = 90_000;
 
-const VIDEO_TRACK: u32 = 1;
-const AUDIO_TRACK: u32 = 2;
+pub(super) const VIDEO_TRACK: u32 = 1;
+pub(super) const AUDIO_TRACK: u32 = 2;
 /// `sample_depends_on` 2: on no others (ISO/IEC 14496-12 §8.8.3.1).
-const SYNC_SAMPLE: u32 = 0x0200_0000;
+pub(super) const SYNC_SAMPLE: u32 = 0x0200_0000;
 /// `sample_depends_on` 1, `sample_is_non_sync_sample`.
 const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
 

@@ -11,15 +11,15 @@ const MAX_CONFIG_BYTES: usize = 8 * 1024;
 
 /// What an AVCDecoderConfigurationRecord says (ISO/IEC 14496-15 §5.3.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct VideoParameters {
-    pub(super) record: Bytes,
-    pub(super) avcc: Avcc,
-    pub(super) width: u16,
-    pub(super) height: u16,
+pub(crate) struct VideoParameters {
+    pub(crate) record: Bytes,
+    pub(crate) avcc: Avcc,
+    pub(crate) width: u16,
+    pub(crate) height: u16,
 }
 
 impl VideoParameters {
-    pub(super) fn parse(record: &Bytes) -> Result<Self, &'static str> {
+    pub(crate) fn parse(record: &Bytes) -> Result<Self, &'static str> {
         if record.len() > MAX_CONFIG_BYTES {
             return Err("the decoder configuration record is too long");
         }
@@ -37,12 +37,12 @@ impl VideoParameters {
     }
 
     /// Whether the profile allows for more than 8 bits or 4:2:0 (ITU-T H.264 §A.2): what phones do not decode.
-    pub(super) fn beyond_high_profile(&self) -> bool {
+    pub(crate) fn beyond_high_profile(&self) -> bool {
         matches!(self.avcc.avc_profile_indication, 44 | 110 | 122 | 244)
     }
 
     /// `avc1.PPCCLL` (RFC 6381 §3.3).
-    pub(super) fn codec(&self) -> String {
+    pub(crate) fn codec(&self) -> String {
         let avcc = &self.avcc;
         format!(
             "avc1.{:02x}{:02x}{:02x}",
@@ -53,20 +53,20 @@ impl VideoParameters {
 
 /// What an AudioSpecificConfig says (ISO/IEC 14496-3 §1.6.2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AudioParameters {
-    pub(super) record: Bytes,
+pub(crate) struct AudioParameters {
+    pub(crate) record: Bytes,
     /// The audio object type that a player needs: 5 or 29 where spectral band replication is signalled.
     object_type: u32,
     /// Of the core coder, so that a frame is a whole number of ticks whether or not band replication doubles it.
-    pub(super) sample_rate: u32,
+    pub(crate) sample_rate: u32,
     /// 0 where a program config element says it.
-    pub(super) channels: u16,
+    pub(crate) channels: u16,
     /// PCM samples of the core coder in one frame.
-    pub(super) frame_length: u32,
+    pub(crate) frame_length: u32,
 }
 
 impl AudioParameters {
-    pub(super) fn parse(record: &Bytes) -> Result<Self, &'static str> {
+    pub(crate) fn parse(record: &Bytes) -> Result<Self, &'static str> {
         if record.len() > MAX_CONFIG_BYTES {
             return Err("the AudioSpecificConfig is too long");
         }
@@ -97,7 +97,7 @@ impl AudioParameters {
     }
 
     /// `mp4a.40.N` (RFC 6381 §3.3).
-    pub(super) fn codec(&self) -> String {
+    pub(crate) fn codec(&self) -> String {
         format!("mp4a.40.{}", self.object_type)
     }
 }

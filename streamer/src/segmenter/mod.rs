@@ -14,6 +14,7 @@ mod codec;
 mod cutter;
 mod interleave;
 mod output;
+mod reading;
 mod sps;
 mod timeline;
 mod tracks;
@@ -23,13 +24,15 @@ use std::mem::discriminant;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub(crate) use codec::{AudioParameters, VideoParameters};
 pub use output::{InitSection, Output, Part, Segment, Statistics, Warning};
+pub(crate) use reading::{CodecParameters, NotOurs, Samples};
 use stream_model::Tracks;
+pub(crate) use timeline::Placed;
 
-use self::codec::{AudioParameters, VideoParameters};
 use self::cutter::{Cutter, Setup};
 use self::interleave::Interleaver;
-use self::timeline::{AudioClock, Placed, Step, Timeline};
+use self::timeline::{AudioClock, Step, Timeline};
 use self::tracks::{Detection, Parameters, has};
 use crate::media::{MediaEvent, Sample, TrackKind};
 

@@ -50,18 +50,44 @@ const MAX_STRAYS: u32 = 200;
 const MAX_STRAY_MS: i32 = 2_000;
 
 /// A sample in its place.
-#[derive(Debug, Clone)]
-pub(super) struct Placed {
-    pub(super) track: TrackKind,
-    pub(super) data: Bytes,
-    pub(super) keyframe: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) track: TrackKind,
+    pub(crate) data: Bytes,
+    pub(crate) keyframe: bool,
     /// Ticks of the track.
-    pub(super) decode_time: u64,
-    pub(super) duration: u32,
-    pub(super) composition_offset: i32,
+    pub(crate) decode_time: u64,
+    pub(crate) duration: u32,
+    pub(crate) composition_offset: i32,
     /// Its place among both tracks and its end, in microseconds: decode time, for video delayed to presentation.
-    pub(super) at: i64,
-    pub(super) end: i64,
+    pub(crate) at: i64,
+    pub(crate) end: i64,
+}
+
+impl Placed {
+    /// A sample at a decode time with a duration and a composition offset, all in ticks; its place is the decode time, delayed by
+    /// `delay` ticks.
+    pub(crate) fn new(
+        track: TrackKind,
+        keyframe: bool,
+        data: Bytes,
+        (decode_time, duration, composition_offset): (u64, u32, i32),
+        (timescale, delay): (u32, i64),
+    ) -> Self {
+        let micros =
+            |ticks: i64| i64::try_from(i128::from(ticks) * 1_000_000 / i128::from(timescale)).unwrap_or(i64::MAX);
+        let at = i64::try_from(decode_time).unwrap_or(i64::MAX).saturating_add(delay);
+        Self {
+            track,
+            data,
+            keyframe: keyframe || track == TrackKind::Audio,
+            decode_time,
+            duration,
+            composition_offset,
+            at: micros(at),
+            end: micros(at.saturating_add(duration.into())),
+        }
+    }
 }
 
 /// What a sample means.
@@ -321,15 +347,7 @@ fn offset(sample: &Sample) -> i64 {
 }
 
 fn placed(held: Held, duration: u32, timescale: u32, delay: i64) -> Placed {
-    let micros = |ticks: i64| i64::try_from(i128::from(ticks) * 1_000_000 / i128::from(timescale)).unwrap_or(i64::MAX);
-    Placed {
-        track: held.sample.track,
-        keyframe: held.sample.keyframe || held.sample.track == TrackKind::Audio,
-        data: held.sample.data,
-        decode_time: u64::try_from(held.decode_time).unwrap_or(0),
-        duration,
-        composition_offset: held.composition_offset,
-        at: micros(held.decode_time.saturating_add(delay)),
-        end: micros(held.decode_time.saturating_add(delay).saturating_add(duration.into())),
-    }
+    let Held { sample, decode_time, composition_offset } = held;
+    let times = (u64::try_from(decode_time).unwrap_or(0), duration, composition_offset);
+    Placed::new(sample.track, sample.keyframe, sample.data, times, (timescale, delay))
 }

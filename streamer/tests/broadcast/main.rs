@@ -4,6 +4,7 @@
 
 mod node;
 mod programme;
+mod renditions;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -335,6 +336,7 @@ async fn a_broadcast_that_was_announced_but_not_written_down_is_ended() {
         state: BroadcastState::Live,
         media_sequence: None,
         manifest: None,
+        rendition: None,
     });
     let _node = disk.start();
     assert_eq!(disk.ended().await.broadcast, orphan);

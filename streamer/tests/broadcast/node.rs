@@ -14,6 +14,7 @@ use streamer::broadcast::{Clock, Config, Ends, Ports, Publisher, PublishingStatu
 use streamer::catalog::Catalog;
 use streamer::keys::KeyStore;
 use streamer::media::{MediaEvent, Publication, Sample, TrackKind};
+use streamer::renditions::{Ladder, Rung, RungKind};
 use streamer::segmenter;
 use tempfile::TempDir;
 use testkit::fakes::{Appended, MemoryFeeds, MemoryStore, peer_id};
@@ -75,11 +76,23 @@ impl Disk {
     }
 
     pub(crate) fn start_with(&self, target_duration: Duration) -> Node {
+        self.start_as(target_duration, streamer::renditions::Config::default())
+    }
+
+    /// One that makes a rendition with sound alone of each broadcast.
+    pub(crate) fn start_with_sound_alone(&self) -> Node {
+        let rung = Rung { name: "Sound".to_owned(), kind: RungKind::SoundOnly };
+        let ladder = Ladder::new(vec![rung]).unwrap();
+        self.start_as(TARGET, streamer::renditions::Config { ladder, worker: None })
+    }
+
+    fn start_as(&self, target_duration: Duration, renditions: streamer::renditions::Config) -> Node {
         let config = Config {
             segmenter: segmenter::Config { target_duration, ..segmenter::Config::default() },
             live_window: WINDOW,
             grace: GRACE,
             archive: true,
+            renditions,
         };
         let ports = Ports {
             store: Arc::new(self.store.clone()),

@@ -81,6 +81,7 @@ impl World {
             state: BroadcastState::Live,
             media_sequence: None,
             manifest: None,
+            rendition: None,
         });
     }
 

@@ -184,6 +184,7 @@ impl AnnouncementLog for MemoryFeeds {
             state: BroadcastState::Live,
             media_sequence: None,
             manifest: None,
+            rendition: start.rendition,
         });
         Ok(id)
     }
@@ -282,6 +283,11 @@ impl Directory for MemoryFeeds {
         let mut listing = lock(&self.feeds).listings.get(broadcast).cloned()?;
         listing.own = listing.author == self.reader;
         Some(listing)
+    }
+
+    fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
+        let is_one = |listing: &Listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.of == *of);
+        self.listings().into_iter().filter(is_one).collect()
     }
 
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {

@@ -29,6 +29,7 @@ fn start() -> BroadcastStart {
         archive: true,
         started_at: WallTime(1_700_000_000_000),
         schedule: None,
+        rendition: None,
     }
 }
 
@@ -87,13 +88,22 @@ fn all() -> Vec<(&'static str, Announcement)> {
                 feed: FeedId([2; 32]),
             },
         ),
+        (
+            BROADCAST,
+            Announcement::Broadcast {
+                start: BroadcastStart { rendition: Some(rendition()), ..start() },
+                feed: FeedId([2; 32]),
+            },
+        ),
     ]
 }
 
 mod programme;
+mod rendition;
 mod standing;
 
 use self::programme::{schedule, schedule_id, update};
+use self::rendition::rendition;
 use self::standing::{mirror, republish};
 
 fn archive() -> ArchiveManifest {

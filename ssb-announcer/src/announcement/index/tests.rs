@@ -42,6 +42,7 @@ fn start(title: &str) -> BroadcastStart {
         archive: true,
         started_at: WallTime(0),
         schedule: None,
+        rendition: None,
     }
 }
 
