@@ -15,6 +15,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use crate::config::{Config, Portal};
 use crate::headers::Policy;
@@ -197,12 +198,13 @@ fn lead(location: &str) -> Response {
     let mut response = StatusCode::FOUND.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    match HeaderValue::try_from(location) {
+    // A path may have come with characters that no URI has (RFC 3986 §2.1).
+    match HeaderValue::try_from(utf8_percent_encode(location, CONTROLS).to_string()) {
         Ok(location) => {
             headers.insert(header::LOCATION, location);
             response
         }
-        // A path has no character that a header cannot hold; nothing is lost where one had.
+        // It has none now that a header cannot hold; nothing is lost where it had.
         Err(_) => text_line(StatusCode::BAD_REQUEST, "that address cannot be sent back"),
     }
 }

@@ -26,6 +26,7 @@ async fn pages_under_a_foreign_name_lead_to_the_node() {
         ("example.com:8080", "/", "http://video.mesh:8080/".to_owned()),
         ("example.com", "/news/today?x=1", "http://video.mesh/".to_owned()),
         ("evil.example", &format!("/watch/{slug}?t=5"), format!("http://video.mesh/watch/{slug}?t=5")),
+        ("evil.example", "/watch/ž?t=5", "http://video.mesh/watch/%C5%BE?t=5".to_owned()),
         ("evil.example", "/admin", "http://video.mesh/".to_owned()),
     ] {
         let answer = get(&app, host, path).await;
