@@ -1,5 +1,6 @@
 //! Port to the playlists that a node serves (implemented by `streamer`).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,8 +90,9 @@ pub struct SegmentPlace {
 /// Renders playlists. Asking for one makes this node follow the broadcast for a while.
 #[async_trait]
 pub trait Playlists: Send + Sync {
-    /// The rolling live playlist. Waits for its first segments, within a bound.
-    async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError>;
+    /// The rolling live playlist. Waits for its first segments, within a bound. What is not followed yet is followed for
+    /// `viewer`: an address never makes this node follow more broadcasts than it leaves places for others.
+    async fn live(&self, broadcast: &BroadcastId, audience: Audience, viewer: IpAddr) -> Result<String, PlaylistError>;
 
     /// The playlist of the broadcast from its beginning; of one that is not kept, of what is left. Waits, within a bound, for
     /// what its archives say.

@@ -119,7 +119,7 @@ pub(crate) async fn file(
     let mse = query.is_ok_and(|Query(query)| query.player.as_deref() == Some("mse"));
     let audience = if mse { Audience::MediaSource } else { Audience::Native };
     let mut response = match (broadcast, file) {
-        (Ok(broadcast), Some(File::Live)) => playlist(ports.playlists.live(&broadcast, audience).await),
+        (Ok(broadcast), Some(File::Live)) => playlist(ports.playlists.live(&broadcast, audience, address).await),
         (Ok(broadcast), Some(File::Whole)) => playlist(ports.playlists.whole(&broadcast).await),
         (Ok(broadcast), Some(File::Main)) => {
             multivariant(ports.playlists.multivariant(&broadcast, MediaPlaylistKind::Live(audience)))

@@ -1,5 +1,6 @@
 //! Playlists, segments and downloads.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,12 @@ impl FakeNode {
 
 #[async_trait]
 impl Playlists for FakeNode {
-    async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError> {
+    async fn live(
+        &self,
+        broadcast: &BroadcastId,
+        audience: Audience,
+        _viewer: IpAddr,
+    ) -> Result<String, PlaylistError> {
         self.asked.lock().unwrap().push(audience);
         match self.live.lock().unwrap().get(broadcast) {
             Some(text) => Ok(text.clone()),

@@ -20,6 +20,7 @@ mod wants;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -145,6 +146,8 @@ struct Snapshot {
 #[derive(Debug)]
 struct Followed {
     broadcast: BroadcastId,
+    /// The viewer for whom it was begun to be followed.
+    begun_for: Option<IpAddr>,
     /// When viewers asked for it last: milliseconds since the start of this playback, 0 where none did.
     asked_at: AtomicU64,
     /// Likewise neighbours.
@@ -242,7 +245,30 @@ impl Shared {
 
     /// Follows a broadcast from now on, if it is not followed and there is room.
     fn follow(&self, broadcast: BroadcastId, interest: Interest) -> Option<Arc<Followed>> {
+        self.follow_among(&mut lock(&self.followed), broadcast, interest, None)
+    }
+
+    /// Likewise for a viewer, whose address gets no more places than it leaves free: however many it asks for, others get in.
+    fn follow_for(&self, broadcast: BroadcastId, viewer: IpAddr) -> Option<Arc<Followed>> {
+        let viewer = viewer.to_canonical();
         let mut followed = lock(&self.followed);
+        let is_watched = |it: &Followed| self.interest_until(&it.asked_at).is_some_and(|until| until > Instant::now());
+        let taken = followed.values().filter(|it| it.begun_for == Some(viewer) && is_watched(it)).count();
+        let free = MOST_FOLLOWED.saturating_sub(followed.len());
+        if taken >= free && !followed.contains_key(&broadcast) {
+            metrics::counter!("meshstream_follows_refused_total").increment(1);
+            return None;
+        }
+        self.follow_among(&mut followed, broadcast, Interest::Watched, Some(viewer))
+    }
+
+    fn follow_among(
+        &self,
+        followed: &mut HashMap<BroadcastId, Arc<Followed>>,
+        broadcast: BroadcastId,
+        interest: Interest,
+        begun_for: Option<IpAddr>,
+    ) -> Option<Arc<Followed>> {
         if let Some(there) = followed.get(&broadcast) {
             self.note_interest(there, interest);
             return Some(Arc::clone(there));
@@ -259,6 +285,7 @@ impl Shared {
         }
         let fresh = Arc::new(Followed {
             broadcast,
+            begun_for,
             asked_at: AtomicU64::new(0),
             relayed_at: AtomicU64::new(0),
             changed: Notify::new(),
@@ -345,12 +372,12 @@ fn recording(listing: &Listing, segments: &[MediaSegment], ended: bool) -> Media
 
 #[async_trait]
 impl Playlists for Playback {
-    async fn live(&self, broadcast: &BroadcastId, audience: Audience) -> Result<String, PlaylistError> {
+    async fn live(&self, broadcast: &BroadcastId, audience: Audience, viewer: IpAddr) -> Result<String, PlaylistError> {
         let listing = self.shared.listing(broadcast)?;
         if listing.state == BroadcastState::Ended && listing.media_sequence.is_none() {
             return Err(PlaylistError::NotFound);
         }
-        let followed = self.shared.follow(*broadcast, Interest::Watched).ok_or(PlaylistError::NotYet(BUSY_RETRY))?;
+        let followed = self.shared.follow_for(*broadcast, viewer).ok_or(PlaylistError::NotYet(BUSY_RETRY))?;
         let mut snapshot = followed.snapshot.subscribe();
         let ready = snapshot.wait_for(|snapshot| match audience {
             Audience::MediaSource => snapshot.playable || snapshot.full,

@@ -6,6 +6,7 @@ mod node;
 mod programme;
 mod renditions;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -492,7 +493,7 @@ async fn the_whole_streamer_listens_reports_and_stops() {
     node.stream_keys().add(name()).await.unwrap();
     assert_eq!(node.reporter().publishing(), []);
     let unknown = BroadcastId(MessageKey([0; 32]));
-    assert!(node.playlists().live(&unknown, Audience::MediaSource).await.is_err());
+    assert!(node.playlists().live(&unknown, Audience::MediaSource, Ipv4Addr::LOCALHOST.into()).await.is_err());
     stop.cancel();
     tokio::time::timeout(GUARD, node.join()).await.expect("it ends").unwrap();
 }

@@ -1,5 +1,6 @@
 //! What those who ask can make a node fetch: so much at a time, however many they are, and nothing once they are gone.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,6 +11,9 @@ use stream_model::{
 use tokio::task::JoinSet;
 
 use crate::world::*;
+
+/// Longer than a broadcast is followed after it was last asked for.
+const LONGER_THAN_INTEREST: Duration = Duration::from_secs(150);
 
 /// Longer than anything that is waited for here takes to begin, and shorter than any of it is waited for.
 const A_WHILE: Duration = Duration::from_secs(1);
@@ -62,11 +66,41 @@ async fn sixty_four_broadcasts_are_followed_for_viewers_with_eight_fetches_at_on
         node.fetcher.lose(segment.segment);
         world.feeds.insert_segment(*id, segment, None);
     }
-    let answers = join_all(ids.iter().map(|id| node.playback.live(id, Audience::MediaSource))).await;
-    let soon = |answer: &Result<String, PlaylistError>| match answer {
+    let asking = ids.iter().zip(0..).map(|(id, viewer)| node.playback.live(id, Audience::MediaSource, address(viewer)));
+    let answers = join_all(asking).await;
+    assert_eq!(answers.iter().filter(|answer| is_followed(answer)).count(), 64, "the rest are to ask again later");
+    assert_eq!(node.fetcher.most_at_once(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_viewer_takes_more_places_than_it_leaves_to_others() {
+    let world = World::new();
+    let ids: Vec<_> = (0..120).map(|number| BroadcastId(MessageKey([100 + number; 32]))).collect();
+    ids.iter().for_each(|id| world.list(*id));
+    let node = world.start();
+    let ask = async |ids: &[BroadcastId], viewer: IpAddr| {
+        let answers = join_all(ids.iter().map(|id| node.playback.live(id, Audience::MediaSource, viewer))).await;
+        answers.iter().filter(|answer| is_followed(answer)).count()
+    };
+    let mapped = IpAddr::V6(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped());
+    assert_eq!(ask(&ids[..20], address(1)).await, 20);
+    assert_eq!(ask(&ids[20..60], mapped).await, 12, "the same address, written in another way");
+    assert_eq!(ask(&ids[60..80], address(2)).await, 16);
+    assert_eq!(ask(&ids[80..100], address(3)).await, 8);
+    assert_eq!(ask(&ids[..20], address(4)).await, 20, "what is followed is for everybody");
+    assert_eq!(ask(&ids[100..101], address(4)).await, 1);
+
+    tokio::time::sleep(LONGER_THAN_INTEREST).await;
+    assert_eq!(ask(&ids[100..], address(1)).await, 20, "what nobody asks for any more leaves its place");
+}
+
+fn is_followed(answer: &Result<String, PlaylistError>) -> bool {
+    match answer {
         Err(PlaylistError::NotYet(after)) => *after < Duration::from_secs(10),
         other => panic!("{other:?}"),
-    };
-    assert_eq!(answers.iter().filter(|answer| soon(answer)).count(), 64, "the rest are to ask again later");
-    assert_eq!(node.fetcher.most_at_once(), 8);
+    }
+}
+
+fn address(last: u8) -> IpAddr {
+    Ipv4Addr::new(10, 0, 0, last).into()
 }

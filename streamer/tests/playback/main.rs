@@ -165,7 +165,7 @@ async fn every_playlist_is_a_successor_of_the_one_before() {
                 }
                 _ => tokio::time::sleep(Duration::from_millis(random / 8 % 5000)).await,
             }
-            if let Ok(text) = node.playback.live(&SHOW, Audience::MediaSource).await {
+            if let Ok(text) = node.playback.live(&SHOW, Audience::MediaSource, PHONE).await {
                 shown.push(parse_media_playlist(&text).unwrap());
             }
         }
@@ -276,11 +276,11 @@ async fn a_native_player_waits_for_three_target_durations() {
     let node = world.start();
     node.lists(1).await;
     let asked_at = Instant::now();
-    let early = node.playback.live(&SHOW, Audience::Native).await;
+    let early = node.playback.live(&SHOW, Audience::Native, PHONE).await;
     assert!(matches!(early, Err(PlaylistError::NotYet(_))), "{early:?}");
     assert!(asked_at.elapsed() < Duration::from_secs(10), "before a player gives up on the first byte");
     world.announce(2..3).await;
-    let text = node.playback.live(&SHOW, Audience::Native).await.unwrap();
+    let text = node.playback.live(&SHOW, Audience::Native, PHONE).await.unwrap();
     assert_eq!(numbers(&parse_media_playlist(&text).unwrap()), [0, 1, 2]);
 }
 
@@ -290,14 +290,14 @@ async fn what_is_not_there_is_said_so() {
     let node = world.start();
     let unknown = BroadcastId(MessageKey([99; 32]));
     let playback = &node.playback;
-    assert!(matches!(playback.live(&unknown, Audience::MediaSource).await, Err(PlaylistError::NotFound)));
+    assert!(matches!(playback.live(&unknown, Audience::MediaSource, PHONE).await, Err(PlaylistError::NotFound)));
     assert!(matches!(playback.whole(&unknown).await, Err(PlaylistError::NotFound)));
-    assert!(matches!(playback.live(&SHOW, Audience::MediaSource).await, Err(PlaylistError::NotYet(_))));
+    assert!(matches!(playback.live(&SHOW, Audience::MediaSource, PHONE).await, Err(PlaylistError::NotYet(_))));
     assert!(matches!(playback.whole(&SHOW).await, Err(PlaylistError::NotYet(_))));
     assert!(matches!(playback.segment(&SHOW, MediaSequence(0)).await, Err(PlaylistError::NotFound)));
     assert!(matches!(playback.init(&SHOW, DiscontinuitySequence(0)).await, Err(PlaylistError::NotFound)));
     world.feeds.set_state(SHOW, BroadcastState::Ended);
-    assert!(matches!(playback.live(&SHOW, Audience::MediaSource).await, Err(PlaylistError::NotFound)));
+    assert!(matches!(playback.live(&SHOW, Audience::MediaSource, PHONE).await, Err(PlaylistError::NotFound)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,7 +123,7 @@ async fn what_is_watched_again_while_it_is_given_up_is_not_given_up_with_it() {
 
     world.announce(2..3).await;
     tokio::join!(node.holds(SHOW, 1), async {
-        node.playback.live(&SHOW, Audience::MediaSource).await.unwrap();
+        node.playback.live(&SHOW, Audience::MediaSource, PHONE).await.unwrap();
         tokio::time::sleep(TARGET).await;
         world.here.hold_releases(false);
     });

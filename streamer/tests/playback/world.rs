@@ -1,5 +1,6 @@
 //! A node that plays, its disk, and the mesh around it, in memory.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) const WINDOW: usize = 4;
 pub(crate) const GUARD: Duration = Duration::from_secs(60);
 pub(crate) const AUTHOR: FeedId = FeedId([1; 32]);
 pub(crate) const VIEWER: FeedId = FeedId([2; 32]);
+/// Whose phone asks.
+pub(crate) const PHONE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
 pub(crate) const SHOW: BroadcastId = BroadcastId(MessageKey([3; 32]));
 
 /// A node's disk, and the mesh around it.
@@ -152,7 +155,7 @@ impl Node {
     }
 
     pub(crate) async fn live(&self) -> MediaPlaylist {
-        parse_media_playlist(&self.playback.live(&SHOW, Audience::MediaSource).await.unwrap()).unwrap()
+        parse_media_playlist(&self.playback.live(&SHOW, Audience::MediaSource, PHONE).await.unwrap()).unwrap()
     }
 
     /// Asks until the live playlist fulfils a condition, following its changes as a player does.
@@ -160,7 +163,7 @@ impl Node {
         let mut changes = self.playback.subscribe();
         let waited = tokio::time::timeout(GUARD, async {
             loop {
-                if let Ok(text) = self.playback.live(&SHOW, Audience::MediaSource).await {
+                if let Ok(text) = self.playback.live(&SHOW, Audience::MediaSource, PHONE).await {
                     let playlist = parse_media_playlist(&text).unwrap();
                     if condition(&playlist) {
                         return playlist;
@@ -171,7 +174,7 @@ impl Node {
         });
         match waited.await {
             Ok(playlist) => playlist,
-            Err(_) => panic!("{what}: never; {:?}", self.playback.live(&SHOW, Audience::MediaSource).await),
+            Err(_) => panic!("{what}: never; {:?}", self.playback.live(&SHOW, Audience::MediaSource, PHONE).await),
         }
     }
 
