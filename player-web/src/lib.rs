@@ -44,6 +44,7 @@ mod served;
 mod sizes;
 mod slots;
 mod socket;
+mod spelling;
 mod stall;
 mod texts;
 mod tls;

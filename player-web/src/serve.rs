@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::serve::Listener;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, TryFutureExt as _};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,6 +23,7 @@ use tower_service::Service as _;
 
 use crate::Config;
 use crate::slots::{Slot, Slots};
+use crate::spelling::Spelling;
 use crate::stall::StallLimit;
 use crate::tls::Tls;
 
@@ -167,6 +168,7 @@ impl Server {
         F: Future<Output = Option<T>> + Send + 'static,
     {
         let mut connections = JoinSet::new();
+        let spelling = Spelling::read().await;
         loop {
             let (mut io, address) = tokio::select! {
                 biased;
@@ -188,9 +190,10 @@ impl Server {
             let (secure, shutdown) = (self.secure, self.shutdown.clone());
             let connection = Connection { address, local, secure, shutdown, _slot: Arc::new(slot) };
             let (opening, router, header_timeout) = (open(io), self.router.clone(), self.header_timeout);
+            let spelling = spelling.clone();
             connections.spawn(async move {
                 if let Some(io) = opening.await {
-                    converse(io, router, connection, header_timeout).await;
+                    converse(io, router, spelling, connection, header_timeout).await;
                 }
             });
         }
@@ -217,14 +220,25 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn converse<T>(io: T, router: Router, connection: Connection, header_timeout: Duration)
-where
+async fn converse<T>(
+    io: T,
+    router: Router,
+    spelling: Option<Spelling>,
+    connection: Connection,
+    header_timeout: Duration,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shutdown = connection.shutdown.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
-        router.clone().call(request)
+        let (answering, spelling) = (router.clone().call(request), spelling.clone());
+        answering.map_ok(move |mut response| {
+            if let Some(spelling) = spelling {
+                spelling.apply(&mut response);
+            }
+            response
+        })
     });
     let conversation = http1::Builder::new()
         .timer(TokioTimer::new())

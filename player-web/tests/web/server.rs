@@ -144,3 +144,20 @@ async fn the_control_socket_serves_its_owner() {
     shutdown.cancel();
     tokio::time::timeout(GUARD, task).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn connman_finds_its_header_in_the_letters_that_it_looks_for() {
+    let node = FakeNode::new();
+    let config = player_web::Config { portal: player_web::Portal::Quiet, ..Default::default() };
+    let server = start(&node, config);
+    let probe = "GET /online/status.html HTTP/1.1\r\nHost: ipv4.connman.net\r\nUser-Agent: ConnMan/1.41 wispr\r\n\r\n";
+    let answer = request(&mut server.connect().await, probe).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (status, headers) = head.split_once("\r\n").unwrap();
+    assert_eq!((status, body), ("HTTP/1.1 200 OK", "<html><body>online</body></html>\n"));
+    let (insisted, others): (Vec<_>, Vec<_>) = headers.split("\r\n").partition(|line| line.starts_with("X-"));
+    assert_eq!(insisted, ["X-ConnMan-Status: online"]);
+    let in_small_letters = |line: &&str| line.split(':').next().is_some_and(|name| name == name.to_lowercase());
+    assert!(others.len() > 3 && others.iter().all(in_small_letters), "{headers}");
+    server.stop().await;
+}
