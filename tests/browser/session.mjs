@@ -5,6 +5,8 @@ import { changeMediaSource, count, look } from "./page.mjs";
 // So many errors and requests are kept; a page that makes more is wrong already.
 const ERRORS = 50;
 const REQUESTS = 1000;
+// What Chromium says of a header that it cannot read, which is no error to it.
+const HEADER_UNREAD = /^Error with \S+ header/;
 
 export class Session {
   /** How often the page was loaded: more than once means that it was reloaded. */
@@ -37,7 +39,7 @@ export class Session {
     page.on("domcontentloaded", () => { this.loads += 1; });
     page.on("pageerror", (error) => this.#note(`page: ${error.message}`));
     page.on("console", (message) => {
-      if (message.type() === "error") this.#note(`console: ${message.text()} (${message.location()?.url ?? "no place"})`);
+      if (message.type() === "error" || HEADER_UNREAD.test(message.text())) this.#note(`console: ${message.text()} (${message.location()?.url ?? "no place"})`);
     });
     page.on("response", (response) => this.#request(response.request(), response));
     page.on("requestfailed", (request) => this.#request(request, null));
