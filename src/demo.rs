@@ -1,14 +1,15 @@
 //! `meshstream demo`: a publisher node, a viewer node and a test broadcast, all on this machine.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use futures::StreamExt as _;
-use stream_model::{DirectoryChange, MediaSequence, PlaylistChange, StreamName};
+use stream_model::{DirectoryChange, KeyError, MediaSequence, NewStreamKey, PlaylistChange, StreamKeys, StreamName};
 use streamer::playback::Mirror;
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
@@ -41,13 +42,51 @@ pub(crate) struct Options {
     segments: Option<u64>,
 }
 
-/// Runs the demo until it is interrupted.
-pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+/// Where the demo's nodes keep what they have.
+enum Home {
+    /// Removed when the demo ends.
+    Temporary(TempDir),
+    /// Of the person at the terminal.
+    Given(PathBuf),
+}
+
+impl Home {
+    fn open(given: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(path) = given {
+            return Ok(Self::Given(path.to_owned()));
+        }
+        let made = tempfile::Builder::new().prefix("meshstream-demo-").tempdir();
+        Ok(Self::Temporary(made.context("cannot make a temporary directory: name one for the demo with --data-dir")?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(dir) => dir.path(),
+            Self::Given(path) => path,
+        }
+    }
+
+    /// Leaves it as the person expects it, and says how that is.
+    fn close(self) -> anyhow::Result<String> {
+        match self {
+            Self::Temporary(dir) => {
+                dir.close().context("cannot remove the demo's temporary directory")?;
+                Ok("ended; nothing is left behind".to_owned())
+            }
+            Self::Given(path) => Ok(format!(
+                "ended; what the nodes have stays in {} and goes on with the next demo there",
+                path.display()
+            )),
+        }
+    }
+}
+
+/// Runs the demo until it is interrupted, in a directory that stays where one is given.
+pub(crate) async fn run(options: Options, data_dir: Option<&Path>) -> anyhow::Result<()> {
     let log_book = node::start_logging("warn");
     let stop = CancellationToken::new();
     node::stop_on_signals(&stop)?;
-    let home =
-        tempfile::Builder::new().prefix("meshstream-demo-").tempdir().context("cannot make a temporary directory")?;
+    let home = Home::open(data_dir)?;
 
     say("starting two nodes on this machine");
     let publisher = {
@@ -68,8 +107,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     say("ending: closing the last segment and announcing the end");
     publisher.shutdown().await;
     viewer.shutdown().await;
-    home.close().context("cannot remove the demo's temporary directory")?;
-    say("ended; nothing is left behind");
+    say(&home.close()?);
     shown
 }
 
@@ -82,7 +120,7 @@ async fn viewer(home: &Path, options: &Options, peer: &str, log_book: Book) -> a
 
 async fn show(options: &Options, publisher: &Node, viewer: &Node, stop: &CancellationToken) -> anyhow::Result<()> {
     let name: StreamName = STREAM.parse().context("the demo's stream name")?;
-    let key = publisher.keys().add(name).await?;
+    let key = fresh_key(publisher.keys().as_ref(), name).await?;
     let rtmp = publisher.report().await.listen.rtmp.first().cloned().context("the publisher has no RTMP listener")?;
     let mut announced = publisher.directory().subscribe();
     let mut fetched = viewer.playlists().subscribe();
@@ -112,6 +150,14 @@ async fn show(options: &Options, publisher: &Node, viewer: &Node, stop: &Cancell
                 }
             }
         }
+    }
+}
+
+/// A key for the test picture. That of an earlier demo is not known any more: only its hash is kept.
+async fn fresh_key(keys: &dyn StreamKeys, name: StreamName) -> Result<NewStreamKey, KeyError> {
+    match keys.revoke(name.clone()).await {
+        Ok(()) | Err(KeyError::NotFound(_)) => keys.add(name).await,
+        Err(error) => Err(error),
     }
 }
 

@@ -148,7 +148,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         .context("cannot start the asynchronous runtime")?;
     let result = match arguments.command {
         Command::Run => runtime.block_on(node::run(layers)),
-        Command::Demo(options) => runtime.block_on(demo::run(options)).map_err(Failure::from),
+        Command::Demo(options) => {
+            runtime.block_on(demo::run(options, arguments.data_dir.as_deref())).map_err(Failure::from)
+        }
         Command::Camera(camera) => runtime.block_on(camera::run(&config, *camera)).map_err(Failure::from),
         // It needs neither settings nor a runtime.
         Command::CameraWorker | Command::RenditionWorker => Ok(()),

@@ -11,6 +11,7 @@ mod codes;
 mod comments;
 mod community;
 mod day;
+mod demo;
 mod disk;
 mod download;
 mod embedding;
