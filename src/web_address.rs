@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use ssb_announcer::social::WebAddresses;
 
-/// The port that browsers take when an address names none.
+/// The ports that browsers take when an address names none.
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 /// The addresses at which a listener is reached: `public_url` where the owner has set it, else the address listened on, else
 /// those that the machine has at the time.
@@ -40,16 +41,56 @@ pub(crate) fn page_addresses(listen: SocketAddr, public_url: &str) -> Vec<String
     urls
 }
 
+/// Where browsers reach the pages over HTTPS.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SecureAddresses {
+    /// The best first.
+    pub(crate) urls: Vec<String>,
+    /// Whether the certificate is for these, so that browsers do not warn.
+    pub(crate) covered: bool,
+}
+
+/// The names and addresses by which `covered` says that a certificate is for; where there are none, the addresses all the same.
+pub(crate) fn secure_addresses(
+    listen: SocketAddr,
+    names: Vec<String>,
+    covered: impl FnOnce(Vec<String>) -> Vec<String>,
+) -> SecureAddresses {
+    let addresses = if listen.ip().is_unspecified() {
+        near(if_addrs::get_if_addrs().unwrap_or_default().iter().map(|interface| interface.ip()).collect())
+    } else {
+        vec![listen.ip()]
+    };
+    let hosts = || addresses.iter().map(|address| address.to_canonical().to_string());
+    let found = covered(names.into_iter().chain(hosts()).chain([LOCALHOST.to_owned()]).collect());
+    let covered = !found.is_empty();
+    let found = if covered { found } else { hosts().chain([LOCALHOST.to_owned()]).collect() };
+    SecureAddresses { urls: found.iter().map(|host| secure_url(host, listen.port())).collect(), covered }
+}
+
+/// By which browsers of this machine reach it.
+const LOCALHOST: &str = "localhost";
+
+fn secure_url(host: &str, port: u16) -> String {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    if port == HTTPS_PORT { format!("https://{host}") } else { format!("https://{host}:{port}") }
+}
+
 /// Most addresses that are shown to a person.
 const MAX_SHOWN: usize = 4;
 
 fn around(addresses: Vec<IpAddr>, port: u16) -> Vec<String> {
+    near(addresses).into_iter().map(|address| url(address, port) + "/").collect()
+}
+
+/// Those that others can use, the nearest networks first.
+fn near(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     // Overlays, which rank first for those far away, come last.
     let near = |address: IpAddr| rank(address).map(|rank| (if rank == 0 { u8::MAX } else { rank }, address));
     let mut ranked: Vec<_> = addresses.into_iter().filter_map(near).collect();
     ranked.sort();
     ranked.dedup();
-    ranked.into_iter().map(|(_, address)| url(address, port) + "/").collect()
+    ranked.into_iter().map(|(_, address)| address).collect()
 }
 
 /// Those that others can use, the ones that reach farthest first: of an overlay, then of a network around.
@@ -98,5 +139,21 @@ mod tests {
         let expected = ["http://10.0.0.5/", "http://[2001:db8::1]/", "http://[201:5::9]/", "http://[fc12::1]/"];
         assert_eq!(found, expected);
         assert_eq!(urls(vec!["fc12::1".parse().unwrap()], 80), ["http://[fc12::1]"]);
+    }
+
+    #[test]
+    fn https_is_reached_by_what_the_certificate_is_for() {
+        let at = |listen: &str, named: &[&str]| {
+            let names = ["video.mesh", "roof.local"].map(str::to_owned).to_vec();
+            let covered = |hosts: Vec<String>| hosts.into_iter().filter(|host| named.contains(&&**host)).collect();
+            let SecureAddresses { urls, covered } = secure_addresses(listen.parse().unwrap(), names, covered);
+            (urls, covered)
+        };
+        let expect = |urls: &[&str], covered| (urls.iter().map(|url| (*url).to_owned()).collect(), covered);
+        let (two, one) = (["roof.local", "fc12::1"], ["video.mesh"]);
+        assert_eq!(at("[fc12::1]:8443", &two), expect(&["https://roof.local:8443", "https://[fc12::1]:8443"], true));
+        assert_eq!(at("10.0.0.5:443", &one), expect(&["https://video.mesh"], true));
+        assert_eq!(at("10.0.0.5:443", &[]), expect(&["https://10.0.0.5", "https://localhost"], false));
+        assert!(at("[::]:8443", &["localhost"]).0.contains(&"https://localhost:8443".to_owned()));
     }
 }

@@ -67,6 +67,6 @@ pub use markdown::exercise as exercise_markdown;
 pub use owner::{AdminToken, TokenError};
 pub use owner_ports::OwnerPorts;
 pub use serve::{Places, serve, serve_control, serve_tls};
-pub use tls::{Tls, TlsError};
+pub use tls::{Tls, TlsError, covered};
 pub use view::documents as broadcast_documents;
 pub use viewers::ViewerCounter;

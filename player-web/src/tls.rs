@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::server::TlsStream;
 
 /// How long a handshake may take: three round trips over a bad link, many times over.
@@ -29,6 +31,15 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tls(redacted)")
     }
+}
+
+/// Reads which of these names and addresses a certificate is for (RFC 9525). Of a file that begins with no certificate it is none.
+pub fn covered(certificate: &Path, hosts: Vec<String>) -> Vec<String> {
+    let Ok(leaf) = CertificateDer::from_pem_file(certificate) else { return Vec::new() };
+    let Ok(leaf) = ParsedCertificate::try_from(&leaf) else { return Vec::new() };
+    let is_named =
+        |host: &String| ServerName::try_from(host.as_str()).is_ok_and(|name| verify_server_name(&leaf, &name).is_ok());
+    hosts.into_iter().filter(is_named).collect()
 }
 
 /// Why a certificate cannot be used.

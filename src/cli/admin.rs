@@ -8,14 +8,15 @@ use clap::Subcommand;
 use player_web::qr;
 use serde::Deserialize;
 use serde_json::json;
-use stream_model::NodeReport;
+use stream_model::{Listen, NodeReport};
 
 use super::Output;
 use super::show::print_json;
 use crate::config::Config;
 use crate::control::Client;
+use crate::local_name::local_names;
 use crate::output::{self, print};
-use crate::web_address::{page_addresses, web_addresses};
+use crate::web_address::{SecureAddresses, page_addresses, secure_addresses, web_addresses};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -48,20 +49,23 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
     match command {
         Command::Link { output, qr } => {
             let report: NodeReport = node.get("/api/v1/node").await?;
-            let listen = report.listen.web.first().context("the node has no pages: is web.listen set?")?;
-            let listen: SocketAddr = listen.parse().context("the node's answer is not understood")?;
-            let public_url = &config.web.public_url;
+            let pages = pages(config, &report.listen)?;
             // Looked for before the link is made: one that nobody can use would still open the pages.
-            let scanned = if qr { Some(nearest(page_addresses(listen, public_url))?) } else { None };
+            let scanned = if qr { Some(nearest(pages.for_phones)?) } else { None };
             let Made { path, lasts_s } = node.post("/control/admin/links", &json!({})).await?;
-            let urls: Vec<String> = addresses(listen, public_url).iter().map(|at| format!("{at}{path}")).collect();
+            let urls: Vec<String> = pages.urls.iter().map(|at| format!("{at}{path}")).collect();
             if output.json {
                 return print_json(&json!({ "urls": urls, "lasts_s": lasts_s }));
             }
-            let Some(at) = scanned else { return print(|out| write_link(out, &urls, lasts_s)) };
-            let url = format!("{at}{path}");
-            let code = qr::terminal(&url, output::ink())?;
-            print(|out| write_code(out, &code, &url, lasts_s))
+            match scanned {
+                Some(at) => {
+                    let url = format!("{at}{path}");
+                    let code = qr::terminal(&url, output::ink())?;
+                    print(|out| write_code(out, &code, &url, lasts_s))?;
+                }
+                None => print(|out| write_link(out, &urls, lasts_s))?,
+            }
+            if pages.unnamed { print(write_unnamed) } else { Ok(()) }
         }
         Command::Logout(output) => {
             let Ended { ended } = node.post("/control/admin/logout", &json!({})).await?;
@@ -74,6 +78,33 @@ pub(crate) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
             })
         }
     }
+}
+
+/// Where the owner's browsers reach the pages.
+#[derive(Debug, PartialEq, Eq)]
+struct Pages {
+    /// The best first.
+    urls: Vec<String>,
+    /// Likewise by the networks around.
+    for_phones: Vec<String>,
+    /// The certificate is for none of these.
+    unnamed: bool,
+}
+
+/// Over HTTPS where the node has it: what is typed there and the session's cookie are nobody else's business.
+fn pages(config: &Config, listen: &Listen) -> anyhow::Result<Pages> {
+    let parse = |address: &String| address.parse::<SocketAddr>().context("the node's answer is not understood");
+    let plain = parse(listen.web.first().context("the node has no pages: is web.listen set?")?)?;
+    let public_url = &config.web.public_url;
+    if let (Some(secure), Some(tls), true) = (listen.web_tls.first(), &config.web.tls, public_url.is_empty()) {
+        let names = config.web.names.iter().cloned().chain(local_names(&config.node.name)).collect();
+        let covered = |hosts| player_web::covered(&tls.certificate, hosts);
+        let SecureAddresses { urls, covered } = secure_addresses(parse(secure)?, names, covered);
+        let for_phones = urls.iter().filter(|url| !url.contains("//localhost")).cloned().collect();
+        return Ok(Pages { urls, for_phones, unnamed: !covered });
+    }
+    let for_phones = page_addresses(plain, public_url);
+    Ok(Pages { urls: addresses(plain, public_url), for_phones, unnamed: false })
 }
 
 /// Where browsers reach a node that listens there, the best first.
@@ -102,6 +133,15 @@ fn write_link(out: &mut dyn Write, urls: &[String], lasts_s: u64) -> io::Result<
     urls.iter().try_for_each(|url| writeln!(out, "  {url}"))
 }
 
+fn write_unnamed(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out)?;
+    writeln!(
+        out,
+        "The certificate of web.tls names none of this node's addresses and names, so browsers warn. Put the name that it is for \
+         into web.names, and have it lead here."
+    )
+}
+
 fn write_code(out: &mut dyn Write, code: &str, url: &str, lasts_s: u64) -> io::Result<()> {
     let minutes = lasts_s / 60;
     writeln!(out, "{code}")?;
@@ -123,6 +163,36 @@ mod tests {
         let at = |listen: &str, public_url| addresses(listen.parse().unwrap(), public_url);
         assert_eq!(at("[::]:8080", "https://roof.example"), ["https://roof.example"]);
         assert_eq!(at("127.0.0.1:8081", ""), ["http://127.0.0.1:8081"]);
+    }
+
+    #[test]
+    fn where_there_is_https_a_link_is_for_what_its_certificate_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let certificate = directory.path().join("c.pem");
+        let made = rcgen::generate_simple_self_signed(["video.mesh", "localhost", "10.0.0.5"].map(str::to_owned));
+        std::fs::write(&certificate, made.unwrap().cert.pem()).unwrap();
+        let listen = Listen {
+            web: vec!["10.0.0.5:8080".to_owned()],
+            web_tls: vec!["10.0.0.5:8443".to_owned()],
+            ..Listen::default()
+        };
+        let mut config = Config::default();
+        let plain = pages(&config, &listen).unwrap();
+        assert_eq!((plain.urls, plain.unnamed), (vec!["http://10.0.0.5:8080".to_owned()], false));
+
+        let key = directory.path().join("k.pem");
+        config.web.tls = Some(crate::config::Tls { listen: "[::]:8443".parse().unwrap(), certificate, key });
+        config.web.names = vec!["other.mesh".to_owned(), "video.mesh".to_owned()];
+        let secure = pages(&config, &listen).unwrap();
+        let expected = ["https://video.mesh:8443", "https://10.0.0.5:8443", "https://localhost:8443"];
+        assert_eq!((&secure.urls[..], secure.unnamed), (&expected.map(str::to_owned)[..], false));
+        assert_eq!(nearest(secure.for_phones).unwrap(), "https://video.mesh:8443");
+
+        config.web.public_url = "http://roof.example".to_owned();
+        assert_eq!(pages(&config, &listen).unwrap().urls, ["http://roof.example"]);
+        config.web.public_url.clear();
+        config.web.tls.as_mut().unwrap().certificate = directory.path().join("none.pem");
+        assert!(pages(&config, &listen).unwrap().unnamed);
     }
 
     #[test]
