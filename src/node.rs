@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use futures::FutureExt as _;
 use node_router::{NodeRouter, OwnRecords};
-use player_web::{OwnerAccess, ViewerCounter};
+use player_web::{GatewayChoice, OwnerAccess, ViewerCounter};
 use ssb_announcer::SsbAnnouncer;
 use stream_model::{Directory, FeedId, Listen, LocalViewers, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys};
 use streamer::broadcast::SystemClock;
@@ -31,7 +31,7 @@ use crate::log_book::Book;
 use crate::moderation::HiddenList;
 use crate::open_files;
 use crate::output;
-use crate::parts::{check, mdns, mesh_config, router_config, ssb_config, streamer_config};
+use crate::parts::{check, mdns, mesh_config, router_config, ssb_config, start_posts, streamer_config};
 use crate::settings::SettingsFile;
 use crate::status::{Parts, Status};
 use crate::web::Doors;
@@ -221,7 +221,10 @@ impl Node {
             advice,
             viewers: config.mesh.tell_viewers.then(|| Arc::new(viewers.clone()) as Arc<dyn LocalViewers>),
         })?);
-        let in_effect = InEffect::new(router.clone(), ssb.clone(), choices, status.clone(), upload);
+        let gateway = GatewayChoice::from(config.web.gateway);
+        let start_posts = start_posts(config, web_address);
+        let in_effect =
+            InEffect::new(router.clone(), ssb.clone(), choices, status.clone(), gateway.clone(), start_posts, upload);
         let owner_ports = player_web::OwnerPorts {
             keys: keys.clone(),
             programme: streamer.programme(),
@@ -256,7 +259,7 @@ impl Node {
             .with_context(|| format!("cannot open the control socket {}", socket.display()))?;
         let stop_web = CancellationToken::new();
         let mut web = JoinSet::new();
-        let web_config = doors.config(config, OwnerAccess::new(Some(admin_token), ssb.id()));
+        let web_config = doors.config(config, OwnerAccess::new(Some(admin_token), ssb.id()), gateway);
         let app = player_web::app(ports.clone(), &web_config).merge(player_web::admin_app(
             ports.clone(),
             owner_ports.clone(),

@@ -19,11 +19,11 @@ use crate::cli::rendition;
 use crate::community::Community;
 use crate::config::{Config, Rate, Rendition};
 use crate::data_dir::{feed_database, secret_file};
+use crate::in_effect::StartPosts;
 use crate::local_name::label;
 use crate::overlays::overlays;
 use crate::picture;
 use crate::web::certificate;
-use crate::web_address::web_addresses;
 
 /// What only the parts can check.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
@@ -143,8 +143,13 @@ pub(crate) fn ssb_config(
         hops: config.ssb.hops,
         name: config.node.name.clone(),
         image: config.node.image.as_deref().map(picture::load).transpose()?,
-        start_posts: config.ssb.announce_post.then(|| web_addresses(web, &config.web.public_url)),
+        start_posts: start_posts(config, web).pages(),
     })
+}
+
+/// How the start of a broadcast is told in a post.
+pub(crate) fn start_posts(config: &Config, web: SocketAddr) -> StartPosts {
+    StartPosts { told: config.ssb.announce_post, public_url: config.web.public_url.clone(), web }
 }
 
 /// Which renditions there are to be.

@@ -41,7 +41,8 @@ static KEYS: [Key; 15] = [
         "grace",
         || SettingForm::Duration,
         |config| Some(humantime::format_duration(config.ingest.grace).to_string()),
-    ),
+    )
+    .at_once(|node, config| node.wait_for_publishers(config.ingest.grace)),
     key("archive", "keep", switch, |config| Some(config.archive.keep.to_string()))
         .at_once(|node, config| node.keep_archives(config.archive.keep)),
     key("archive", "honour_withdrawals", switch, |config| Some(config.archive.honour_withdrawals.to_string()))
@@ -52,9 +53,12 @@ static KEYS: [Key; 15] = [
         .at_once(|node, config| node.max_files(config.storage.max_files)),
     key("storage", "reserve", size, |config| Some(in_units(config.storage.reserve)))
         .at_once(|node, config| node.reserve(config.storage.reserve.as_u64())),
-    key("ssb", "hops", number, |config| Some(config.ssb.hops.to_string())),
-    key("ssb", "announce_post", switch, |config| Some(config.ssb.announce_post.to_string())),
-    key("web", "public_url", text, |config| Some(config.web.public_url.clone())),
+    key("ssb", "hops", number, |config| Some(config.ssb.hops.to_string()))
+        .at_once(|node, config| node.reach_for(config.ssb.hops)),
+    key("ssb", "announce_post", switch, |config| Some(config.ssb.announce_post.to_string()))
+        .at_once(|node, config| node.start_posts(|posts| posts.told = config.ssb.announce_post)),
+    key("web", "public_url", text, |config| Some(config.web.public_url.clone()))
+        .at_once(|node, config| node.start_posts(|posts| posts.public_url.clone_from(&config.web.public_url))),
     key(
         "web",
         "gateway",
@@ -65,7 +69,8 @@ static KEYS: [Key; 15] = [
                 GatewayReach::Open => "open".to_owned(),
             })
         },
-    ),
+    )
+    .at_once(|node, config| node.open_gateway(config.web.gateway)),
     key(
         "mesh",
         "mirror",

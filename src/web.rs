@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::anyhow;
 use listener::Listener;
-use player_web::{OwnerAccess, Places, Router, Tls};
+use player_web::{GatewayChoice, OwnerAccess, Places, Router, Tls};
 use stream_model::Listen;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -57,10 +57,10 @@ impl Doors {
     }
 
     /// What the web server is to know of the configuration.
-    pub(crate) fn config(&self, config: &Config, access: OwnerAccess) -> player_web::Config {
+    pub(crate) fn config(&self, config: &Config, access: OwnerAccess, gateway: GatewayChoice) -> player_web::Config {
         player_web::Config {
             listen: config.web.listen,
-            gateway: config.web.gateway,
+            gateway,
             gateway_port: self.gateway.as_ref().map(|listener| listener.local_addr().port()),
             names: config.web.names.clone(),
             other_names: local_names(&config.node.name),

@@ -232,7 +232,7 @@ enum Sees {
 
 fn finish(routes: Router<AppState>, ports: Ports, sees: Sees, config: &Config) -> Router {
     let announced = ports.directory.clone();
-    let gateway = Gateway::new(&ports, config.gateway);
+    let gateway = Gateway::new(&ports, config.gateway.clone());
     let ports = if sees == Sees::WhatIsShown { moderated::shown(ports) } else { ports };
     let sockets = Slots::new(config.max_sockets, config.max_sockets_per_address);
     let access = config.access.clone();

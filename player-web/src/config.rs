@@ -1,6 +1,8 @@
 //! What the owner of a node may set of its web server.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -16,6 +18,31 @@ pub enum GatewayReach {
     Known,
     /// Whatever peers have.
     Open,
+}
+
+/// What the gateway serves as the owner last chose. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayChoice {
+    open: Arc<AtomicBool>,
+}
+
+impl GatewayChoice {
+    /// From now on it serves this.
+    pub fn choose(&self, reach: GatewayReach) {
+        self.open.store(reach == GatewayReach::Open, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reach(&self) -> GatewayReach {
+        if self.open.load(Ordering::Relaxed) { GatewayReach::Open } else { GatewayReach::Known }
+    }
+}
+
+impl From<GatewayReach> for GatewayChoice {
+    fn from(reach: GatewayReach) -> Self {
+        let choice = Self::default();
+        choice.choose(reach);
+        choice
+    }
 }
 
 /// Who may show the player in a page of theirs.
@@ -93,8 +120,9 @@ pub struct Config {
     pub max_sockets: usize,
     /// Most WebSockets of one address: a browser has one for each page open.
     pub max_sockets_per_address: usize,
-    /// What the gateway serves.
-    pub gateway: GatewayReach,
+    /// What the gateway serves. To be the same for all routers of a node. Never part of a file.
+    #[serde(skip)]
+    pub gateway: GatewayChoice,
     /// Where [`crate::gateway_app`] is served: paths of the gateway are led there.
     #[serde(skip)]
     pub gateway_port: Option<u16>,
@@ -121,7 +149,7 @@ impl Default for Config {
             max_connections_per_address: 64,
             max_sockets: 1_024,
             max_sockets_per_address: 32,
-            gateway: GatewayReach::Known,
+            gateway: GatewayChoice::default(),
             gateway_port: None,
             names: Vec::new(),
             other_names: Vec::new(),

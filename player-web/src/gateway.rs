@@ -15,7 +15,7 @@ use stream_model::{
 };
 
 use crate::app::Ports;
-use crate::config::GatewayReach;
+use crate::config::{GatewayChoice, GatewayReach};
 use crate::slots::Slots;
 
 /// How long a fetch may take before the client is told to ask again; browsers and proxies wait at least 30 s. What
@@ -92,7 +92,7 @@ pub(crate) struct Target<'a> {
 /// The gateway's way to content; a cheap handle.
 #[derive(Clone)]
 pub(crate) struct Gateway {
-    reach: GatewayReach,
+    choice: GatewayChoice,
     content: Arc<dyn ContentReader>,
     lookup: Arc<dyn ContentLookup>,
     directory: Arc<dyn Directory>,
@@ -101,14 +101,14 @@ pub(crate) struct Gateway {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("reach", &self.reach).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("reach", &self.choice.reach()).finish_non_exhaustive()
     }
 }
 
 impl Gateway {
-    pub(crate) fn new(ports: &Ports, reach: GatewayReach) -> Self {
+    pub(crate) fn new(ports: &Ports, choice: GatewayChoice) -> Self {
         Self {
-            reach,
+            choice,
             content: ports.content.clone(),
             lookup: ports.lookup.clone(),
             directory: ports.directory.clone(),
@@ -137,7 +137,7 @@ impl Gateway {
         let announced = self.announced(target.root).await;
         // Nothing but what known manifests reach was ever fetched here, unless the gateway is open.
         let known = announced.is_some() || self.lookup.glance(&target.root).await?.is_some();
-        if !known && self.reach == GatewayReach::Known {
+        if !known && self.choice.reach() == GatewayReach::Known {
             return Err(Refusal::NotKnown);
         }
         let providers: Vec<PeerId> = announced.into_iter().map(|listing| listing.peer).collect();

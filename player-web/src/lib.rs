@@ -59,7 +59,7 @@ pub use admin::OwnerAccess;
 pub use app::{
     Ports, admin_app, app, archives_app, content_app, control_app, gateway_app, owner_control_app, policies_app,
 };
-pub use config::{Config, Embedding, GatewayReach, Portal};
+pub use config::{Config, Embedding, GatewayChoice, GatewayReach, Portal};
 pub use exercise::exercise as exercise_request;
 pub use host::{THIS_NODE, is_host_name};
 pub use listen::bind_control;

@@ -167,10 +167,8 @@ impl SsbAnnouncer {
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
         let (room, checked) = (store.clone(), store.clone());
         let carrier = Carrier::new(store.clone(), directory.clone());
-        let mut announcer = Announcer::new(identity.clone(), store, directory.clone());
-        if let Some(pages) = start_posts {
-            announcer = announcer.with_start_posts(pages);
-        }
+        let announcer = Announcer::new(identity.clone(), store, directory.clone());
+        announcer.post_starts(start_posts);
         let this = Self {
             identity,
             room,
@@ -226,6 +224,16 @@ impl SsbAnnouncer {
     /// Takes nothing of others while less than `free` bytes are free of the disk that the feeds are on, from now on.
     pub fn keep_free(&self, free: u64) {
         self.room.keep_free(self.folder.clone(), free);
+    }
+
+    /// Tells the start of each broadcast from now on in a post too, with the addresses of the node's pages; `None` in none.
+    pub fn post_starts(&self, pages: Option<WebAddresses>) {
+        self.announcer.post_starts(pages);
+    }
+
+    /// Follows the graph so many steps from now on. What is not reached any more is dropped in its time.
+    pub fn reach_for(&self, hops: u32) {
+        self.contacts.reach_for(hops);
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

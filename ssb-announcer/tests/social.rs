@@ -81,9 +81,9 @@ fn broadcast_start(title: &str) -> BroadcastStart {
 
 async fn start_broadcast(store: &FeedStore, author: &Identity, title: &str, pages: Option<&str>) -> BroadcastId {
     let directory = BroadcastDirectory::open(store.clone(), author.id()).unwrap();
-    let mut announcer = Announcer::new(author.clone(), store.clone(), directory);
+    let announcer = Announcer::new(author.clone(), store.clone(), directory);
     if let Some(url) = pages.map(str::to_owned) {
-        announcer = announcer.with_start_posts(WebAddresses::new(move || vec![url.clone()]));
+        announcer.post_starts(Some(WebAddresses::new(move || vec![url.clone()])));
     }
     announcer.start(broadcast_start(title)).await.unwrap()
 }
@@ -173,6 +173,22 @@ async fn without_a_post_of_its_start_comments_answer_the_broadcast_itself() {
     let unknown = BroadcastId(MessageKey([9; 32]));
     let error = timeline.post(about(PostTarget::Broadcast(unknown), "x")).await.unwrap_err();
     assert!(matches!(error, TimelineError::UnknownBroadcast(id) if id == unknown));
+}
+
+#[tokio::test]
+async fn a_start_is_told_in_a_post_or_not_as_its_node_says_at_the_time() {
+    let (store, ann) = (store(), identity(2));
+    let (timeline, directory) = (timeline(&store), BroadcastDirectory::open(store.clone(), ann.id()).unwrap());
+    let announcer = Announcer::new(ann, store, directory);
+    for (title, pages) in [("one", Some("http://a")), ("two", None), ("three", Some("http://b"))] {
+        announcer.post_starts(pages.map(|url| WebAddresses::new(move || vec![url.to_owned()])));
+        announcer.start(broadcast_start(title)).await.unwrap();
+    }
+    let newest = timeline.newest(page(9)).await.unwrap();
+    let told = texts(&newest);
+    assert!(told[0].contains("three") && told[0].contains("http://b/watch"), "{told:?}");
+    assert!(told[1].contains("one") && told[1].contains("http://a/watch"), "{told:?}");
+    assert_eq!(told.len(), 2);
 }
 
 #[tokio::test]

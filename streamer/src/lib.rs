@@ -39,7 +39,7 @@ use stream_model::{
     FollowGraph, KeepPolicies, KeyError, MessageCarrier, NeighbourWants, PeerId, Playlists, Programme, ProgrammeLog,
     Publishing, RunningHours, StandingLog, Standings, StreamKeys,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -162,6 +162,7 @@ pub struct Streamer {
     programme: OwnProgramme,
     running_hours: Arc<dyn RunningHours>,
     keeps: Arc<AtomicBool>,
+    grace: watch::Sender<Duration>,
     stop: CancellationToken,
     parts: JoinSet<Result<&'static str, StreamerError>>,
 }
@@ -233,7 +234,7 @@ impl Streamer {
         let running_hours = archivist.running_hours();
         let (keeping, mirrors) =
             Keeping::new(config.keeping, keeping_ports, catalog, playback.clone(), publisher.rebroadcasts());
-        let (status, keeps) = (publisher.status(), publisher.keeps());
+        let (status, keeps, grace) = (publisher.status(), publisher.keeps(), publisher.grace());
         let programme = OwnProgramme {
             log: programme_log,
             directory: known,
@@ -288,6 +289,7 @@ impl Streamer {
             programme,
             running_hours,
             keeps,
+            grace,
             stop,
             parts,
         })
@@ -340,7 +342,8 @@ impl Streamer {
 
     /// What the owner may choose anew while it runs.
     pub fn choices(&self) -> Choices {
-        Choices { keeps: Arc::clone(&self.keeps), keeping: self.keeping.clone(), playback: self.playback.clone() }
+        let (keeps, grace) = (Arc::clone(&self.keeps), self.grace.clone());
+        Choices { keeps, grace, keeping: self.keeping.clone(), playback: self.playback.clone() }
     }
 
     /// Until every part has ended, which is after `stop` is cancelled. A part that ends before cancels `stop`.
@@ -370,6 +373,7 @@ impl Streamer {
 #[derive(Debug, Clone)]
 pub struct Choices {
     keeps: Arc<AtomicBool>,
+    grace: watch::Sender<Duration>,
     keeping: Keeping,
     playback: Playback,
 }
@@ -378,6 +382,11 @@ impl Choices {
     /// Whether broadcasts that start from now on are kept once they are over (`archive.keep`).
     pub fn keep_archives(&self, keep: bool) {
         self.keeps.store(keep, Ordering::Relaxed);
+    }
+
+    /// How long a broadcast waits for its publisher to return, also one that waits already (`ingest.grace`).
+    pub fn wait_for_publishers(&self, grace: Duration) {
+        self.grace.send_replace(grace);
     }
 
     /// Whether what its publisher withdraws is given up (`archive.honour_withdrawals`).

@@ -3,8 +3,9 @@
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use testkit::events::Events;
+use testkit::node::{Node, Settings};
 
-use crate::{node, publish, viewer_of};
+use crate::{MESHSTREAM, node, publish, viewer_of};
 
 /// Waits until the directory of a node has made something of itself.
 async fn directory<T>(events: &mut Events, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
@@ -92,6 +93,20 @@ async fn what_is_hidden_on_a_node_is_hidden_there_alone_and_stays_so_over_a_rest
 }
 
 #[tokio::test]
+async fn a_publisher_that_is_away_is_waited_for_as_the_owner_says_meanwhile() -> Result<()> {
+    // Longer than is waited for here.
+    let grace = Some("1h".to_owned());
+    let a = Node::start(MESHSTREAM, Settings { name: "publisher".to_owned(), grace, ..Settings::default() }).await?;
+    let mut events = Events::of(&a).await?;
+    let publisher = publish(&a, &a.add_key("demo").await?)?;
+    let slug = events.live_broadcast().await?;
+    publisher.kill().await?;
+    a.cli(&["settings", "set", "ingest.grace", "1s"]).await?;
+    events.archived(&a, &slug).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn settings_take_effect_at_once_or_with_the_next_start_and_a_broken_file_keeps_no_node_from_it() -> Result<()> {
     let mut a = node("publisher").await?;
     let quota = async |node: &testkit::node::Node| -> Result<Value> {
@@ -107,6 +122,10 @@ async fn settings_take_effect_at_once_or_with_the_next_start_and_a_broken_file_k
         ("mesh.mirror", "all"),
         ("mesh.max_upload", "8 Mbit/s"),
         ("mesh.max_upload_per_peer", "4 Mbit/s"),
+        ("ssb.hops", "2"),
+        ("ssb.announce_post", "false"),
+        ("web.public_url", "http://roof.example"),
+        ("web.gateway", "open"),
         ("node.location", "{ latitude = 43.65, longitude = -79.38 }"),
     ] {
         let said = a.cli(&["settings", "set", key, value]).await?;
@@ -115,9 +134,9 @@ async fn settings_take_effect_at_once_or_with_the_next_start_and_a_broken_file_k
     let report = a.get_json("/api/v1/node").await?;
     ensure!(report["storage"]["max_files"] == 9000 && report["storage"]["reserve_bytes"] == 64_u64 << 20, "{report}");
     ensure!(a.get_json("/nodeinfo.json").await?["location"]["latitude"] == 43.65, "not told where it stands");
-    let said = a.cli(&["settings", "set", "ssb.hops", "2"]).await?;
+    let said = a.cli(&["settings", "set", "node.name", "roof"]).await?;
     ensure!(said.contains("until it is started again"), "{said}");
-    a.cli(&["settings", "unset", "ssb.hops"]).await?;
+    a.cli(&["settings", "unset", "node.name"]).await?;
     let refused = a.cli(&["settings", "set", "storage.quota", "much"]).await;
     ensure!(refused.is_err_and(|error| format!("{error:#}").contains("storage.quota")), "nonsense was set");
     a.terminate().await?;

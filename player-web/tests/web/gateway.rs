@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use player_web::{Config, GatewayReach};
+use player_web::{Config, GatewayChoice, GatewayReach};
 use proptest::prelude::*;
 use stream_model::{BroadcastState, Cid, DiscontinuitySequence, MediaSegment, MediaSequence};
 
@@ -126,7 +126,7 @@ fn take_fetched(node: &FakeNode) -> Vec<Cid> {
 }
 
 async fn get_open(node: &Arc<FakeNode>, path: &str) -> Answer {
-    let config = Config { gateway: GatewayReach::Open, ..Config::default() };
+    let config = Config { gateway: GatewayReach::Open.into(), ..Config::default() };
     ask_app(player_web::app(node.ports(), &config), Method::GET, path, &[]).await
 }
 
@@ -170,6 +170,19 @@ async fn what_was_not_announced_is_fetched_by_an_open_gateway_only() {
     assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 3000));
     assert_eq!(get_open(&node, &format!("/ipfs/{manifest}/nothing.m4s")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(get_open(&node, &format!("/ipfs/{manifest}")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_owner_opens_and_closes_a_gateway_that_runs() {
+    let (node, manifest, _) = announced();
+    node.listings.lock().unwrap().clear();
+    let choice = GatewayChoice::default();
+    let app = player_web::app(node.ports(), &Config { gateway: choice.clone(), ..Config::default() });
+    let path = format!("/ipfs/{manifest}/index.m3u8");
+    let status = async || ask_app(app.clone(), Method::GET, &path, &[]).await.status;
+    assert_eq!(status().await, StatusCode::NOT_FOUND);
+    choice.choose(GatewayReach::Open);
+    assert_eq!(status().await, StatusCode::OK);
 }
 
 #[tokio::test]

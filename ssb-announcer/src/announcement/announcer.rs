@@ -5,7 +5,7 @@
 //! (`docs/decisions/0006-feeds-of-a-broadcast.md`).
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use cid::Cid;
@@ -39,20 +39,19 @@ pub struct Announcer {
     /// on the feeds' state is done in that state.
     pub(super) feeds: Mutex<HashMap<BroadcastId, Identity>>,
     /// Where the node's pages are, where the start of a broadcast is also told in a post.
-    start_posts: Option<WebAddresses>,
+    start_posts: RwLock<Option<WebAddresses>>,
 }
 
 impl Announcer {
     /// Announces as `node` in the store that the directory was built from.
     pub fn new(node: Identity, store: FeedStore, directory: Arc<BroadcastDirectory>) -> Self {
-        Self { node, store, directory, feeds: Mutex::new(HashMap::new()), start_posts: None }
+        Self { node, store, directory, feeds: Mutex::new(HashMap::new()), start_posts: RwLock::default() }
     }
 
-    /// Tells the start of each broadcast in a `post` too, which other SSB programs show, with the addresses of the
-    /// node's pages.
-    #[must_use]
-    pub fn with_start_posts(self, pages: WebAddresses) -> Self {
-        Self { start_posts: Some(pages), ..self }
+    /// Tells the start of each broadcast from now on in a `post` too, which other SSB programs show, with the addresses of
+    /// the node's pages; or in none any more.
+    pub fn post_starts(&self, pages: Option<WebAddresses>) {
+        *self.start_posts.write().unwrap_or_else(PoisonError::into_inner) = pages;
     }
 
     pub(super) fn on_node_feed(
@@ -78,7 +77,8 @@ impl Announcer {
     /// Written once, right after the announcement that it names. Where it fails, or the node dies in between, the broadcast
     /// goes on without it.
     async fn post_start(&self, broadcast: BroadcastId, title: &str, description: &str) {
-        let Some(pages) = &self.start_posts else { return };
+        let pages = self.start_posts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(pages) = pages else { return };
         let content_json = start_post(broadcast, title, description, &pages.now()).to_json();
         let append = OwnAppend { identity: self.node.clone(), content_json, names: None };
         if let Err(error) = self.store.append_own(vec![append]).await {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct Contacts {
     identity: Identity,
     store: FeedStore,
     directory: Arc<BroadcastDirectory>,
-    hops: u32,
+    hops: AtomicU32,
     reach: RwLock<Arc<Reach>>,
     /// A contact came in that may matter.
     changed: Notify,
@@ -59,13 +60,23 @@ impl Contacts {
         directory: Arc<BroadcastDirectory>,
         hops: u32,
     ) -> Result<Arc<Self>, StoreError> {
-        let contacts =
-            Arc::new(Self { identity, store, directory, hops, reach: RwLock::default(), changed: Notify::new() });
+        let (reach, changed) = (RwLock::default(), Notify::new());
+        let contacts = Arc::new(Self { identity, store, directory, hops: AtomicU32::new(hops), reach, changed });
         let me = contacts.identity.id();
         contacts.set_reach(contacts.store.query_blocking(|connection| walk(connection, me, hops))?);
         let observer: Weak<Self> = Arc::downgrade(&contacts);
         contacts.store.observe(observer);
         Ok(contacts)
+    }
+
+    /// Walks so many steps from now on, as soon as it [runs](Self::run).
+    pub fn reach_for(&self, hops: u32) {
+        self.hops.store(hops, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    fn hops(&self) -> u32 {
+        self.hops.load(Ordering::Relaxed)
     }
 
     /// Follows changes of the graph, takes up feeds that exceeded their quota, and drops what nobody wants, until
@@ -103,7 +114,7 @@ impl Contacts {
     }
 
     async fn refresh(&self) -> Result<(), StoreError> {
-        let (me, hops) = (self.identity.id(), self.hops);
+        let (me, hops) = (self.identity.id(), self.hops());
         self.set_reach(self.store.query(move |connection| walk(connection, me, hops)).await?);
         self.drop_blocked().await
     }
@@ -153,7 +164,7 @@ impl FeedObserver for Contacts {
     fn appended(&self, messages: &[Message]) {
         let reach = self.reach();
         let matters = |message: &Message| {
-            let near = reach.hops.get(&message.author).is_some_and(|hops| *hops < self.hops);
+            let near = reach.hops.get(&message.author).is_some_and(|hops| *hops < self.hops());
             message.kind.as_deref() == Some(CONTACT) && (near || message.author == self.identity.id())
         };
         if messages.iter().any(matters) {
@@ -216,6 +227,6 @@ fn storage(error: StoreError) -> FollowError {
 
 impl fmt::Debug for Contacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contacts").field("hops", &self.hops).finish_non_exhaustive()
+        f.debug_struct("Contacts").field("hops", &self.hops()).finish_non_exhaustive()
     }
 }

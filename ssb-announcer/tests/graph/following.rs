@@ -84,6 +84,11 @@ async fn whom_this_node_follows_and_whom_those_follow_is_replicated_within_the_h
     assert!(!me.wants(4), "not followed any more");
     assert!(!me.wants(5), "three steps away");
 
+    me.contacts.reach_for(1);
+    me.until_it_wants(3, false).await;
+    me.contacts.reach_for(3);
+    me.until_it_wants(5, true).await;
+
     me.says(Relation::Neutral, [2]).await;
     assert!(!me.wants(2) && !me.wants(3));
     cancel.cancel();

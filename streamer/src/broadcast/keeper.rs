@@ -65,7 +65,7 @@ impl Keeper {
         settled: watch::Sender<Option<u64>>,
         resumed: Option<BroadcastRecord>,
     ) -> Self {
-        let grace = shared.config.grace;
+        let grace = *shared.grace.borrow();
         let lifecycle = match &resumed {
             Some(record) => Lifecycle::resume(grace, record.tracks, Instant::now()),
             None => Lifecycle::new(grace),
@@ -85,6 +85,9 @@ impl Keeper {
     /// Until the cutter has left and all it staged is kept or lost.
     pub(super) async fn run(mut self) {
         let mut ends = self.shared.ends.subscribe();
+        let mut grace = self.shared.grace.subscribe();
+        // It may have changed since this was made.
+        grace.mark_changed();
         loop {
             let grace_over = self.lifecycle.next_timeout();
             // Segments first: what was staged before the presence changed belongs to what was before.
@@ -97,6 +100,7 @@ impl Keeper {
                 Ok(()) = self.presence.changed() => self.attend().await,
                 () = sleep_until(grace_over) => self.end(EndReason::PublisherLeft).await,
                 Ok(()) = ends.changed() => {}
+                Ok(()) = grace.changed() => self.lifecycle.set_grace(*grace.borrow_and_update()),
             }
             let absent = self.presence.borrow().absent_since.is_some();
             if absent && self.stage.is_empty() && self.is_to_end() {
@@ -281,7 +285,7 @@ impl Keeper {
     /// Whether the publisher has been away for longer than the grace time.
     fn is_over(&self) -> bool {
         let absent_since = self.presence.borrow().absent_since;
-        absent_since.is_some_and(|since| since.elapsed() >= self.shared.config.grace)
+        absent_since.is_some_and(|since| since.elapsed() >= *self.shared.grace.borrow())
     }
 
     /// Durable when it returns. Repeating it after a failure is harmless.

@@ -35,6 +35,11 @@ impl Lifecycle {
         Self { grace, live: Some(tracks), absent_since: Some(now) }
     }
 
+    /// The owner says anew how long a publisher is waited for, also one that is away already.
+    pub(super) fn set_grace(&mut self, grace: Duration) {
+        self.grace = grace;
+    }
+
     /// Media with these tracks is there, or promised.
     pub(super) fn demand(&self, tracks: Tracks) -> Demand {
         match self.live {
@@ -93,6 +98,8 @@ mod tests {
         assert_eq!(lifecycle.next_timeout(), None, "nothing is live");
         lifecycle.handle_started(BOTH);
         assert_eq!(lifecycle.next_timeout(), Some(now + GRACE));
+        lifecycle.set_grace(2 * GRACE);
+        assert_eq!(lifecycle.next_timeout(), Some(now + 2 * GRACE));
         lifecycle.handle_presence(None);
         assert_eq!(lifecycle.next_timeout(), None, "it is back");
     }

@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use stream_model::{AnnouncementLog, ContentStore, Directory, PeerId, StreamName, WallTime};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -115,6 +115,8 @@ struct Shared {
     announce: Notify,
     /// Something was announced that may be archived.
     archive: Arc<Notify>,
+    /// How long a broadcast waits for its publisher, as the owner last said.
+    grace: watch::Sender<Duration>,
     /// Whether broadcasts that start now are kept once they are over.
     keeps: Arc<AtomicBool>,
     /// Milliseconds; the newest trusted wall time seen.
@@ -167,6 +169,7 @@ impl Publisher {
         let shared = Shared {
             originals,
             keeps: Arc::new(AtomicBool::new(config.archive)),
+            grace: watch::Sender::new(config.grace),
             config,
             ports,
             catalog,
@@ -207,6 +210,11 @@ impl Publisher {
     /// Whether broadcasts that start from now on are kept once they are over, to be set anew.
     pub(crate) fn keeps(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.shared.keeps)
+    }
+
+    /// How long a broadcast waits for its publisher, to be set anew.
+    pub(crate) fn grace(&self) -> watch::Sender<Duration> {
+        self.shared.grace.clone()
     }
 
     /// Takes publications until `stop` is cancelled or no more can come. Then closes the last segments, stores and
