@@ -21,8 +21,8 @@ async fn the_watch_page_plays_live_in_webkit() -> Result<()> {
     let live = Live::begin(&a, "demo", &Picture::default()).await?;
     let mut browser = Browser::open_in(Kind::WebKit, &live.page).await?;
     let start = browser.until("a picture", |player| player.width() == 320 && player.current_time() > 0.0).await?;
-    let played = played_for(&mut browser, &start, 4.0 * SEGMENT).await?;
-    ensure!(played.state() == "playing" && played.loads() == 1, "{played:?}");
+    let played = plays_for(&mut browser, &start, 4.0 * SEGMENT).await?;
+    ensure!(played.loads() == 1, "{played:?}");
     Ok(())
 }
 
@@ -48,8 +48,8 @@ async fn a_managed_media_source_plays_in_webkit_which_has_one() -> Result<()> {
     let settings = BrowserSettings { media_source: MediaSource::Managed, ..Kind::WebKit.into() };
     let mut browser = Browser::open_with(&live.page, &settings).await?;
     let start = browser.until("a picture", shows_a_picture).await?;
-    let played = played_for(&mut browser, &start, 4.0 * SEGMENT).await?;
-    ensure!(played.managed_sources().0 > 0 && played.state() == "playing", "{played:?}");
+    let played = plays_for(&mut browser, &start, 4.0 * SEGMENT).await?;
+    ensure!(played.managed_sources().0 > 0, "{played:?}");
     Ok(())
 }
 
@@ -70,6 +70,13 @@ async fn plays_natively(browser: &mut Browser, playlist: &str) -> Result<()> {
     Ok(())
 }
 
+/// Waits until the player has played on for some seconds, and says that it plays: on a busy machine it may stand for a moment.
+async fn plays_for(browser: &mut Browser, from: &PlayerState, seconds: f64) -> Result<PlayerState> {
+    let target = from.current_time() + seconds;
+    let plays = |player: &PlayerState| player.current_time() >= target && player.state() == "playing";
+    browser.until(&format!("playing at {target:.1} s"), plays).await
+}
+
 fn shows_a_picture(player: &PlayerState) -> bool {
     player.width() == 320 && player.current_time() > 0.0
 }
@@ -81,8 +88,8 @@ async fn the_watch_page_plays_live_natively_where_there_is_no_media_source_as_in
     let live = Live::begin(&a, "demo", &Picture::default()).await?;
     let mut browser = open_without_media_source(&live.page).await?;
     let start = browser.until("a picture", shows_a_picture).await?;
-    let played = played_for(&mut browser, &start, 4.0 * SEGMENT).await?;
-    ensure!(played.state() == "playing" && played.caption().contains("behind live"), "{played:?}");
+    let played = plays_for(&mut browser, &start, 4.0 * SEGMENT).await?;
+    ensure!(played.caption().contains("behind live"), "{played:?}");
     plays_natively(&mut browser, "/index.m3u8").await?;
 
     browser.press("rewind").await?;
@@ -104,6 +111,7 @@ async fn a_moment_of_what_has_ended_plays_natively_to_the_end_in_webkit() -> Res
     let live = Live::begin(&a, "demo", &Picture { length: Some(12), ..Picture::default() }).await?;
     events.archived(&a, &live.slug).await?;
     let mut browser = open_without_media_source(&format!("{}?t=6", live.page)).await?;
+    // It plays until there: WebKitGTK knows nothing of what comes after its position (CONTRIBUTING.md).
     let start = browser.until("the moment", |player| player.current_time() >= 6.0).await?;
     ensure!(start.current_time() < 9.0, "not where the link leads: {start:?}");
     let ended = browser.until("the end", |player| player.state() == "ended").await?;
@@ -139,8 +147,7 @@ async fn the_element_plays_natively_on_a_page_of_another_origin_in_webkit() -> R
     let site = Site::serve([("/", page)]).await?;
     let mut browser = open_without_media_source(&site.url("/")).await?;
     let start = browser.until("a picture", shows_a_picture).await?;
-    let played = played_for(&mut browser, &start, 4.0 * SEGMENT).await?;
-    ensure!(played.state() == "playing", "{played:?}");
+    plays_for(&mut browser, &start, 4.0 * SEGMENT).await?;
     plays_natively(&mut browser, "/index.m3u8").await?;
     Ok(())
 }

@@ -123,6 +123,67 @@ test("a browser that names an end of what is live is not believed, until the pla
   assert.equal(asked(), 3, "an end is the end");
 });
 
+test("what a browser tells again and again of one list is told on once", async (t) => {
+  const { fake, told, asked } = play(t, [live(1), live(3)]);
+  await settle();
+  for (const duration of [0.1, 0.2, 0.3]) {
+    fake.duration = duration;
+    fake.dispatchEvent(new Event("durationchange"));
+  }
+  assert.deepEqual(told, ["live"]);
+  fake.dispatchEvent(new Event("error"));
+  t.mock.timers.tick(1000);
+  await settle();
+  fake.dispatchEvent(new Event("durationchange"));
+  assert.deepEqual([asked(), told], [2, ["live", "live"]], "another load is news");
+});
+
+test("begun anew before it came to where it was to begin, it still goes there", async (t) => {
+  const { fake, engine } = play(t, [live(3), live(3)], 6);
+  await settle();
+  fake.currentTime = 0.02;
+  fake.edge = 0.02;
+  fake.dispatchEvent(new Event("loadedmetadata"));
+  engine.restart();
+  await settle();
+  fake.edge = 12;
+  fake.dispatchEvent(new Event("loadedmetadata"));
+  assert.equal(fake.currentTime, 6);
+});
+
+test("it begins at the beginning although the browser begins at the live edge", async (t) => {
+  const { fake } = play(t, [live(5)], 0);
+  await settle();
+  fake.edge = 10;
+  fake.currentTime = 4;
+  fake.dispatchEvent(new Event("loadedmetadata"));
+  assert.equal(fake.currentTime, 0);
+});
+
+test("one that lost the end of what is recorded goes on there, and one that waits for a part is left alone", async (t) => {
+  const { fake, asked } = play(t, [live(3), live(3), live(5), live(5)], 2);
+  await settle();
+  const look = async () => {
+    t.mock.timers.tick(5000);
+    await settle();
+  };
+  fake.duration = Number.POSITIVE_INFINITY;
+  fake.edge = 12;
+  fake.dispatchEvent(new Event("loadedmetadata"));
+  fake.currentTime = 6;
+  await look();
+  await look();
+  assert.equal(asked(), 1, "there is more to come of what it knows");
+  fake.edge = 6;
+  await look();
+  await look();
+  await look();
+  assert.deepEqual([asked(), fake.plays], [4, 2]);
+  fake.edge = 12;
+  fake.dispatchEvent(new Event("loadedmetadata"));
+  assert.equal(fake.currentTime, 6, "where it was");
+});
+
 test("it begins where it is to begin as soon as the browser knows that place, and once", async (t) => {
   const { fake } = play(t, [new Response("#EXTM3U")], 6);
   await settle();

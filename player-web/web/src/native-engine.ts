@@ -4,6 +4,7 @@ import { Backoff } from "./backoff";
 import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
 import type { Level } from "./levels";
 import type { Part } from "./missing";
+import { NOTHING_AHEAD_S } from "./status";
 
 /** Between two looks at whether the browser follows a live playlist: about as often as players reload one. */
 const LOOK_MS = 5000;
@@ -29,9 +30,15 @@ export class NativeEngine implements Engine {
   private readonly onError = () => this.later(this.backoff.next());
   /** Where to begin, until it has begun there. */
   private startAt: number | undefined;
+  /** What was told of the playlist last; undefined before anything of this load was. */
+  private told: boolean | undefined;
   private readonly onDuration = () => {
     this.begin();
-    this.events.playlist(this.hasEnded());
+    const ended = this.hasEnded();
+    // WebKitGTK takes the position for the end, and tells of a new one whenever somebody looks at its clock.
+    if (ended === this.told) return;
+    this.told = ended;
+    this.events.playlist(ended);
   };
   private readonly onProgress = () => {
     this.begin();
@@ -69,6 +76,7 @@ export class NativeEngine implements Engine {
         this.listed = parse(await response.text());
         if (this.destroyed) return;
         this.still = undefined;
+        this.told = undefined;
         this.startAt = this.source.startAt;
         this.video.src = this.source.url;
         void this.video.play().catch(() => undefined);
@@ -90,10 +98,12 @@ export class NativeEngine implements Engine {
   /** Goes where to begin, once the browser knows that there is such a place: before it would take it for the end. */
   private begin(): void {
     const { video, startAt } = this;
+    if (startAt === undefined) return;
     const { seekable } = video;
-    if (startAt === undefined || seekable.length === 0 || seekable.end(seekable.length - 1) < startAt) return;
+    if (seekable.length === 0 || seekable.end(seekable.length - 1) < startAt) return;
     this.startAt = undefined;
-    if (startAt > 0) video.currentTime = startAt;
+    // Also at the beginning: of what is still live, browsers begin at the live edge.
+    video.currentTime = startAt;
   }
 
   /**
@@ -102,7 +112,9 @@ export class NativeEngine implements Engine {
    */
   private async look(): Promise<void> {
     const { video, source, still } = this;
-    const stands = !video.paused && source.startAt === undefined && video.currentTime === still?.at;
+    // What is not at its end waits for a part, and says so.
+    const atItsEnd = source.startAt === undefined || this.ahead() < NOTHING_AHEAD_S;
+    const stands = !video.paused && atItsEnd && video.currentTime === still?.at;
     if (!stands) this.still = { at: video.currentTime, newest: Number.POSITIVE_INFINITY };
     const endless = !Number.isFinite(video.duration);
     if (!this.listed || this.listed.ended || this.looking || this.timer !== undefined || (endless && !stands)) return;
@@ -112,10 +124,10 @@ export class NativeEngine implements Engine {
     this.looking = false;
     if (this.destroyed || !found) return;
     this.listed = found;
-    if (found.ended) this.events.playlist(true);
+    if (found.ended) this.onDuration();
     if (!stands || !this.still || found.ended) return;
     this.still.newest = Math.min(this.still.newest, found.newest);
-    if (found.newest - this.still.newest >= LOST_SEGMENTS) void this.load();
+    if (found.newest - this.still.newest >= LOST_SEGMENTS) this.restart();
   }
 
   private hasEnded(): boolean {
@@ -131,8 +143,9 @@ export class NativeEngine implements Engine {
   }
 
   restart(): void {
-    const { currentTime } = this.video;
-    if (this.source.startAt !== undefined && currentTime > 0) this.source = { ...this.source, startAt: currentTime };
+    // Where it was to begin, if it has not come to that.
+    const at = this.startAt ?? this.video.currentTime;
+    if (this.source.startAt !== undefined && at > 0) this.source = { ...this.source, startAt: at };
     void this.load();
   }
 

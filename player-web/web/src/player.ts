@@ -21,6 +21,9 @@ import type { Position } from "./timeline-bar";
 /** How often everything is looked at again. */
 const LOOK_MS = 500;
 
+/** More than is played between two looks was sought. */
+const MOST_MOVED_S = 3;
+
 /** How often the node is asked how far it is with a part that is waited for. */
 const PROGRESS_MS = 2000;
 
@@ -123,11 +126,7 @@ export class Player {
       for (const name of names) this.video.addEventListener(name, listener, { signal });
     };
     on(["seeking"], () => this.missing.handleSought());
-    on(["playing"], () => {
-      this.blocked = false;
-      this.started = true;
-      this.unplayable = false;
-    });
+    on(["playing"], () => this.handleMoving());
     on(["play", "playing", "seeking", "emptied"], () => {
       this.videoEnded = false;
     });
@@ -138,6 +137,12 @@ export class Player {
     });
     on(["play"], () => this.handlePlay());
     on(["pause", "ended", "waiting", "playing", "volumechange"], () => this.look());
+  }
+
+  private handleMoving(): void {
+    this.blocked = false;
+    this.started = true;
+    this.unplayable = false;
   }
 
   /** The node says that the broadcast is live, or has ended. */
@@ -395,6 +400,9 @@ export class Player {
   private look(): void {
     const { engine, video } = this;
     const now = performance.now();
+    const moved = video.currentTime - this.position;
+    // Not every browser says that it plays whenever it does.
+    if (this.position >= 0 && moved > 0 && moved < MOST_MOVED_S && !video.paused && !video.seeking) this.handleMoving();
     if (video.currentTime !== this.position || video.paused) {
       this.position = video.currentTime;
       this.movedAt = now;
@@ -441,7 +449,8 @@ export class Player {
     this.notePlace(now);
     this.events.looked(snapshot);
     const waits = held || !!waiting || this.notYet || (ahead < NOTHING_AHEAD_S && !this.playlistEnded);
-    if (waits || !this.started || video.paused || video.ended || still <= STALLED_MS) this.excusedAt = now;
+    // One that has ended is paused (HTML §4.8.11.8); WebKitGTK calls whatever it plays the end.
+    if (waits || !this.started || video.paused || still <= STALLED_MS) this.excusedAt = now;
     if (now - this.excusedAt > STUCK_MS) {
       this.excusedAt = now;
       engine?.restart();
