@@ -44,7 +44,10 @@ impl Directory for Shown<dyn Directory> {
     }
 
     fn listing(&self, broadcast: &BroadcastId) -> Option<Listing> {
-        self.all.listing(broadcast).filter(|listing| self.shows(&listing.id.0))
+        let listing = self.all.listing(broadcast).filter(|listing| self.shows(&listing.id.0))?;
+        // A rendition goes with what it is one of.
+        let shown = listing.rendition.as_ref().is_none_or(|rendition| self.shows(&rendition.of.0));
+        shown.then_some(listing)
     }
 
     fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {

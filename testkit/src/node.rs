@@ -381,8 +381,20 @@ impl Node {
     /// # Errors
     /// Where there is none.
     pub async fn kill_child(&self, word: &str) -> Result<()> {
+        process::signal("-KILL", &self.child(word)?).await
+    }
+
+    /// CPU time that a process which the node runs has used, likewise named.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn child_cpu_time(&self, word: &str) -> Result<Duration> {
+        process::cpu_time(&self.child(word)?, CpuOf::Process)
+    }
+
+    fn child(&self, word: &str) -> Result<String> {
         let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
-        process::kill_child(pid, word).await
+        process::child_of(pid, word)
     }
 
     /// CPU time that the process has used, in user and kernel mode.

@@ -147,10 +147,11 @@ pub(crate) async fn file(
     response
 }
 
-/// Whoever asks for anything of a broadcast that is known watches it.
+/// Whoever asks for anything of a broadcast that is known watches it, in whatever encoding.
 fn asked(state: &AppState, broadcast: BroadcastId, client: Client) {
-    if state.ports.directory.listing(&broadcast).is_some() {
-        state.ports.viewers.asked(broadcast, serve::address_of(client.as_deref()));
+    if let Some(listing) = state.ports.directory.listing(&broadcast) {
+        let watched = listing.rendition.map_or(broadcast, |rendition| rendition.of);
+        state.ports.viewers.asked(watched, serve::address_of(client.as_deref()));
     }
 }
 

@@ -26,6 +26,7 @@ mod pages_node;
 mod pages_talk;
 mod player;
 mod portal;
+mod renditions;
 mod server;
 mod socket;
 mod timeline;

@@ -8,6 +8,7 @@ use super::*;
 
 mod archives;
 mod programme;
+mod renditions;
 mod standings;
 
 const OWN: FeedId = FeedId([0; 32]);

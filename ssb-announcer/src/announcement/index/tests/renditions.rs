@@ -1,0 +1,54 @@
+//! Which renditions of a broadcast count.
+
+use stream_model::{Rendition, Variant};
+
+use super::*;
+
+impl Fixture {
+    fn rendition(&mut self, author: FeedId, of: BroadcastId, name: &str, bandwidth: u64) -> BroadcastId {
+        let variant = Variant { bandwidth, codecs: "mp4a.40.2".to_owned(), resolution: None };
+        let rendition = Rendition { of, name: name.to_owned(), variant: variant.clone(), original: variant };
+        let mut feed = [20; 32];
+        feed[..8].copy_from_slice(&self.messages.to_be_bytes());
+        let start = BroadcastStart { rendition: Some(rendition), ..start(name) };
+        let changes = self.say(author, &Announcement::Broadcast { start, feed: FeedId(feed) }).unwrap();
+        match changes.last() {
+            Some(DirectoryChange::Broadcast(id)) => *id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn renditions(&self, of: &BroadcastId) -> Vec<BroadcastId> {
+        self.index.renditions(of).into_iter().map(|listing| listing.id).collect()
+    }
+}
+
+#[test]
+fn renditions_are_those_of_the_author_the_newest_of_each_name_the_largest_first() {
+    let mut it = Fixture::new();
+    let original = it.announce(AUTHOR, FEED);
+    let _older = it.rendition(AUTHOR, original, "480p", 700_000);
+    let sound = it.rendition(AUTHOR, original, "Sound", 96_000);
+    let picture = it.rendition(AUTHOR, original, "480p", 800_000);
+    let _forged = it.rendition(STRANGER, original, "1080p", 5_000_000);
+    assert_eq!(it.renditions(&original), [picture, sound]);
+}
+
+#[test]
+fn a_rendition_has_none_and_those_of_the_unknown_are_none() {
+    let mut it = Fixture::new();
+    let original = it.announce(AUTHOR, FEED);
+    let sound = it.rendition(AUTHOR, original, "Sound", 96_000);
+    it.rendition(AUTHOR, sound, "Less", 48_000);
+    assert_eq!(it.renditions(&sound), []);
+    assert_eq!(it.renditions(&BroadcastId(MessageKey([9; 32]))), []);
+}
+
+#[test]
+fn more_than_a_ladder_has_are_left_out_from_the_smallest() {
+    let mut it = Fixture::new();
+    let original = it.announce(AUTHOR, FEED);
+    let all: Vec<_> =
+        (0..10).map(|number| it.rendition(AUTHOR, original, &number.to_string(), 1_000 - number)).collect();
+    assert_eq!(it.renditions(&original), all[..MAX_RENDITIONS]);
+}
