@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::child::{JsonChild, repository};
+use crate::child::{GUARD, JsonChild, repository};
 use crate::netns::Namespace;
 
 /// A page in a browser.
@@ -244,13 +244,20 @@ impl Browser {
     /// # Errors
     /// Where the browser does not answer, or it does not come to that.
     pub async fn until_eval(&mut self, expression: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        loop {
-            let value = self.eval(expression).await?;
-            if wanted(&value) {
-                return Ok(value);
+        let mut last = Value::Null;
+        let watched = async {
+            loop {
+                last = self.eval(expression).await?;
+                if wanted(&last) {
+                    return Ok(last.clone());
+                }
+                // At the next look.
+                self.until(expression, |_| true).await?;
             }
-            // At the next look.
-            self.until(expression, |_| true).await?;
+        };
+        match tokio::time::timeout(GUARD, watched).await {
+            Ok(found) => found,
+            Err(_) => bail!("{expression}: it did not come to that; the last value was {last}"),
         }
     }
 
