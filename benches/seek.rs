@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures::future::try_join_all;
-use stream_model::WallTime;
+use stream_model::{Tracks, WallTime};
 use testkit::events::Events;
 use testkit::link;
 use testkit::netns::Network;
 use testkit::node::{Node, Settings};
 
-use writer::{Recorded, Writer};
+use writer::{Program, Recorded, Writer};
 
 const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");
 
@@ -37,7 +37,13 @@ async fn main() -> Result<()> {
     nodes[0].terminate().await?;
     let writer = Writer::open(&nodes[0].data_dir()).await?;
     let segments = (0..HOURS).flat_map(|hour| (0..2).map(move |number| segment(hour, number)));
-    let id = writer.broadcast("A day", Bytes::from_static(b"init"), segments).await?;
+    let program = Program {
+        title: "A day".to_owned(),
+        tracks: Tracks { video: true, audio: false },
+        init: Bytes::from_static(b"init"),
+        started_at: WallTime(MIDNIGHT),
+    };
+    let id = writer.broadcast(program, segments).await?;
     writer.archive(id).await?;
     writer.close().await;
     nodes[0].restart().await?;

@@ -5,58 +5,18 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use bytes::Bytes;
 use stream_model::WallTime;
 use testkit::events::Events;
 use testkit::kubo::Kubo;
 use testkit::node::{Node, Settings};
 
-use crate::writer::{Recorded, Writer};
+use crate::clip::Clip;
+use crate::writer::Writer;
 use crate::{MESHSTREAM, viewer_of};
 
 const SEGMENTS: u64 = 5_760;
-/// 117 frames of 1,024 samples at 8 kHz.
-const DURATION_MS: u64 = 14_976;
-const TIMESCALE: u64 = 8_000;
 /// 2026-11-20T00:00:00Z.
-const MIDNIGHT: u64 = 1_795_132_800_000;
-
-/// A segment of silence, and its initialization section.
-struct Silence {
-    init: Bytes,
-    segment: Vec<u8>,
-    /// Where the segment says when it is to be played: the 64 bits of its `tfdt` (ISO/IEC 14496-12, 8.8.12).
-    time_at: usize,
-}
-
-impl Silence {
-    fn record() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let status = Command::new("ffmpeg")
-            .args(["-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-frames:a", "117", "-c:a", "aac"])
-            .args(["-f", "hls", "-hls_time", "60", "-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4"])
-            .args(["-hls_segment_filename"])
-            .arg(folder.path().join("%d.m4s"))
-            .arg(folder.path().join("index.m3u8"))
-            .current_dir(folder.path())
-            .status()?;
-        ensure!(status.success(), "ffmpeg made no segment");
-        let init = std::fs::read(folder.path().join("init.mp4"))?.into();
-        let segment = std::fs::read(folder.path().join("0.m4s"))?;
-        let tfdt = segment.windows(4).position(|name| name == b"tfdt").context("a segment without tfdt")?;
-        ensure!(segment[tfdt + 4] == 1, "a tfdt of 32 bits");
-        Ok(Self { init, segment, time_at: tfdt + 8 })
-    }
-
-    /// The segment at its place in the day.
-    fn at(&self, number: u64) -> Recorded {
-        let since = number * DURATION_MS;
-        let mut segment = self.segment.clone();
-        segment[self.time_at..self.time_at + 8].copy_from_slice(&(since * TIMESCALE / 1_000).to_be_bytes());
-        let duration = Duration::from_millis(DURATION_MS);
-        Recorded { parts: vec![segment.into()], duration, date: WallTime(MIDNIGHT + since) }
-    }
-}
+const MIDNIGHT: WallTime = WallTime(1_795_132_800_000);
 
 /// The most memory that this process has had.
 fn most_resident_kib() -> Result<u64> {
@@ -65,28 +25,28 @@ fn most_resident_kib() -> Result<u64> {
     Ok(line.split_whitespace().next().context("an empty VmHWM")?.parse()?)
 }
 
-/// A node that published for a day, and the slug of its broadcast.
+/// A node that published for a day, the slug of its broadcast, and how long that is.
 #[allow(clippy::print_stdout, reason = "figures for docs/benchmarks.md")]
-async fn published() -> Result<(Node, String)> {
+async fn published() -> Result<(Node, String, Duration)> {
     let settings = Settings { name: "publisher".to_owned(), ..Settings::default() };
     let mut publisher = Node::start(MESHSTREAM, settings).await?;
     publisher.terminate().await?;
     let writer = Writer::open(&publisher.data_dir()).await?;
-    let silence = Silence::record()?;
-    let segments = (0..SEGMENTS).map(|number| silence.at(number));
-    let id = writer.broadcast("A day of silence", silence.init.clone(), segments).await?;
+    let silence = Clip::silence()?;
+    let segments = (0..SEGMENTS).map(|number| silence.at(number, MIDNIGHT));
+    let id = writer.broadcast(silence.program("A day of silence", MIDNIGHT), segments).await?;
     let (began, before) = (Instant::now(), most_resident_kib()?);
     writer.archive(id).await?;
     // What docs/benchmarks.md tells, with --nocapture.
     println!("archived in {:?}, {} KiB more resident at most", began.elapsed(), most_resident_kib()? - before);
     writer.close().await;
     publisher.restart().await?;
-    Ok((publisher, id.slug()))
+    Ok((publisher, id.slug(), silence.duration() * u32::try_from(SEGMENTS)?))
 }
 
 #[tokio::test]
 async fn a_day_of_5760_segments_is_listed_played_and_carried() -> Result<()> {
-    let (publisher, slug) = published().await?;
+    let (publisher, slug, length) = published().await?;
     let broadcast = publisher.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
     let archives = broadcast["archives"].as_array().context("no archives")?;
     let of = |kind: &str| archives.iter().filter(move |archive| archive["kind"] == kind).collect::<Vec<_>>();
@@ -103,7 +63,7 @@ async fn a_day_of_5760_segments_is_listed_played_and_carried() -> Result<()> {
     let index = std::fs::read_to_string(copy.join("index.m3u8"))?;
     let listed = index.lines().filter(|line| line.ends_with(".m4s")).count() as u64;
     ensure!(listed == SEGMENTS, "{listed} segments are listed");
-    is_a_day_long(&copy.join("index.m3u8"))?;
+    is_as_long_as(length, &copy.join("index.m3u8"))?;
 
     // Somebody else looks at one moment of it.
     let viewer = viewer_of(&publisher).await?;
@@ -123,13 +83,13 @@ async fn a_day_of_5760_segments_is_listed_played_and_carried() -> Result<()> {
 }
 
 /// ffmpeg finds the whole length, and plays from the middle without a complaint.
-fn is_a_day_long(playlist: &Path) -> Result<()> {
+fn is_as_long_as(expected: Duration, playlist: &Path) -> Result<()> {
     let probe = Command::new("ffprobe")
         .args(["-v", "error", "-allowed_extensions", "ALL", "-show_entries", "format=duration", "-of", "csv=p=0"])
         .arg(playlist)
         .output()?;
     let length: f64 = String::from_utf8(probe.stdout)?.trim().parse()?;
-    let expected = (SEGMENTS * DURATION_MS) as f64 / 1_000.0;
+    let expected = expected.as_secs_f64();
     ensure!((length - expected).abs() < 1.0, "{length} s long, not {expected} s");
     let decoder = Command::new("ffmpeg")
         .args(["-v", "error", "-allowed_extensions", "ALL", "-ss", "13:37:00", "-i"])

@@ -22,7 +22,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 const TARGET: Duration = Duration::from_secs(15);
-const TRACKS: Tracks = Tracks { video: false, audio: true };
 /// Segments that are stored at once, so that they share the disk's syncs.
 const AT_ONCE: usize = 32;
 /// A guard against hanging, for a machine that is busy with other tests.
@@ -33,6 +32,14 @@ pub(crate) struct Recorded {
     pub(crate) parts: Vec<Bytes>,
     pub(crate) duration: Duration,
     pub(crate) date: WallTime,
+}
+
+/// What there is to say of a broadcast before its segments.
+pub(crate) struct Program {
+    pub(crate) title: String,
+    pub(crate) tracks: Tracks,
+    pub(crate) init: Bytes,
+    pub(crate) started_at: WallTime,
 }
 
 /// What writes a publisher's data directory.
@@ -78,19 +85,19 @@ impl Writer {
     /// A broadcast of these segments, which has ended.
     pub(crate) async fn broadcast(
         &self,
-        title: &str,
-        init: Bytes,
+        program: Program,
         segments: impl Iterator<Item = Recorded> + Send,
     ) -> Result<BroadcastId> {
+        let Program { title, tracks, init, started_at } = program;
         let log = self.ssb.announcement_log();
         let start = BroadcastStart {
-            title: title.to_owned(),
+            title,
             description: String::new(),
             peer: self.router.peer().clone(),
             target_duration: TARGET,
-            tracks: TRACKS,
+            tracks,
             archive: true,
-            started_at: WallTime(0),
+            started_at,
             schedule: None,
             rendition: None,
         };
@@ -99,10 +106,10 @@ impl Writer {
             id,
             name: "demo".parse()?,
             stage: BroadcastStage::Live,
-            tracks: TRACKS,
+            tracks,
             target_duration: TARGET,
             archive: true,
-            started_at: WallTime(0),
+            started_at,
             next_media_sequence: MediaSequence(0),
             discontinuity_sequence: DiscontinuitySequence(0),
         };

@@ -30,6 +30,10 @@ export class PlayerControls {
   private status: Status | undefined;
   private snapshot: Snapshot | undefined;
   private picture = true;
+  /** Where the day begins that the time line shows; undefined before there is one. */
+  private drawnDay: number | undefined;
+  /** A menu that may be open: it is left alone until something is chosen, or the focus goes. */
+  private openMenu: HTMLSelectElement | undefined;
   private readonly bar: TimelineBar;
   private readonly captions: CaptionMenu;
   private readonly listening = new AbortController();
@@ -57,8 +61,22 @@ export class PlayerControls {
     elements.chapters.addEventListener("change", () => this.player?.seek(Number(elements.chapters.value)));
     elements.days.addEventListener("change", () => this.player?.seek(Number(elements.days.value)));
     elements.renditions.addEventListener("change", () => this.chooseRendition(elements.renditions.value));
+    for (const menu of [elements.days, elements.chapters]) this.watchMenu(menu);
     elements.root.addEventListener("keydown", (event) => this.press(event), true);
     elements.help.hidden = !matchMedia("(hover: hover)").matches;
+  }
+
+  private watchMenu(menu: HTMLSelectElement): void {
+    for (const event of ["pointerdown", "keydown"]) {
+      menu.addEventListener(event, () => {
+        this.openMenu = menu;
+      });
+    }
+    for (const event of ["change", "blur"]) {
+      menu.addEventListener(event, () => {
+        this.openMenu = undefined;
+      });
+    }
   }
 
   /** Takes keys from the whole page too, where nothing else of it has the focus. */
@@ -109,14 +127,18 @@ export class PlayerControls {
     write(label, `${clock(position.at)} / ${clock(position.end)}`);
     this.bar.update(position);
     if (!course) return;
-    const day = String(course.dayAt(position.at)?.from ?? "");
-    if (days.value !== day) {
-      if (document.activeElement !== days) days.value = day;
-      this.showCourse(course);
-    }
-    const hour = String(course.hours[course.hourAt(position.at)]?.from ?? "");
-    // A menu that is open is left alone.
-    if (chapters.value !== hour && !chapters.matches(":focus")) chapters.value = hour;
+    if (course.dayAt(position.at)?.from !== this.drawnDay) this.showCourse(course);
+    this.setMenu(days, course.dayAt(position.at)?.from);
+    this.setMenu(chapters, course.hours[course.hourAt(position.at)]?.from);
+  }
+
+  private setMenu(menu: HTMLSelectElement, from: number | undefined): void {
+    const value = String(from ?? "");
+    if (menu !== this.openMenu && menu.value !== value) menu.value = value;
+  }
+
+  private setMenuOptions(menu: HTMLSelectElement, options: { value: string; text: string }[], from: number | undefined): void {
+    setOptions(menu, options, menu === this.openMenu ? menu.value : String(from ?? ""));
   }
 
   /** Draws the course: all of it, or the day that is shown where there are several. */
@@ -124,17 +146,18 @@ export class PlayerControls {
     const { player, t, elements } = this;
     if (!player || !t) return;
     const { at } = player.where();
+    this.drawnDay = course.dayAt(at)?.from;
     const day = course.days.length >= FEWEST ? course.dayAt(at) : undefined;
     const [from, to] = day ? [day.from, day.to] : [0, course.duration];
     this.bar.show(course, from, to);
     const hours = course.hours.filter((hour) => hour.from >= from && hour.from < to);
     const named = hours.map((hour) => ({ value: String(hour.from), text: clock(hour.from, hour.date).replace(/:\d\d$/, "") }));
     elements.chapters.hidden = hours.length < FEWEST;
-    setOptions(elements.chapters, named, String(course.hours[course.hourAt(at)]?.from ?? ""));
+    this.setMenuOptions(elements.chapters, named, course.hours[course.hourAt(at)]?.from);
     const format = new Intl.DateTimeFormat(t.language, { dateStyle: "medium", timeZone: "UTC" });
     const dates = course.days.map((one) => ({ value: String(one.from), text: format.format(new Date(one.date)) }));
     elements.days.hidden = !day;
-    setOptions(elements.days, dates, String(day?.from ?? ""));
+    this.setMenuOptions(elements.days, dates, day?.from);
   }
 
   /** The renditions and captions that there are. */
