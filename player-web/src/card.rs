@@ -1,7 +1,7 @@
 //! Broadcasts as cards on pages: with who publishes them, a picture, and times.
 
 use stream_model::calendar::CivilDate;
-use stream_model::{Directory, FeedId, Listing, MessageKey, Scheduled, WallTime};
+use stream_model::{Directory, FeedId, Listing, MessageKey, Period, Scheduled, WallTime};
 
 use crate::app::Ports;
 use crate::art;
@@ -128,6 +128,18 @@ pub(crate) fn date(date: CivilDate) -> String {
     format!("<time datetime=\"{date}\">{date}</time>")
 }
 
+/// An hour, or a day, as HTML.
+pub(crate) fn period(period: Period) -> String {
+    let begins = utc(period.start());
+    let (Period::Hour(hour), Some((day, from))) =
+        (period, begins.strip_suffix(" UTC").and_then(|time| time.split_once(' ')))
+    else {
+        return CivilDate::of(period.start()).map(date).unwrap_or_default();
+    };
+    let to = (hour + 1) % 24;
+    format!("<time datetime=\"{day}T{from}Z\" data-hours=\"1\">{day} {from}–{to:02}:00 UTC</time>")
+}
+
 /// `1:02:03`.
 pub(crate) fn clock(seconds: u64) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
@@ -146,5 +158,9 @@ mod tests {
         assert_eq!(time(WallTime(1_795_269_780_000), t), html);
         assert_eq!(time(WallTime(u64::MAX), t), "an unknown time");
         assert_eq!(clock(3_723), "1:02:03");
+        let night = "<time datetime=\"2026-11-21T23:00Z\" data-hours=\"1\">2026-11-21 23:00–00:00 UTC</time>";
+        assert_eq!(period("2026-11-21T23Z".parse().unwrap()), night);
+        assert_eq!(period("2026-11-21".parse().unwrap()), "<time datetime=\"2026-11-21\">2026-11-21</time>");
+        assert_eq!(period(Period::Hour(u64::MAX)), "");
     }
 }

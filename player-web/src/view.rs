@@ -1,10 +1,10 @@
 //! A broadcast as it is shown: in the JSON of `/api/v1` and `/ws`, and on pages.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use stream_model::calendar::CivilDate;
 use stream_model::{
     ArchiveKind, ArchiveManifest, BroadcastId, BroadcastState, Directory, FeedId, Listing, MediaSequence, Mirroring,
-    PeerId, Playlists, Rendition, Republication, Scheduled, Standing, Standings, Tracks, WallTime,
+    PeerId, Period, Playlists, Rendition, Republication, Scheduled, Standing, Standings, Tracks, WallTime,
 };
 
 use crate::audience::ViewersView;
@@ -162,7 +162,8 @@ impl From<Republication> for RepublicationView {
 #[derive(Debug, Serialize)]
 pub(crate) struct ArchiveView {
     pub(crate) kind: ArchiveKind,
-    pub(crate) period: Option<String>,
+    #[serde(serialize_with = "as_text")]
+    pub(crate) period: Option<Period>,
     pub(crate) first_media_sequence: MediaSequence,
     pub(crate) last_media_sequence: MediaSequence,
     pub(crate) manifest: String,
@@ -172,6 +173,10 @@ pub(crate) struct ArchiveView {
     pub(crate) playlist: String,
     /// Whether it is what there is so far of an hour that is not complete.
     pub(crate) running: bool,
+}
+
+fn as_text<S: Serializer>(period: &Option<Period>, serializer: S) -> Result<S::Ok, S::Error> {
+    period.map(|period| period.to_string()).serialize(serializer)
 }
 
 impl ArchiveView {
@@ -195,7 +200,7 @@ impl ArchiveView {
         };
         Self {
             kind: archive.kind,
-            period: archive.period.map(|period| period.to_string()),
+            period: archive.period,
             first_media_sequence: first,
             last_media_sequence: archive.last_media_sequence,
             manifest: archive.manifest.to_string(),

@@ -114,7 +114,7 @@ search-found =
        *[other] { $count } broadcasts fit.
     }
 search-more = The newest { $count } that fit; add a word to find others.
-day-none = Nothing that is known here began on this day.
+day-none = Nothing that is known here was broadcast on this day.
 day-more = More of this day
 days-label = Days
 earlier-day = Earlier: { $date }

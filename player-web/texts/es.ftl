@@ -113,7 +113,7 @@ search-found =
        *[other] { $count } emisiones coinciden.
     }
 search-more = Las { $count } más recientes que coinciden; añade una palabra para encontrar otras.
-day-none = Nada de lo conocido aquí empezó ese día.
+day-none = Nada de lo conocido aquí se emitió ese día.
 day-more = Más de este día
 days-label = Días
 earlier-day = Antes: { $date }

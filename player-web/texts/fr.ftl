@@ -113,7 +113,7 @@ search-found =
        *[other] { $count } diffusions correspondent.
     }
 search-more = Les { $count } plus récentes qui correspondent ; ajoutez un mot pour en trouver d’autres.
-day-none = Rien de connu ici n’a commencé ce jour-là.
+day-none = Rien de connu ici n’a été diffusé ce jour-là.
 day-more = Suite de ce jour
 days-label = Jours
 earlier-day = Avant : { $date }

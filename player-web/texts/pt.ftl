@@ -113,7 +113,7 @@ search-found =
        *[other] { $count } transmissões correspondem.
     }
 search-more = As { $count } mais recentes que correspondem; junte uma palavra para encontrar outras.
-day-none = Nada do que se conhece aqui começou nesse dia.
+day-none = Nada do que se conhece aqui foi transmitido nesse dia.
 day-more = Mais deste dia
 days-label = Dias
 earlier-day = Antes: { $date }

@@ -79,7 +79,9 @@ impl Period {
         }
     }
 
-    fn start(self) -> WallTime {
+    /// When it begins.
+    #[must_use]
+    pub fn start(self) -> WallTime {
         WallTime(match self {
             Self::Hour(hours) => hours.saturating_mul(HOUR_MS),
             Self::Day(days) => days.saturating_mul(DAY_MS),

@@ -7,6 +7,13 @@ test("a time is told in the language and the place of whoever reads it", () => {
   assert.equal(inWords("2026-11-21T14:03Z", "es", "America/Bogota"), "21 nov 2026, 9:03");
 });
 
+test("an hour is told with its end", () => {
+  const told = inWords("2026-11-21T14:00Z", "en-GB", "UTC", 1) ?? "";
+  assert.match(told, /^21 Nov 2026, 14:00\s?–\s?15:00$/);
+  assert.match(inWords("2026-11-21T23:00Z", "es", "UTC", 1) ?? "", /^21 nov 2026, 23:00\s?–\s?22 nov 2026, 0:00$/);
+  assert.equal(inWords("2026-11-21T14:03Z", "en-GB", "UTC", Number.NaN), "21 Nov 2026, 14:03");
+});
+
 test("a day is the same wherever it is read", () => {
   assert.match(inWords("2026-11-21", "en-GB", "Pacific/Auckland") ?? "", /^Saturday,? 21 November 2026$/);
   assert.equal(inWords("2026-11-21", "fr"), "samedi 21 novembre 2026");

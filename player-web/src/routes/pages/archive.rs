@@ -1,6 +1,6 @@
-//! `/archive` and `/archive/{date}`: what is over, by day.
+//! `/archive` and `/archive/{date}`: what was broadcast, by day; what still is stands with the days that it has been so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use stream_model::calendar::CivilDate;
-use stream_model::{ArchiveKind, BroadcastState, Listing};
+use stream_model::{Listing, Period};
 
 use super::{What, trouble};
 use crate::app::{AppState, Ports};
@@ -112,20 +112,17 @@ pub(crate) async fn day(
     page.answer(StatusCode::OK, &template, Framing::Nobody)
 }
 
-/// What is over, by the days since 1970 on which it began or of which it has an archive.
+/// What is known, by the days since 1970 on which it began, of which it has an archive, or in which its newest segment is.
 fn by_day(ports: &Ports) -> BTreeMap<u64, Vec<Listing>> {
     let mut days: BTreeMap<u64, Vec<Listing>> = BTreeMap::new();
     for listing in listed(ports) {
-        let began = CivilDate::of(listing.started_at).map(CivilDate::days);
-        let archives = ports.directory.archives(&listing.id).into_iter();
-        let archived = archives
-            .filter(|archive| archive.kind == ArchiveKind::Day)
-            .filter_map(|archive| archive.period?.to_string().parse::<CivilDate>().ok().map(CivilDate::days));
-        // What goes on is in the archive with the days that are complete.
-        let began = began.filter(|_| listing.state == BroadcastState::Ended);
-        let mut on: Vec<_> = began.into_iter().chain(archived).collect();
-        on.sort_unstable();
-        on.dedup();
+        let directory = &ports.directory;
+        let newest = listing.media_sequence.and_then(|newest| directory.segments(&listing.id, newest, 1).pop());
+        let dated = [Some(listing.started_at), newest.and_then(|segment| segment.program_date_time)];
+        // Of a broadcast that goes on, hours are archived before the day is over.
+        let archived = directory.archives(&listing.id).into_iter().filter_map(|archive| archive.period);
+        let on = dated.into_iter().flatten().filter_map(Period::hour_of).chain(archived);
+        let on: BTreeSet<u64> = on.filter_map(|period| CivilDate::of(period.start())).map(CivilDate::days).collect();
         for day in on {
             days.entry(day).or_default().push(listing.clone());
         }

@@ -81,6 +81,8 @@ impl Details {
 struct ArchiveRow {
     view: ArchiveView,
     kind: ArchiveKind,
+    /// Which hour or day, as HTML; empty where that is not known.
+    named: String,
     length: String,
     size: String,
 }
@@ -162,7 +164,8 @@ pub(crate) async fn details(State(state): State<AppState>, page: Page, Path(broa
 
 impl ArchiveRow {
     fn new(view: ArchiveView) -> Self {
-        Self { kind: view.kind, length: clock(view.duration_ms / 1000), size: bytes(&view.bytes), view }
+        let named = view.period.map(card::period).unwrap_or_default();
+        Self { kind: view.kind, named, length: clock(view.duration_ms / 1000), size: bytes(&view.bytes), view }
     }
 }
 
