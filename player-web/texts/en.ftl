@@ -601,6 +601,11 @@ owner-held-mirrored = mirrored
 owner-held-kept = kept
 owner-mirrors = Mirrors
 owner-mirrors-none = Nothing is mirrored.
+owner-mirror-waits-room = There is no room for more of it: raise the quota above, or delete something.
+owner-mirror-waits-segments = No node within reach delivers what is missing. It is tried again.
+owner-mirror-waits-archives = No node within reach delivers the archives that say what there is of it. It is tried again.
+owner-mirror-waits-list = Nobody has said yet what there is of it. It is tried again.
+owner-mirror-waits-node = This node could not go on with it: its log says why. It is tried again.
 owner-kept = Broadcasts with a rule of their own
 owner-kept-none = All broadcasts stay as the node does it.
 

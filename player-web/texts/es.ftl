@@ -600,6 +600,11 @@ owner-held-mirrored = copiada
 owner-held-kept = conservada
 owner-mirrors = Copias
 owner-mirrors-none = No se copia nada.
+owner-mirror-waits-room = No queda sitio para más: sube la cuota de arriba o borra algo.
+owner-mirror-waits-segments = Ningún nodo al alcance entrega lo que falta. Se vuelve a intentar.
+owner-mirror-waits-archives = Ningún nodo al alcance entrega los archivos que dicen qué hay de ella. Se vuelve a intentar.
+owner-mirror-waits-list = Nadie ha dicho aún qué hay de ella. Se vuelve a intentar.
+owner-mirror-waits-node = Este nodo no pudo seguir con ella: su registro dice por qué. Se vuelve a intentar.
 owner-kept = Emisiones con una regla propia
 owner-kept-none = Todas las emisiones se quedan como lo hace el nodo.
 

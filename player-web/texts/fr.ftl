@@ -600,6 +600,11 @@ owner-held-mirrored = copiée
 owner-held-kept = gardée
 owner-mirrors = Copies
 owner-mirrors-none = Rien n’est copié.
+owner-mirror-waits-room = Il n’y a plus de place pour la suite : augmentez le quota ci-dessus ou supprimez quelque chose.
+owner-mirror-waits-segments = Aucun nœud à portée ne fournit ce qui manque. Un nouvel essai suivra.
+owner-mirror-waits-archives = Aucun nœud à portée ne fournit les archives qui disent ce qu’il y en a. Un nouvel essai suivra.
+owner-mirror-waits-list = Personne n’a encore dit ce qu’il y en a. Un nouvel essai suivra.
+owner-mirror-waits-node = Ce nœud n’a pas pu continuer : son journal dit pourquoi. Un nouvel essai suivra.
 owner-kept = Diffusions avec une règle à elles
 owner-kept-none = Toutes les diffusions restent comme le fait le nœud.
 

@@ -600,6 +600,11 @@ owner-held-mirrored = copiada
 owner-held-kept = guardada
 owner-mirrors = Cópias
 owner-mirrors-none = Nada é copiado.
+owner-mirror-waits-room = Não há espaço para mais: aumente a cota acima ou apague alguma coisa.
+owner-mirror-waits-segments = Nenhum nó ao alcance entrega o que falta. Tenta-se de novo.
+owner-mirror-waits-archives = Nenhum nó ao alcance entrega os arquivos que dizem o que há dela. Tenta-se de novo.
+owner-mirror-waits-list = Ninguém disse ainda o que há dela. Tenta-se de novo.
+owner-mirror-waits-node = Este nó não conseguiu continuar: o registro diz por quê. Tenta-se de novo.
 owner-kept = Transmissões com uma regra própria
 owner-kept-none = Todas as transmissões ficam como o nó faz.
 

@@ -23,8 +23,27 @@ pub struct MirrorProgress {
     pub live: bool,
     /// All that there is of it is here; and where its author announced a manifest of it, that is said.
     pub whole: bool,
-    /// Why it does not advance, where it does not. It is tried again.
+    /// Why it does not advance, where it does not, in English and with what went wrong. It is tried again.
     pub waiting: Option<String>,
+    /// The same, of a kind that can be said in other words.
+    #[serde(default)]
+    pub waits_for: Option<MirrorNeed>,
+}
+
+/// What a mirror needs to advance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MirrorNeed {
+    /// Room in the store.
+    Room,
+    /// Somebody who delivers segments that are missing.
+    Segments,
+    /// Somebody who delivers archives, or what they list.
+    Archives,
+    /// That somebody says which segments there are.
+    List,
+    /// That this node can write down or say what it has.
+    Node,
 }
 
 /// A broadcast that this node mirrors.

@@ -51,7 +51,9 @@ pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listin
 pub use download::{Download, DownloadError, DownloadRequest, Downloads, MissingMedia, Moment};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
 pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, ScheduleId, StreamName};
-pub use keeper::{ArchiveImported, ArchiveKeeper, KeeperError, MirrorEntry, MirrorProgress, OwnCopy, Republished};
+pub use keeper::{
+    ArchiveImported, ArchiveKeeper, KeeperError, MirrorEntry, MirrorNeed, MirrorProgress, OwnCopy, Republished,
+};
 pub use location::{Location, LocationError};
 pub use log_book::{LogBook, LogLevel, LogLine, LogQuery};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};

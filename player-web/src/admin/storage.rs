@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
-use stream_model::{BroadcastId, KeepPolicy, MirrorProgress, Retention, StorageOutlook};
+use stream_model::{BroadcastId, KeepPolicy, MirrorNeed, MirrorProgress, Retention, StorageOutlook};
 
 use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
@@ -51,6 +51,18 @@ impl Storage {
                 self.t.get("owner-keep-drop-after").arg("days", age.as_secs().div_ceil(86_400))
             }
             KeepPolicy::Default => self.t.get("owner-keep-default"),
+        };
+        text.to_string()
+    }
+
+    /// What a mirror waits for, and what the owner can do.
+    fn need(&self, need: &MirrorNeed) -> String {
+        let text = match need {
+            MirrorNeed::Room => self.t.get("owner-mirror-waits-room"),
+            MirrorNeed::Segments => self.t.get("owner-mirror-waits-segments"),
+            MirrorNeed::Archives => self.t.get("owner-mirror-waits-archives"),
+            MirrorNeed::List => self.t.get("owner-mirror-waits-list"),
+            MirrorNeed::Node => self.t.get("owner-mirror-waits-node"),
         };
         text.to_string()
     }

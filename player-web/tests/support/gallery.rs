@@ -57,8 +57,10 @@ pub(crate) fn owner(node: &FakeNode) -> Arc<FakeOwner> {
     let kept = |byte: u8, policy| KeptBroadcast { broadcast: broadcast_id(byte), policy, dropped_in: None };
     let month = Duration::from_secs(30 * 86_400);
     owner.policies.lock().unwrap().extend([kept(ENDED, KeepPolicy::Keep), kept(4, KeepPolicy::DropAfter(month))]);
-    let waiting = Some("no peer has it: it is tried again".to_owned());
-    let progress = MirrorProgress { segments: 12, total_segments: 480, waiting, ..MirrorProgress::default() };
+    let waiting = Some("nobody delivers what is missing: not complete within 60s".to_owned());
+    let waits_for = Some(MirrorNeed::Segments);
+    let progress =
+        MirrorProgress { segments: 12, total_segments: 480, waiting, waits_for, ..MirrorProgress::default() };
     owner.mirrors.lock().unwrap().push(MirrorEntry { broadcast: broadcast_id(5), asked: true, progress });
     owner.settings.lock().unwrap()[2].next = Some("all".to_owned());
     owner

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use stream_model::{
     AnnounceError, ArchiveKind, ArchiveManifest, BroadcastState, Cid, FetchError, Listing, MediaSegment, MediaSequence,
-    MirrorProgress, StoreError,
+    MirrorNeed, MirrorProgress, StoreError,
 };
 use tokio::sync::watch;
 
@@ -26,8 +26,8 @@ pub(super) enum Outcome {
     Whole,
     /// All that there is so far.
     UpToDate,
-    /// Something did not come. It is tried again.
-    Waiting(String),
+    /// Something did not come, and what went wrong. It is tried again.
+    Waiting(MirrorNeed, String),
     /// There is no room.
     Full(String),
 }
@@ -77,11 +77,11 @@ pub(super) async fn run(
         }
         Err(late) => Some(late),
     };
-    if let Some(late) = stopped.or(late).or(known.unread.map(Outcome::Waiting)) {
+    if let Some(late) = stopped.or(late).or(known.unread.map(|why| Outcome::Waiting(MirrorNeed::Archives, why))) {
         return Ok(late);
     }
     if known.segments.is_empty() {
-        return Ok(Outcome::Waiting("nobody says yet which segments it has".to_owned()));
+        return Ok(Outcome::Waiting(MirrorNeed::List, "nobody says yet which segments it has".to_owned()));
     }
     Ok(if live { Outcome::UpToDate } else { Outcome::Whole })
 }
@@ -110,7 +110,7 @@ async fn fetch(
                 open.remove(&sequence);
                 progress.send_modify(|now| {
                     now.segments += 1;
-                    now.waiting = None;
+                    (now.waiting, now.waits_for) = (None, None);
                 });
             }
             Err(FetchError::Store(StoreError::Full(why))) => return Some(Outcome::Full(why)),
@@ -118,7 +118,8 @@ async fn fetch(
                 metrics::counter!("meshstream_mirror_failures_total").increment(1);
                 tracing::debug!(broadcast = %listing.id, %error, "a segment for the mirror did not come");
                 in_a_row += 1;
-                late = Some(Outcome::Waiting(format!("nobody delivers what is missing: {error}")));
+                let why = format!("nobody delivers what is missing: {error}");
+                late = Some(Outcome::Waiting(MirrorNeed::Segments, why));
                 if in_a_row >= MOST_FAILURES {
                     break;
                 }
@@ -162,7 +163,8 @@ async fn claim_archives(
             Err(FetchError::Store(StoreError::Full(why))) => return Err(Outcome::Full(why)),
             Err(error) => {
                 tracing::debug!(broadcast = %listing.id, kind = %archive.kind, %error, "an archive for the mirror did not come");
-                late.get_or_insert_with(|| Outcome::Waiting(format!("nobody delivers an archive: {error}")));
+                let why = format!("nobody delivers an archive: {error}");
+                late.get_or_insert(Outcome::Waiting(MirrorNeed::Archives, why));
             }
         }
     }

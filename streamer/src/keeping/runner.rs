@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use stream_model::{BroadcastId, BroadcastState, Claim, DirectoryChange, KeeperError, Listing, MirrorProgress};
+use stream_model::{
+    BroadcastId, BroadcastState, Claim, DirectoryChange, KeeperError, Listing, MirrorNeed, MirrorProgress,
+};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -203,10 +205,10 @@ impl Runner {
                 }
                 let done = tokio::select! {
                     biased;
-                    () = stop.cancelled() => Ok(Outcome::Waiting("it was stopped".to_owned())),
+                    () = stop.cancelled() => Ok(Outcome::Waiting(MirrorNeed::Node, "it was stopped".to_owned())),
                     done = pass::run(&inner, &mut record, &listing, &progress) => done,
                 };
-                let outcome = done.unwrap_or_else(|error| Outcome::Waiting(error.to_string()));
+                let outcome = done.unwrap_or_else(|error| Outcome::Waiting(MirrorNeed::Node, error.to_string()));
                 (record, Some(outcome))
             });
         }
@@ -266,27 +268,28 @@ impl Runner {
         {
             tracing::warn!(%broadcast, %error, "cannot write down how far a mirror is");
         }
-        if let Outcome::Full(why) | Outcome::Waiting(why) = &outcome {
+        if let Outcome::Full(why) | Outcome::Waiting(_, why) = &outcome {
             tracing::debug!(%broadcast, %why, "a mirror does not advance");
         }
         let mut mirrors = inner.mirrors();
         let Some(mirror) = mirrors.get_mut(&broadcast) else { return };
         mirror.running = false;
         mirror.record = record;
-        let failed = matches!(outcome, Outcome::Waiting(_) | Outcome::Full(_));
+        let failed = matches!(outcome, Outcome::Waiting(..) | Outcome::Full(_));
         mirror.failures = if failed { mirror.failures.saturating_add(1) } else { 0 };
         let pause = match outcome {
             Outcome::Whole => RECHECK,
             Outcome::UpToDate => LIVE,
-            Outcome::Waiting(_) => (RETRY * 2_u32.saturating_pow(mirror.failures.min(8) - 1)).min(MOST_RETRY),
+            Outcome::Waiting(..) => (RETRY * 2_u32.saturating_pow(mirror.failures.min(8) - 1)).min(MOST_RETRY),
             Outcome::Full(_) => MOST_RETRY,
         };
         mirror.due = Instant::now() + pause;
         mirror.progress.send_modify(|now| {
             now.whole = matches!(outcome, Outcome::Whole);
-            now.waiting = match outcome {
-                Outcome::Whole | Outcome::UpToDate => None,
-                Outcome::Waiting(why) | Outcome::Full(why) => Some(why),
+            (now.waits_for, now.waiting) = match outcome {
+                Outcome::Whole | Outcome::UpToDate => (None, None),
+                Outcome::Waiting(need, why) => (Some(need), Some(why)),
+                Outcome::Full(why) => (Some(MirrorNeed::Room), Some(why)),
             };
         });
     }
