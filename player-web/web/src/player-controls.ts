@@ -5,7 +5,7 @@ import { type Command, command, ownsKey } from "./keys";
 import { choices } from "./levels";
 import { clock } from "./moment";
 import type { Player } from "./player";
-import { type PlayerElements, labelPlayer, setOptions } from "./player-dom";
+import { type PlayerElements, labelDrawn, labelPlayer, setOptions } from "./player-dom";
 import { type Snapshot, type Status, describe } from "./status";
 import type { Texts } from "./texts";
 import type { Course } from "./timeline";
@@ -115,7 +115,9 @@ export class PlayerControls {
     elements.rewind.hidden = !player.isLive() || !edge || !snapshot.hasPlaylist;
     elements.goLive.hidden = !player.isLive() || edge;
     elements.copy.hidden = !player.canLink();
-    elements.pictureInPicture.hidden = !snapshot.picture || !canPictureInPicture(video);
+    elements.pictureInPicture.hidden = !snapshot.started || !snapshot.picture || !canPictureInPicture(video);
+    elements.address.hidden = status.state !== "unplayable";
+    if (!elements.address.hidden) elements.address.href = player.address();
     this.place(player, edge);
   }
 
@@ -189,7 +191,7 @@ export class PlayerControls {
     if (!t || !player) return;
     const link = await player.link();
     if (link === undefined) {
-      copy.textContent = t.get("player-link-not-now");
+      labelDrawn(copy, t.get("player-link-not-now"), true);
       return;
     }
     moment.value = link;
@@ -197,7 +199,7 @@ export class PlayerControls {
     moment.focus();
     moment.select();
     // Pages that come by plain HTTP have no clipboard; the older way has worked since before there were secure contexts.
-    copy.textContent = document.execCommand("copy") ? t.get("player-link-copied") : t.get("player-link-beside");
+    labelDrawn(copy, document.execCommand("copy") ? t.get("player-link-copied") : t.get("player-link-beside"), true);
   }
 
   private toggleHelp(): void {

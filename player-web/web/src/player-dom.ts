@@ -21,6 +21,7 @@ export interface PlayerElements {
   captions: HTMLSelectElement;
   pictureInPicture: HTMLButtonElement;
   copy: HTMLButtonElement;
+  address: HTMLAnchorElement;
   moment: HTMLInputElement;
   help: HTMLButtonElement;
   keys: HTMLElement;
@@ -29,6 +30,13 @@ export interface PlayerElements {
 const SVG = "http://www.w3.org/2000/svg";
 
 type Attributes = Record<string, string>;
+
+/** What buttons show beside their labels, and alone where there is little room: strokes within 24 by 24. */
+const ICONS = {
+  rewind: "M6 5v14M19 5.5v13L9 12z",
+  pictureInPicture: "M3 5h18v14H3zM12.5 12.5h6v4h-6z",
+  copy: "M10 14a4 4 0 0 0 5.7 0l3.5-3.5a4 4 0 0 0-5.7-5.7L12.4 6M14 10a4 4 0 0 0-5.7 0l-3.5 3.5a4 4 0 0 0 5.7 5.7l1.1-1.1",
+};
 
 function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -50,7 +58,12 @@ export function makeSvg(tag: string, attributes: Attributes): SVGElement {
 /** Makes the player. What is not needed yet is hidden. */
 export function makePlayer(): PlayerElements {
   const button = (id: string, more: Attributes = {}) => make("button", { id, type: "button", hidden: "", ...more });
-  const select = (id: string) => make("select", { id, hidden: "" });
+  const select = (id: string) => make("select", { id, class: `menu-${id}`, hidden: "" });
+  const drawn = (id: string, icon: string) => {
+    const svg = makeSvg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" });
+    svg.append(makeSvg("path", { d: icon }));
+    return make("button", { id, type: "button", class: "drawn", hidden: "" }, svg, make("span", { class: "label" }));
+  };
   const elements = {
     video: make("video", { id: "video", controls: "", playsinline: "", preload: "none" }),
     caption: make("p", { id: "caption", class: "caption", role: "status" }),
@@ -59,14 +72,15 @@ export function makePlayer(): PlayerElements {
     drawing: makeSvg("svg", { class: "drawing", "aria-hidden": "true", focusable: "false" }) as SVGSVGElement,
     pointed: make("span", { id: "pointed", class: "pointed", "aria-hidden": "true", hidden: "" }),
     skip: button("skip"),
-    rewind: button("rewind"),
+    rewind: drawn("rewind", ICONS.rewind),
     goLive: button("go-live", { class: "to-live" }),
     days: select("days"),
     chapters: select("chapters"),
     renditions: select("renditions"),
     captions: select("captions"),
-    pictureInPicture: button("picture-in-picture"),
-    copy: button("copy"),
+    pictureInPicture: drawn("picture-in-picture", ICONS.pictureInPicture),
+    copy: drawn("copy", ICONS.copy),
+    address: make("a", { id: "address", hidden: "" }),
     moment: make("input", { id: "moment", type: "text", readonly: "", hidden: "", dir: "ltr" }),
     help: button("help", { "aria-expanded": "false", "aria-controls": "keys" }),
     keys: make("dl", { id: "keys", class: "keys", hidden: "" }),
@@ -74,8 +88,8 @@ export function makePlayer(): PlayerElements {
   const { drawing, pointed } = elements;
   const bar = make("div", { id: "bar", class: "time-line", role: "slider", tabindex: "0", dir: "ltr", hidden: "" }, drawing, pointed);
   const stage = make("div", { class: "stage" }, elements.video, make("div", { class: "overlay" }, elements.sound));
-  const { skip, rewind, days, chapters, renditions, captions, pictureInPicture, copy, help, moment } = elements;
-  const controls = [skip, rewind, days, chapters, renditions, captions, pictureInPicture, copy, help, moment];
+  const { skip, address, rewind, days, chapters, renditions, captions, pictureInPicture, copy, help, moment } = elements;
+  const controls = [skip, address, rewind, days, chapters, renditions, captions, pictureInPicture, copy, help, moment];
   const panel = make(
     "div",
     { class: "panel" },
@@ -116,16 +130,25 @@ export function labelPlayer(elements: PlayerElements, t: Texts): void {
   elements.captions.setAttribute("aria-label", t.get("player-captions"));
   elements.moment.setAttribute("aria-label", t.get("player-link"));
   elements.skip.textContent = t.get("player-skip");
-  elements.rewind.textContent = t.get("player-rewind");
+  labelDrawn(elements.rewind, t.get("player-rewind"));
   elements.goLive.textContent = t.get("player-go-live");
-  elements.pictureInPicture.textContent = t.get("player-picture-in-picture");
-  elements.copy.textContent = t.get("player-copy-link");
+  labelDrawn(elements.pictureInPicture, t.get("player-picture-in-picture"));
+  labelDrawn(elements.copy, t.get("player-copy-link"));
+  elements.address.textContent = t.get("player-address");
   elements.help.textContent = t.get("player-keys");
   const entries = keyTexts(t).map(([keys, text]) => {
     const names = keys.flatMap((key) => [make("kbd", {}, document.createTextNode(key)), document.createTextNode(" ")]);
     return make("div", {}, make("dt", {}, ...names), make("dd", {}, document.createTextNode(text)));
   });
   refill(elements.keys, ...entries);
+}
+
+/** Labels a button that has an icon. What it says beyond its name is to be seen also where only the icon is. */
+export function labelDrawn(button: HTMLButtonElement, text: string, says = false): void {
+  const label = button.querySelector(".label");
+  if (label) label.textContent = text;
+  button.title = text;
+  button.classList.toggle("says", says);
 }
 
 /** Replaces what an element has in it. */

@@ -214,6 +214,11 @@ export class Player {
     }
   }
 
+  /** Of a playlist that any player plays. */
+  address(): string {
+    return this.api.playlist(this.live ? "main" : "main-whole");
+  }
+
   private handlePlaylist(ended: boolean): void {
     this.playlistEnded = ended;
     this.notYet = false;
