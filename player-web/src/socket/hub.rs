@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use stream_model::{BroadcastId, DirectoryChange, MediaSequence, Post, TimelineChange};
+use stream_model::{BroadcastId, DirectoryChange, MediaSequence, MessageKey, Post, TimelineChange};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -41,9 +41,11 @@ pub(super) enum Event {
     /// Likewise.
     Statistics(BroadcastId, Utf8Bytes),
     /// Likewise.
-    Comment(BroadcastId, Utf8Bytes),
+    Comment(BroadcastId, MessageKey, Utf8Bytes),
     /// To who follows the timeline.
-    Post(Utf8Bytes),
+    Post(MessageKey, Utf8Bytes),
+    /// To whoever may show it.
+    Hidden(MessageKey, Utf8Bytes),
     /// Comments or posts were lost.
     Missed,
 }
@@ -186,6 +188,7 @@ impl Rounds {
         let mut directory = self.ports.directory.subscribe();
         let mut playlists = self.ports.playlists.subscribe();
         let mut posts = self.ports.timeline.subscribe();
+        let mut moderated = self.ports.moderation.changes();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut directory_due, mut not_before) = (true, Instant::now());
@@ -219,6 +222,13 @@ impl Rounds {
                     Some(TimelineChange::Missed) => self.board.send(Event::Missed),
                     None => return,
                 },
+                message = moderated.next() => {
+                    let Some(key) = message else { return };
+                    // What is shown again comes with the next page.
+                    if self.ports.moderation.hides(&key) {
+                        self.board.send(Event::Hidden(key, ServerMessage::Hidden { key }.text()));
+                    }
+                }
                 () = sleep_until(not_before), if directory_due && heard => {
                     directory_due = false;
                     not_before = Instant::now() + DIRECTORY_PAUSE;
@@ -246,11 +256,11 @@ impl Rounds {
     }
 
     fn tell_of(&self, post: Post) {
-        let (root, broadcast) = (post.root.is_some(), post.broadcast);
+        let (key, root, broadcast) = (post.key, post.root.is_some(), post.broadcast);
         let text = || ServerMessage::post(post, &*self.ports.directory).text();
         match (root, broadcast) {
-            (false, _) => self.board.send(Event::Post(text())),
-            (true, Some(broadcast)) => self.board.send(Event::Comment(broadcast, text())),
+            (false, _) => self.board.send(Event::Post(key, text())),
+            (true, Some(broadcast)) => self.board.send(Event::Comment(broadcast, key, text())),
             // An answer to a post that is about no broadcast is told to nobody.
             (true, None) => {}
         }

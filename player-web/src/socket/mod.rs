@@ -239,8 +239,9 @@ fn handle(session: &mut Session, event: Event) {
     match event {
         Event::Playlist(broadcast, text) => session.handle_playlist(&broadcast, text),
         Event::Statistics(broadcast, text) => session.handle_statistics(&broadcast, text),
-        Event::Comment(broadcast, text) => session.handle_post(Some(&broadcast), text),
-        Event::Post(text) => session.handle_post(None, text),
+        Event::Comment(broadcast, key, text) => session.handle_post(Some(&broadcast), key, text),
+        Event::Post(key, text) => session.handle_post(None, key, text),
+        Event::Hidden(key, text) => session.handle_hidden(key, text),
         Event::Missed => session.handle_missed(),
     }
 }

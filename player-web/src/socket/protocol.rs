@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stream_model::{
-    BroadcastId, BroadcastState, Directory, FeedId, Listing, MediaSequence, PeerId, PlaylistChange, Post,
+    BroadcastId, BroadcastState, Directory, FeedId, Listing, MediaSequence, MessageKey, PeerId, PlaylistChange, Post,
 };
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -36,7 +36,9 @@ pub(crate) enum ServerMessage {
     Comment { broadcast: String, post: PostView },
     /// Somebody began a thread, for those who follow the timeline.
     Post { post: PostView },
-    /// Comments or posts were left out: they are to be loaded again.
+    /// The owner hid a message: pages that show it remove it.
+    Hidden { key: MessageKey },
+    /// Comments or posts were left out, or some were hidden: they are to be loaded again.
     Missed,
     /// Who watches a broadcast subscribed to, and how it is served.
     Statistics(StatisticsView),
@@ -172,7 +174,7 @@ mod tests {
     use futures::stream::{self, BoxStream};
     use serde_json::Value;
     use stream_model::{
-        ArchiveManifest, Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, MessageKey, Scheduled,
+        ArchiveManifest, Author, BroadcastState, DirectoryChange, FeedId, Listing, MediaSegment, Scheduled,
         TimelineCursor, Tracks, WallTime,
     };
 
@@ -305,6 +307,8 @@ mod tests {
         };
         let message = ServerMessage::post(comment, &directory);
         check_server(&message, include_str!("../../tests/fixtures/ws/comment.json"));
+        let hidden = ServerMessage::Hidden { key: MessageKey([3; 32]) };
+        check_server(&hidden, include_str!("../../tests/fixtures/ws/hidden.json"));
         check_server(&ServerMessage::Missed, include_str!("../../tests/fixtures/ws/missed.json"));
         let message = "not understood: send {\"type\":\"subscribe\",\"broadcast\":…}".to_owned();
         check_server(&ServerMessage::error(&message), include_str!("../../tests/fixtures/ws/error.json"));

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use stream_model::BroadcastId;
+use stream_model::{BroadcastId, MessageKey};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::protocol::ClientMessage;
@@ -23,6 +23,9 @@ const MAX_SUBSCRIPTIONS: usize = 16;
 
 /// Posts and comments that wait for a client: a flurry. Each has at most some 40 KB.
 const MAX_PENDING_POSTS: usize = 16;
+
+/// Word of hidden messages that waits for a client; beyond, it is to load again.
+const MAX_PENDING_HIDDEN: usize = 64;
 
 /// Most messages of a client within [`MESSAGE_WINDOW`]; our own player sends one or two in its life.
 const MAX_MESSAGES: u32 = 32;
@@ -76,8 +79,10 @@ pub(crate) struct Session {
     /// Whether it is sent posts that begin a thread.
     follows_timeline: bool,
     /// Posts and comments not yet sent, oldest first, and whether some were left out.
-    posts: VecDeque<Utf8Bytes>,
+    posts: VecDeque<(MessageKey, Utf8Bytes)>,
     missed: bool,
+    /// Which messages the owner hid, where that was not sent yet.
+    hidden: VecDeque<Utf8Bytes>,
     heard: Instant,
     ping_at: Instant,
     window_began: Instant,
@@ -98,6 +103,7 @@ impl Session {
             follows_timeline: false,
             posts: VecDeque::new(),
             missed: false,
+            hidden: VecDeque::new(),
             heard: now,
             ping_at: now + PING_INTERVAL,
             window_began: now,
@@ -133,7 +139,7 @@ impl Session {
     }
 
     /// A comment on a broadcast, or a post that begins a thread.
-    pub(crate) fn handle_post(&mut self, about: Option<&BroadcastId>, text: Utf8Bytes) {
+    pub(crate) fn handle_post(&mut self, about: Option<&BroadcastId>, key: MessageKey, text: Utf8Bytes) {
         let wanted = about.map_or(self.follows_timeline, |broadcast| self.subscriptions.contains_key(broadcast));
         if !wanted {
             return;
@@ -143,12 +149,30 @@ impl Session {
             self.missed = true;
             self.superseded += 1;
         }
-        self.posts.push_back(text);
+        self.posts.push_back((key, text));
+    }
+
+    /// The owner hid a message, which the client may show. What waits of it is not sent.
+    pub(crate) fn handle_hidden(&mut self, key: MessageKey, text: Utf8Bytes) {
+        self.posts.retain(|(post, _)| *post != key);
+        if !self.shows_posts() {
+            return;
+        }
+        if self.hidden.len() >= MAX_PENDING_HIDDEN {
+            self.hidden.clear();
+            self.missed = true;
+            self.superseded += MAX_PENDING_HIDDEN as u64;
+        }
+        self.hidden.push_back(text);
     }
 
     /// Comments or posts were lost before they came here.
     pub(crate) fn handle_missed(&mut self) {
-        self.missed |= self.follows_timeline || !self.subscriptions.is_empty();
+        self.missed |= self.shows_posts();
+    }
+
+    fn shows_posts(&self) -> bool {
+        self.follows_timeline || !self.subscriptions.is_empty()
     }
 
     /// So many events of any kind were lost before they came here.
@@ -217,10 +241,13 @@ impl Session {
             self.introduced = true;
             return Some(Output::Text(text));
         }
+        if let Some(hidden) = self.hidden.pop_front() {
+            return Some(Output::Text(hidden));
+        }
         if std::mem::take(&mut self.missed) {
             return Some(Output::Missed);
         }
-        if let Some(post) = self.posts.pop_front() {
+        if let Some((_, post)) = self.posts.pop_front() {
             return Some(Output::Text(post));
         }
         // Pages show what there is first, and then how the node is.

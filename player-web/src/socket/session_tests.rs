@@ -6,6 +6,10 @@ fn broadcast(number: u8) -> BroadcastId {
     BroadcastId(MessageKey([number; 32]))
 }
 
+fn key(number: u8) -> MessageKey {
+    MessageKey([number; 32])
+}
+
 fn text(text: &str) -> Utf8Bytes {
     text.to_owned().into()
 }
@@ -131,17 +135,17 @@ fn nonsense_is_answered_and_too_much_of_it_ends_the_conversation() {
 fn comments_go_to_who_subscribed_and_posts_to_who_follows_the_timeline() {
     let now = Instant::now();
     let mut session = greeted(now);
-    session.handle_post(None, text("1"));
-    session.handle_post(Some(&broadcast(7)), text("2"));
+    session.handle_post(None, key(1), text("1"));
+    session.handle_post(Some(&broadcast(7)), key(2), text("2"));
     session.handle_missed();
     assert_eq!(drain(&mut session, now), []);
     session.handle_text(&subscribe(7), now);
-    session.handle_post(None, text("3"));
-    session.handle_post(Some(&broadcast(7)), text("4"));
-    session.handle_post(Some(&broadcast(8)), text("5"));
+    session.handle_post(None, key(3), text("3"));
+    session.handle_post(Some(&broadcast(7)), key(4), text("4"));
+    session.handle_post(Some(&broadcast(8)), key(5), text("5"));
     assert_eq!(drain(&mut session, now), texts(["4"]));
     session.handle_text(r#"{"type":"timeline"}"#, now);
-    session.handle_post(None, text("6"));
+    session.handle_post(None, key(6), text("6"));
     session.handle_lost(3);
     let owed = drain(&mut session, now);
     assert_eq!((&owed[0], &owed[1..]), (&Output::Missed, &texts(["6"])[..]));
@@ -154,12 +158,34 @@ fn to_a_slow_client_the_newest_posts_are_owed_and_it_is_told_of_the_others() {
     let mut session = greeted(now);
     session.handle_text(r#"{"type":"timeline"}"#, now);
     for number in 0..100 {
-        session.handle_post(None, text(&number.to_string()));
+        session.handle_post(None, key(number), text(&number.to_string()));
     }
     let owed = drain(&mut session, now);
     assert_eq!((owed.len(), &owed[0]), (MAX_PENDING_POSTS + 1, &Output::Missed));
     assert_eq!([&owed[1], &owed[MAX_PENDING_POSTS]], texts(["84", "99"]).each_ref());
     assert_eq!(session.take_superseded(), 84);
+}
+
+#[test]
+fn what_is_hidden_is_told_to_whom_it_may_be_shown_and_is_not_sent_any_more() {
+    let now = Instant::now();
+    let mut session = greeted(now);
+    session.handle_hidden(key(1), text("hidden 1"));
+    assert_eq!(drain(&mut session, now), [], "it shows no posts");
+    session.handle_text(&subscribe(7), now);
+    session.handle_post(Some(&broadcast(7)), key(2), text("2"));
+    session.handle_post(Some(&broadcast(7)), key(3), text("3"));
+    session.handle_hidden(key(2), text("hidden 2"));
+    assert_eq!(drain(&mut session, now), texts(["hidden 2", "3"]));
+    for _ in 0..=MAX_PENDING_HIDDEN {
+        session.handle_hidden(key(4), text("hidden 4"));
+    }
+    let owed = drain(&mut session, now);
+    assert_eq!(
+        (&owed[..1], &owed[1..]),
+        (&texts(["hidden 4"])[..], &[Output::Missed][..]),
+        "the rest is to be loaded again"
+    );
 }
 
 #[test]

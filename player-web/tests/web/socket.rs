@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use stream_model::{
-    BroadcastState, DirectoryChange, MediaSequence, MessageKey, PlaylistChange, Source, TimelineChange,
+    BroadcastState, DirectoryChange, MediaSequence, MessageKey, Moderation as _, PlaylistChange, Source, TimelineChange,
 };
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -108,6 +108,28 @@ async fn comments_and_posts_come_as_they_are_written_to_those_who_asked() {
     assert_eq!((&post["type"], &post["post"]["cursor"]), (&json!("post"), &json!(4)));
     node.timeline_changes.send(TimelineChange::Missed).unwrap();
     assert_eq!(next(&mut client).await, json!({ "type": "missed" }));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_owner_hides_is_told_to_those_who_may_show_it() {
+    let node = node();
+    let server = start(&node, player_web::Config::default());
+    let (mut watching, mut elsewhere) = (greeted(&server).await, greeted(&server).await);
+    subscribe(&mut watching, 7).await;
+    let key = MessageKey([3; 32]);
+    node.owner.hide(key).await.unwrap();
+    // Of a hidden message, because it may have been of a broadcast.
+    let mut told = vec![next(&mut watching).await, next(&mut watching).await];
+    told.retain(|message| message["type"] != "directory");
+    assert_eq!(told, [json!({ "type": "hidden", "key": key.to_string() })]);
+    assert_eq!(next(&mut elsewhere).await["type"], "directory");
+    node.owner.unhide(key).await.unwrap();
+    let post = post(4, "*nice*", Some(MessageKey([7; 32])));
+    node.timeline_changes.send(TimelineChange::Post(Box::new(post))).unwrap();
+    let after = next(&mut watching).await;
+    let after = if after["type"] == "directory" { next(&mut watching).await } else { after };
+    assert_eq!(after["type"], "comment", "what is shown again is not told");
     server.stop().await;
 }
 

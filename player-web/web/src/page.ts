@@ -2,7 +2,7 @@
 // itself, and older posts come without another page.
 
 import { FreshPage } from "./fresh";
-import { show } from "./posts";
+import { reload, remove, show } from "./posts";
 import type { ServerMessage } from "./protocol";
 import { Socket } from "./socket";
 import { localise, zoneOffset } from "./times";
@@ -57,23 +57,37 @@ function offerZone(form: HTMLFormElement): void {
   zone?.addEventListener("change", () => date?.removeEventListener("change", offer));
 }
 
-/** Says that posts were left out, and leads to them. */
-function showMissed(root: HTMLElement): void {
+/** Loads the newest posts again. Where that does not bring all, says so, and leads to them. */
+async function makeGood(root: HTMLElement): Promise<void> {
+  if (await reload(root)) return;
   const missed = root.querySelector<HTMLElement>("[data-missed]");
   if (missed) missed.hidden = false;
 }
 
 /** Shows what is pushed of a broadcast's comments. The player has the WebSocket, and hands on what comes. */
 function followComments(root: HTMLElement): void {
+  let connected = false;
   document.addEventListener("meshstream-message", (event) => {
     const message = (event as CustomEvent<ServerMessage>).detail;
     if (message.type === "comment" && message.broadcast === root.dataset.follow) show(message.post, root);
-    if (message.type === "missed") showMissed(root);
+    if (message.type === "hidden") remove(message.key, root);
+    if (message.type === "missed" || (message.type === "hello" && connected)) void makeGood(root);
+    if (message.type === "hello") connected = true;
   });
 }
 
 function followTimeline(root: HTMLElement): void {
-  const socket = new Socket({ post: (post) => show(post, root), missed: () => showMissed(root) });
+  let connected = false;
+  const socket = new Socket({
+    connected: () => {
+      // What was said while the socket was away was not pushed.
+      if (connected) void makeGood(root);
+      connected = true;
+    },
+    post: (post) => show(post, root),
+    hidden: (key) => remove(key, root),
+    missed: () => void makeGood(root),
+  });
   socket.followTimeline();
 }
 

@@ -75,6 +75,59 @@ function made(post: Post): HTMLElement | undefined {
   return item;
 }
 
+/** Takes a post that the owner hid out of the page. Whoever is in it with the keyboard goes on with what stands there then. */
+export function remove(key: string, root: ParentNode): void {
+  removeElement(root.querySelector(`[id="post-${CSS.escape(slug(key))}"]`));
+}
+
+function removeElement(post: Element | null): void {
+  if (!post) return;
+  const next = post.contains(document.activeElement) ? (post.nextElementSibling ?? post.previousElementSibling) : null;
+  post.remove();
+  next?.querySelector<HTMLElement>("a")?.focus({ preventScroll: true });
+}
+
+/** What to do with the posts of a page, newest first, where the newest of them were loaded again. Pure. */
+export function compare(shown: readonly string[], loaded: readonly string[]): { gone: string[]; whole: boolean } {
+  if (loaded.length === 0) return { gone: [...shown], whole: true };
+  const known = new Set(loaded);
+  const last = shown.reduce((found, key, index) => (known.has(key) ? index : found), -1);
+  return {
+    // What is older than all that was loaded may be there still.
+    gone: shown.slice(0, last + 1).filter((key) => !known.has(key)),
+    whole: shown.length === 0 || last >= 0,
+  };
+}
+
+/** Loads the newest posts of this page again, after some may have been left out: shows those that it does not show yet, and
+ * takes out what is hidden meanwhile. False where posts may still be missing. */
+export async function reload(root: ParentNode): Promise<boolean> {
+  const list = root.querySelector("[data-posts]");
+  const keys = (of: Iterable<Element>) => Array.from(of, ({ id }) => id);
+  // Before it is asked: what comes in between is not gone.
+  const shown = keys(list?.children ?? []);
+  const response = await fetch(location.href).catch(() => undefined);
+  const html = response?.ok ? await response.text().catch(() => undefined) : undefined;
+  if (html === undefined || !list) return false;
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const loaded = Array.from(page.querySelectorAll("[data-follow] [data-posts] > *"));
+  const { gone, whole } = compare(shown, keys(loaded));
+  for (const id of gone) removeElement(document.getElementById(id));
+  let older: Element | undefined;
+  for (const post of loaded.reverse()) {
+    const there = document.getElementById(post.id);
+    const placed = there ?? document.importNode(post, true);
+    if (!there) {
+      if (older) older.before(placed);
+      else list.prepend(placed);
+      localise(placed);
+    }
+    older = placed;
+  }
+  if (loaded.length > 0) root.querySelector("[data-none]")?.remove();
+  return whole;
+}
+
 /** Shows a post above the others, once. */
 export function show(post: Post, root: ParentNode): void {
   const list = root.querySelector("[data-posts]");

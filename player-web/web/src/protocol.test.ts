@@ -4,6 +4,7 @@ import comment from "../../tests/fixtures/ws/comment.json";
 import directory from "../../tests/fixtures/ws/directory.json";
 import error from "../../tests/fixtures/ws/error.json";
 import hello from "../../tests/fixtures/ws/hello.json";
+import hidden from "../../tests/fixtures/ws/hidden.json";
 import missed from "../../tests/fixtures/ws/missed.json";
 import node from "../../tests/fixtures/ws/node.json";
 import playing from "../../tests/fixtures/ws/playing.json";
@@ -22,7 +23,7 @@ test("what the node sends is understood", () => {
   assert.deepEqual(parseServerMessage(JSON.stringify(playlist)), playlist);
   assert.deepEqual(parseServerMessage(JSON.stringify(node)), node);
   assert.deepEqual(parseServerMessage(JSON.stringify(error)), error);
-  for (const message of [comment, post, missed, statistics, unsupported]) {
+  for (const message of [comment, post, hidden, missed, statistics, unsupported]) {
     assert.deepEqual(parseServerMessage(JSON.stringify(message)), message);
   }
 });
@@ -53,7 +54,7 @@ test("statistics that are not whole are ignored, and sources that are not are le
 });
 
 test("other messages are ignored, and broadcasts that are not whole are left out", () => {
-  for (const text of ["", "null", "[]", "{}", '{"type":"later"}', '{"type":"hello"}', '{"type":"playlist"}', '{"type":"node"}', "{"]) {
+  for (const text of ["", "null", "[]", "{}", '{"type":"later"}', '{"type":"hello"}', '{"type":"playlist"}', '{"type":"node"}', '{"type":"hidden"}', "{"]) {
     assert.equal(parseServerMessage(text), undefined, text);
   }
   const [first] = directory.broadcasts;

@@ -84,6 +84,7 @@ export type ServerMessage =
   | ({ type: "node" } & NodeState)
   | { type: "comment"; broadcast: string; post: Post }
   | { type: "post"; post: Post }
+  | { type: "hidden"; key: string }
   | { type: "missed" }
   | ({ type: "statistics" } & Statistics)
   | { type: "error"; message: string; versions?: number[] };
@@ -129,6 +130,8 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
       return isPost(value.post) ? { type: "post", post: value.post } : undefined;
     case "statistics":
       return isStatistics(value) ? { ...value, type: "statistics", sources: value.sources.filter(isSource) } : undefined;
+    case "hidden":
+      return typeof value.key === "string" ? { type: "hidden", key: value.key } : undefined;
     case "missed":
       return { type: "missed" };
     case "error":

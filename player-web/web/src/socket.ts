@@ -31,7 +31,9 @@ export interface SocketEvents {
   comment?(broadcast: string, post: Post): void;
   /** Somebody began a thread; after `followTimeline`. */
   post?(post: Post): void;
-  /** Comments or posts were left out: load them again. */
+  /** The owner of the node hid a message. */
+  hidden?(key: string): void;
+  /** Comments or posts were left out, or some were hidden: load them again. */
   missed?(): void;
   /** Any message that is understood, besides. */
   message?(message: ServerMessage): void;
@@ -163,6 +165,9 @@ export class Socket {
         return;
       case "post":
         this.events.post?.(message.post);
+        return;
+      case "hidden":
+        this.events.hidden?.(message.key);
         return;
       case "missed":
         this.events.missed?.();
