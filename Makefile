@@ -4,9 +4,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 build_packages := gcc libc6-dev libgstreamer1.0-dev make pkg-config
-demo_packages  := ffmpeg fonts-dejavu-core
+demo_packages  := fonts-dejavu-core gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
+                  gstreamer1.0-plugins-ugly gstreamer1.0-x
 test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-venv gstreamer1.0-tools gstreamer1.0-plugins-base \
                   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav \
+                  gstreamer1.0-x gstreamer1.0-alsa gir1.2-gst-rtsp-server-1.0 python3-gi \
+                  nginx-light libnginx-mod-rtmp pulseaudio libasound2-plugins \
                   iproute2 nftables yggdrasil dnsmasq-base udhcpc curl
 webkit_packages := xvfb webkit2gtk-driver libwebkit2gtk-4.1-0
 
@@ -37,6 +40,10 @@ test-webkit: test-deps ## the tests of playing in WebKitGTK, the nearest that th
 	@scripts/need.sh "the tests in WebKitGTK" $(webkit_packages)
 	cargo test --workspace --locked --test end_to_end webkit -- --ignored
 
+.PHONY: test-devices
+test-devices: test-deps ## the tests of cameras that ask for v4l2loopback and snd-aloop (V4L2LOOPBACK=/dev/videoN)
+	cargo test --workspace --locked --test end_to_end camera::sources -- --ignored
+
 .PHONY: screenshots
 screenshots: test-deps ## every page as pictures, to look at
 	cargo test --workspace --locked --test gallery -- screenshots weighs
@@ -50,7 +57,7 @@ check: deps web ## formatting, lints of every language, and that the lock file i
 
 .PHONY: bench
 bench: deps web ## benchmarks of the hot paths (docs/benchmarks.md keeps the figures)
-	@scripts/need.sh "the benchmarks" $(demo_packages) iproute2 iperf3 nginx-light python3 python3-venv wrk
+	@scripts/need.sh "the benchmarks" $(demo_packages) ffmpeg chromium iproute2 iperf3 nginx-light python3 python3-venv wrk
 	@scripts/kubo-venv.sh
 	@scripts/npm-ci.sh tests/js
 	@scripts/npm-ci.sh ssb-announcer/benches/javascript

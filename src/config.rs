@@ -16,12 +16,14 @@ use listener::{Device, MAX_DEVICES};
 use node_router::YggdrasilAdmin;
 use player_web::{Embedding, GatewayReach, Portal};
 use serde::{Deserialize, Deserializer, de};
-use stream_model::Location;
+use stream_model::{CameraSettings, Location};
 use streamer::playback::Mirror;
 use toml::{Table, Value};
 
 pub(crate) use layers::Layers;
 pub(crate) use rate::Rate;
+
+use crate::cameras;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -38,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) mesh: Mesh,
     /// In which other encodings this node's broadcasts are published, the most wanted first.
     pub(crate) rendition: Vec<Rendition>,
+    /// Cameras that start with the node.
+    pub(crate) camera: Vec<CameraSettings>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -342,7 +346,7 @@ impl Config {
         if self.node.name.is_empty() || self.node.name.chars().count() > 100 {
             bail!("configuration key node.name: must have 1 to 100 characters");
         }
-        Ok(())
+        cameras::wanted::check(&self.camera)
     }
 }
 
@@ -481,6 +485,9 @@ mod tests {
             ("[segment]\nlive_window = 0", "segment.live_window"),
             ("[web]\npublic_url = \"ftp://x\"", "web.public_url"),
             ("ingest = 3", "ingest"),
+            ("[[camera]]\nsize = \"big\"", "camera[0].size: a size is"),
+            ("[[camera]]\n[[camera]]\n", "camera[1].name"),
+            ("[[camera]]\ndevise = \"x\"", "devise"),
             ("[storage]\nquota = \"10 pounds\"", "storage.quota: not a size"),
             ("[web]\ngateway = \"all\"", "web.gateway"),
             ("[web]\nnames = [\"http://video.mesh\"]", "web.names"),

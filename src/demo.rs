@@ -1,18 +1,19 @@
 //! `meshstream demo`: a publisher node, a viewer node and a test broadcast, all on this machine.
 
+mod test_picture;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use futures::StreamExt as _;
 use stream_model::{DirectoryChange, KeyError, MediaSequence, NewStreamKey, PlaylistChange, StreamKeys, StreamName};
 use streamer::playback::Mirror;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+use self::test_picture::TestPicture;
 use crate::config::{Config, Layers};
 use crate::log_book::Book;
 use crate::node::{self, Node};
@@ -20,9 +21,6 @@ use crate::output;
 
 /// The name under which the test picture is published.
 const STREAM: &str = "demo";
-
-/// A font for the clock in the test picture; without it the picture's own counter is the clock.
-const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf";
 
 /// Segments whose announcement is remembered until the viewer has them.
 const MAX_PENDING: usize = 100;
@@ -125,10 +123,12 @@ async fn show(options: &Options, publisher: &Node, viewer: &Node, stop: &Cancell
     let mut announced = publisher.directory().subscribe();
     let mut fetched = viewer.playlists().subscribe();
 
-    let mut encoder = encode(&format!("rtmp://{rtmp}/live/{STREAM}?key={}", key.key.expose()))?;
+    let url = format!("rtmp://{rtmp}/live/{STREAM}?key={}", key.key.expose());
+    let target_duration = Duration::from_secs(options.target_duration);
+    let mut picture = TestPicture::publish(url, target_duration)?;
     let web = viewer.report().await.listen.web.first().cloned().context("the viewer has no web listener")?;
     let port = web.rsplit(':').next().unwrap_or_default();
-    say(&format!("ffmpeg publishes a test picture to the publisher node at {rtmp}"));
+    say(&format!("{} publishes a test picture to the publisher node at {rtmp}", picture.maker()));
     say("");
     say(&format!("    open  http://localhost:{port}/  to watch it on the viewer node; Ctrl-C ends the demo"));
     say("");
@@ -137,9 +137,7 @@ async fn show(options: &Options, publisher: &Node, viewer: &Node, stop: &Cancell
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            status = encoder.wait() => {
-                bail!("ffmpeg ended ({}): run it by hand to see why, or try the demo again", status.context("ffmpeg")?)
-            }
+            error = picture.ended() => return Err(error),
             Some(change) = announced.next() => progress.handle_directory(change),
             Some(change) = fetched.next() => {
                 for line in progress.handle_playlist(change) {
@@ -211,29 +209,6 @@ fn config(dir: &Path, name: &str, options: &Options, web_port: u16, peer: Option
     config.mesh.peers = peer.map(str::to_owned).into_iter().collect();
     config.mesh.mirror = if peer.is_some() { Mirror::All } else { Mirror::Watched };
     config
-}
-
-/// A moving test picture with a clock, and a tone, as an encoder at a conference would send them.
-fn encode(url: &str) -> anyhow::Result<Child> {
-    let rate = 25;
-    let mut picture = format!("testsrc2=size=640x360:rate={rate}");
-    if Path::new(FONT).exists() {
-        picture += &format!(
-            ",drawtext=fontfile={FONT}:text='%{{localtime\\:%H\\\\\\:%M\\\\\\:%S}}':fontsize=56:fontcolor=white\
-             :box=1:boxcolor=black@0.6:boxborderw=12:x=(w-tw)/2:y=h-th-40"
-        );
-    }
-    Command::new("ffmpeg")
-        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", &picture])
-        .args(["-re", "-f", "lavfi", "-i", "sine=frequency=440:beep_factor=2:sample_rate=44100"])
-        .args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"])
-        .args(["-g", &rate.to_string(), "-sc_threshold", "0", "-b:v", "800k", "-c:a", "aac", "-b:a", "64k"])
-        .args(["-f", "flv", url])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .context("cannot run ffmpeg, which makes the test picture: install it ('make demo' does, or 'apt-get install ffmpeg')")
 }
 
 /// Talks to the person at the terminal. Where nobody listens any more, the demo goes on until it is stopped.

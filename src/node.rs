@@ -1,6 +1,8 @@
 //! One node: its parts put together in the order they need, and taken apart again.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use futures::FutureExt as _;
 use node_router::{NodeRouter, OwnRecords};
 use player_web::{GatewayChoice, OwnerAccess, ViewerCounter};
 use ssb_announcer::SsbAnnouncer;
-use stream_model::{Directory, FeedId, Listen, LocalViewers, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys};
+use stream_model::{
+    Cameras, Directory, FeedId, Listen, LocalViewers, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys,
+};
 use streamer::broadcast::SystemClock;
 use streamer::{Streamer, StreamerError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +25,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::admin_token;
+use crate::cameras::{self, NodeCameras, Publishing};
 use crate::community::Community;
 use crate::config::{Config, Layers};
 use crate::data_dir::{DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, secret_file};
@@ -45,6 +50,9 @@ pub(crate) const JOIN_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long neighbours have to fetch the last segment of a broadcast that ends with its node: enough for 2 s segments
 /// over a quick link. What they do not get becomes a gap.
 const LAST_SEGMENT_LINGER: Duration = Duration::from_millis(800);
+
+/// How long cameras may take to publish their last pictures.
+const LAST_PICTURES: Duration = Duration::from_millis(1_500);
 
 /// Runs one node until it is asked to stop.
 pub(crate) async fn run(layers: Layers) -> Result<(), Failure> {
@@ -144,6 +152,7 @@ pub(crate) struct Node {
     stop_streamer: CancellationToken,
     stop_web: CancellationToken,
     web: JoinSet<()>,
+    cameras: Option<Arc<NodeCameras>>,
     _data_dir: DataDir,
     _host_lock: HostLock,
 }
@@ -221,6 +230,7 @@ impl Node {
             advice,
             viewers: config.mesh.tell_viewers.then(|| Arc::new(viewers.clone()) as Arc<dyn LocalViewers>),
         })?);
+        let cameras = cameras(config, &path, streamer.rtmp_addr(), &keys);
         let gateway = GatewayChoice::from(config.web.gateway);
         let start_posts = start_posts(config, web_address);
         let in_effect =
@@ -234,6 +244,7 @@ impl Node {
             settings: Arc::new(settings.for_node(in_effect)),
             log_book: Arc::new(log_book),
             community: community.membership(),
+            cameras: cameras.clone().map(|cameras| cameras as Arc<dyn Cameras>),
         };
         let streamer = tokio::spawn(streamer.join());
 
@@ -290,6 +301,7 @@ impl Node {
             stop_streamer,
             stop_web,
             web,
+            cameras,
             _data_dir: data_dir,
             _host_lock: host_lock,
         })
@@ -334,6 +346,10 @@ impl Node {
 
     async fn stop_in_order(mut self) {
         let broadcasting = !self.status.report().await.publishing.is_empty();
+        if let Some(cameras) = &self.cameras {
+            // What hangs in a driver is killed with this program.
+            let _ = tokio::time::timeout(LAST_PICTURES, cameras.stop()).await;
+        }
         self.stop_streamer.cancel();
         if !self.streamer.is_finished()
             && let Err(error) = (&mut self.streamer).map(flatten).await
@@ -348,6 +364,27 @@ impl Node {
         while self.web.join_next().await.is_some() {}
         self.router.shutdown().await;
     }
+}
+
+/// Starts the node's cameras; `None` in a program that has none.
+fn cameras(config: &Config, path: &Path, rtmp: SocketAddr, keys: &Arc<dyn StreamKeys>) -> Option<Arc<NodeCameras>> {
+    if !cfg!(feature = "gstreamer") {
+        if !config.camera.is_empty() {
+            tracing::warn!(
+                "this meshstream was built without GStreamer: the cameras of the configuration are left out"
+            );
+        }
+        return None;
+    }
+    let worker =
+        cameras::worker().inspect_err(|error| tracing::warn!(%error, "no cameras: this program does not find itself"));
+    let publishing = Publishing {
+        rtmp: cameras::on_this_machine(rtmp),
+        keys: keys.clone(),
+        data_dir: path.to_owned(),
+        target_duration: config.segment.target_duration,
+    };
+    Some(Arc::new(NodeCameras::start(&config.camera, publishing, worker.ok()?)))
 }
 
 fn flatten(joined: Result<Result<(), StreamerError>, tokio::task::JoinError>) -> anyhow::Result<()> {

@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::cameras::WORKER;
 use crate::config::Layers;
 use crate::failure::Failure;
 use crate::{demo, node};
@@ -57,8 +58,8 @@ enum Command {
     /// An encoder's process
     #[command(name = rendition::WORKER, hide = true)]
     RenditionWorker,
-    #[command(name = camera::WORKER, hide = true)]
-    CameraWorker,
+    #[command(name = WORKER, hide = true)]
+    CameraWorker(camera::Worker),
     /// Manage stream keys, which let publishers in
     #[command(subcommand)]
     Key(key::Command),
@@ -133,8 +134,8 @@ struct StatusOutput {
 
 /// Does what the arguments ask.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    if matches!(arguments.command, Command::CameraWorker) {
-        return camera::work().map_err(Failure::from);
+    if let Command::CameraWorker(worker) = arguments.command {
+        return camera::work(worker).map_err(Failure::from);
     }
     if matches!(arguments.command, Command::RenditionWorker) {
         return rendition::work().map_err(Failure::from);
@@ -153,7 +154,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Camera(camera) => runtime.block_on(camera::run(&config, *camera)).map_err(Failure::from),
         // It needs neither settings nor a runtime.
-        Command::CameraWorker | Command::RenditionWorker => Ok(()),
+        Command::CameraWorker(_) | Command::RenditionWorker => Ok(()),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),
         Command::Schedule(command) => runtime.block_on(schedule::run(&config, command)).map_err(Failure::from),

@@ -9,6 +9,7 @@ mod archive;
 mod blob;
 mod broadcast_timeline;
 pub mod calendar;
+mod camera;
 mod carry;
 mod community;
 mod content;
@@ -41,6 +42,9 @@ pub use announcement::{
 pub use archive::{ArchiveKind, ArchiveManifest, NotAPeriod, NotAnArchiveKind, Period, RunningHours};
 pub use blob::{BlobError, BlobStore};
 pub use broadcast_timeline::{BroadcastTimeline, HourMark, Span, SpanState};
+pub use camera::{
+    CameraDevice, CameraOrigin, CameraReport, CameraSettings, CameraState, CameraTrouble, Cameras, CamerasError,
+};
 pub use carry::{CarBytes, CarError, CarExport, CarImported, CarProgress, CarVersion, ContentCarrier};
 pub use community::CommunityMembership;
 pub use content::{

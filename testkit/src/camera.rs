@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, ChildStderr};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::node::Node;
-use crate::process::signal;
+use crate::process::{child_of, resident_bytes, signal};
 
 /// A guard against hanging, not a measure.
 const GUARD: Duration = Duration::from_secs(120);
@@ -27,8 +27,20 @@ impl Camera {
     /// # Errors
     /// Where the program cannot be started.
     pub fn start(node: &Node, arguments: &[&str]) -> Result<Self> {
+        Self::start_in(node, arguments, [])
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn start_in(
+        node: &Node,
+        arguments: &[&str],
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<Self> {
         let mut command = node.command();
-        command.arg("camera").args(arguments).kill_on_drop(true);
+        command.arg("camera").args(arguments).envs(environment).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start a camera")?;
         let log = BufReader::new(child.stderr.take().context("no standard error")?);
@@ -40,10 +52,38 @@ impl Camera {
     /// # Errors
     /// Where there is none.
     pub async fn kill_worker(&self) -> Result<()> {
-        let id = self.child.id().context("the camera has ended")?;
-        let children = tokio::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).await?;
-        let worker = children.split_whitespace().next().context("the camera has no worker")?;
-        signal("-KILL", worker).await
+        signal("-KILL", &self.worker()?).await
+    }
+
+    /// Has the process that encodes stand still, as one that hangs in a driver does.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn stop_worker(&self) -> Result<()> {
+        signal("-STOP", &self.worker()?).await
+    }
+
+    /// Gives the process that encodes a tenth of the time until the slowness is dropped, as a machine that is busy.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn slow_down(&self) -> Result<Slowness> {
+        let worker = self.worker()?;
+        let script = format!("while kill -STOP {worker}; do sleep .09; kill -CONT {worker}; sleep .01; done");
+        let child = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+        Ok(Slowness { child, worker })
+    }
+
+    /// Resident memory of the process that encodes, bytes.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn worker_resident_bytes(&self) -> Result<u64> {
+        resident_bytes(self.worker()?.parse()?)
+    }
+
+    fn worker(&self) -> Result<String> {
+        child_of(self.child.id().context("the camera has ended")?, "camera-worker")
     }
 
     /// Asks it to end, and waits for that.
@@ -81,5 +121,30 @@ impl Camera {
         };
         let status = tokio::time::timeout(GUARD, end).await.context("the camera did not end")??;
         Ok((status, self.said))
+    }
+}
+
+/// Slows a worker down.
+#[derive(Debug)]
+pub struct Slowness {
+    child: Child,
+    worker: String,
+}
+
+impl Slowness {
+    /// Gives it its time back.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub async fn end(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+impl Drop for Slowness {
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        // Nobody else would wake it.
+        let _ = std::process::Command::new("kill").args(["-CONT", &self.worker]).stderr(Stdio::null()).status();
     }
 }

@@ -16,7 +16,7 @@ pub(crate) const GUARD: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct JsonChild {
     name: &'static str,
-    _child: Child,
+    child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     /// Lines that were passed over while others were looked for.
@@ -42,7 +42,12 @@ impl JsonChild {
             .with_context(|| format!("cannot start {name}: run 'make test-deps' first"))?;
         let input = child.stdin.take().context("no standard input")?;
         let output = BufReader::new(child.stdout.take().context("no standard output")?).lines();
-        Ok(Self { name, _child: child, input, output, seen: Vec::new() })
+        Ok(Self { name, child, input, output, seen: Vec::new() })
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
     }
 
     /// Sends a line.

@@ -51,6 +51,52 @@ impl Ffmpeg {
         Self::run(Command::new("ffmpeg"), arguments(url, picture))
     }
 
+    /// Waits for somebody who pulls a test picture by SRT.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn serve_srt(port: u16, picture: &Picture) -> Result<Self> {
+        let url = format!("srt://127.0.0.1:{port}?mode=listener");
+        Self::run(Command::new("ffmpeg"), arguments_as("mpegts", &url, picture))
+    }
+
+    /// Records a test picture as an HLS playlist and its segments beside it, in real time.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn record_hls(playlist: &Path, picture: &Picture) -> Result<Self> {
+        let playlist = playlist.to_str().context("a path that is not UTF-8")?;
+        Self::run(Command::new("ffmpeg"), arguments_as("hls", playlist, picture))
+    }
+
+    /// Makes a picture that does not move, as a PNG file.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn draw(file: &Path) -> Result<Self> {
+        let file = file.to_str().context("a path that is not UTF-8")?;
+        let words = ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc=size=640x360", "-frames:v", "1", file];
+        Self::run(Command::new("ffmpeg"), words.map(str::to_owned).to_vec())
+    }
+
+    /// Feeds a picture to a device of v4l2loopback, so that it is a camera.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn feed_v4l2(device: &str) -> Result<Self> {
+        let words = "-v error -nostdin -re -f lavfi -i testsrc2=size=320x180:rate=25 -pix_fmt yuyv422 -f v4l2";
+        Self::run(Command::new("ffmpeg"), words.split(' ').chain([device]).map(str::to_owned).collect())
+    }
+
+    /// Plays a tone on a device of ALSA.
+    ///
+    /// # Errors
+    /// Where ffmpeg is not installed.
+    pub fn feed_alsa(device: &str) -> Result<Self> {
+        let words = "-v error -nostdin -re -f lavfi -i sine=frequency=440 -f alsa";
+        Self::run(Command::new("ffmpeg"), words.split(' ').chain([device]).map(str::to_owned).collect())
+    }
+
     /// The same from another namespace.
     ///
     /// # Errors
@@ -120,6 +166,10 @@ impl Ffmpeg {
 }
 
 fn arguments(url: &str, picture: &Picture) -> Vec<String> {
+    arguments_as("flv", url, picture)
+}
+
+fn arguments_as(container: &str, url: &str, picture: &Picture) -> Vec<String> {
     let rate = 25;
     let mut words: Vec<String> = ["-hide_banner", "-loglevel", "error", "-nostdin"].map(str::to_owned).to_vec();
     let mut push = |text: &str| words.extend(text.split(' ').map(str::to_owned));
@@ -141,7 +191,7 @@ fn arguments(url: &str, picture: &Picture) -> Vec<String> {
     if picture.audio {
         push("-c:a aac -b:a 64k");
     }
-    push("-f flv");
+    push(&format!("-f {container}"));
     words.push(url.to_owned());
     words
 }

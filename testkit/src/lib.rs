@@ -19,6 +19,7 @@ pub mod node;
 pub mod process;
 pub mod rtmp_hostile;
 pub mod site;
+pub mod source;
 pub mod ssb_peer;
 pub mod standing;
 pub mod yggdrasil;

@@ -369,11 +369,7 @@ impl Node {
     /// # Errors
     /// Where it does not run.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let pid = self.child.as_ref().and_then(Child::id).context("the node does not run")?;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-        let kib: u64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
-        Ok(kib * 1024)
+        process::resident_bytes(self.child.as_ref().and_then(Child::id).context("the node does not run")?)
     }
 
     /// Kills a process that the node runs, named by a word of its command line, as a crash does.

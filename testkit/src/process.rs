@@ -12,6 +12,17 @@ pub(crate) async fn signal(signal: &str, pid: &str) -> Result<()> {
     Ok(())
 }
 
+/// Resident memory of a process, bytes (proc_pid_status(5)).
+///
+/// # Errors
+/// Where there is no such process.
+pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
+    Ok(kib * 1024)
+}
+
 /// Whose CPU time to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuOf {

@@ -7,6 +7,8 @@
 mod access;
 mod broadcast;
 mod broadcasts;
+mod camera;
+mod cameras;
 mod community;
 mod enter;
 mod feeds;
@@ -47,6 +49,11 @@ pub(crate) fn routes(ports: OwnerPorts) -> Router<AppState> {
         .route("/admin/keys/{name}/archive", post(keys::archive))
         .route("/admin/streams/{name}", get(stream::show).post(stream::set))
         .route("/admin/streams/{name}/admit", post(stream::admit))
+        .route("/admin/cameras", get(cameras::show))
+        .route("/admin/camera", get(camera::add).post(camera::create))
+        .route("/admin/cameras/{name}", get(camera::show).post(camera::change))
+        .route("/admin/cameras/{name}/switch", post(cameras::switch))
+        .route("/admin/cameras/{name}/remove", get(cameras::confirm_remove).post(cameras::remove))
         .route("/admin/broadcasts", get(broadcasts::show))
         .route("/admin/broadcasts/{broadcast}", get(broadcast::show).post(broadcast::update))
         .route("/admin/broadcasts/{broadcast}/end", get(broadcast::confirm_end).post(broadcast::end))

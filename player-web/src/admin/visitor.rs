@@ -18,9 +18,9 @@ use crate::owner::Denied;
 use crate::page::{Framing, Page};
 use crate::texts::{Text, Texts};
 
-/// Nothing but this node's own files loads or runs, and forms go to this node only.
+/// Nothing but this node's own files loads or runs, the player in a frame among them, and forms go to this node only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Where browsers enter.
 pub(crate) const ENTRANCE: &str = "/admin/enter";

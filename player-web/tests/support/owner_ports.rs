@@ -24,6 +24,7 @@ pub(crate) struct FakeOwner {
     pub(crate) mirrors: Mutex<Vec<MirrorEntry>>,
     /// What else was asked of archives, in words.
     pub(crate) asked: Mutex<Vec<String>>,
+    pub(crate) cameras: Mutex<Vec<CameraReport>>,
 }
 
 /// Of a broadcast of which nothing is known.
@@ -42,6 +43,9 @@ impl FakeOwner {
             effect,
             form,
         };
+        let hall = CameraState::Publishing { encoder: Some("x264enc".to_owned()), pictures: 250, dropped: 3 };
+        let gone = CameraTrouble::Over { address: "rtsp://10.0.0.9/stream".to_owned() };
+        let roof = CameraState::Waiting { trouble: gone, wait: Duration::from_secs(4) };
         let mirror = SettingForm::Choice { of: ["watched", "followed", "all", "none"].map(str::to_owned).to_vec() };
         let line = |number, level, text: &str| LogLine {
             number,
@@ -70,6 +74,10 @@ impl FakeOwner {
             policies: Mutex::default(),
             mirrors: Mutex::default(),
             asked: Mutex::default(),
+            cameras: Mutex::new(vec![
+                camera("hall", CameraOrigin::Pages, "/dev/video0", hall),
+                camera("roof", CameraOrigin::Configuration, "rtsp://10.0.0.9/stream", roof),
+            ]),
         })
     }
 
@@ -83,6 +91,7 @@ impl FakeOwner {
             moderation: self.clone(),
             settings: self.clone(),
             log_book: self.clone(),
+            cameras: Some(self.clone()),
             community: CommunityMembership { name: "roofs".to_owned(), invite: Some(INVITE.to_owned()) },
         }
     }
@@ -298,5 +307,53 @@ impl ArchiveKeeper for FakeOwner {
 
     async fn stop_rebroadcast(&self, broadcast: BroadcastId) -> Result<(), KeeperError> {
         Err(KeeperError::NotRunning(broadcast, "being rebroadcast"))
+    }
+}
+
+pub(crate) fn camera(name: &str, origin: CameraOrigin, source: &str, state: CameraState) -> CameraReport {
+    let name = name.parse().unwrap();
+    CameraReport {
+        settings: CameraSettings { name, source: source.to_owned(), ..CameraSettings::default() },
+        origin,
+        state,
+    }
+}
+
+#[async_trait]
+impl Cameras for FakeOwner {
+    fn list(&self) -> Vec<CameraReport> {
+        self.cameras.lock().unwrap().clone()
+    }
+
+    async fn devices(&self) -> Result<Vec<CameraDevice>, CamerasError> {
+        let device = |video, name: &str, argument: &str| CameraDevice {
+            video,
+            name: name.to_owned(),
+            argument: argument.to_owned(),
+        };
+        Ok(vec![device(true, "<b>USB camera", "/dev/video0"), device(false, "Microphone", "alsa:hw:1")])
+    }
+
+    async fn set(&self, settings: CameraSettings) -> Result<(), CamerasError> {
+        if settings.size == "big" {
+            return Err(CamerasError::Invalid { key: "size", reason: "no size".to_owned() });
+        }
+        let mut cameras = self.cameras.lock().unwrap();
+        cameras.retain(|camera| camera.settings.name != settings.name);
+        cameras.push(CameraReport { settings, origin: CameraOrigin::Pages, state: CameraState::Starting });
+        Ok(())
+    }
+
+    async fn switch(&self, name: &StreamName, on: bool) -> Result<(), CamerasError> {
+        let mut cameras = self.cameras.lock().unwrap();
+        let camera = cameras.iter_mut().find(|camera| camera.settings.name == *name);
+        let state = if on { CameraState::Starting } else { CameraState::Off };
+        camera.ok_or_else(|| CamerasError::Unknown(name.clone()))?.state = state;
+        Ok(())
+    }
+
+    async fn remove(&self, name: &StreamName) -> Result<(), CamerasError> {
+        self.cameras.lock().unwrap().retain(|camera| camera.settings.name != *name);
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ mod admin_pages;
 mod api;
 mod audience;
 mod blobs;
+mod cameras;
 mod control;
 mod download;
 mod fetching;

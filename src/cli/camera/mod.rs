@@ -8,8 +8,13 @@ use streamer::camera::{Rotation, Size, Title, VideoDevice};
 
 use super::Output;
 
-/// How an encoder's process is asked for: this program, with this word.
-pub(super) const WORKER: &str = "camera-worker";
+/// An encoder's process, which is told what to do on its standard input.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Worker {
+    /// Only list the devices of this machine, as JSON
+    #[arg(long)]
+    devices: bool,
+}
 
 /// What is to be published, and how.
 #[derive(Debug, Args)]
@@ -97,7 +102,7 @@ pub(crate) async fn run(_: &crate::config::Config, _: Camera) -> anyhow::Result<
 }
 
 #[cfg(not(feature = "gstreamer"))]
-pub(crate) fn work() -> anyhow::Result<()> {
+pub(crate) fn work(_: Worker) -> anyhow::Result<()> {
     anyhow::bail!("this meshstream was built without GStreamer")
 }
 

@@ -1,32 +1,28 @@
 //! What `meshstream camera` does where there is GStreamer.
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, BufReader, ErrorKind};
+use std::fs;
+use std::io::{self, BufReader};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
-use bytesize::ByteSize;
 use serde_json::json;
-use stream_model::{NewStreamKey, NodeReport, StreamName};
+use stream_model::{CameraDevice, NewStreamKey, NodeReport, StreamName};
 use streamer::camera::{
-    AudioSource, BadSource, Device, DeviceKind, Encoding, Event, Job, PublishUrl, Supervisor, VideoSource,
-    WorkerCommand, devices, keyframe_interval,
+    AudioSource, BadSource, Device, DeviceKind, Encoding, Job, PublishUrl, Supervisor, Trouble, VideoDevice,
+    VideoSource, devices, keyframe_interval,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Camera, WORKER};
+use super::{Camera, Worker};
+use crate::cameras::wanted::audio;
+use crate::cameras::{Telling, key, on_this_machine, worker};
 use crate::cli::show::print_json;
 use crate::config::Config;
 use crate::control::Client;
+use crate::node;
 use crate::output::print;
-use crate::{durable, node};
-
-/// How often it is told that all is well.
-const TELL: Duration = Duration::from_secs(60);
 
 /// Publishes until it is stopped.
 pub(crate) async fn run(config: &Config, camera: Camera) -> anyhow::Result<()> {
@@ -52,19 +48,26 @@ pub(crate) async fn run(config: &Config, camera: Camera) -> anyhow::Result<()> {
         encoder: camera.encoder,
     };
     let job = Job { video, audio, encoding, publish: PublishUrl(publish) };
-    let program = std::env::current_exe().context("cannot find this program, which is its own encoder")?;
-    let worker = WorkerCommand { program, arguments: vec![WORKER.into()] };
+    let worker = worker().context("cannot find this program, which is its own encoder")?;
     node::start_logging("info");
     let stop = CancellationToken::new();
     node::stop_on_signals(&stop)?;
-    let mut progress = Progress::default();
-    Supervisor::new(worker, job).run(&stop, |event| progress.handle(event)).await?;
+    let mut telling = Telling::default();
+    Supervisor::new(worker, job).run(&stop, |event| telling.handle(&event)).await?;
     tracing::info!("ended");
     Ok(())
 }
 
 /// Encodes, as the process of its own that a plugin may take along.
-pub(crate) fn work() -> anyhow::Result<()> {
+pub(crate) fn work(worker: Worker) -> anyhow::Result<()> {
+    if worker.devices {
+        let device = |device: Device| CameraDevice {
+            video: device.kind == DeviceKind::Video,
+            name: device.name,
+            argument: device.argument,
+        };
+        return print_json(&devices()?.into_iter().map(device).collect::<Vec<_>>());
+    }
     streamer::camera::work(BufReader::new(io::stdin()), io::stdout().lock()).context("nobody listens to this encoder")
 }
 
@@ -81,30 +84,20 @@ fn sources(camera: &Camera) -> anyhow::Result<(Option<VideoSource>, Option<Audio
     } else if let Some(device) = &camera.device {
         Some(VideoSource::Device(device.clone()))
     } else {
-        Some(VideoSource::Device(first_camera()?))
+        is_there_a_camera()?;
+        Some(VideoSource::Device(VideoDevice::First))
     };
-    let audio = match (&camera.audio, &video) {
-        (Some(text), _) => AudioSource::parse(text)?,
-        (None, Some(VideoSource::Pattern)) => Some(AudioSource::Tone),
-        (None, Some(VideoSource::Url(_))) => Some(AudioSource::Url),
-        (None, _) => Some(AudioSource::Alsa(None)),
-    };
+    let audio = audio(camera.audio.as_deref().unwrap_or_default(), video.as_ref())?;
     match (&video, &audio) {
         (None | Some(VideoSource::Still(_)), None) => Err(BadSource::Silent.into()),
         _ => Ok((video, audio)),
     }
 }
 
-fn first_camera() -> anyhow::Result<streamer::camera::VideoDevice> {
-    let devices = devices()?;
-    let camera = devices.iter().find(|device| device.kind == DeviceKind::Video);
-    let camera = camera.ok_or_else(|| {
-        anyhow!(
-            "no camera is found here: plug one in, name one with --device, or try --test-pattern. For a Raspberry Pi's own camera \
-             install 'gstreamer1.0-libcamera'"
-        )
-    })?;
-    Ok(camera.argument.parse()?)
+/// Who starts a camera by hand hears at once that there is none.
+fn is_there_a_camera() -> anyhow::Result<()> {
+    let found = devices()?.iter().any(|device| device.kind == DeviceKind::Video);
+    if found { Ok(()) } else { bail!("{}; or try --test-pattern", Trouble::NoCamera) }
 }
 
 /// Where this machine's node takes the stream of a name, with the key that it was given before or gets now.
@@ -113,24 +106,16 @@ async fn local(config: &Config, name: &StreamName) -> anyhow::Result<String> {
         Client::require(&config.node.data_dir).await.map_err(|error| anyhow!("{error}, or another node with --to"))?;
     let report: NodeReport = client.get("/api/v1/node").await?;
     let address = report.listen.rtmp.first().and_then(|address| address.parse::<SocketAddr>().ok());
-    let mut address = address.context("the node takes no RTMP: set ingest.listen")?;
-    if address.ip().is_unspecified() {
-        address.set_ip([127, 0, 0, 1].into());
-    }
-    let key = key(&client, &key_file(&config.node.data_dir, name), name).await?;
+    let address = address.context("the node takes no RTMP: set ingest.listen")?;
+    let address = on_this_machine(address);
+    let key = key(&client, &key::key_file(&config.node.data_dir, name), name).await?;
     Ok(format!("rtmp://{address}/live/{name}?key={key}"))
 }
 
-/// The key with which a camera of this machine publishes under a name to the node that uses a data directory.
-fn key_file(data_dir: &Path, name: &StreamName) -> PathBuf {
-    data_dir.join("cameras").join(format!("{name}.key"))
-}
-
 async fn key(client: &Client, file: &Path, name: &StreamName) -> anyhow::Result<String> {
-    match fs::read_to_string(file) {
-        Ok(key) => return Ok(key.trim().to_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot read the camera's key {}", file.display())),
+    let kept = key::read(file).with_context(|| format!("cannot read the camera's key {}", file.display()))?;
+    if let Some(key) = kept {
+        return Ok(key);
     }
     let made: anyhow::Result<NewStreamKey> = client.post("/control/keys", &json!({ "name": name })).await;
     let made = made.with_context(|| {
@@ -139,15 +124,8 @@ async fn key(client: &Client, file: &Path, name: &StreamName) -> anyhow::Result<
              rtmp://127.0.0.1:1935/live/{name}?key=KEY"
         )
     })?;
-    let key = made.key.expose().to_owned();
-    let directory = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .and_then(|()| durable::create(file, format!("{key}\n").as_bytes()))
-        .with_context(|| format!("cannot keep the camera's key in {}", file.display()))?;
-    Ok(key)
+    key::keep(file, &made.key).with_context(|| format!("cannot keep the camera's key in {}", file.display()))?;
+    Ok(made.key.expose().to_owned())
 }
 
 fn list(json: bool) -> anyhow::Result<()> {
@@ -175,32 +153,6 @@ fn best(device: &Device) -> String {
     let largest = device.formats.iter().max_by_key(|format| (format.width * format.height, format.rate));
     largest
         .map_or_else(String::new, |format| format!("  up to {}x{} at {}/s", format.width, format.height, format.rate))
-}
-
-/// Tells of a camera in the log.
-#[derive(Debug, Default)]
-struct Progress {
-    told: Option<Instant>,
-}
-
-impl Progress {
-    fn handle(&mut self, event: Event) {
-        match event {
-            Event::Started { encoder } => {
-                self.told = None;
-                tracing::info!(encoder = encoder.as_deref().unwrap_or("none"), "starting");
-            }
-            Event::Progress { pictures, bytes } => {
-                if self.told.is_none_or(|told| told.elapsed() >= TELL) {
-                    self.told = Some(Instant::now());
-                    tracing::info!(pictures, bytes = %ByteSize(bytes), "publishing");
-                }
-            }
-            Event::Again { trouble, wait } => {
-                tracing::warn!(%trouble, again_in_s = wait.as_secs(), "the camera stopped")
-            }
-        }
-    }
 }
 
 #[cfg(test)]

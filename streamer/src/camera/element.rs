@@ -18,7 +18,9 @@ impl Element {
         Self::new("capsfilter").with("caps", caps)
     }
 
+    /// A property that it has already gets the new value.
     pub(crate) fn with(mut self, property: &'static str, value: impl Into<String>) -> Self {
+        self.properties.retain(|(name, _)| *name != property);
         self.properties.push((property, value.into()));
         self
     }

@@ -221,6 +221,8 @@ pub enum VideoSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VideoDevice {
+    /// The first one that is found when the worker starts.
+    First,
     /// Of Video4Linux: USB cameras, HDMI grabbers.
     V4l2(PathBuf),
     /// Of libcamera, such as the Raspberry Pi's; the first one, or the one of this name.
@@ -255,12 +257,18 @@ pub enum BadSource {
     /// No title.
     #[error("a title over the picture is a line of at most 120 characters")]
     Title,
+    /// No picture.
+    #[error(
+        "a picture comes from first (the first camera found), a device such as /dev/video0 or libcamera, an address such as rtsp://CAMERA/, \
+         the path of a picture such as /srv/poster.png, pattern (a test picture), or none (sound alone)"
+    )]
+    Picture,
     /// No address that is pulled from.
     #[error("a source's address begins with rtsp://, rtmp://, http://, https://, srt:// or file:///")]
     Url,
     /// No device.
     #[error(
-        "a device is /dev/video0 and the like, libcamera, or libcamera:NAME: 'meshstream camera --list' names what is there"
+        "a device is first, /dev/video0 and the like, libcamera, or libcamera:NAME: 'meshstream camera --list' names what is there"
     )]
     Device,
     /// No sound.
@@ -275,6 +283,11 @@ pub enum BadSource {
 const SCHEMES: [&str; 7] = ["rtsp://", "rtsps://", "rtmp://", "http://", "https://", "srt://", "file:///"];
 
 impl VideoSource {
+    /// Whether its end is a fault: only a file and what is served as one, such as a recording in HLS, come to an end.
+    pub fn goes_on(&self) -> bool {
+        !matches!(self, Self::Url(url) if is_served_as_a_file(url))
+    }
+
     /// What is pulled from an address.
     ///
     /// # Errors
@@ -287,12 +300,19 @@ impl VideoSource {
     }
 }
 
+/// Whether what comes from an address comes as quickly as it is taken, and not as a camera gives it.
+pub(super) fn is_served_as_a_file(url: &str) -> bool {
+    url.split_once(':')
+        .is_some_and(|(scheme, _)| ["http", "https", "file"].iter().any(|file| scheme.eq_ignore_ascii_case(file)))
+}
+
 impl FromStr for VideoDevice {
     type Err = BadSource;
 
     fn from_str(text: &str) -> Result<Self, BadSource> {
         match text.split_once(':') {
             _ if text.starts_with("/dev/") => Ok(Self::V4l2(text.into())),
+            None if text == "first" => Ok(Self::First),
             None if text == "libcamera" => Ok(Self::Libcamera(None)),
             Some(("libcamera", name)) if !name.is_empty() => Ok(Self::Libcamera(Some(name.to_owned()))),
             _ => Err(BadSource::Device),
@@ -387,6 +407,7 @@ mod tests {
     #[test]
     fn sources_are_read_as_people_write_them() {
         assert_eq!("/dev/video2".parse(), Ok(VideoDevice::V4l2("/dev/video2".into())));
+        assert_eq!("first".parse(), Ok(VideoDevice::First));
         assert_eq!("libcamera".parse(), Ok(VideoDevice::Libcamera(None)));
         assert_eq!("libcamera:/base/i2c@1a".parse(), Ok(VideoDevice::Libcamera(Some("/base/i2c@1a".to_owned()))));
         assert_eq!("video0".parse::<VideoDevice>(), Err(BadSource::Device));
@@ -400,6 +421,20 @@ mod tests {
         for odd in ["", "cam", "ftp://x", "file://relative"] {
             assert_eq!(VideoSource::url(odd), Err(BadSource::Url), "{odd}");
         }
+    }
+
+    #[test]
+    fn only_files_and_what_is_served_as_one_end() {
+        for (url, goes_on) in [
+            ("rtsp://cam/1", true),
+            ("SRT://10.0.0.1:9000", true),
+            ("rtmp://node/live/hall", true),
+            ("file:///talk.mp4", false),
+            ("HTTPS://host/index.m3u8", false),
+        ] {
+            assert_eq!(VideoSource::url(url).unwrap().goes_on(), goes_on, "{url}");
+        }
+        assert!(VideoSource::Device(VideoDevice::First).goes_on() && VideoSource::Pattern.goes_on());
     }
 
     #[test]

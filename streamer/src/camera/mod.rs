@@ -6,6 +6,8 @@
 
 mod capture;
 #[cfg(feature = "gstreamer")]
+mod counts;
+#[cfg(feature = "gstreamer")]
 mod devices;
 #[cfg(feature = "gstreamer")]
 mod diagnosis;
@@ -13,10 +15,13 @@ mod diagnosis;
 pub(crate) mod element;
 mod job;
 #[cfg(feature = "gstreamer")]
+mod keyframes;
+#[cfg(feature = "gstreamer")]
 pub(crate) mod pipeline;
 #[cfg(feature = "gstreamer")]
 pub(crate) mod plan;
 mod report;
+mod stamp;
 mod supervisor;
 #[cfg(feature = "gstreamer")]
 mod worker;
@@ -29,6 +34,7 @@ pub use job::{
     keyframe_interval,
 };
 pub use report::{Report, Trouble};
+pub use stamp::read_stamp;
 pub use supervisor::{Event, Supervisor, WorkerCommand};
 #[cfg(feature = "gstreamer")]
 pub use worker::work;

@@ -1,15 +1,19 @@
 //! A [`Graph`] as a pipeline of GStreamer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::counts::{Counts, Passing, count_bytes, count_dropped, count_track};
 use super::diagnosis::ErrorKind;
 use super::element::{Branch, Chain, Element, Graph, package};
-use super::plan::{Toolbox, VIDEO_ENCODERS};
+use super::job::Encoding;
+use super::keyframes::ask_for_keyframes;
+use super::plan::{LATE_PICTURES, PATTERN, Toolbox, VIDEO_ENCODERS};
 use super::report::Trouble;
+use super::stamp;
 
 /// What GStreamer has here.
 pub(crate) struct Installed;
@@ -28,13 +32,6 @@ impl Toolbox for Installed {
     }
 }
 
-/// What was published so far.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) pictures: AtomicU64,
-    pub(super) bytes: AtomicU64,
-}
-
 /// A pipeline that is built.
 pub(super) struct Built {
     pub(super) pipeline: gst::Pipeline,
@@ -43,14 +40,14 @@ pub(super) struct Built {
     pub(super) encoder: Option<String>,
 }
 
-/// Builds a pipeline.
-pub(super) fn build(graph: &Graph) -> Result<Built, Trouble> {
+/// Builds a pipeline that encodes so.
+pub(super) fn build(graph: &Graph, encoding: &Encoding) -> Result<Built, Trouble> {
     let pipeline = gst::Pipeline::new();
     let counts = Arc::new(Counts::default());
     let output = add(&pipeline, &graph.output)?;
     let (Some(muxer), Some(sink)) = (output.first(), output.last()) else { return Err(odd("no output")) };
     link(&output)?;
-    count_bytes(sink, &counts)?;
+    count_bytes(sink, &counts).ok_or_else(nowhere)?;
 
     let mut waiting = Vec::new();
     for (branch, media) in [(&graph.video, Media::Video), (&graph.audio, Media::Audio)] {
@@ -58,19 +55,21 @@ pub(super) fn build(graph: &Graph) -> Result<Built, Trouble> {
         let elements = add(&pipeline, chain)?;
         link(&elements)?;
         let (Some(first), Some(last)) = (elements.first(), elements.last()) else { continue };
+        count_track(last, &counts, media.track()).ok_or_else(nowhere)?;
         if media == Media::Video {
-            count_pictures(last, &counts)?;
+            watch_pictures(&elements, encoding, &counts).ok_or_else(nowhere)?;
         }
         if *decoded {
             waiting.push(Waiting { media, first: first.clone(), last: last.clone() });
         } else {
             last.link(muxer).map_err(|_| odd("the multiplexer does not take it"))?;
+            media.track()(&counts).expect();
         }
     }
     if let Some(decoder) = &graph.decoder {
         let decoder = make(decoder)?;
         pipeline.add(&decoder).map_err(|_| odd("the decoder cannot be added"))?;
-        link_when_decoded(&decoder, waiting, muxer.clone());
+        link_when_decoded(&decoder, waiting, muxer.clone(), counts.clone());
     }
     let encoders = graph.video.iter().flat_map(|branch| &branch.chain);
     let encoder = encoders.map(|element| element.factory.clone()).find(|name| VIDEO_ENCODERS.contains(&name.as_str()));
@@ -83,6 +82,46 @@ enum Media {
     Audio,
 }
 
+impl Media {
+    fn track(self) -> fn(&Counts) -> &Passing {
+        match self {
+            Self::Video => |counts| &counts.pictures,
+            Self::Audio => |counts| &counts.sounds,
+        }
+    }
+}
+
+/// What is done to pictures on their way: the time in the test picture, keyframes in time, and a count of those left out.
+fn watch_pictures(elements: &[gst::Element], encoding: &Encoding, counts: &Arc<Counts>) -> Option<()> {
+    for element in elements {
+        let factory = element.factory().map(|factory| factory.name()).unwrap_or_default();
+        if element.name() == LATE_PICTURES {
+            count_dropped(element, counts)?;
+        } else if element.name() == PATTERN {
+            stamp_pictures(element, encoding)?;
+        } else if VIDEO_ENCODERS.contains(&factory.as_str()) {
+            ask_for_keyframes(element, encoding.keyframe_interval.get(), encoding.rate.get())?;
+        }
+    }
+    Some(())
+}
+
+/// Draws into each picture when it was made.
+fn stamp_pictures(source: &gst::Element, encoding: &Encoding) -> Option<()> {
+    let (width, height) = (encoding.size.width() as usize, encoding.size.height() as usize);
+    // As I420 has it: lines of luma begin at multiples of four bytes.
+    let stride = width.next_multiple_of(4);
+    source.static_pad("src")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(mut map) = info.buffer_mut().and_then(|buffer| buffer.make_mut().map_writable().ok()) {
+            let milliseconds = u64::try_from(now.as_millis()).unwrap_or_default();
+            stamp::draw(milliseconds, map.as_mut_slice(), stride, width, height);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Some(())
+}
+
 /// A branch that is for a decoder's picture or sound, should it have one.
 struct Waiting {
     media: Media,
@@ -91,7 +130,7 @@ struct Waiting {
 }
 
 /// Only what a source has is given to the multiplexer: it would wait for the rest.
-fn link_when_decoded(decoder: &gst::Element, waiting: Vec<Waiting>, muxer: gst::Element) {
+fn link_when_decoded(decoder: &gst::Element, waiting: Vec<Waiting>, muxer: gst::Element, counts: Arc<Counts>) {
     decoder.connect_pad_added(move |_, pad| {
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
         let media = match caps.structure(0).map(|structure| structure.name().as_str()) {
@@ -104,6 +143,8 @@ fn link_when_decoded(decoder: &gst::Element, waiting: Vec<Waiting>, muxer: gst::
         let Some(sink) = branch.first.static_pad("sink").filter(|sink| !sink.is_linked()) else { return };
         if branch.last.link(&muxer).is_err() || pad.link(&sink).is_err() {
             tracing::warn!(?media, "a source has something that cannot be used");
+        } else {
+            media.track()(&counts).expect();
         }
     });
 }
@@ -151,29 +192,8 @@ pub(crate) fn make(description: &Element) -> Result<gst::Element, Trouble> {
     Ok(element)
 }
 
-fn count_pictures(last: &gst::Element, counts: &Arc<Counts>) -> Result<(), Trouble> {
-    let counts = counts.clone();
-    count(last, "src", move |_| {
-        counts.pictures.fetch_add(1, Ordering::Relaxed);
-    })
-}
-
-fn count_bytes(sink: &gst::Element, counts: &Arc<Counts>) -> Result<(), Trouble> {
-    let counts = counts.clone();
-    count(sink, "sink", move |bytes| {
-        counts.bytes.fetch_add(bytes, Ordering::Relaxed);
-    })
-}
-
-fn count(element: &gst::Element, pad: &str, count: impl Fn(u64) + Send + Sync + 'static) -> Result<(), Trouble> {
-    let pad = element.static_pad(pad).ok_or_else(|| odd("nothing to count at"))?;
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer() {
-            count(buffer.size() as u64);
-        }
-        gst::PadProbeReturn::Ok
-    });
-    Ok(())
+fn nowhere() -> Trouble {
+    odd("nothing to count at")
 }
 
 pub(crate) fn odd(reason: &str) -> Trouble {

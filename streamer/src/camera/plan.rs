@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::capture::{CaptureFormat, CaptureKind};
 use super::element::{Branch, Chain, Element, Graph, package};
-use super::job::{AudioSource, Encoding, Job, Rotation, VideoDevice, VideoSource};
+use super::job::{AudioSource, Encoding, Job, Rotation, VideoDevice, VideoSource, is_served_as_a_file};
 use super::report::Trouble;
 
 /// Encoders of H.264, the best first: hardware leaves the processor to the node.
@@ -12,6 +12,15 @@ pub(super) const VIDEO_ENCODERS: [&str; 3] = ["v4l2h264enc", "x264enc", "openh26
 
 /// Encoders of AAC, the best first.
 const AUDIO_ENCODERS: [&str; 3] = ["fdkaacenc", "avenc_aac", "voaacenc"];
+
+/// The source of the test picture, by name.
+pub(super) const PATTERN: &str = "pattern";
+
+/// Where pictures are left out that the encoder has no time for, by name.
+pub(super) const LATE_PICTURES: &str = "late-pictures";
+
+/// How late a picture may be encoded, in nanoseconds. It also bounds the memory: a picture of 1080 lines takes 3 MB.
+const LATE: &str = "300000000";
 
 /// Samples a second. The AAC of phones and of FLV both have it.
 const SAMPLE_RATE: u32 = 48_000;
@@ -28,14 +37,15 @@ pub(crate) trait Toolbox {
 /// The pipeline of a job. `capture` is the format taken from a device of Video4Linux.
 pub(super) fn plan(job: &Job, capture: Option<CaptureFormat>, tools: &impl Toolbox) -> Result<Graph, Trouble> {
     let video = job.video.as_ref().map(|source| video(source, &job.encoding, capture, tools)).transpose()?;
-    let audio = job.audio.as_ref().map(|source| audio(source, &job.encoding, tools)).transpose()?;
+    let audio = job.audio.as_ref().map(|source| audio(source, job, tools)).transpose()?;
     let decoder = match &job.video {
         Some(VideoSource::Url(url)) => Some(Element::new("uridecodebin").with("uri", url)),
         _ => None,
     };
     let output = vec![
         Element::new("flvmux").with("streamable", "true").with("latency", "500000000"),
-        Element::new("rtmp2sink").with("location", &job.publish.0),
+        // What comes is paced already.
+        Element::new("rtmp2sink").with("sync", "false").with("location", &job.publish.0),
     ];
     let graph = Graph { decoder, video, audio, output };
     let missing = graph.elements().find(|element| !tools.has(&element.factory)).map(|missing| lacks(&missing.factory));
@@ -53,11 +63,17 @@ fn video(
     tools: &impl Toolbox,
 ) -> Result<Branch, Trouble> {
     let (decoded, mut chain) = match source {
-        VideoSource::Pattern => {
-            (false, vec![Element::new("videotestsrc").with("is-live", "true").with("pattern", "smpte")])
-        }
+        VideoSource::Pattern => (
+            false,
+            vec![
+                Element::new("videotestsrc").with("is-live", "true").with("pattern", "smpte").with("name", PATTERN),
+                picture_caps(encoding),
+            ],
+        ),
         VideoSource::Device(VideoDevice::V4l2(path)) => (false, v4l2(&path.to_string_lossy(), capture)),
         VideoSource::Device(VideoDevice::Libcamera(name)) => (false, libcamera(name.as_deref(), encoding)),
+        // Which one it is shows only on the machine: the worker puts it in its place.
+        VideoSource::Device(VideoDevice::First) => return Err(Trouble::NoCamera),
         VideoSource::Url(_) => (true, Vec::new()),
         VideoSource::Still(path) => (
             false,
@@ -70,7 +86,7 @@ fn video(
             ],
         ),
     };
-    chain.push(source_queue(decoded));
+    chain.extend(behind_source(source));
     chain.push(Element::new("videoconvert"));
     if let Some(method) = turn(encoding.rotation) {
         chain.push(Element::new("videoflip").with("video-direction", method));
@@ -78,12 +94,9 @@ fn video(
     chain.push(Element::new("videoscale").with("add-borders", "true"));
     // Pictures that come late or not at all are repeated, so that the keyframes come in time.
     chain.push(Element::new("videorate"));
-    chain.push(Element::caps(format!(
-        "video/x-raw,format=I420,width={},height={},framerate={}/1,pixel-aspect-ratio=1/1",
-        encoding.size.width(),
-        encoding.size.height(),
-        encoding.rate
-    )));
+    chain.push(picture_caps(encoding));
+    // An encoder that does not keep up leaves pictures out here, behind what fills gaps: it would never catch up with those.
+    chain.push(leaky(queue().with("max-size-time", LATE)).with("name", LATE_PICTURES));
     if let Some(title) = &encoding.title {
         chain.push(overlay("textoverlay", "bottom").with("text", title.as_str()));
     }
@@ -103,6 +116,16 @@ fn video(
     chain.push(Element::caps("video/x-h264,stream-format=avc,alignment=au"));
     chain.push(queue());
     Ok(Branch { decoded, chain })
+}
+
+/// What is encoded.
+fn picture_caps(encoding: &Encoding) -> Element {
+    Element::caps(format!(
+        "video/x-raw,format=I420,width={},height={},framerate={}/1,pixel-aspect-ratio=1/1",
+        encoding.size.width(),
+        encoding.size.height(),
+        encoding.rate
+    ))
 }
 
 fn v4l2(path: &str, capture: Option<CaptureFormat>) -> Chain {
@@ -156,9 +179,18 @@ fn queue() -> Element {
     Element::new("queue").with("max-size-time", "1000000000").with("max-size-buffers", "0").with("max-size-bytes", "0")
 }
 
-/// Behind a source. A device goes on when nobody keeps up with it, so the oldest goes; a file waits.
-fn source_queue(decoded: bool) -> Element {
-    if decoded { queue() } else { queue().with("leaky", "downstream") }
+/// Lets the oldest go where it is full.
+fn leaky(queue: Element) -> Element {
+    queue.with("leaky", "downstream")
+}
+
+/// Behind a source. What a camera gives does not wait for who is slow, so the oldest goes. A file waits, and is taken no quicker
+/// than it plays.
+fn behind_source(source: &VideoSource) -> Chain {
+    match source {
+        VideoSource::Url(url) if is_served_as_a_file(url) => vec![queue(), Element::new("clocksync")],
+        _ => vec![leaky(queue())],
+    }
 }
 
 /// How pictures are encoded.
@@ -215,7 +247,7 @@ pub(crate) fn encoder(encoding: &VideoEncoding<'_>, tools: &impl Toolbox) -> Res
     })
 }
 
-fn audio(source: &AudioSource, encoding: &Encoding, tools: &impl Toolbox) -> Result<Branch, Trouble> {
+fn audio(source: &AudioSource, job: &Job, tools: &impl Toolbox) -> Result<Branch, Trouble> {
     let device = |factory: &str, property: &'static str, device: &Option<String>| {
         let source = Element::new(factory).with("do-timestamp", "true");
         vec![match device {
@@ -234,9 +266,12 @@ fn audio(source: &AudioSource, encoding: &Encoding, tools: &impl Toolbox) -> Res
         AudioSource::Url => (true, Vec::new()),
     };
     let encoder = AUDIO_ENCODERS.into_iter().find(|encoder| tools.has(encoder)).ok_or_else(|| lacks("voaacenc"))?;
-    let bits = encoding.audio_kbps.get().saturating_mul(1_000).to_string();
+    let bits = job.encoding.audio_kbps.get().saturating_mul(1_000).to_string();
+    chain.extend(match &job.video {
+        Some(video) if decoded => behind_source(video),
+        _ => vec![leaky(queue())],
+    });
     chain.extend([
-        source_queue(decoded),
         Element::new("audioconvert"),
         Element::new("audioresample"),
         // Sound that a device leaves out is silence, so that it stays with the picture.
@@ -344,6 +379,36 @@ mod tests {
             let trouble = plan(&job, None, &Without(if missing.is_empty() { &[] } else { &["x264enc"] })).unwrap_err();
             assert!(trouble.to_string().contains(says), "{trouble}");
         }
+    }
+
+    #[test]
+    fn what_a_camera_gives_waits_for_nobody_and_a_file_is_paced() {
+        let leaks = |source: VideoSource| {
+            let graph = plan(&small(Some(source), Some(AudioSource::Url)), None, &Without(&[])).unwrap();
+            let queues = graph.elements().filter(|element| element.factory == "queue");
+            let leaky = queues.map(|queue| queue.properties.iter().any(|(name, _)| *name == "leaky"));
+            let paced = graph.elements().filter(|element| element.factory == "clocksync").count();
+            (leaky.collect::<Vec<_>>(), paced)
+        };
+        let (camera, file) =
+            (leaks(VideoSource::url("rtsp://cam/1").unwrap()), leaks(VideoSource::url("file:///a").unwrap()));
+        assert_eq!(
+            camera,
+            (vec![true, true, false, true, false], 0),
+            "behind the source, before the encoder, behind it"
+        );
+        assert_eq!(file, (vec![false, true, false, false, false], 2));
+    }
+
+    #[test]
+    fn pictures_are_left_out_behind_what_fills_gaps() {
+        let graph = plan(&small(Some(VideoSource::Pattern), None), None, &Without(&[])).unwrap();
+        let video = graph.video.unwrap().chain;
+        let at = |wanted: &dyn Fn(&Element) -> bool| video.iter().position(wanted).unwrap();
+        let late = at(&|element| element.properties.contains(&("name", LATE_PICTURES.to_owned())));
+        assert!(
+            at(&|element| element.factory == "videorate") < late && late < at(&|element| element.factory == "x264enc")
+        );
     }
 
     #[test]

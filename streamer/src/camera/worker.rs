@@ -9,7 +9,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::capture::choose;
-use super::devices::capture_formats;
+use super::counts::Progress;
+use super::devices::{DeviceKind, capture_formats, devices};
 use super::diagnosis::{trouble, without_secrets};
 use super::job::{AudioSource, Job, VideoDevice, VideoSource};
 use super::pipeline::{Built, Installed, build, kind};
@@ -66,16 +67,19 @@ fn run(mut input: impl BufRead + Send + 'static, output: &mut impl Write) -> Res
     let wrong =
         |reason: String| Trouble::Job { reason: format!("the worker was told nothing that it understands: {reason}") };
     read.map_err(|error| wrong(error.to_string()))?;
-    let job: Job = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
+    let mut job: Job = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
     gst::init().map_err(|error| wrong(error.to_string()))?;
 
+    if job.video == Some(VideoSource::Device(VideoDevice::First)) {
+        job.video = Some(VideoSource::Device(first_camera().ok_or(Trouble::NoCamera)?));
+    }
     let capture = match &job.video {
         Some(VideoSource::Device(VideoDevice::V4l2(path))) => {
             choose(&capture_formats(&path.to_string_lossy()), job.encoding.size, job.encoding.rate.get())
         }
         _ => None,
     };
-    let Built { pipeline, counts, encoder } = build(&plan(&job, capture, &Installed)?)?;
+    let Built { pipeline, counts, encoder } = build(&plan(&job, capture, &Installed)?, &job.encoding)?;
     let bus = pipeline.bus().ok_or_else(|| wrong("the pipeline has no bus".to_owned()))?;
     tell(output, &Report::Started { encoder })?;
 
@@ -89,26 +93,49 @@ fn run(mut input: impl BufRead + Send + 'static, output: &mut impl Write) -> Res
 
     // That it fails is told on the bus, with the reason.
     let _ = pipeline.set_state(gst::State::Playing);
-    let mut told = (Instant::now(), 0);
+    let mut told = (Instant::now(), Progress::default());
     let end = loop {
         if stop.load(Ordering::Relaxed) {
             drain(&pipeline, &bus);
             break None;
         }
-        let message = bus.timed_pop_filtered(POLL, &[gst::MessageType::Error, gst::MessageType::Eos]);
+        const HEARD: [gst::MessageType; 3] =
+            [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Latency];
+        let message = bus.timed_pop_filtered(POLL, &HEARD);
         match message.as_ref().map(|message| message.view()) {
             Some(gst::MessageView::Error(error)) => break Some(Report::Trouble(of(error, &job))),
-            Some(gst::MessageView::Eos(_)) => break Some(Report::Ended),
+            Some(gst::MessageView::Eos(_)) => break Some(end_of(&job)),
+            // What a decoder needs shows only when it has seen the stream.
+            Some(gst::MessageView::Latency(_)) => {
+                let _ = pipeline.recalculate_latency();
+            }
             _ => {}
         }
-        let (pictures, bytes) = (counts.pictures.load(Ordering::Relaxed), counts.bytes.load(Ordering::Relaxed));
-        if told.0.elapsed() >= TELL && bytes > told.1 {
-            told = (Instant::now(), bytes);
-            tell(output, &Report::Progress { pictures, bytes })?;
+        let progress = counts.progress();
+        if told.0.elapsed() >= TELL && progress.is_beyond(&told.1) {
+            told = (Instant::now(), progress);
+            let (pictures, dropped) = (counts.pictures.passed(), counts.dropped());
+            tell(output, &Report::Progress { pictures, dropped, bytes: counts.bytes.load(Ordering::Relaxed) })?;
         }
     };
     let _ = pipeline.set_state(gst::State::Null);
     Ok(end)
+}
+
+/// The camera that is found first.
+fn first_camera() -> Option<VideoDevice> {
+    let devices = devices().unwrap_or_default();
+    devices.into_iter().find(|device| device.kind == DeviceKind::Video)?.argument.parse().ok()
+}
+
+/// What it means that nothing more comes.
+fn end_of(job: &Job) -> Report {
+    match &job.video {
+        Some(VideoSource::Url(url)) if job.video.as_ref().is_some_and(VideoSource::goes_on) => {
+            Report::Trouble(Trouble::Over { address: without_secrets(url) })
+        }
+        _ => Report::Ended,
+    }
 }
 
 /// Has the end of the stream published.
@@ -138,7 +165,7 @@ fn origin(factory: &str, job: &Job) -> Option<String> {
         (_, Some(VideoSource::Device(VideoDevice::Libcamera(name))), _) => Some(named("libcamera", name)),
         (_, Some(VideoSource::Url(url)), _) => Some(without_secrets(url)),
         (_, Some(VideoSource::Still(path)), _) => Some(path.display().to_string()),
-        (_, Some(VideoSource::Pattern) | None, _) => None,
+        (_, Some(VideoSource::Device(VideoDevice::First) | VideoSource::Pattern) | None, _) => None,
     }
 }
 

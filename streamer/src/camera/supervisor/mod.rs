@@ -51,6 +51,8 @@ pub enum Event {
     Progress {
         /// Pictures since the worker's start.
         pictures: u64,
+        /// Pictures left out since the worker's start: the encoder had no time for them.
+        dropped: u64,
         /// Bytes since the worker's start.
         bytes: u64,
     },
@@ -172,10 +174,10 @@ impl Supervisor {
             // Libraries of GStreamer's plugins may print what they like.
             match serde_json::from_str(&line) {
                 Ok(Report::Started { encoder }) => tell(Event::Started { encoder }),
-                Ok(Report::Progress { pictures, bytes }) => {
+                Ok(Report::Progress { pictures, dropped, bytes }) => {
                     patience = self.stall;
                     deadline = Instant::now() + patience;
-                    tell(Event::Progress { pictures, bytes });
+                    tell(Event::Progress { pictures, dropped, bytes });
                 }
                 Ok(Report::Trouble(trouble)) => return Some(End::Trouble(trouble)),
                 Ok(Report::Ended) => return Some(End::Source),

@@ -9,7 +9,7 @@ fn supervisor(script: &str) -> Supervisor {
     Supervisor::new(worker, job)
 }
 
-const PROGRESS: &str = r#"{"report":"progress","pictures":25,"bytes":9}"#;
+const PROGRESS: &str = r#"{"report":"progress","pictures":25,"dropped":2,"bytes":9}"#;
 
 #[tokio::test]
 async fn a_worker_gets_its_job_and_is_heard() {
@@ -18,7 +18,7 @@ async fn a_worker_gets_its_job_and_is_heard() {
     );
     let mut events = Vec::new();
     supervisor(&script).run(&CancellationToken::new(), |event| events.push(event)).await.unwrap();
-    assert_eq!(events, [Event::Progress { pictures: 25, bytes: 9 }]);
+    assert_eq!(events, [Event::Progress { pictures: 25, dropped: 2, bytes: 9 }]);
 }
 
 #[tokio::test]
