@@ -26,7 +26,7 @@ async fn a_live_broadcast_opens_at_a_moment_goes_back_to_its_beginning_and_to_th
 
     let mut browser = Browser::open_in(kind, &format!("{}?t=5", live.page)).await?;
     let start = browser.until("the moment", |player| player.state() == "playing").await?;
-    ensure!((5.0..10.0).contains(&start.current_time()) && start.playlist() == "whole.m3u8", "{start:?}");
+    ensure!((5.0..10.0).contains(&start.current_time()) && start.playlist().ends_with("whole.m3u8"), "{start:?}");
 
     browser.press("go-live").await?;
     browser.until("the live edge", |player| player.playlist() == "index.m3u8" && player.state() == "playing").await?;
@@ -42,7 +42,7 @@ async fn a_live_broadcast_opens_at_a_moment_goes_back_to_its_beginning_and_to_th
 
     browser.press("rewind").await?;
     let beginning = browser
-        .until("the beginning", |player| player.playlist() == "whole.m3u8" && player.state() == "playing")
+        .until("the beginning", |player| player.playlist().ends_with("whole.m3u8") && player.state() == "playing")
         .await?;
     ensure!(beginning.current_time() < 2.0 * SEGMENT, "{beginning:?}");
 

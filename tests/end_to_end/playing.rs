@@ -114,7 +114,7 @@ async fn an_ended_broadcast_says_so_and_plays_again_from_its_beginning(kind: Kin
     browser.play().await?;
     browser.until("the beginning", |player| player.state() == "playing" && player.current_time() < SEGMENT).await?;
     let again = browser.until("the end again", |player| player.state() == "ended").await?;
-    ensure!(again.playlist() == "whole.m3u8", "of a long broadcast {} is only the end", again.playlist());
+    ensure!(again.playlist().ends_with("whole.m3u8"), "of a long broadcast {} is only the end", again.playlist());
     ensure!(again.current_time() > 7.0, "what played again is shorter: {again:?}");
     ensure!(again.loads() == 1, "the page was reloaded");
     Ok(())

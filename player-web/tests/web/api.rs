@@ -42,7 +42,7 @@ async fn broadcasts_have_the_documented_names() {
     let key = broadcast_id(7).to_string().replace('%', "%25").replace('/', "%2F");
     for id in [broadcast_id(7).slug(), key] {
         let mut alone = get(&node, &format!("/api/v1/broadcasts/{id}")).await.json();
-        for more in ["archives", "mirrors", "republications"] {
+        for more in ["archives", "mirrors", "renditions", "republications"] {
             assert_eq!(alone.as_object_mut().unwrap().remove(more), Some(json!([])), "{more}");
         }
         assert_eq!(alone, all[1]);
