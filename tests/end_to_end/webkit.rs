@@ -90,15 +90,15 @@ async fn the_watch_page_plays_live_natively_where_there_is_no_media_source_as_in
     let start = browser.until("a picture", shows_a_picture).await?;
     let played = plays_for(&mut browser, &start, 4.0 * SEGMENT).await?;
     ensure!(played.caption().contains("behind live"), "{played:?}");
-    plays_natively(&mut browser, "/index.m3u8").await?;
+    plays_natively(&mut browser, "/main.m3u8").await?;
 
     browser.press("rewind").await?;
     browser.until("the beginning", |player| player.state() == "playing" && player.current_time() < SEGMENT).await?;
-    plays_natively(&mut browser, "/whole.m3u8").await?;
+    plays_natively(&mut browser, "/main-whole.m3u8").await?;
     browser.press("go-live").await?;
     let back = browser.until("the live edge", |player| player.state() == "playing").await?;
     played_for(&mut browser, &back, SEGMENT).await?;
-    plays_natively(&mut browser, "/index.m3u8").await?;
+    plays_natively(&mut browser, "/main.m3u8").await?;
     Ok(())
 }
 
@@ -148,6 +148,6 @@ async fn the_element_plays_natively_on_a_page_of_another_origin_in_webkit() -> R
     let mut browser = open_without_media_source(&site.url("/")).await?;
     let start = browser.until("a picture", shows_a_picture).await?;
     plays_for(&mut browser, &start, 4.0 * SEGMENT).await?;
-    plays_natively(&mut browser, "/index.m3u8").await?;
+    plays_natively(&mut browser, "/main.m3u8").await?;
     Ok(())
 }
