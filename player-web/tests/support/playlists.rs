@@ -43,13 +43,17 @@ impl Playlists for FakeNode {
         self.whole.lock().unwrap().get(broadcast).cloned().ok_or(PlaylistError::NotFound)
     }
 
-    /// Broadcast 1 has renditions.
+    /// Of what has renditions in its directory, a text that says what was asked for.
     fn multivariant(&self, broadcast: &BroadcastId, of: MediaPlaylistKind) -> Result<Multivariant, PlaylistError> {
         self.listing(broadcast).ok_or(PlaylistError::NotFound)?;
-        Ok(match broadcast.0.0[0] {
-            1 => Multivariant::Playlist(format!("#EXTM3U of {of:?}\n")),
-            _ => Multivariant::Alone("index.m3u8?player=mse"),
-        })
+        if !self.renditions(broadcast).is_empty() {
+            return Ok(Multivariant::Playlist(format!("#EXTM3U of {of:?}\n")));
+        }
+        Ok(Multivariant::Alone(match of {
+            MediaPlaylistKind::Live(Audience::Native) => "index.m3u8",
+            MediaPlaylistKind::Live(Audience::MediaSource) => "index.m3u8?player=mse",
+            MediaPlaylistKind::Whole => "whole.m3u8",
+        }))
     }
 
     async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {
