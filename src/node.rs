@@ -15,6 +15,7 @@ use stream_model::{
     Cameras, Directory, FeedId, Listen, LocalViewers, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys,
 };
 use streamer::broadcast::SystemClock;
+use streamer::camera::WorkerCommand;
 use streamer::{Streamer, StreamerError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -376,8 +377,8 @@ fn cameras(config: &Config, path: &Path, rtmp: SocketAddr, keys: &Arc<dyn Stream
         }
         return None;
     }
-    let worker =
-        cameras::worker().inspect_err(|error| tracing::warn!(%error, "no cameras: this program does not find itself"));
+    let worker = WorkerCommand::this(cameras::WORKER)
+        .inspect_err(|error| tracing::warn!(%error, "no cameras: this program does not find itself"));
     let publishing = Publishing {
         rtmp: cameras::on_this_machine(rtmp),
         keys: keys.clone(),

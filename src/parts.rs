@@ -180,8 +180,7 @@ fn renditions(config: &Config) -> anyhow::Result<streamer::renditions::Config> {
     let worker = if !has_pictures {
         None
     } else if cfg!(feature = "gstreamer") {
-        let program = std::env::current_exe().context("cannot find this program, to start encoders")?;
-        Some(WorkerCommand { program, arguments: vec![rendition::WORKER.into()] })
+        Some(WorkerCommand::this(rendition::WORKER).context("cannot find this program, to start encoders")?)
     } else {
         bail!(
             "configuration key rendition: this meshstream was built without GStreamer, which encodes pictures; keep only renditions \

@@ -24,7 +24,7 @@ use stream_model::{
 };
 use streamer::camera::{Event, Job, PublishUrl, Supervisor, WorkerCommand};
 use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -67,7 +67,7 @@ pub(crate) struct NodeCameras {
 struct Slot {
     settings: CameraSettings,
     origin: CameraOrigin,
-    state: Arc<Mutex<CameraState>>,
+    state: watch::Sender<CameraState>,
     run: Option<Run>,
 }
 
@@ -75,14 +75,6 @@ struct Slot {
 struct Run {
     stop: CancellationToken,
     task: JoinHandle<()>,
-}
-
-/// The worker of this program.
-///
-/// # Errors
-/// Where the program does not find itself.
-pub(crate) fn worker() -> std::io::Result<WorkerCommand> {
-    Ok(WorkerCommand { program: std::env::current_exe()?, arguments: vec![WORKER.into()] })
 }
 
 /// Where a listener of this machine is reached from it.
@@ -126,7 +118,7 @@ impl NodeCameras {
         let mut slots = lock(&self.slots);
         let Some(slot) = slots.get_mut(name).filter(|slot| slot.run.is_none()) else { return };
         let stop = CancellationToken::new();
-        *lock(&slot.state) = CameraState::Starting;
+        slot.state.send_replace(CameraState::Starting);
         let (publishing, worker) = (self.publishing.clone(), self.worker.clone());
         let (settings, state, stopped) = (slot.settings.clone(), slot.state.clone(), stop.clone());
         let span = tracing::info_span!("camera", %name);
@@ -140,7 +132,7 @@ impl NodeCameras {
             run.end().await;
         }
         if let Some(slot) = lock(&self.slots).get(name) {
-            *lock(&slot.state) = CameraState::Off;
+            slot.state.send_replace(CameraState::Off);
         }
     }
 
@@ -166,7 +158,7 @@ impl Cameras for NodeCameras {
         let report = |slot: &Slot| CameraReport {
             settings: slot.settings.clone(),
             origin: slot.origin,
-            state: lock(&slot.state).clone(),
+            state: slot.state.borrow().clone(),
         };
         slots.values().map(report).collect()
     }
@@ -174,14 +166,9 @@ impl Cameras for NodeCameras {
     async fn devices(&self) -> Result<Vec<CameraDevice>, CamerasError> {
         // In a process of its own: looking loads every plugin, and drivers may hang.
         let failed = |error: &dyn std::fmt::Display| CamerasError::Devices(error.to_string());
-        let mut child = Command::new(&self.worker.program)
-            .args(&self.worker.arguments)
-            .arg(LIST_DEVICES)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| failed(&error))?;
+        let mut command = self.worker.command();
+        let child = command.arg(LIST_DEVICES).stdin(Stdio::null()).spawn();
+        let mut child = child.map_err(|error| failed(&error))?;
         let mut list = Vec::new();
         let look = async {
             if let Some(output) = child.stdout.take() {
@@ -253,7 +240,7 @@ impl Cameras for NodeCameras {
 
 impl Slot {
     fn new(settings: CameraSettings, origin: CameraOrigin) -> Self {
-        Self { settings, origin, state: Arc::default(), run: None }
+        Self { settings, origin, state: watch::Sender::default(), run: None }
     }
 }
 
@@ -271,7 +258,7 @@ impl Publishing {
         &self,
         worker: WorkerCommand,
         settings: &CameraSettings,
-        state: &Mutex<CameraState>,
+        state: &watch::Sender<CameraState>,
         stop: &CancellationToken,
     ) {
         let ended = match self.job(settings).await {
@@ -279,19 +266,19 @@ impl Publishing {
                 let (mut telling, mut course) = (Telling::default(), Course::default());
                 let tell = |event: Event| {
                     telling.handle(&event);
-                    *lock(state) = course.after(event);
+                    state.send_replace(course.after(event));
                 };
                 Supervisor::new(worker, job).run(stop, tell).await
             }
             Err(trouble) => Err(trouble),
         };
-        *lock(state) = match ended {
+        state.send_replace(match ended {
             Ok(()) => CameraState::Ended,
             Err(trouble) => {
                 tracing::warn!(%trouble, "the camera is off until somebody mends this");
                 CameraState::Failed(trouble)
             }
-        };
+        });
     }
 
     async fn job(&self, settings: &CameraSettings) -> Result<Job, CameraTrouble> {
@@ -299,7 +286,7 @@ impl Publishing {
         let wanted = wanted.map_err(|error| CameraTrouble::Job { reason: error.to_string() })?;
         let (rtmp, name, key) = (self.rtmp, &settings.name, self.key(&settings.name).await?);
         let publish = PublishUrl(format!("rtmp://{rtmp}/live/{name}?key={key}"));
-        Ok(Job { video: wanted.video, audio: wanted.audio, encoding: wanted.encoding, publish })
+        Ok(wanted.job(publish))
     }
 
     /// The camera's key, made where it has none or where its own was revoked.

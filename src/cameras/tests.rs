@@ -75,16 +75,9 @@ fn name(name: &str) -> StreamName {
 
 /// Waits until a camera is so.
 async fn is(cameras: &NodeCameras, wanted: &str, so: fn(&CameraState) -> bool) -> CameraState {
-    let wait = async {
-        loop {
-            let found = cameras.list().into_iter().find(|camera| camera.settings.name == name(wanted));
-            if let Some(found) = found.filter(|camera| so(&camera.state)) {
-                return found.state;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("{:?}", cameras.list()))
+    let mut state = lock(&cameras.slots)[&name(wanted)].state.subscribe();
+    let waited = tokio::time::timeout(Duration::from_secs(30), state.wait_for(so)).await;
+    waited.unwrap_or_else(|_| panic!("{:?}", cameras.list())).unwrap().clone()
 }
 
 fn publishes(state: &CameraState) -> bool {

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use stream_model::{CameraSettings, CamerasError};
-use streamer::camera::{AudioSource, BadSource, Encoding, VideoDevice, VideoSource, keyframe_interval};
+use streamer::camera::{
+    AudioSource, BadSource, Encoding, Job, PublishUrl, VideoDevice, VideoSource, keyframe_interval,
+};
 
 /// Most pictures a second.
 const MAX_RATE: u32 = 120;
@@ -19,6 +21,14 @@ pub(crate) struct Wanted {
     pub(crate) video: Option<VideoSource>,
     pub(crate) audio: Option<AudioSource>,
     pub(crate) encoding: Encoding,
+}
+
+impl Wanted {
+    /// What its encoder is told, to publish there.
+    pub(crate) fn job(self, publish: PublishUrl) -> Job {
+        let Self { video, audio, encoding } = self;
+        Job { video, audio, encoding, publish }
+    }
 }
 
 /// Checks the cameras of a configuration.

@@ -55,9 +55,10 @@ enum Command {
     Demo(demo::Options),
     /// Publish a camera, a stream of somebody else's or a test pattern
     Camera(Box<camera::Camera>),
-    /// An encoder's process
+    /// An encoder's process, for renditions
     #[command(name = rendition::WORKER, hide = true)]
     RenditionWorker,
+    /// An encoder's process, for a camera
     #[command(name = WORKER, hide = true)]
     CameraWorker(camera::Worker),
     /// Manage stream keys, which let publishers in

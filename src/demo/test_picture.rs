@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use stream_model::CameraSettings;
-use streamer::camera::{Event, Job, PublishUrl, Supervisor};
+use streamer::camera::{Event, PublishUrl, Supervisor, WorkerCommand};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::say;
+use crate::cameras::WORKER;
 use crate::cameras::wanted::wanted;
-use crate::cameras::worker;
 
 /// Of the picture.
 const SIZE: &str = "640x360";
@@ -85,8 +85,8 @@ fn camera(url: String, target_duration: Duration) -> anyhow::Result<TestPicture>
         ..CameraSettings::default()
     };
     let wanted = wanted(&settings, target_duration)?;
-    let job = Job { video: wanted.video, audio: wanted.audio, encoding: wanted.encoding, publish: PublishUrl(url) };
-    let worker = worker().context("cannot find this program, which is its own encoder")?;
+    let job = wanted.job(PublishUrl(url));
+    let worker = WorkerCommand::this(WORKER).context("cannot find this program, which is its own encoder")?;
     let stop = CancellationToken::new();
     let (supervisor, stopped) = (Supervisor::new(worker, job), stop.clone());
     let run = async move {

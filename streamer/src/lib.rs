@@ -15,6 +15,7 @@ pub mod broadcast;
 pub mod camera;
 pub mod catalog;
 pub mod ingest;
+mod init_section;
 pub mod keeping;
 pub mod keys;
 pub mod manifest;

@@ -12,7 +12,7 @@ use testkit::node::Node;
 
 use crate::clip::Clip;
 use crate::writer::Writer;
-use crate::{in_each_browser, node, viewer_of};
+use crate::{choose, in_each_browser, node, viewer_of};
 
 in_each_browser! {
     days_and_hours_of_an_archive_are_found_chosen_and_played_over_midnight,
@@ -159,11 +159,6 @@ fn menu(id: &str) -> String {
 /// Which of a menu's options is chosen.
 fn chosen(id: &str) -> String {
     format!("document.getElementById('{id}').selectedIndex")
-}
-
-async fn choose(browser: &mut Browser, id: &str, option: usize) -> Result<()> {
-    let choose = format!("menu.selectedIndex = {option}, menu.dispatchEvent(new Event('change'))");
-    browser.eval(&format!("((menu) => ({choose}))(document.getElementById('{id}'))")).await.map(drop)
 }
 
 /// Waits until the time line shows these seconds of the broadcast.

@@ -39,6 +39,7 @@ mod webkit;
 mod writer;
 
 use anyhow::Result;
+use testkit::browser::Browser;
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::node::{Node, Settings};
 
@@ -80,6 +81,12 @@ async fn mirror_of(publisher: &Node) -> Result<Node> {
     let peers = vec![publisher.web_address()];
     let settings = Settings { name: "mirror".to_owned(), peers, mirror_all: true, ..Settings::default() };
     Node::start(MESHSTREAM, settings).await
+}
+
+/// Chooses an entry of a menu of the player, by the menu's id and the entry's position.
+async fn choose(browser: &mut Browser, id: &str, option: usize) -> Result<()> {
+    let choose = format!("menu.selectedIndex = {option}, menu.dispatchEvent(new Event('change'))");
+    browser.eval(&format!("((menu) => ({choose}))(document.getElementById('{id}'))")).await.map(drop)
 }
 
 /// ffmpeg with the key for `demo`.

@@ -60,10 +60,8 @@ export class HlsEngine implements Engine {
   private chosen: number | undefined;
   /** Renditions with sound alone: hls.js leaves them out beside pictures, so that they are played by themselves. */
   private sounds: readonly Sound[] = [];
-  /** Those that hls.js chooses from, while sound alone is played. */
+  /** Those that hls.js chooses from, also while sound alone is played; those with sound alone come after them. */
   private known: readonly Level[] = [];
-  /** How many renditions hls.js chooses from; those with sound alone come after them. */
-  private pictures = 0;
   private readonly recovery = new Recovery();
   private readonly captions: Captions;
   private readonly onProgress = () => {
@@ -104,9 +102,12 @@ export class HlsEngine implements Engine {
     });
     hls.on(Hls.Events.BUFFER_APPENDED, () => this.begin(hls));
     hls.on(Hls.Events.MANIFEST_PARSED, () => {
-      if (!this.playsSound()) this.pictures = hls.levels.length;
+      if (!this.playsSound()) this.known = hls.levels;
       if (this.chosen !== undefined && this.chosen < hls.levels.length) hls.currentLevel = this.chosen;
       this.events.choices();
+    });
+    hls.on(Hls.Events.LEVELS_UPDATED, (_, { levels }) => {
+      if (!this.playsSound()) this.known = levels;
     });
     hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
       this.recovery.handleLoaded();
@@ -142,7 +143,7 @@ export class HlsEngine implements Engine {
   }
 
   private sound(level: number | undefined): Sound | undefined {
-    return level === undefined ? undefined : this.sounds[level - this.pictures];
+    return level === undefined ? undefined : this.sounds[level - this.known.length];
   }
 
   private playsSound(): boolean {
@@ -249,8 +250,7 @@ export class HlsEngine implements Engine {
   }
 
   levels(): readonly Level[] {
-    if (this.playsSound()) return [...this.known, ...this.sounds];
-    return [...(this.hls?.levels ?? []), ...this.sounds];
+    return [...this.known, ...this.sounds];
   }
 
   level(): number | undefined {
@@ -260,7 +260,6 @@ export class HlsEngine implements Engine {
   chooseLevel(level: number | undefined): void {
     const { hls } = this;
     const alone = this.playsSound();
-    if (hls && !alone) this.known = hls.levels;
     this.chosen = level;
     if (alone || this.playsSound()) this.restart();
     else if (hls) hls.currentLevel = level ?? -1;

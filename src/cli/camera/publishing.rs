@@ -11,13 +11,13 @@ use serde_json::json;
 use stream_model::{CameraDevice, NewStreamKey, NodeReport, StreamName};
 use streamer::camera::{
     AudioSource, BadSource, Device, DeviceKind, Encoding, Job, PublishUrl, Supervisor, Trouble, VideoDevice,
-    VideoSource, devices, keyframe_interval,
+    VideoSource, WorkerCommand, devices, keyframe_interval,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{Camera, Worker};
 use crate::cameras::wanted::audio;
-use crate::cameras::{Telling, key, on_this_machine, worker};
+use crate::cameras::{Telling, WORKER, key, on_this_machine};
 use crate::cli::show::print_json;
 use crate::config::Config;
 use crate::control::Client;
@@ -48,7 +48,7 @@ pub(crate) async fn run(config: &Config, camera: Camera) -> anyhow::Result<()> {
         encoder: camera.encoder,
     };
     let job = Job { video, audio, encoding, publish: PublishUrl(publish) };
-    let worker = worker().context("cannot find this program, which is its own encoder")?;
+    let worker = WorkerCommand::this(WORKER).context("cannot find this program, which is its own encoder")?;
     node::start_logging("info");
     let stop = CancellationToken::new();
     node::stop_on_signals(&stop)?;

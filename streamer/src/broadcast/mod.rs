@@ -14,6 +14,7 @@ mod announcer;
 mod backoff;
 mod clock;
 mod cutter;
+mod derived;
 mod ends;
 mod keeper;
 mod lifecycle;

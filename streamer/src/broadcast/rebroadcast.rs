@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use stream_model::{
     BroadcastId, BroadcastStart, Cid, Claim, ContentLookup, DiscontinuitySequence, EndReason, FetchError, FetchRequest,
-    KeeperError, Listing, MAX_TITLE_CHARS, MediaSegment, MediaSequence, Retention, StoredContent, StreamName, WallTime,
+    KeeperError, Listing, MAX_TITLE_CHARS, MediaSegment, MediaSequence, Retention, StoredContent, WallTime,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::backoff::Backoff;
+use super::derived::{end, stream_name};
 use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
 use crate::playback::Playback;
 
@@ -98,7 +99,7 @@ impl Rebroadcasts {
         let id = shared.ports.announcements.start(start).await?;
         let record = BroadcastRecord {
             id,
-            name: name(&id)?,
+            name: stream_name("rebroadcast", &id).map_err(|error| KeeperError::Failed(error.to_string()))?,
             stage: BroadcastStage::Live,
             tracks: of.tracks,
             target_duration: of.target_duration,
@@ -147,12 +148,6 @@ impl Rebroadcasts {
     }
 }
 
-/// A stream name that no publisher uses: each is for one broadcast.
-fn name(id: &BroadcastId) -> Result<StreamName, KeeperError> {
-    let slug: String = id.slug().chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-    format!("rebroadcast-{slug}").parse().map_err(|error| KeeperError::Failed(format!("{error}")))
-}
-
 impl Task {
     async fn run(self, segments: Vec<MediaSegment>) {
         let mut timeline = Timeline::default();
@@ -184,7 +179,9 @@ impl Task {
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep_until(began + played) => {}
         }
-        self.end().await;
+        let stops = self.shared.stopping.is_cancelled();
+        let reason = if stops { EndReason::Shutdown } else { EndReason::PublisherLeft };
+        end(&self.shared, self.id, reason).await;
     }
 
     async fn fetch(&self, segment: &MediaSegment) -> Result<(), FetchError> {
@@ -221,20 +218,6 @@ impl Task {
     async fn claim(&self, root: Cid, claim: Claim) -> Result<StoredContent, FetchError> {
         let request = FetchRequest { root, claim, providers: Vec::new(), timeout: CLAIM_TIMEOUT, max_bytes: u64::MAX };
         self.fetcher.fetch(request).await
-    }
-
-    async fn end(&self) {
-        let reason = if self.shared.stopping.is_cancelled() { EndReason::Shutdown } else { EndReason::PublisherLeft };
-        let mut backoff = Backoff::default();
-        while let Err(error) = self.shared.catalog.set_stage(self.id, BroadcastStage::Ending(reason)).await {
-            tracing::warn!(broadcast = %self.id, %error, "cannot end a rebroadcast: trying again");
-            tokio::select! {
-                // The next start ends it.
-                () = self.shared.stop_announcing.cancelled() => return,
-                () = tokio::time::sleep(backoff.next()) => {}
-            }
-        }
-        self.shared.announce.notify_one();
     }
 }
 

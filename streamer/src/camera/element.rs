@@ -31,33 +31,33 @@ pub(crate) type Chain = Vec<Element>;
 
 /// The whole: what comes in goes through a chain for the picture and one for the sound into one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Graph {
+pub(super) struct Graph {
     /// What pulls and decodes an address; chains that begin with its picture or sound begin without a source.
-    pub(crate) decoder: Option<Element>,
-    pub(crate) video: Option<Branch>,
-    pub(crate) audio: Option<Branch>,
+    pub(super) decoder: Option<Element>,
+    pub(super) video: Option<Branch>,
+    pub(super) audio: Option<Branch>,
     /// The multiplexer and what publishes its stream.
-    pub(crate) output: Chain,
+    pub(super) output: Chain,
 }
 
 /// A picture or a sound on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Branch {
+pub(super) struct Branch {
     /// Whether it begins at the decoder.
-    pub(crate) decoded: bool,
-    pub(crate) chain: Chain,
+    pub(super) decoded: bool,
+    pub(super) chain: Chain,
 }
 
 impl Graph {
     /// The elements that it needs.
-    pub(crate) fn elements(&self) -> impl Iterator<Item = &Element> {
+    pub(super) fn elements(&self) -> impl Iterator<Item = &Element> {
         let branches = [&self.video, &self.audio].into_iter().flatten().flat_map(|branch| &branch.chain);
         self.decoder.iter().chain(branches).chain(&self.output)
     }
 }
 
 /// The Debian package of an element, so that who misses it knows what to install.
-pub(crate) fn package(factory: &str) -> &'static str {
+pub(super) fn package(factory: &str) -> &'static str {
     match factory {
         "x264enc" => "gstreamer1.0-plugins-ugly",
         "openh264enc" | "voaacenc" | "rtmp2sink" | "h264parse" => "gstreamer1.0-plugins-bad",

@@ -5,6 +5,7 @@
 //! a [`Supervisor`] in the parent starts it, hears from it, and starts it again. Nothing here knows of broadcasts.
 
 mod capture;
+mod command;
 #[cfg(feature = "gstreamer")]
 mod counts;
 #[cfg(feature = "gstreamer")]
@@ -27,6 +28,7 @@ mod supervisor;
 mod worker;
 
 pub use capture::{CaptureFormat, CaptureKind};
+pub use command::WorkerCommand;
 #[cfg(feature = "gstreamer")]
 pub use devices::{Device, DeviceError, DeviceKind, devices};
 pub use job::{
@@ -35,6 +37,6 @@ pub use job::{
 };
 pub use report::{Report, Trouble};
 pub use stamp::read_stamp;
-pub use supervisor::{Event, Supervisor, WorkerCommand};
+pub use supervisor::{Event, Supervisor};
 #[cfg(feature = "gstreamer")]
 pub use worker::work;

@@ -8,7 +8,7 @@ use gstreamer::prelude::*;
 
 use super::counts::{Counts, Passing, count_bytes, count_dropped, count_track};
 use super::diagnosis::ErrorKind;
-use super::element::{Branch, Chain, Element, Graph, package};
+use super::element::{Branch, Element, Graph, package};
 use super::job::Encoding;
 use super::keyframes::ask_for_keyframes;
 use super::plan::{LATE_PICTURES, PATTERN, Toolbox, VIDEO_ENCODERS};
@@ -149,7 +149,8 @@ fn link_when_decoded(decoder: &gst::Element, waiting: Vec<Waiting>, muxer: gst::
     });
 }
 
-fn add(pipeline: &gst::Pipeline, chain: &Chain) -> Result<Vec<gst::Element>, Trouble> {
+/// The elements, in a pipeline and not yet linked.
+pub(crate) fn add(pipeline: &gst::Pipeline, chain: &[Element]) -> Result<Vec<gst::Element>, Trouble> {
     let elements = chain.iter().map(make).collect::<Result<Vec<_>, _>>()?;
     pipeline.add_many(&elements).map_err(|_| odd("its elements cannot be added"))?;
     Ok(elements)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::params;
+use rusqlite::{Connection, Params, params};
 use stream_model::BroadcastId;
 
 use super::broadcasts::insert_broadcast;
@@ -60,30 +60,22 @@ impl Catalog {
 
     /// All renditions, ended or not.
     pub(crate) async fn renditions(&self) -> Result<BTreeSet<BroadcastId>, CatalogError> {
-        self.run(|connection| {
-            let mut statement = connection.prepare_cached("SELECT broadcast FROM rendition")?;
-            let mut rows = statement.query([])?;
-            let mut found = BTreeSet::new();
-            while let Some(row) = rows.next()? {
-                found.insert(read_broadcast(row.get(0)?)?);
-            }
-            Ok(found)
-        })
-        .await
+        self.run(|connection| read_ids(connection, "SELECT broadcast FROM rendition", [])).await
     }
 
     /// The renditions of a broadcast, ended or not.
-    pub(crate) async fn renditions_of(&self, original: BroadcastId) -> Result<Vec<BroadcastId>, CatalogError> {
-        self.run(move |connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT broadcast FROM rendition WHERE original = ? ORDER BY broadcast")?;
-            let mut rows = statement.query([broadcast_key(&original)])?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(read_broadcast(row.get(0)?)?);
-            }
-            Ok(found)
-        })
-        .await
+    pub(crate) async fn renditions_of(&self, original: BroadcastId) -> Result<BTreeSet<BroadcastId>, CatalogError> {
+        let of = "SELECT broadcast FROM rendition WHERE original = ?";
+        self.run(move |connection| read_ids(connection, of, [broadcast_key(&original)])).await
     }
+}
+
+fn read_ids(connection: &Connection, select: &str, values: impl Params) -> Result<BTreeSet<BroadcastId>, CatalogError> {
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query(values)?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        found.insert(read_broadcast(row.get(0)?)?);
+    }
+    Ok(found)
 }

@@ -2,13 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 use mp4_atom::{
-    Any, Codec, DecodeMaybe as _, Encode as _, FourCC, FragmentInfo, Ftyp, Mehd, Mfra, Mfro, Minf, Moov, Mvex, Mvhd,
-    Stbl, Stco, Stsd, Tfra, Tkhd, Trak, Trex,
+    Codec, Encode as _, FourCC, FragmentInfo, Ftyp, Mehd, Mfra, Mfro, Minf, Moov, Mvex, Mvhd, Stbl, Stco, Stsd, Tfra,
+    Tkhd, Trak, Trex,
 };
 use std::time::Duration;
 
 use super::RemuxError;
 use super::timeline::Track;
+use crate::init_section::moov;
 
 /// Ticks a second of the whole file: segments have whole milliseconds.
 const TIMESCALE: u32 = 1000;
@@ -24,16 +25,8 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads `ftyp` and `moov`.
-    pub(super) fn parse(mut init: &[u8]) -> Result<Self, RemuxError> {
-        let mut moov = None;
-        while let Some(atom) = Any::decode_maybe(&mut init).map_err(|_| RemuxError::Init("it cannot be read"))? {
-            match atom {
-                Any::Moov(found) if moov.is_none() => moov = Some(found),
-                Any::Moov(_) => return Err(RemuxError::Init("it has two moov")),
-                _ => {}
-            }
-        }
-        let moov: Moov = moov.ok_or(RemuxError::Init("it has no moov"))?;
+    pub(super) fn parse(init: &[u8]) -> Result<Self, RemuxError> {
+        let moov = moov(init).map_err(RemuxError::Init)?;
         let defaults = moov.mvex.map(|mvex| mvex.trex).unwrap_or_default();
         let (mut video, mut audio) = (None, None);
         for trak in moov.trak {

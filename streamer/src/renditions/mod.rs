@@ -25,7 +25,6 @@ pub use self::worker::work;
 pub(crate) use self::encoder::{EncodeError, Encoder};
 pub(crate) use self::making::{Made, Making};
 pub(crate) use self::overload::{Change, Overload};
-pub(crate) use crate::segmenter::NotOurs;
 
 /// How renditions are made.
 #[derive(Debug, Clone, Default)]

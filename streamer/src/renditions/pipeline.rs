@@ -9,7 +9,7 @@ use gstreamer::prelude::*;
 use super::framing::{Answer, Encoded, EncodedPicture, Output, Request};
 use crate::camera::Trouble;
 use crate::camera::element::{Chain, Element};
-use crate::camera::pipeline::{Installed, link, make, odd};
+use crate::camera::pipeline::{Installed, add, link, make, odd};
 use crate::camera::plan::{VideoEncoding, encoder};
 
 /// Ticks a second of the times of pictures.
@@ -91,12 +91,6 @@ fn queue() -> Element {
     Element::new("queue").with("max-size-buffers", "8").with("max-size-bytes", "0").with("max-size-time", "0")
 }
 
-fn add(pipeline: &gst::Pipeline, chain: &[Element]) -> Result<Vec<gst::Element>, Trouble> {
-    let elements = chain.iter().map(make).collect::<Result<Vec<_>, _>>()?;
-    pipeline.add_many(&elements).map_err(|_| odd("its elements cannot be added"))?;
-    Ok(elements)
-}
-
 fn push(source: &gst::Element, request: &Request) -> Result<(), Trouble> {
     for (shown, keyframe, data) in &request.pictures.0 {
         let mut buffer = gst::Buffer::from_slice(data.clone());
@@ -150,8 +144,7 @@ fn bytes(buffer: &gst::Buffer) -> Option<Bytes> {
 
 /// `value * to / from`, rounded to the nearest.
 fn scale(value: u64, to: u64, from: u64) -> u64 {
-    let scaled = (u128::from(value) * u128::from(to) + u128::from(from) / 2) / u128::from(from);
-    u64::try_from(scaled).unwrap_or(u64::MAX)
+    value.mul_div_round(to, from).unwrap_or(u64::MAX)
 }
 
 fn trouble(message: &gst::message::Error) -> Trouble {

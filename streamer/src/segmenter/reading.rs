@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mp4_atom::{Any, Codec, Decode as _, DecodeMaybe as _, Encode as _, Moof, Moov, Traf};
+use mp4_atom::{Codec, Decode as _, Encode as _, Moof, Traf};
 
 use super::cmaf::{self, AUDIO_TRACK, SYNC_SAMPLE, VIDEO_TIMESCALE, VIDEO_TRACK};
 use super::codec::{AudioParameters, VideoParameters};
 use super::output::{InitSection, Part};
 use super::timeline::Placed;
+use crate::init_section::moov;
 use crate::media::TrackKind;
 
 /// Length of the header of an `mdat` that is written here.
@@ -35,15 +36,8 @@ pub(crate) struct CodecParameters {
 impl CodecParameters {
     /// Those that an initialization section has.
     pub(crate) fn read(init: &Bytes) -> Result<Self, NotOurs> {
-        let mut rest = &init[..];
-        let mut moov: Option<Moov> = None;
-        while let Some(atom) = Any::decode_maybe(&mut rest).map_err(|_| NotOurs("an initialization section"))? {
-            if let Any::Moov(found) = atom {
-                moov = Some(found);
-            }
-        }
         let (mut video, mut audio) = (None, None);
-        for trak in moov.ok_or(NotOurs("no moov"))?.trak {
+        for trak in moov(init).map_err(NotOurs)?.trak {
             match trak.mdia.minf.stbl.stsd.codecs.into_iter().next() {
                 Some(Codec::Avc1(avc1)) => {
                     let mut record = BytesMut::new();

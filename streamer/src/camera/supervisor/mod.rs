@@ -1,15 +1,14 @@
 //! Keeps a camera going: starts its worker, hears from it, ends it where it is stuck, and starts it again.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::command::WorkerCommand;
 use super::job::Job;
 use super::report::{Report, Trouble};
 
@@ -29,15 +28,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Longest line of a worker: what is longer is none of ours.
 const MAX_LINE: u64 = 16 * 1024;
-
-/// How a worker is started.
-#[derive(Debug, Clone)]
-pub struct WorkerCommand {
-    /// The program; this one.
-    pub program: PathBuf,
-    /// What makes it a worker.
-    pub arguments: Vec<OsString>,
-}
 
 /// What happens to a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,12 +133,7 @@ impl Supervisor {
     }
 
     async fn spawn(&self) -> std::io::Result<Child> {
-        let mut child = Command::new(&self.worker.program)
-            .args(&self.worker.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut child = self.worker.command().stdin(Stdio::piped()).spawn()?;
         if let Some(input) = &mut child.stdin {
             let mut line = serde_json::to_vec(&self.job)?;
             line.push(b'\n');

@@ -1,0 +1,229 @@
+//! The renditions of this node's broadcasts: each a broadcast of its own, made segment by segment of what the keepers have stored.
+//!
+//! What is waited for is bounded: a segment that finds no room is a gap in the renditions, never in the original.
+
+mod lanes;
+mod publication;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use stream_model::{BroadcastId, EndReason, MediaSegment};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::lanes::{PictureLane, SoundLane};
+use self::publication::Publication;
+use super::Shared;
+use super::derived::end;
+use crate::renditions::{Config, Making, Rung, RungKind};
+use crate::segmenter::{NotOurs, Segment};
+
+/// What keepers have told and the task has not passed on: it does so at once.
+const EVENTS: usize = 128;
+/// Segments that wait for their sound to be taken out, which takes milliseconds.
+const WAITING_SOUNDS: usize = 4;
+/// Segments that wait for their pictures to be encoded, beside the one that is: more would only be later.
+const WAITING_PICTURES: usize = 1;
+/// What becomes of an original.
+#[derive(Debug)]
+enum Original {
+    Segment(BroadcastId, Arc<Kept>),
+    Ended(BroadcastId, EndReason),
+}
+
+/// A segment of an original that is stored.
+#[derive(Debug)]
+struct Kept {
+    facts: MediaSegment,
+    media: Segment,
+    part_duration: Duration,
+    /// Read once, by whichever rendition comes first.
+    making: OnceLock<Result<Making, NotOurs>>,
+}
+
+impl Kept {
+    /// What renditions are made of.
+    fn making(&self) -> Result<&Making, NotOurs> {
+        let read = || Making::read(&self.media, self.facts.media_sequence, self.part_duration);
+        self.making.get_or_init(read).as_ref().map_err(|error| *error)
+    }
+}
+
+/// Where the keepers tell of originals. Never waits.
+#[derive(Debug)]
+pub(super) struct Originals {
+    /// None where there are to be no renditions.
+    events: Option<mpsc::Sender<Original>>,
+    part_duration: Duration,
+}
+
+/// Makes renditions of what it is told of.
+#[derive(Debug)]
+pub(super) struct Renditions {
+    config: Config,
+    events: mpsc::Receiver<Original>,
+}
+
+impl Originals {
+    /// The keepers' end, and the task's where there are to be renditions.
+    pub(super) fn new(config: Config, part_duration: Duration) -> (Self, Option<Renditions>) {
+        if config.ladder.rungs().is_empty() {
+            return (Self { events: None, part_duration }, None);
+        }
+        let (sender, events) = mpsc::channel(EVENTS);
+        (Self { events: Some(sender), part_duration }, Some(Renditions { config, events }))
+    }
+
+    pub(super) fn handle_segment(&self, original: BroadcastId, facts: MediaSegment, media: Segment) {
+        let (part_duration, making) = (self.part_duration, OnceLock::new());
+        self.tell(|| Original::Segment(original, Arc::new(Kept { facts, media, part_duration, making })));
+    }
+
+    pub(super) fn handle_ended(&self, original: BroadcastId, reason: EndReason) {
+        self.tell(|| Original::Ended(original, reason));
+    }
+
+    fn tell(&self, event: impl FnOnce() -> Original) {
+        if let Some(events) = &self.events
+            && events.try_send(event()).is_err()
+        {
+            // What takes from it waits for nothing. An end that is lost is made up for by the next start.
+            metrics::counter!("meshstream_rendition_gaps_total").increment(1);
+            tracing::warn!("a segment or an end of a broadcast is missed by its renditions");
+        }
+    }
+}
+
+/// The tasks of one original.
+#[derive(Debug)]
+struct Lanes {
+    sound: Option<mpsc::Sender<Work>>,
+    pictures: Option<mpsc::Sender<Work>>,
+    /// Segments that found no room since the encoder took the last one.
+    skipped: Arc<AtomicU32>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Segment(Arc<Kept>),
+    End(EndReason),
+}
+
+impl Renditions {
+    /// Until the keepers are `over`, and what was begun is ended. `left` are renditions from before a start that go on.
+    pub(super) async fn run(
+        mut self,
+        shared: Arc<Shared>,
+        mut left: HashMap<(BroadcastId, String), BroadcastId>,
+        over: CancellationToken,
+    ) {
+        let mut lanes: HashMap<BroadcastId, Lanes> = HashMap::new();
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(Original::Segment(original, kept)) => {
+                        let lanes = lanes
+                            .entry(original)
+                            .or_insert_with(|| self.start(&shared, original, &mut left, &mut tasks));
+                        lanes.offer(kept);
+                    }
+                    Some(Original::Ended(original, reason)) => {
+                        let lanes = lanes
+                            .remove(&original)
+                            .unwrap_or_else(|| self.start(&shared, original, &mut left, &mut tasks));
+                        tasks.spawn(lanes.end(reason));
+                    }
+                    None => break,
+                },
+                Some(ended) = tasks.join_next() => if let Err(error) = ended {
+                    metrics::counter!("meshstream_stream_panics_total").increment(1);
+                    tracing::error!(%error, "a task of a rendition failed");
+                },
+                () = over.cancelled() => break,
+            }
+        }
+        // What the keepers said last is in the queue.
+        while let Ok(event) = self.events.try_recv() {
+            if let Original::Ended(original, reason) = event
+                && let Some(lanes) = lanes.remove(&original)
+            {
+                tasks.spawn(lanes.end(reason));
+            }
+        }
+        drop(lanes);
+        while tasks.join_next().await.is_some() {}
+    }
+
+    fn start(
+        &self,
+        shared: &Arc<Shared>,
+        original: BroadcastId,
+        left: &mut HashMap<(BroadcastId, String), BroadcastId>,
+        tasks: &mut JoinSet<()>,
+    ) -> Lanes {
+        let mut of = |rung: &Rung| {
+            let broadcast = left.remove(&(original, rung.name.clone()));
+            Publication::new(Arc::clone(shared), original, rung.clone(), broadcast)
+        };
+        let rungs = self.config.ladder.rungs().iter();
+        let mut sound = None;
+        let mut pictures = Vec::new();
+        for rung in rungs {
+            match rung.kind {
+                RungKind::SoundOnly => sound = Some(of(rung)),
+                RungKind::Picture { height, kbps } => pictures.push((height, kbps, of(rung))),
+            }
+        }
+        // Those that are not on the ladder any more.
+        left.retain(|(of, _), broadcast| {
+            if *of == original {
+                let (shared, broadcast) = (Arc::clone(shared), *broadcast);
+                tasks.spawn(async move { end(&shared, broadcast, EndReason::PublisherLeft).await });
+            }
+            *of != original
+        });
+        let sound = sound.map(|publication| {
+            let (sender, work) = mpsc::channel(WAITING_SOUNDS);
+            tasks.spawn(SoundLane { publication }.run(work));
+            sender
+        });
+        let skipped = Arc::new(AtomicU32::new(0));
+        let worker = self.config.worker.clone().filter(|_| !pictures.is_empty());
+        let pictures = worker.map(|worker| {
+            let (sender, work) = mpsc::channel(WAITING_PICTURES);
+            let lane = PictureLane::new(worker, pictures, Arc::clone(&skipped));
+            tasks.spawn(lane.run(Arc::clone(shared), work));
+            sender
+        });
+        Lanes { sound, pictures, skipped }
+    }
+}
+
+impl Lanes {
+    fn offer(&self, kept: Arc<Kept>) {
+        let dropped = || metrics::counter!("meshstream_rendition_gaps_total").increment(1);
+        if let Some(sound) = &self.sound
+            && sound.try_send(Work::Segment(Arc::clone(&kept))).is_err()
+        {
+            dropped();
+        }
+        if let Some(pictures) = &self.pictures
+            && pictures.try_send(Work::Segment(kept)).is_err()
+        {
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+            dropped();
+        }
+    }
+
+    async fn end(self, reason: EndReason) {
+        for lane in [self.sound, self.pictures].into_iter().flatten() {
+            // A lane that has ended has nothing left to end.
+            let _ = lane.send(Work::End(reason)).await;
+        }
+    }
+}
