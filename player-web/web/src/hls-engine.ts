@@ -25,6 +25,8 @@ const CONFIG: Partial<HlsConfig> = {
   // One that has fallen a whole window behind jumps forward again.
   liveSyncDurationCount: RESERVE_SEGMENTS,
   liveMaxLatencyDurationCount: 6,
+  // A live broadcast has no end yet: WebKit pauses for good at what it takes for one.
+  liveDurationInfinity: true,
   // captions.ts does.
   renderTextTracksNatively: false,
   // fMP4 needs no transmuxing worth a thread, and a worker would need a wider content security policy.

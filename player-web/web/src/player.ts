@@ -2,6 +2,7 @@
 // what it looks like is player-controls.ts's.
 
 import { CourseWatch } from "./course-watch";
+import { EarlyEnd } from "./early-end";
 import type { Engine, EngineEvents, Source } from "./engine";
 import { HlsEngine } from "./hls-engine";
 import { soundAlone } from "./levels";
@@ -88,6 +89,7 @@ export class Player {
   private started = false;
   /** Heard of; to some browsers whatever is played last is the end. */
   private videoEnded = false;
+  private readonly earlyEnd = new EarlyEnd();
   /** The live playlist was played to its end. */
   private seenToTheEnd = false;
   private blocked = false;
@@ -131,12 +133,21 @@ export class Player {
       this.videoEnded = false;
     });
     on(["ended"], () => {
+      const { course } = this.courses;
+      if (this.recording && this.earlyEnd.handleEnd(this.video.currentTime, course?.duration ?? 0)) return this.goOn();
       this.videoEnded = true;
       this.seenToTheEnd = this.playlistEnded;
       if (this.playlistEnded) this.options.memory.forgetPlace(this.api.slug);
     });
     on(["play"], () => this.handlePlay());
     on(["pause", "ended", "waiting", "playing", "volumechange"], () => this.look());
+  }
+
+  /** Behind what the browser took for the end. */
+  private goOn(): void {
+    // What has ended begins anew when it is played.
+    if (this.video.ended) this.engine?.restart();
+    else this.play();
   }
 
   private handleMoving(): void {
