@@ -25,7 +25,7 @@ pub enum Audience {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaPlaylistKind {
     /// The rolling live playlists.
-    Live(Audience),
+    Live,
     /// Those of the broadcast from its beginning.
     Whole,
 }
@@ -99,7 +99,17 @@ pub trait Playlists: Send + Sync {
     async fn whole(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError>;
 
     /// The broadcast with its renditions (RFC 8216 §4.3.4), whose URIs go one folder up.
-    fn multivariant(&self, broadcast: &BroadcastId, of: MediaPlaylistKind) -> Result<Multivariant, PlaylistError>;
+    /// To a native player only those are listed that the way here carries, where that is known.
+    fn multivariant(
+        &self,
+        broadcast: &BroadcastId,
+        of: MediaPlaylistKind,
+        audience: Audience,
+    ) -> Result<Multivariant, PlaylistError>;
+
+    /// The highest bit rate in bit/s, of a broadcast or what it is a rendition of and all renditions of that, which the way here
+    /// carries; `None` where that is not known to be less than all.
+    fn suggested_bitrate(&self, broadcast: &BroadcastId) -> Option<u64>;
 
     /// The playlist of the hour that begins with a segment. Segment URIs go one folder up. Waits, within a bound, for what
     /// the archive says of it.

@@ -9,6 +9,7 @@ mod narrow;
 mod outages;
 mod overlay;
 mod phone;
+mod thin;
 
 use std::time::Duration;
 

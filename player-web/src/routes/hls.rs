@@ -19,6 +19,9 @@ use crate::content;
 use crate::serve::{self, Connection};
 use crate::waits::Waits;
 
+/// What a server tells players of how it delivers (CTA-5006).
+const CMSD_DYNAMIC: &str = "cmsd-dynamic";
+
 /// Segments here are CMAF, also where they hold audio alone.
 const SEGMENT_TYPE: &str = "video/mp4";
 
@@ -43,6 +46,10 @@ enum File {
 }
 
 impl File {
+    fn is_playlist(self) -> bool {
+        matches!(self, Self::Live | Self::Whole | Self::Main | Self::MainWhole)
+    }
+
     fn parse(name: &str) -> Option<Self> {
         match name {
             "index.m3u8" => return Some(Self::Live),
@@ -113,8 +120,10 @@ pub(crate) async fn file(
     let ports = &state.ports;
     let address = serve::address_of(client.as_deref());
     let (broadcast, file) = (broadcast.parse::<BroadcastId>(), File::parse(&name));
-    if let (Ok(broadcast), Some(_)) = (&broadcast, file) {
+    let mut suggested = None;
+    if let (Ok(broadcast), Some(file)) = (&broadcast, file) {
         asked(&state, *broadcast, client);
+        suggested = ports.playlists.suggested_bitrate(broadcast).filter(|_| file.is_playlist());
     }
     let mse = query.is_ok_and(|Query(query)| query.player.as_deref() == Some("mse"));
     let audience = if mse { Audience::MediaSource } else { Audience::Native };
@@ -122,10 +131,10 @@ pub(crate) async fn file(
         (Ok(broadcast), Some(File::Live)) => playlist(ports.playlists.live(&broadcast, audience, address).await),
         (Ok(broadcast), Some(File::Whole)) => playlist(ports.playlists.whole(&broadcast).await),
         (Ok(broadcast), Some(File::Main)) => {
-            multivariant(ports.playlists.multivariant(&broadcast, MediaPlaylistKind::Live(audience)))
+            multivariant(ports.playlists.multivariant(&broadcast, MediaPlaylistKind::Live, audience))
         }
         (Ok(broadcast), Some(File::MainWhole)) => {
-            multivariant(ports.playlists.multivariant(&broadcast, MediaPlaylistKind::Whole))
+            multivariant(ports.playlists.multivariant(&broadcast, MediaPlaylistKind::Whole, audience))
         }
         (Ok(broadcast), Some(File::Segment(sequence))) => {
             let is_here = ports.playlists.holds_segment(&broadcast, sequence);
@@ -143,8 +152,19 @@ pub(crate) async fn file(
         }
         _ => refusal(&PlaylistError::NotFound),
     };
+    if let Some(bits_per_second) = suggested {
+        suggest(response.headers_mut(), bits_per_second);
+    }
     allow_any_origin(response.headers_mut());
     response
+}
+
+/// Tells a player the highest bit rate that it should choose (CTA-5006, "Max suggested bitrate"), in kbit/s.
+fn suggest(headers: &mut HeaderMap, bits_per_second: u64) {
+    let kbps = bits_per_second.div_ceil(1_000);
+    if let Ok(value) = HeaderValue::try_from(format!("\"meshstream\";mb={kbps}")) {
+        headers.insert(CMSD_DYNAMIC, value);
+    }
 }
 
 /// Whoever asks for anything of a broadcast that is known watches it, in whatever encoding.

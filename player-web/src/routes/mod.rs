@@ -96,7 +96,7 @@ pub(crate) fn allow_any_origin(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After"),
+        HeaderValue::from_static("Accept-Ranges, CMSD-Dynamic, Content-Length, Content-Range, ETag, Retry-After"),
     );
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
 }

@@ -47,6 +47,8 @@ pub(crate) struct FakeNode {
     pub(crate) upcoming: Mutex<Vec<Scheduled>>,
     pub(crate) live: Mutex<HashMap<BroadcastId, String>>,
     pub(crate) whole: Mutex<HashMap<BroadcastId, String>>,
+    /// The bit rate to suggest, in bit/s.
+    pub(crate) suggested: Mutex<HashMap<BroadcastId, u64>>,
     pub(crate) segments: Mutex<HashMap<(BroadcastId, u64), Cid>>,
     pub(crate) inits: Mutex<HashMap<(BroadcastId, u64), Cid>>,
     pub(crate) content: Mutex<HashMap<Cid, Entry>>,
@@ -142,6 +144,7 @@ impl FakeNode {
             upcoming: Mutex::default(),
             live: Mutex::default(),
             whole: Mutex::default(),
+            suggested: Mutex::default(),
             segments: Mutex::default(),
             inits: Mutex::default(),
             content: Mutex::default(),

@@ -44,16 +44,25 @@ impl Playlists for FakeNode {
     }
 
     /// Of what has renditions in its directory, a text that says what was asked for.
-    fn multivariant(&self, broadcast: &BroadcastId, of: MediaPlaylistKind) -> Result<Multivariant, PlaylistError> {
+    fn multivariant(
+        &self,
+        broadcast: &BroadcastId,
+        of: MediaPlaylistKind,
+        audience: Audience,
+    ) -> Result<Multivariant, PlaylistError> {
         self.listing(broadcast).ok_or(PlaylistError::NotFound)?;
         if !self.renditions(broadcast).is_empty() {
-            return Ok(Multivariant::Playlist(format!("#EXTM3U of {of:?}\n")));
+            return Ok(Multivariant::Playlist(format!("#EXTM3U of {of:?} for {audience:?}\n")));
         }
-        Ok(Multivariant::Alone(match of {
-            MediaPlaylistKind::Live(Audience::Native) => "index.m3u8",
-            MediaPlaylistKind::Live(Audience::MediaSource) => "index.m3u8?player=mse",
-            MediaPlaylistKind::Whole => "whole.m3u8",
+        Ok(Multivariant::Alone(match (of, audience) {
+            (MediaPlaylistKind::Live, Audience::Native) => "index.m3u8",
+            (MediaPlaylistKind::Live, Audience::MediaSource) => "index.m3u8?player=mse",
+            (MediaPlaylistKind::Whole, _) => "whole.m3u8",
         }))
+    }
+
+    fn suggested_bitrate(&self, broadcast: &BroadcastId) -> Option<u64> {
+        self.suggested.lock().unwrap().get(broadcast).copied()
     }
 
     async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {

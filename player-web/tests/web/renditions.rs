@@ -24,8 +24,8 @@ async fn renditions_are_in_the_multivariant_playlist_and_in_no_list_of_broadcast
     let slug = broadcast_id(1).slug();
     let main = get(&node, &format!("/hls/{slug}/main.m3u8?player=mse")).await;
     assert_eq!((main.status, main.header("content-type")), (StatusCode::OK, "application/vnd.apple.mpegurl"));
-    assert_eq!(main.text(), "#EXTM3U of Live(MediaSource)\n");
-    assert_eq!(get(&node, &format!("/hls/{slug}/main-whole.m3u8")).await.text(), "#EXTM3U of Whole\n");
+    assert_eq!(main.text(), "#EXTM3U of Live for MediaSource\n");
+    assert_eq!(get(&node, &format!("/hls/{slug}/main-whole.m3u8")).await.text(), "#EXTM3U of Whole for Native\n");
 
     assert_eq!(get(&node, "/api/v1/broadcasts").await.json().as_array().unwrap().len(), 1);
     assert!(!get(&node, "/").await.text().contains("(Sound)"));
@@ -66,4 +66,20 @@ async fn a_rendition_is_hidden_with_its_original() {
     node.owner.hide(MessageKey([1; 32])).await.unwrap();
     let details = get(&node, &format!("/api/v1/broadcasts/{}", broadcast_id(9).slug())).await;
     assert_eq!(details.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn players_hear_with_playlists_what_the_way_here_carries() {
+    let node = FakeNode::new();
+    node.listings.lock().unwrap().extend([listing(1, "Main hall", BroadcastState::Live), sound(9)]);
+    let main = format!("/hls/{}/main.m3u8", broadcast_id(1).slug());
+    assert!(get(&node, &main).await.headers.get("cmsd-dynamic").is_none(), "nothing is known to be too much");
+    node.suggested.lock().unwrap().insert(broadcast_id(1), 899_500);
+    for file in ["main.m3u8", "main-whole.m3u8?player=mse", "index.m3u8"] {
+        let answer = get(&node, &format!("/hls/{}/{file}", broadcast_id(1).slug())).await;
+        assert_eq!(answer.header("cmsd-dynamic"), "\"meshstream\";mb=900", "{file} {}", answer.status);
+        assert!(answer.header("access-control-expose-headers").contains("CMSD-Dynamic"), "{file}");
+    }
+    let segment = get(&node, &format!("/hls/{}/0.m4s", broadcast_id(1).slug())).await;
+    assert!(segment.headers.get("cmsd-dynamic").is_none(), "segments may be kept for long");
 }

@@ -4,9 +4,10 @@ import Hls, { type ErrorData, type HlsConfig } from "hls.js";
 import { Captions } from "./captions";
 import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
 import { fault } from "./faults";
-import { type Level, type Sound, soundsBesidePictures } from "./levels";
+import { type Level, type Sound, soundAlone, soundsBesidePictures } from "./levels";
 import type { Part } from "./missing";
 import { Recovery } from "./recovery";
+import { highestWithin, suggestedBitrate } from "./suggested";
 
 /** The node may hold a playlist request back until there is something to list, about 20 s. */
 const FIRST_BYTE_MS = 30_000;
@@ -64,6 +65,10 @@ export class HlsEngine implements Engine {
   private sounds: readonly Sound[] = [];
   /** Those that hls.js chooses from, also while sound alone is played; those with sound alone come after them. */
   private known: readonly Level[] = [];
+  /** What is played by itself now. */
+  private alone: Sound | undefined;
+  /** bit/s; what the node says that it can bring, where that is not all. */
+  private suggested: number | undefined;
   private readonly recovery = new Recovery();
   private readonly captions: Captions;
   private readonly onProgress = () => {
@@ -88,13 +93,15 @@ export class HlsEngine implements Engine {
 
   private create(): void {
     const { position } = this;
+    this.alone = this.sound(this.wanted());
     // Who looks at the past is not drawn to the live edge.
     const past = position === undefined ? {} : { startPosition: position, liveMaxLatencyDurationCount: Number.POSITIVE_INFINITY };
     const hls = new Hls({ ...CONFIG, ...past });
     this.hls = hls;
-    hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels, url }) => {
+    hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels, url, networkDetails }) => {
+      this.heed(hls, networkDetails);
       // Of the playlist of a rendition that is played by itself nothing is learnt of the others.
-      if (!this.playsSound()) this.sounds = soundsBesidePictures(levels, url);
+      if (!this.alone) this.sounds = soundsBesidePictures(levels, url);
       // hls.js has said already which pictures there are.
       if (this.sounds.length > 0) this.events.choices();
       // Target durations are longer than segments: counted in them it would begin within one more, of which most is not shown.
@@ -104,14 +111,16 @@ export class HlsEngine implements Engine {
     });
     hls.on(Hls.Events.BUFFER_APPENDED, () => this.begin(hls));
     hls.on(Hls.Events.MANIFEST_PARSED, () => {
-      if (!this.playsSound()) this.known = hls.levels;
+      if (!this.alone) this.known = hls.levels;
+      this.adapt(hls);
       if (this.chosen !== undefined && this.chosen < hls.levels.length) hls.currentLevel = this.chosen;
       this.events.choices();
     });
     hls.on(Hls.Events.LEVELS_UPDATED, (_, { levels }) => {
-      if (!this.playsSound()) this.known = levels;
+      if (!this.alone) this.known = levels;
     });
-    hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
+    hls.on(Hls.Events.LEVEL_LOADED, (_, { details, networkDetails }) => {
+      this.heed(hls, networkDetails);
       this.recovery.handleLoaded();
       this.events.playlist(!details.live);
     });
@@ -141,15 +150,35 @@ export class HlsEngine implements Engine {
 
   /** What is played: all that there is to choose from, or the sound alone. */
   private url(): string {
-    return this.sound(this.chosen)?.url ?? this.source.url;
+    return this.alone?.url ?? this.source.url;
+  }
+
+  /** What the viewer chose; else sound alone where no picture can be brought. */
+  private wanted(): number | undefined {
+    const { known, suggested } = this;
+    const carried = suggested === undefined || known.length === 0 || highestWithin(known, suggested) >= 0;
+    return this.chosen ?? (carried ? undefined : soundAlone(this.levels()));
+  }
+
+  /** What the node says with a playlist of what it can bring. */
+  private heed(hls: Hls, answer: unknown): void {
+    if (answer instanceof XMLHttpRequest) this.suggested = suggestedBitrate(answer.getResponseHeader("CMSD-Dynamic"));
+    else if (answer instanceof Response) this.suggested = suggestedBitrate(answer.headers.get("CMSD-Dynamic"));
+    this.adapt(hls);
+  }
+
+  private adapt(hls: Hls): void {
+    if (hls !== this.hls) return;
+    if (this.sound(this.wanted())?.url !== this.alone?.url) {
+      // hls.js is about to go on with what it has just told of.
+      setTimeout(() => hls === this.hls && this.restart());
+    } else if (!this.alone && hls.levels.length > 0) {
+      hls.autoLevelCapping = this.suggested === undefined ? -1 : Math.max(0, highestWithin(hls.levels, this.suggested));
+    }
   }
 
   private sound(level: number | undefined): Sound | undefined {
     return level === undefined ? undefined : this.sounds[level - this.known.length];
-  }
-
-  private playsSound(): boolean {
-    return this.sound(this.chosen) !== undefined;
   }
 
   /** To where it begins, as soon as that is there; hls.js goes there once it has the whole segment. */
@@ -175,6 +204,8 @@ export class HlsEngine implements Engine {
     else if (kind === "unplayable") this.events.unplayable();
     console.warn("player:", data.type, data.details, data.response?.code ?? "", data.error?.message ?? "");
     const answer: unknown = data.networkDetails;
+    // A node that cannot be reached says nothing.
+    if (data.response?.code) this.heed(hls, answer);
     const header = answer instanceof Response ? answer.headers.get("Retry-After") : undefined;
     const remedy = this.recovery.handle(kind, performance.now(), notYet ? retryAfterMs(header) : undefined);
     clearTimeout(this.timer);
@@ -261,10 +292,9 @@ export class HlsEngine implements Engine {
 
   chooseLevel(level: number | undefined): void {
     const { hls } = this;
-    const alone = this.playsSound();
     this.chosen = level;
-    if (alone || this.playsSound()) this.restart();
-    else if (hls) hls.currentLevel = level ?? -1;
+    if (this.sound(this.wanted())?.url !== this.alone?.url) this.restart();
+    else if (hls && !this.alone) hls.currentLevel = level ?? -1;
   }
 
   segment(): { sequence: number; start: number } | null {

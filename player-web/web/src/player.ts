@@ -35,6 +35,9 @@ const STALLED_MS = 1500;
  * anew. Longer than a segment may take to arrive over a slow link. */
 const STUCK_MS = 75_000;
 
+/** Likewise where the browser took something else for the end, and does not say so any more. */
+const LOST_MS = 5000;
+
 /** How often the place in a broadcast is noted, and the first place worth it. */
 const PLACE_MS = 5000;
 const FIRST_PLACE_S = 10;
@@ -434,7 +437,7 @@ export class Player {
       },
       now,
     );
-    this.hold(held);
+    this.hold(held, moved > 0);
     if (still > STALLED_MS && this.started) this.findMissing(now);
     const waiting = this.missing.waiting(now);
     const snapshot: Snapshot = {
@@ -447,7 +450,7 @@ export class Player {
       started: this.started,
       paused: video.paused,
       blocked: this.blocked,
-      stalled: held || still > STALLED_MS,
+      stalled: (held && moved <= 0) || still > STALLED_MS,
       held,
       ahead,
       behind: engine?.behind() ?? null,
@@ -467,7 +470,8 @@ export class Player {
     const waits = held || !!waiting || this.notYet || (ahead < NOTHING_AHEAD_S && !this.playlistEnded);
     // One that has ended is paused (HTML §4.8.11.8); WebKitGTK calls whatever it plays the end.
     if (waits || !this.started || video.paused || still <= STALLED_MS) this.excusedAt = now;
-    if (now - this.excusedAt > STUCK_MS) {
+    const patience = video.ended && !this.videoEnded ? LOST_MS : STUCK_MS;
+    if (now - this.excusedAt > patience) {
       this.excusedAt = now;
       engine?.restart();
     }
@@ -482,9 +486,13 @@ export class Player {
   }
 
   /** Holds the picture, or lets it go on. A rate of 0 is neither a pause nor, to hls.js, a stall. */
-  private hold(held: boolean): void {
+  private hold(held: boolean, moves: boolean): void {
     const { video } = this;
-    if (held && video.playbackRate !== 0) {
+    if (held && moves && this.heldRate !== undefined) {
+      // WebKitGTK plays on at a rate that was set before it began to play.
+      video.playbackRate = this.heldRate;
+      video.playbackRate = 0;
+    } else if (held && video.playbackRate !== 0) {
       this.heldRate = video.playbackRate;
       video.playbackRate = 0;
     } else if (!held && this.heldRate !== undefined) {

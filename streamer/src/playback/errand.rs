@@ -78,9 +78,11 @@ impl Shared {
         // Never closed: there is a place in the end.
         let _permit = self.relayed_fetches.acquire().await;
         let done = match errand {
-            Errand::File { root, providers, max_bytes } => {
-                self.fetch_root(root, Claim::Gateway(root), &providers, max_bytes).await.map_err(ReadError::from)
-            }
+            Errand::File { root, providers, max_bytes } => self
+                .fetch_root(root, Claim::Gateway(root), &providers, max_bytes)
+                .await
+                .map(drop)
+                .map_err(ReadError::from),
             Errand::Archive(archive) => {
                 let (listing, archive) = *archive;
                 match archive.kind {

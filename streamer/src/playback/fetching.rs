@@ -73,20 +73,20 @@ impl Shared {
         self.mirrored_fetches.acquire_many(u32::try_from(places).unwrap_or(u32::MAX)).await.ok()
     }
 
-    /// Fetches a segment and what it needs, and notes that it is held.
+    /// Fetches a segment and what it needs, and notes that it is held. Its bytes.
     pub(super) async fn fetch(
         &self,
         id: BroadcastId,
         providers: &[PeerId],
         segment: &MediaSegment,
-    ) -> Result<(), FetchError> {
+    ) -> Result<u64, FetchError> {
         self.until_forgotten(id).await;
         let sequence = segment.media_sequence;
         let (init, media) = (Claim::Init(id, sequence), Claim::Segment(id, sequence));
         self.fetch_root(segment.init, init, providers, INIT_BYTES).await?;
-        self.fetch_root(segment.segment, media, providers, SEGMENT_BYTES).await?;
+        let bytes = self.fetch_root(segment.segment, media, providers, SEGMENT_BYTES).await?;
         self.handle_fetched(id, sequence).await;
-        Ok(())
+        Ok(bytes)
     }
 
     pub(super) async fn fetch_manifest(
@@ -97,7 +97,8 @@ impl Shared {
         manifest: Cid,
     ) -> Result<(), FetchError> {
         self.until_forgotten(id).await;
-        self.fetch_root(manifest, Claim::LiveManifest(id, newest), providers, MANIFEST_BYTES).await
+        self.fetch_root(manifest, Claim::LiveManifest(id, newest), providers, MANIFEST_BYTES).await?;
+        Ok(())
     }
 
     /// For a viewer who waits.
@@ -125,14 +126,14 @@ impl Shared {
     async fn on_demand(
         &self,
         wait: Duration,
-        fetch: impl Future<Output = Result<(), FetchError>>,
+        fetch: impl Future<Output = Result<u64, FetchError>>,
     ) -> Result<(), PlaylistError> {
         let fetched = tokio::time::timeout(wait, async {
             let _permit = self.on_demand.acquire().await;
             fetch.await
         });
         match fetched.await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(_)) => Ok(()),
             Err(_) | Ok(Err(FetchError::TimedOut(_))) => Err(PlaylistError::NotYet(SEGMENT_RETRY)),
             Ok(Err(error)) => Err(PlaylistError::Failed(error.to_string())),
         }
@@ -150,9 +151,9 @@ impl Shared {
         claim: Claim,
         providers: &[PeerId],
         max_bytes: u64,
-    ) -> Result<(), FetchError> {
+    ) -> Result<u64, FetchError> {
         let request = FetchRequest { root, claim, providers: providers.to_vec(), timeout: TIMEOUT, max_bytes };
-        self.ports.fetcher.fetch(request).await.map(|_| ())
+        self.ports.fetcher.fetch(request).await.map(|stored| stored.bytes)
     }
 
     async fn handle_fetched(&self, id: BroadcastId, sequence: MediaSequence) {

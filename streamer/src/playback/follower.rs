@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use super::fetching::Forgetting;
 use super::held::SequenceSet;
-use super::wants::{Order, Wants};
+use super::variants::Member;
+use super::wants::{Came, Order, Wants};
+use super::way::Way;
 use super::{Followed, Interest, MOST_MIRRORED, Mirror, NATIVE_TARGETS, Shared, Snapshot, lock};
 use crate::alarm::sleep_until;
 use crate::manifest::{Head, LivePlaylist, LivePlaylistConfig, MediaPlaylist};
@@ -26,11 +28,18 @@ const PATIENCE_TARGETS: u32 = 2;
 const LEAST_PATIENCE: Duration = Duration::from_secs(6);
 /// Announcements read from the directory at once.
 const READ: usize = 256;
+/// Target durations after which a player that has not asked again plays something else: they ask once in each.
+const SWITCHED_TARGETS: u32 = 3;
+/// At least this long: a playlist may be waited for.
+const LEAST_SWITCHED: Duration = Duration::from_secs(10);
+/// How often it is looked at how fast a segment comes, where there is another rendition to change to.
+const LOOK: Duration = Duration::from_secs(1);
 /// When to try again to persist a head; until then the playlist stands still.
 const SAVE_RETRY: Duration = Duration::from_secs(2);
 
 enum Fetched {
-    Segment(MediaSequence, Result<(), FetchError>),
+    /// With its bytes.
+    Segment(MediaSequence, Result<u64, FetchError>),
     Manifest(MediaSequence, Result<(), FetchError>),
 }
 
@@ -66,6 +75,12 @@ pub(super) struct Follower {
     wants: Wants,
     fetches: JoinSet<Fetched>,
     running: HashMap<MediaSequence, (Cid, AbortHandle)>,
+    /// How this broadcast comes here, and its renditions.
+    way: Arc<Way>,
+    /// This broadcast and its renditions; empty where there are none.
+    family: Vec<Member>,
+    /// A player that has not asked for so long plays something else.
+    switched: Duration,
     /// The playlist has changed since it was persisted and shown.
     unsaved: bool,
     save_at: Instant,
@@ -81,9 +96,13 @@ impl fmt::Debug for Follower {
 impl Follower {
     pub(super) fn new(shared: Arc<Shared>, followed: Arc<Followed>) -> Self {
         let id = followed.broadcast;
+        let way = shared.way(&id);
         Self {
             shared,
             followed,
+            way,
+            family: Vec::new(),
+            switched: LEAST_SWITCHED,
             id,
             playlist: None,
             seen: SequenceSet::default(),
@@ -104,6 +123,8 @@ impl Follower {
             None
         });
         while let Some(listing) = self.shared.ports.directory.listing(&self.id) {
+            self.family = self.shared.family(&listing);
+            self.switched = (listing.target_duration * SWITCHED_TARGETS).max(LEAST_SWITCHED);
             self.begin(&listing, &mut saved);
             self.read(&listing).await;
             self.advance(&listing);
@@ -205,8 +226,9 @@ impl Follower {
     }
 
     fn abort(&mut self, sequence: MediaSequence) {
-        if let Some((_, task)) = self.running.remove(&sequence) {
+        if let Some((root, task)) = self.running.remove(&sequence) {
             task.abort();
+            self.way.handle_over(&root, None, self.shared.epoch.elapsed());
         }
     }
 
@@ -239,7 +261,17 @@ impl Follower {
         for (sequence, (root, _)) in &self.running {
             if let Some(progress) = self.shared.ports.fetcher.progress(root) {
                 self.wants.handle_progress(*sequence, progress, now);
+                self.way.handle_progress(root, progress.bytes, now);
             }
+        }
+        self.measure(None);
+        if self.gives_way() {
+            let running: Vec<_> = self.running.keys().copied().collect();
+            for sequence in running {
+                self.wants.handle_stopped(sequence);
+                self.abort(sequence);
+            }
+            return;
         }
         while let Some(order) = self.wants.poll_order(now) {
             match order {
@@ -256,6 +288,7 @@ impl Follower {
         let (shared, id, providers) = (Arc::clone(&self.shared), self.id, self.shared.providers(listing));
         let (sequence, root) = (segment.media_sequence, segment.segment);
         let interest = self.interest();
+        self.way.handle_begun(root, self.wants.is_fetched_anew(sequence), self.shared.epoch.elapsed());
         let task = self.fetches.spawn(async move {
             let _permit = shared.fetch_permit(interest).await;
             Fetched::Segment(sequence, shared.fetch(id, &providers, &segment).await)
@@ -265,9 +298,13 @@ impl Follower {
 
     async fn handle_fetched(&mut self, fetched: Result<Fetched, JoinError>) {
         match fetched {
-            Ok(Fetched::Segment(sequence, Ok(()))) => {
-                self.running.remove(&sequence);
-                self.wants.handle_held(sequence, self.shared.epoch.elapsed());
+            Ok(Fetched::Segment(sequence, Ok(bytes))) => {
+                let now = self.shared.epoch.elapsed();
+                if let Some((root, _)) = self.running.remove(&sequence) {
+                    self.way.handle_over(&root, Some(bytes), now);
+                }
+                let came = self.wants.handle_held(sequence, now);
+                self.measure(came);
                 if let Some(playlist) = &mut self.playlist {
                     self.unsaved |= playlist.handle_arrived(sequence, self.shared.epoch.elapsed());
                 }
@@ -290,10 +327,37 @@ impl Follower {
 
     fn handle_failed(&mut self, sequence: MediaSequence, hopeless: bool) {
         metrics::counter!("meshstream_fetch_failures_total").increment(1);
-        self.running.remove(&sequence);
+        self.abort(sequence);
         if !self.wants.handle_failed(sequence, hopeless, self.shared.epoch.elapsed()) {
             metrics::counter!("meshstream_segments_given_up_total").increment(1);
         }
+    }
+
+    /// What is known anew of the way here: a segment came, which its kin may have to make room for, or give it to.
+    fn measure(&self, came: Option<Came>) {
+        self.shared.note_measured(&self.way);
+        let Some(ceiling) = self.way.handle_measured(came, &self.family) else { return };
+        tracing::info!(name: "way.measured", broadcast = %self.id, ceiling, "way.measured");
+        let followed = lock(&self.shared.followed);
+        let kin = self.family.iter().filter_map(|member| followed.get(&member.id));
+        kin.for_each(|followed| followed.changed.notify_one());
+    }
+
+    /// Whether it needs more than the way here carries, while something lighter is watched instead.
+    fn gives_way(&self) -> bool {
+        let Some(ceiling) = self.way.ceiling() else { return false };
+        let (carried, too_much): (Vec<&Member>, Vec<&Member>) =
+            self.family.iter().partition(|member| member.bandwidth <= ceiling);
+        too_much.iter().any(|member| member.id == self.id) && {
+            let followed = lock(&self.shared.followed);
+            carried.iter().any(|member| self.is_watched(member, &followed))
+        }
+    }
+
+    /// Whether somebody watched it just now.
+    fn is_watched(&self, member: &Member, followed: &HashMap<BroadcastId, Arc<Followed>>) -> bool {
+        let watched = followed.get(&member.id).and_then(|followed| self.shared.asked_at(followed));
+        watched.is_some_and(|at| at.elapsed() < self.switched)
     }
 
     /// Fetches the newest live manifest of another's broadcast once its segments are here, so that it costs a block.
@@ -361,8 +425,12 @@ impl Follower {
 
     /// Who waits for it now: viewers, else neighbours, else nobody.
     fn interest(&self) -> Interest {
+        self.interest_among(&lock(&self.shared.followed))
+    }
+
+    fn interest_among(&self, followed: &HashMap<BroadcastId, Arc<Followed>>) -> Interest {
         let lasts = |at| self.shared.interest_until(at).is_some_and(|until| until > Instant::now());
-        if lasts(&self.followed.asked_at) {
+        if lasts(&self.followed.asked_at) && !self.is_left_for_kin(followed) {
             Interest::Watched
         } else if lasts(&self.followed.relayed_at) {
             Interest::Relayed
@@ -371,11 +439,17 @@ impl Follower {
         }
     }
 
+    /// Whether its viewers went on with another rendition.
+    fn is_left_for_kin(&self, followed: &HashMap<BroadcastId, Arc<Followed>>) -> bool {
+        let quiet = self.shared.asked_at(&self.followed).is_none_or(|at| at.elapsed() >= self.switched);
+        quiet && self.family.iter().any(|member| member.id != self.id && self.is_watched(member, followed))
+    }
+
     /// Whether nobody is interested any more; then it is not followed from here on. What is to be given up counts as not
     /// held at the same moment, so that whoever follows it next begins with nothing.
     fn leave(&self, listing: &Listing) -> Leave {
         let mut followed = lock(&self.shared.followed);
-        if self.interest() != Interest::Mirrored {
+        if self.interest_among(&followed) != Interest::Mirrored {
             return Leave::Stay;
         }
         let mirrored = self.shared.mirrors(listing) && followed.len() <= MOST_MIRRORED;
@@ -415,7 +489,8 @@ impl Follower {
         let save = self.unsaved.then_some(self.save_at);
         let asked = [&self.followed.asked_at, &self.followed.relayed_at];
         let interests = asked.into_iter().filter_map(|at| self.shared.interest_until(at)).filter(|until| *until > now);
-        timers.chain(save).chain(interests).min()
+        let look = (!self.running.is_empty() && !self.family.is_empty()).then(|| now + LOOK);
+        timers.chain(save).chain(interests).chain(look).min()
     }
 }
 

@@ -110,14 +110,14 @@ impl Playback {
     /// Fetches a segment and claims it, after what viewers wait for; asks nobody where it is here.
     pub(crate) async fn keep_segment(&self, listing: &Listing, segment: &MediaSegment) -> Result<(), FetchError> {
         let _permit = self.shared.background_permit().await;
-        self.shared.fetch(listing.id, &self.shared.providers(listing), segment).await
+        self.shared.fetch(listing.id, &self.shared.providers(listing), segment).await.map(drop)
     }
 
     /// Fetches what is missing of an archive and claims it in whole. To be called once its segments are here.
     pub(crate) async fn keep_archive(&self, listing: &Listing, archive: &ArchiveManifest) -> Result<(), FetchError> {
         let _permit = self.shared.background_permit().await;
         let claim = Claim::Archive(archive.kind, listing.id, archive.first_media_sequence);
-        self.shared.fetch_root(archive.manifest, claim, &self.shared.providers(listing), ARCHIVE_BYTES).await
+        self.shared.fetch_root(archive.manifest, claim, &self.shared.providers(listing), ARCHIVE_BYTES).await.map(drop)
     }
 
     /// Notes that these segments are here, and claimed one way or another.

@@ -5,6 +5,7 @@
 //! persists its head before anybody sees it. What is not followed is still served: from what is held, or fetched when
 //! asked for. Never writes media, never announces.
 
+mod ceiling;
 mod download;
 mod errand;
 mod fetching;
@@ -14,15 +15,17 @@ mod keeping;
 mod library;
 mod relay;
 mod runner;
+mod throughput;
 mod timeline;
 mod variants;
 mod wants;
+mod way;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,12 +46,15 @@ pub(crate) use self::keeping::{MOST_SEGMENTS, Reading};
 use self::library::Hour;
 pub(crate) use self::library::INDEX_BYTES;
 pub use self::runner::Runner;
+use self::way::Way;
 use crate::catalog::Catalog;
 use crate::manifest::{MediaPlaylist, PlaylistEntry, multivariant};
 
 /// How long a broadcast is followed after it was last asked for: players ask every few seconds, and a phone that
 /// changes rooms comes back within it.
 const INTEREST: Duration = Duration::from_secs(120);
+/// How long what one way carries is good for what comes next.
+const WAY_REMEMBERED: Duration = Duration::from_secs(600);
 /// How long a request for a live playlist waits for its first segments: below the 10 s after which hls.js gives up
 /// on a first byte.
 const LIVE_WAIT: Duration = Duration::from_secs(8);
@@ -188,6 +194,10 @@ struct Shared {
     mirrored_authors: Mutex<BTreeSet<FeedId>>,
     /// What is mirrored, whatever the policy.
     mirrored: Mutex<BTreeSet<BroadcastId>>,
+    /// How broadcasts that are followed come here, with their renditions.
+    ways: Mutex<HashMap<BroadcastId, Weak<Way>>>,
+    /// What the last of these to be measured carries, in bit/s.
+    measured: Mutex<Option<(f64, Instant)>>,
     changes: broadcast::Sender<PlaylistChange>,
     watched_fetches: Semaphore,
     relayed_fetches: Semaphore,
@@ -219,6 +229,8 @@ impl Playback {
             unread: Mutex::default(),
             mirrored_authors: Mutex::default(),
             mirrored: Mutex::default(),
+            ways: Mutex::default(),
+            measured: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             watched_fetches: Semaphore::new(WATCHED_FETCHES),
             relayed_fetches: Semaphore::new(RELAYED_FETCHES),
@@ -308,10 +320,19 @@ impl Shared {
         at.fetch_max(now.max(1), Ordering::Relaxed);
     }
 
+    /// When viewers asked for it last; `None` where none did.
+    fn asked_at(&self, followed: &Followed) -> Option<Instant> {
+        self.noted_at(&followed.asked_at)
+    }
+
+    fn noted_at(&self, at: &AtomicU64) -> Option<Instant> {
+        let at = at.load(Ordering::Relaxed);
+        (at > 0).then(|| self.epoch + Duration::from_millis(at))
+    }
+
     /// When the interest ends that was noted there; `None` where nobody asked.
     fn interest_until(&self, at: &AtomicU64) -> Option<Instant> {
-        let asked_at = at.load(Ordering::Relaxed);
-        (asked_at > 0).then(|| self.epoch + Duration::from_millis(asked_at) + INTEREST)
+        self.noted_at(at).map(|at| at + INTEREST)
     }
 
     /// Whether a broadcast of somebody else is fetched though nobody asks for it.
@@ -403,13 +424,22 @@ impl Playlists for Playback {
         }
     }
 
-    fn multivariant(&self, broadcast: &BroadcastId, of: MediaPlaylistKind) -> Result<Multivariant, PlaylistError> {
+    fn multivariant(
+        &self,
+        broadcast: &BroadcastId,
+        of: MediaPlaylistKind,
+        audience: Audience,
+    ) -> Result<Multivariant, PlaylistError> {
         let listing = self.shared.listing(broadcast)?;
-        let streams = self.shared.variants(&listing, of);
+        let streams = self.shared.variants(&listing, of, audience);
         if streams.is_empty() {
-            return Ok(Multivariant::Alone(variants::file_of(of)));
+            return Ok(Multivariant::Alone(variants::file_of(of, audience)));
         }
         Ok(Multivariant::Playlist(multivariant(&streams)))
+    }
+
+    fn suggested_bitrate(&self, broadcast: &BroadcastId) -> Option<u64> {
+        self.shared.suggested_bitrate(&self.shared.listing(broadcast).ok()?)
     }
 
     async fn hour(&self, broadcast: &BroadcastId, first: MediaSequence) -> Result<String, PlaylistError> {

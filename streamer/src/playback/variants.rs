@@ -1,14 +1,28 @@
-//! A broadcast with its renditions, for a player to choose from.
+//! A broadcast with its renditions, for a player to choose from, as far as the way here carries them.
 
-use stream_model::{Audience, Listing, MediaPlaylistKind, Rendition};
+use std::sync::{Arc, Weak};
 
-use super::Shared;
+use stream_model::{Audience, BroadcastId, Listing, MediaPlaylistKind, Rendition};
+use tokio::time::Instant;
+
+use super::ceiling::Ceiling;
+use super::way::Way;
+use super::{Shared, WAY_REMEMBERED, lock};
 use crate::manifest::VariantStream;
 
+/// A broadcast or a rendition of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) id: BroadcastId,
+    /// Peak segment bit rate, bit/s.
+    pub(super) bandwidth: u64,
+}
+
 impl Shared {
-    /// The broadcast, then its renditions, those that need most first; nothing where it has none.
-    pub(super) fn variants(&self, listing: &Listing, of: MediaPlaylistKind) -> Vec<VariantStream> {
-        let file = file_of(of);
+    /// The broadcast, then its renditions, those that need most first; nothing where it has none. A player that is told the
+    /// suggested bit rate gets all; to others only what the way here carries is listed.
+    pub(super) fn variants(&self, listing: &Listing, of: MediaPlaylistKind, audience: Audience) -> Vec<VariantStream> {
+        let file = file_of(of, audience);
         let mut streams = Vec::new();
         for rendition in self.ports.directory.renditions(&listing.id) {
             let slug = rendition.id.slug();
@@ -18,15 +32,78 @@ impl Shared {
             }
             streams.push(VariantStream { variant, uri: format!("../{slug}/{file}") });
         }
+        if let (Audience::Native, Some(most)) = (audience, self.suggested_bitrate(listing)) {
+            streams.retain(|stream| stream.variant.bandwidth <= most);
+        }
         streams
+    }
+
+    /// A broadcast or what it is a rendition of, and all renditions of that; empty where there are none.
+    pub(super) fn family(&self, listing: &Listing) -> Vec<Member> {
+        let original = original(listing);
+        let mut family = Vec::new();
+        for kin in self.ports.directory.renditions(&original) {
+            let Some(Rendition { variant, original: of, .. }) = kin.rendition else { continue };
+            if family.is_empty() {
+                family.push(Member { id: original, bandwidth: of.bandwidth });
+            }
+            family.push(Member { id: kin.id, bandwidth: variant.bandwidth });
+        }
+        family
+    }
+
+    /// The highest rate in bit/s that the way here carries, of a broadcast and its renditions; `None` where it carries all that
+    /// there is, as far as is known.
+    pub(super) fn suggested_bitrate(&self, listing: &Listing) -> Option<u64> {
+        if listing.own {
+            return None;
+        }
+        let ladder: Vec<u64> = self.family(listing).into_iter().map(|member| member.bandwidth).collect();
+        let known = lock(&self.ways).get(&original(listing)).and_then(Weak::upgrade).and_then(|way| way.ceiling());
+        let most = known.or_else(|| {
+            let mut ceiling = Ceiling::default();
+            ceiling.handle_measured(self.measured_before()?, &ladder);
+            ceiling.bandwidth()
+        });
+        most.filter(|most| ladder.iter().any(|bandwidth| bandwidth > most))
+    }
+
+    /// The way of a broadcast and its renditions.
+    pub(super) fn way(&self, broadcast: &BroadcastId) -> Arc<Way> {
+        let original = self.ports.directory.listing(broadcast).map_or(*broadcast, |listing| original(&listing));
+        let mut ways = lock(&self.ways);
+        if let Some(known) = ways.get(&original).and_then(Weak::upgrade) {
+            return known;
+        }
+        ways.retain(|_, way| way.strong_count() > 0);
+        let way = Arc::new(Way::new(self.measured_before()));
+        ways.insert(original, Arc::downgrade(&way));
+        way
+    }
+
+    /// What the way of another broadcast carried a while ago, in bit/s: most nodes have one to all others.
+    fn measured_before(&self) -> Option<f64> {
+        let (estimate, at) = (*lock(&self.measured))?;
+        (at.elapsed() < WAY_REMEMBERED).then_some(estimate)
+    }
+
+    /// Remembers what a way carries.
+    pub(super) fn note_measured(&self, way: &Way) {
+        if let Some(estimate) = way.estimate() {
+            *lock(&self.measured) = Some((estimate, Instant::now()));
+        }
     }
 }
 
+fn original(listing: &Listing) -> BroadcastId {
+    listing.rendition.as_ref().map_or(listing.id, |rendition| rendition.of)
+}
+
 /// The media playlist of a broadcast, as its player asks for it.
-pub(super) fn file_of(of: MediaPlaylistKind) -> &'static str {
-    match of {
-        MediaPlaylistKind::Live(Audience::Native) => "index.m3u8",
-        MediaPlaylistKind::Live(Audience::MediaSource) => "index.m3u8?player=mse",
-        MediaPlaylistKind::Whole => "whole.m3u8",
+pub(super) fn file_of(of: MediaPlaylistKind, audience: Audience) -> &'static str {
+    match (of, audience) {
+        (MediaPlaylistKind::Live, Audience::Native) => "index.m3u8",
+        (MediaPlaylistKind::Live, Audience::MediaSource) => "index.m3u8?player=mse",
+        (MediaPlaylistKind::Whole, _) => "whole.m3u8",
     }
 }

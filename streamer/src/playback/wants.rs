@@ -53,6 +53,14 @@ struct Running {
     share: f64,
 }
 
+/// How a segment came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Came {
+    /// How long it plays.
+    pub(super) media: Duration,
+    pub(super) took: Duration,
+}
+
 /// What a follower should do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
@@ -208,12 +216,23 @@ impl Wants {
         again
     }
 
-    /// It is here.
-    pub(super) fn handle_held(&mut self, sequence: MediaSequence, now: Duration) {
-        let Some(want) = self.wants.remove(&sequence) else { return };
-        if let Some(running) = want.running.filter(|_| !want.begun) {
-            self.pace.handle_finished(running.since, want.segment.duration, now);
-        }
+    /// It is here; how that went, where it was fetched in one go.
+    pub(super) fn handle_held(&mut self, sequence: MediaSequence, now: Duration) -> Option<Came> {
+        let want = self.wants.remove(&sequence)?;
+        let running = want.running.filter(|_| !want.begun)?;
+        let media = want.segment.duration;
+        self.pace.handle_finished(running.since, media, now);
+        Some(Came { media, took: now.saturating_sub(running.since) })
+    }
+
+    /// Its fetch was stopped, and is to be begun again some time.
+    pub(super) fn handle_stopped(&mut self, sequence: MediaSequence) {
+        self.stop(sequence);
+    }
+
+    /// Whether nothing of it can be here from an earlier try.
+    pub(super) fn is_fetched_anew(&self, sequence: MediaSequence) -> bool {
+        self.wants.get(&sequence).is_some_and(|want| !want.begun)
     }
 
     /// When [`Self::poll_order`] may have something to do although nothing happens.
