@@ -202,6 +202,7 @@ player-playing-ended = Playing. The broadcast has ended.
 player-playing-seconds = Playing, about { $seconds } s behind live
 player-playing-minutes = Playing, about { $minutes } min behind live
 player-sound = Playing sound only
+player-sound-link = Playing sound only: the link brings no picture for now.
 player-sound-ended = Playing sound only. The broadcast has ended.
 player-sound-seconds = Playing sound only, about { $seconds } s behind live
 player-sound-minutes = Playing sound only, about { $minutes } min behind live

@@ -201,6 +201,7 @@ player-playing-ended = Reproduciendo. La emisión ha terminado.
 player-playing-seconds = Reproduciendo, unos { $seconds } s por detrás del directo
 player-playing-minutes = Reproduciendo, unos { $minutes } min por detrás del directo
 player-sound = Reproduciendo solo sonido
+player-sound-link = Reproduciendo solo sonido: por ahora el enlace no trae imagen.
 player-sound-ended = Reproduciendo solo sonido. La emisión ha terminado.
 player-sound-seconds = Reproduciendo solo sonido, unos { $seconds } s por detrás del directo
 player-sound-minutes = Reproduciendo solo sonido, unos { $minutes } min por detrás del directo

@@ -201,6 +201,7 @@ player-playing-ended = Lecture. La diffusion est terminée.
 player-playing-seconds = Lecture, environ { $seconds } s de retard sur le direct
 player-playing-minutes = Lecture, environ { $minutes } min de retard sur le direct
 player-sound = Lecture du son seul
+player-sound-link = Lecture du son seul : la liaison n’apporte pas d’image pour l’instant.
 player-sound-ended = Lecture du son seul. La diffusion est terminée.
 player-sound-seconds = Lecture du son seul, environ { $seconds } s de retard sur le direct
 player-sound-minutes = Lecture du son seul, environ { $minutes } min de retard sur le direct

@@ -201,6 +201,7 @@ player-playing-ended = A reproduzir. A transmissão terminou.
 player-playing-seconds = A reproduzir, cerca de { $seconds } s atrás do direto
 player-playing-minutes = A reproduzir, cerca de { $minutes } min atrás do direto
 player-sound = A reproduzir só o som
+player-sound-link = A reproduzir só o som: por agora a ligação não traz imagem.
 player-sound-ended = A reproduzir só o som. A transmissão terminou.
 player-sound-seconds = A reproduzir só o som, cerca de { $seconds } s atrás do direto
 player-sound-minutes = A reproduzir só o som, cerca de { $minutes } min atrás do direto

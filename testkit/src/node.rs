@@ -380,6 +380,14 @@ impl Node {
         process::signal("-KILL", &self.child(word)?).await
     }
 
+    /// Stops a process that the node runs, likewise named, as one that hangs.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn pause_child(&self, word: &str) -> Result<()> {
+        process::signal("-STOP", &self.child(word)?).await
+    }
+
     /// CPU time that a process which the node runs has used, likewise named.
     ///
     /// # Errors

@@ -235,6 +235,56 @@ async fn an_encoder_that_crashes_costs_the_renditions_a_segment_and_the_original
 }
 
 #[tokio::test]
+async fn where_encoding_takes_longer_than_the_media_plays_pictures_are_left_out_for_a_while_and_the_original_goes_on()
+-> Result<()> {
+    let a = publisher().await?;
+    let mut broadcast = Broadcast::begin(&a).await?;
+    let variants = broadcast.variants(&a).await?;
+    let (picture, sound) = (slug_of(&variants, "picture")?, slug_of(&variants, "sound")?);
+    let before = broadcast.events.segment(1).await?;
+    a.pause_child("rendition-worker").await?;
+    // It is ended by then, and the next is not asked for anything for a minute.
+    let after = broadcast.all_have(&a, std::slice::from_ref(&sound), before + 20).await?;
+    let encoded = sequences(&whole(&a, &picture).await?);
+    ensure!(encoded.last().is_some_and(|last| *last < before + 3), "encoded beyond {before}: {encoded:?}");
+    ensure!(a.log().contains("the processor does not keep up"), "nobody is told");
+    broadcast.all_have(&a, std::slice::from_ref(&picture), after + 10).await?;
+    ensure!(a.log().contains("the rendition is tried again"), "nobody is told");
+    let original = whole(&a, &broadcast.slug).await?;
+    ensure!(!original.contains("EXT-X-GAP") && !original.contains("EXT-X-DISCONTINUITY\n"), "{original}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_takes_a_broadcast_back_takes_back_its_renditions() -> Result<()> {
+    let grace = Some("1s".to_owned());
+    let settings = Settings { name: "publisher".to_owned(), tables: LADDER.to_owned(), grace, ..Settings::default() };
+    let a = Node::start(MESHSTREAM, settings).await?;
+    let mut broadcast = Broadcast::begin(&a).await?;
+    let variants = broadcast.variants(&a).await?;
+    let renditions = [slug_of(&variants, "picture")?, slug_of(&variants, "sound")?];
+    broadcast.all_have(&a, &renditions, 3).await?;
+    let Broadcast { slug, mut events, encoder, .. } = broadcast;
+    let mut of_renditions = Vec::new();
+    for slug in &renditions {
+        let mut events = Events::of(&a).await?;
+        events.subscribe(slug).await?;
+        of_renditions.push(events);
+    }
+    encoder.kill().await?;
+    for events in &mut of_renditions {
+        events.until("the end", |event| (event["type"] == "playlist" && event["ended"] == true).then_some(())).await?;
+    }
+    events.archived(&a, &slug).await?;
+    a.cli(&["archive", "withdraw", &slug, "--remove"]).await?;
+    for slug in &renditions {
+        let details = a.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
+        ensure!(details["withdrawn"].is_string() && details["held_segments"] == 0, "{details}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn renditions_go_on_after_a_restart_of_their_node() -> Result<()> {
     let mut a = publisher().await?;
     let mut broadcast = Broadcast::begin(&a).await?;

@@ -47,6 +47,7 @@ async fn a_node_brings_what_its_link_carries_down_to_sound_alone_and_back() -> R
 
     network.set("a", "b", THIN)?;
     let alone = browser.until("sound alone", |player| player.width() == 0 && player.state() == "playing").await?;
+    ensure!(alone.caption().contains("the link brings no picture"), "{alone:?}");
     browser.until("it is heard", |player| player.current_time() > alone.current_time() + 8.0).await?;
     ensure!(offers(&b, &slug).await? == ["sound"], "a picture is offered that does not come");
 

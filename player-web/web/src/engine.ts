@@ -50,6 +50,8 @@ export interface Engine {
   passesGap(seconds: number): boolean;
   /** It is known that there is no sound to hear. */
   silent(): boolean;
+  /** Sound alone is played because no picture can be brought. */
+  lacksPicture(): boolean;
   /** The live playlist has changed, or the node is heard again: load it now. */
   refresh(): void;
   /** Begins anew, after nothing moved for too long. */

@@ -327,6 +327,10 @@ export class HlsEngine implements Engine {
     return !this.hasSound;
   }
 
+  lacksPicture(): boolean {
+    return this.alone !== undefined && this.chosen === undefined;
+  }
+
   destroy(): void {
     clearTimeout(this.timer);
     this.pending = undefined;

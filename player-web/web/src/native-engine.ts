@@ -202,6 +202,11 @@ export class NativeEngine implements Engine {
     return false;
   }
 
+  lacksPicture(): boolean {
+    // The browser does not say.
+    return false;
+  }
+
   destroy(): void {
     this.destroyed = true;
     clearTimeout(this.timer);

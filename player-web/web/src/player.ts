@@ -457,6 +457,7 @@ export class Player {
       missing: waiting,
       gap: engine?.passesGap(GAP_S) || (this.recording && this.courses.course?.spanAt(video.currentTime)?.state === "gap"),
       picture: video.videoWidth > 0,
+      lacksPicture: engine?.lacksPicture() ?? false,
       slow: this.pace.slowness(),
       lighter: soundAlone(this.levels()) !== undefined,
     };

@@ -17,6 +17,7 @@ const playing: Snapshot = {
   held: false,
   ahead: 20,
   picture: true,
+  lacksPicture: false,
   behind: 31.4,
   missing: undefined,
   unplayable: false,
@@ -50,6 +51,7 @@ test("each state has its caption", () => {
   check({ missing: away }, playing, "playing", /^Playing/);
   check({ behind: null }, playing, "playing", /^Playing$/);
   check({ picture: false }, playing, "playing", /^Playing sound only, about 31 s/);
+  check({ picture: false, lacksPicture: true }, playing, "playing", /the link brings no picture/);
   check({ stalled: true }, playing, "catching-up", /Catching up/);
   check({ stalled: true, held: true, ahead: 2 }, playing, "catching-up", /more in hand/);
   check({ stalled: true, held: true, ahead: 0 }, playing, "waiting", /Waiting for the publisher/);

@@ -42,6 +42,8 @@ export interface Snapshot {
   ahead: number;
   /** There is a picture, not sound alone. */
   picture: boolean;
+  /** It is sound alone because no picture can be brought. */
+  lacksPicture: boolean;
   /** Seconds behind the live edge, where known. */
   behind: number | null;
   /** The part that the node does not have yet. */
@@ -98,6 +100,7 @@ function fetching({ part, percent, skipInS }: Waiting, t: Texts): string {
 }
 
 function playing(now: Snapshot, t: Texts): string {
+  if (now.lacksPicture) return t.get("player-sound-link");
   if (now.playlistEnded) return now.picture ? t.get("player-playing-ended") : t.get("player-sound-ended");
   if (now.behind === null || !Number.isFinite(now.behind)) return now.picture ? t.get("player-playing") : t.get("player-sound");
   const seconds = Math.max(0, Math.round(now.behind));

@@ -90,9 +90,12 @@ pub(super) async fn withdraw(
     }
     inner.ports.standing_log.withdraw(broadcast, reason).await?;
     if copy == OwnCopy::Remove {
-        inner.catalog.set_archived(broadcast).await.map_err(failed)?;
-        inner.ports.store.release_broadcast(broadcast).await?;
-        inner.catalog.forget_segments(broadcast, MediaSequence(u64::MAX >> 1)).await.map_err(failed)?;
+        let renditions = inner.catalog.renditions_of(broadcast).await.map_err(failed)?;
+        for id in renditions.into_iter().chain([broadcast]) {
+            inner.catalog.set_archived(id).await.map_err(failed)?;
+            inner.playback.give_up(id).await.map_err(failed)?;
+            inner.catalog.forget_segments(id, MediaSequence(u64::MAX >> 1)).await.map_err(failed)?;
+        }
     }
     tracing::info!(name: "broadcast.withdrawn", %broadcast, "broadcast.withdrawn");
     Ok(())

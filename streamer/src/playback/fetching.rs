@@ -168,7 +168,7 @@ impl Shared {
     }
 }
 
-/// Somebody else's broadcast that is being given up. Until this is dropped, nothing of it is fetched.
+/// A broadcast that is being given up. Until this is dropped, nothing of it is fetched.
 pub(super) struct Forgetting {
     shared: Arc<Shared>,
     id: BroadcastId,

@@ -134,7 +134,7 @@ impl Playback {
         lock(&self.shared.held).remove(id);
     }
 
-    /// Gives up all that is held of another's broadcast.
+    /// Gives up all that is held of a broadcast.
     pub(crate) async fn give_up(&self, id: BroadcastId) -> Result<(), ForgetError> {
         Forgetting::begin(&self.shared, id).run().await
     }

@@ -152,8 +152,14 @@ impl Index {
         Standing {
             mirrors: mirrors.collect(),
             republications: republications.map(|(node, republish)| republication(node, republish)).collect(),
-            withdrawn: broadcast.withdrawn.clone(),
+            withdrawn: broadcast.withdrawn.clone().or_else(|| self.original_of(broadcast)?.withdrawn.clone()),
         }
+    }
+
+    /// What a broadcast is a rendition of, by the same author: what becomes of that becomes of it.
+    fn original_of(&self, broadcast: &Broadcast) -> Option<&Broadcast> {
+        let rendition = broadcast.start.rendition.as_ref()?;
+        self.broadcasts.get(&rendition.of).filter(|original| original.author == broadcast.author)
     }
 
     /// What this node said last of a broadcast as a mirror; `None` also where it holds it no more.

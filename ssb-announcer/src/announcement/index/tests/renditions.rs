@@ -52,3 +52,16 @@ fn more_than_a_ladder_has_are_left_out_from_the_smallest() {
         (0..10).map(|number| it.rendition(AUTHOR, original, &number.to_string(), 1_000 - number)).collect();
     assert_eq!(it.renditions(&original), all[..MAX_RENDITIONS]);
 }
+
+#[test]
+fn what_takes_a_broadcast_back_takes_back_its_renditions() {
+    let mut it = Fixture::new();
+    let original = it.announce(AUTHOR, FEED);
+    let sound = it.rendition(AUTHOR, original, "Sound", 96_000);
+    let forged = it.rendition(STRANGER, original, "1080p", 5_000_000);
+    it.say(AUTHOR, &Announcement::Withdraw { broadcast: original, reason: "sorry".into() }).unwrap();
+    let withdrawn = |id| it.index.standing(&id).withdrawn;
+    assert_eq!(withdrawn(original).as_deref(), Some("sorry"));
+    assert_eq!(withdrawn(sound).as_deref(), Some("sorry"));
+    assert_eq!(withdrawn(forged), None, "its author speaks for it");
+}
