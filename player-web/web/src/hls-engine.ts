@@ -105,8 +105,10 @@ export class HlsEngine implements Engine {
       // hls.js has said already which pictures there are.
       if (this.sounds.length > 0) this.events.choices();
       // Target durations are longer than segments: counted in them it would begin within one more, of which most is not shown.
-      const reserve = levels[0]?.details?.fragments.slice(-RESERVE_SEGMENTS) ?? [];
-      const length = reserve.reduce((all, { duration }) => all + duration, 0);
+      const newest = levels[0]?.details?.fragments.slice(-RESERVE_SEGMENTS) ?? [];
+      // hls.js 1.7 loads nothing more where what it is to begin with was lost.
+      const begins = Math.max(0, newest.findIndex(({ gap }) => !gap));
+      const length = newest.slice(begins).reduce((all, { duration }) => all + duration, 0);
       if (length > WITHIN_S) hls.config.liveSyncDuration = length - WITHIN_S;
     });
     hls.on(Hls.Events.BUFFER_APPENDED, () => this.begin(hls));
@@ -183,10 +185,14 @@ export class HlsEngine implements Engine {
 
   /** To where it begins, as soon as that is there; hls.js goes there once it has the whole segment. */
   private begin(hls: Hls): void {
-    if (hls !== this.hls || hls.hasEnoughToStart) return;
     const { buffered, currentTime } = this.video;
+    if (hls !== this.hls || buffered.length === 0) return;
+    const first = buffered.start(0);
+    // hls.js waits for what was lost right where it begins.
+    if (currentTime < first && this.isLost(currentTime, first)) this.video.currentTime = first;
+    if (hls.hasEnoughToStart) return;
     const at = hls.startPosition;
-    if (buffered.length > 0 && currentTime < at && buffered.start(0) <= at && at < buffered.end(0)) this.video.currentTime = at;
+    if (currentTime < at && buffered.start(0) <= at && at < buffered.end(0)) this.video.currentTime = at;
   }
 
   private handleError(hls: Hls, data: ErrorData): void {
@@ -315,6 +321,13 @@ export class HlsEngine implements Engine {
   reserve(): number {
     const durations = this.hls?.latestLevelDetails?.fragments.map(({ duration }) => duration) ?? [];
     return RESERVE_SEGMENTS * Math.max(0, ...durations);
+  }
+
+  /** Nothing between these will come any more. */
+  private isLost(from: number, to: number): boolean {
+    const fragments = this.hls?.latestLevelDetails?.fragments ?? [];
+    const between = fragments.filter(({ start, duration }) => start + duration > from + BEHIND_S && start < to - BEHIND_S);
+    return fragments.length > 0 && between.every(({ gap }) => gap);
   }
 
   passesGap(seconds: number): boolean {

@@ -1,14 +1,13 @@
 //! Which renditions of a broadcast its way here carries. Pure.
 //!
-//! With room to spare: other things come over the same way, and a rate is an average. What came easily for a while is a reason to try
-//! the next higher though no measurement says that it is carried, for small segments measure round trips; later each time that it was
-//! not.
+//! With room to spare: other things come over the same way, and a rate is an average. Small segments measure round trips: what came
+//! easily for a while is a reason to measure with a segment of the next higher, less often each time.
 
 /// What is let through may need so much of what is carried, in percent.
 const KEEP_PERCENT: u64 = 85;
 /// And what is let through anew.
 const TAKE_PERCENT: u64 = 70;
-/// Segments in a row that came easily, after which the next higher is tried, the first time.
+/// Segments in a row that came easily, after which the next higher is measured, the first time.
 const EASY: u32 = 3;
 const MOST_EASY: u32 = 96;
 
@@ -43,23 +42,22 @@ impl Ceiling {
         let (Some(keeps), Some(takes)) = (carried(KEEP_PERCENT), carried(TAKE_PERCENT)) else { return false };
         let next = match self.bandwidth {
             None => takes,
-            Some(known) if known > keeps => {
-                (self.easy, self.enough) = (0, (self.enough * 2).min(MOST_EASY));
-                takes
-            }
+            Some(known) if known > keeps => takes,
             Some(known) => known.max(takes),
         };
+        if self.bandwidth.is_some_and(|known| next > known) {
+            self.enough = EASY;
+        }
         self.bandwidth.replace(next) != Some(next)
     }
 
-    /// A segment came; `easily` where in a small part of the time that it plays. True where the next higher is tried.
-    pub(super) fn handle_fetched(&mut self, easily: bool, ladder: &[u64]) -> bool {
+    /// A segment came; `easily` where in a small part of the time that it plays. The rate of the next higher, where it is time to
+    /// measure with that.
+    pub(super) fn handle_fetched(&mut self, easily: bool, ladder: &[u64]) -> Option<u64> {
         self.easy = if easily { self.easy + 1 } else { 0 };
-        let Some(known) = self.bandwidth.filter(|_| self.easy >= self.enough) else { return false };
-        self.easy = 0;
-        let Some(next) = ladder.iter().filter(|bandwidth| **bandwidth > known).min() else { return false };
-        self.bandwidth = Some(*next);
-        true
+        let known = self.bandwidth.filter(|_| self.easy >= self.enough)?;
+        (self.easy, self.enough) = (0, (self.enough * 2).min(MOST_EASY));
+        ladder.iter().filter(|bandwidth| **bandwidth > known).min().copied()
     }
 }
 
@@ -93,21 +91,27 @@ mod tests {
     }
 
     #[test]
-    fn what_came_easily_has_the_next_higher_tried_and_later_each_time_that_it_was_too_much() {
+    fn what_came_easily_has_the_next_higher_measured_less_often_each_time() {
         let mut ceiling = Ceiling::default();
         ceiling.handle_measured(200e3, &LADDER);
         for expected in [3, 6, 12] {
-            let tries = (1..100).find(|_| ceiling.handle_fetched(true, &LADDER));
-            assert_eq!((tries, ceiling.bandwidth()), (Some(expected), Some(600_000)));
-            assert!(ceiling.handle_measured(200e3, &LADDER));
+            let tries: Vec<_> = (0..expected).map(|_| ceiling.handle_fetched(true, &LADDER)).collect();
+            assert!(tries.iter().rev().skip(1).all(Option::is_none), "{tries:?}");
+            assert_eq!(tries.last(), Some(&Some(600_000)));
             assert_eq!(ceiling.bandwidth(), Some(100_000));
         }
+        ceiling.handle_measured(2e6, &LADDER);
+        assert_eq!(
+            (0..3).filter_map(|_| ceiling.handle_fetched(true, &LADDER)).next(),
+            Some(2_000_000),
+            "it begins anew"
+        );
     }
 
     #[test]
-    fn what_does_not_come_easily_all_the_time_is_no_reason_to_try_more() {
+    fn what_does_not_come_easily_all_the_time_is_no_reason_to_measure_more() {
         let mut ceiling = Ceiling::default();
         ceiling.handle_measured(200e3, &LADDER);
-        assert!(!(0..30).any(|number| ceiling.handle_fetched(number % 3 != 0, &LADDER)));
+        assert!(!(0..30).any(|number| ceiling.handle_fetched(number % 3 != 0, &LADDER).is_some()));
     }
 }

@@ -41,6 +41,8 @@ enum Fetched {
     /// With its bytes.
     Segment(MediaSequence, Result<u64, FetchError>),
     Manifest(MediaSequence, Result<(), FetchError>),
+    /// A segment of another rendition, to measure; with its bytes.
+    Sample(Cid, Option<u64>),
 }
 
 /// The newest live manifests of another's broadcast, held so that this node serves them too.
@@ -264,7 +266,7 @@ impl Follower {
                 self.way.handle_progress(root, progress.bytes, now);
             }
         }
-        self.measure(None);
+        self.measure();
         if self.gives_way() {
             let running: Vec<_> = self.running.keys().copied().collect();
             for sequence in running {
@@ -304,7 +306,9 @@ impl Follower {
                     self.way.handle_over(&root, Some(bytes), now);
                 }
                 let came = self.wants.handle_held(sequence, now);
-                self.measure(came);
+                if let Some(came) = came {
+                    self.sample(came);
+                }
                 if let Some(playlist) = &mut self.playlist {
                     self.unsaved |= playlist.handle_arrived(sequence, self.shared.epoch.elapsed());
                 }
@@ -315,6 +319,7 @@ impl Follower {
                 self.handle_failed(sequence, hopeless);
             }
             Ok(Fetched::Manifest(newest, fetched)) => self.handle_manifest(newest, fetched).await,
+            Ok(Fetched::Sample(root, bytes)) => self.way.handle_over(&root, bytes, self.shared.epoch.elapsed()),
             Err(error) => {
                 // Abandoned, or failed in itself: then it counts as a try.
                 let found = self.running.iter().find(|(_, (_, task))| task.id() == error.id());
@@ -333,10 +338,30 @@ impl Follower {
         }
     }
 
-    /// What is known anew of the way here: a segment came, which its kin may have to make room for, or give it to.
-    fn measure(&self, came: Option<Came>) {
+    /// Fetches a segment of the next higher rendition where those of this one come easily: small ones measure round trips.
+    fn sample(&mut self, came: Came) {
+        let Some(next) = self.way.handle_came(came, &self.family) else { return };
+        let directory = &self.shared.ports.directory;
+        let Some(listing) = directory.listing(&next.id).filter(|_| self.interest() == Interest::Watched) else {
+            return;
+        };
+        let newest = listing.media_sequence.and_then(|newest| directory.segments(&next.id, newest, 1).pop());
+        let Some(segment) = newest.filter(|newest| !self.shared.is_held(&next.id, newest.media_sequence)) else {
+            return;
+        };
+        let (shared, providers, root) = (Arc::clone(&self.shared), self.shared.providers(&listing), segment.segment);
+        self.way.handle_begun(root, true, shared.epoch.elapsed());
+        self.fetches.spawn(async move {
+            // What takes as long as it plays is too much in any case.
+            let fetched = tokio::time::timeout(segment.duration, shared.fetch(next.id, &providers, &segment)).await;
+            Fetched::Sample(root, fetched.ok().and_then(Result::ok))
+        });
+    }
+
+    /// What is known anew of the way here, for which kin may have to make room, or get it.
+    fn measure(&self) {
         self.shared.note_measured(&self.way);
-        let Some(ceiling) = self.way.handle_measured(came, &self.family) else { return };
+        let Some(ceiling) = self.way.handle_measured(&self.family) else { return };
         tracing::info!(name: "way.measured", broadcast = %self.id, ceiling, "way.measured");
         let followed = lock(&self.shared.followed);
         let kin = self.family.iter().filter_map(|member| followed.get(&member.id));

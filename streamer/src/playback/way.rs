@@ -49,12 +49,21 @@ impl Way {
         lock(&self.0).0.handle_over(root, whole, now);
     }
 
-    /// What follows for these from what was measured since, and from a segment that came. The ceiling, where it is another now.
-    pub(super) fn handle_measured(&self, came: Option<Came>, family: &[Member]) -> Option<u64> {
+    /// What follows from what was measured since, for these. The ceiling, where it is another now.
+    pub(super) fn handle_measured(&self, family: &[Member]) -> Option<u64> {
         let (throughput, ceiling) = &mut *lock(&self.0);
-        let ladder: Vec<u64> = family.iter().map(|member| member.bandwidth).collect();
-        let measured = throughput.estimate().is_some_and(|estimate| ceiling.handle_measured(estimate, &ladder));
-        let tried = came.is_some_and(|came| ceiling.handle_fetched(came.took * EASILY <= came.media, &ladder));
-        ceiling.bandwidth().filter(|_| measured || tried)
+        let changed = ceiling.handle_measured(throughput.estimate()?, &ladder(family));
+        ceiling.bandwidth().filter(|_| changed)
     }
+
+    /// A segment came. The one of these to measure with, where it is time for that.
+    pub(super) fn handle_came(&self, came: Came, family: &[Member]) -> Option<Member> {
+        let easily = came.took * EASILY <= came.media;
+        let next = lock(&self.0).1.handle_fetched(easily, &ladder(family))?;
+        family.iter().find(|member| member.bandwidth == next).copied()
+    }
+}
+
+fn ladder(family: &[Member]) -> Vec<u64> {
+    family.iter().map(|member| member.bandwidth).collect()
 }
