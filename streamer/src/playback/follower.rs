@@ -230,7 +230,7 @@ impl Follower {
     fn abort(&mut self, sequence: MediaSequence) {
         if let Some((root, task)) = self.running.remove(&sequence) {
             task.abort();
-            self.way.handle_over(&root, None, self.shared.epoch.elapsed());
+            self.handle_over(&root, None);
         }
     }
 
@@ -290,9 +290,10 @@ impl Follower {
         let (shared, id, providers) = (Arc::clone(&self.shared), self.id, self.shared.providers(listing));
         let (sequence, root) = (segment.media_sequence, segment.segment);
         let interest = self.interest();
-        self.way.handle_begun(root, self.wants.is_fetched_anew(sequence), self.shared.epoch.elapsed());
+        let (way, anew) = (Arc::clone(&self.way), self.wants.is_fetched_anew(sequence));
         let task = self.fetches.spawn(async move {
             let _permit = shared.fetch_permit(interest).await;
+            way.handle_begun(root, anew, shared.epoch.elapsed());
             Fetched::Segment(sequence, shared.fetch(id, &providers, &segment).await)
         });
         self.running.insert(sequence, (root, task));
@@ -303,7 +304,7 @@ impl Follower {
             Ok(Fetched::Segment(sequence, Ok(bytes))) => {
                 let now = self.shared.epoch.elapsed();
                 if let Some((root, _)) = self.running.remove(&sequence) {
-                    self.way.handle_over(&root, Some(bytes), now);
+                    self.handle_over(&root, Some(bytes));
                 }
                 let came = self.wants.handle_held(sequence, now);
                 if let Some(came) = came {
@@ -319,7 +320,7 @@ impl Follower {
                 self.handle_failed(sequence, hopeless);
             }
             Ok(Fetched::Manifest(newest, fetched)) => self.handle_manifest(newest, fetched).await,
-            Ok(Fetched::Sample(root, bytes)) => self.way.handle_over(&root, bytes, self.shared.epoch.elapsed()),
+            Ok(Fetched::Sample(root, bytes)) => self.handle_over(&root, bytes),
             Err(error) => {
                 // Abandoned, or failed in itself: then it counts as a try.
                 let found = self.running.iter().find(|(_, (_, task))| task.id() == error.id());
@@ -336,6 +337,17 @@ impl Follower {
         if !self.wants.handle_failed(sequence, hopeless, self.shared.epoch.elapsed()) {
             metrics::counter!("meshstream_segments_given_up_total").increment(1);
         }
+    }
+
+    /// A fetch is over. What came meanwhile of others on the same way counts, too.
+    fn handle_over(&self, root: &Cid, whole: Option<u64>) {
+        let now = self.shared.epoch.elapsed();
+        for running in self.way.running() {
+            if let Some(progress) = self.shared.ports.fetcher.progress(&running) {
+                self.way.handle_progress(&running, progress.bytes, now);
+            }
+        }
+        self.way.handle_over(root, whole, now);
     }
 
     /// Fetches a segment of the next higher rendition where those of this one come easily: small ones measure round trips.

@@ -44,6 +44,11 @@ impl Throughput {
         self.running.insert(root, anew.then_some(0));
     }
 
+    /// The fetches that run.
+    pub(super) fn running(&self) -> impl Iterator<Item = &Cid> {
+        self.running.keys()
+    }
+
     /// So many bytes of it are here.
     pub(super) fn handle_progress(&mut self, root: &Cid, bytes: u64, now: Duration) {
         let Some(counted) = self.running.get_mut(root) else { return };

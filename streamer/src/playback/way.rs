@@ -39,6 +39,11 @@ impl Way {
         lock(&self.0).0.handle_begun(root, anew, now);
     }
 
+    /// What is fetched now.
+    pub(super) fn running(&self) -> Vec<Cid> {
+        lock(&self.0).0.running().copied().collect()
+    }
+
     /// So many bytes of it are here.
     pub(super) fn handle_progress(&self, root: &Cid, bytes: u64, now: Duration) {
         lock(&self.0).0.handle_progress(root, bytes, now);
