@@ -169,9 +169,14 @@ export class HlsEngine implements Engine {
     this.adapt(hls);
   }
 
+  /** Whether pictures are played and the sound alone is wanted, or the other way around. */
+  private wantsOther(): boolean {
+    return this.sound(this.wanted())?.url !== this.alone?.url;
+  }
+
   private adapt(hls: Hls): void {
     if (hls !== this.hls) return;
-    if (this.sound(this.wanted())?.url !== this.alone?.url) {
+    if (this.wantsOther()) {
       // hls.js is about to go on with what it has just told of.
       setTimeout(() => hls === this.hls && this.restart());
     } else if (!this.alone && hls.levels.length > 0) {
@@ -299,7 +304,7 @@ export class HlsEngine implements Engine {
   chooseLevel(level: number | undefined): void {
     const { hls } = this;
     this.chosen = level;
-    if (this.sound(this.wanted())?.url !== this.alone?.url) this.restart();
+    if (this.wantsOther()) this.restart();
     else if (hls && !this.alone) hls.currentLevel = level ?? -1;
   }
 

@@ -10,8 +10,9 @@ use stream_model::{
 
 use tokio::sync::SemaphorePermit;
 
+use super::followed::Interest;
 use super::held::SequenceSet;
-use super::{Interest, MIRRORED_FETCHES, ON_DEMAND, SEGMENT_RETRY, Shared, WATCHED_FETCHES, lock};
+use super::{MIRRORED_FETCHES, ON_DEMAND, SEGMENT_RETRY, Shared, WATCHED_FETCHES, lock};
 use crate::catalog::CatalogError;
 
 /// How long one fetch may take: a segment that is slower than this is slower than its media, whatever its length.

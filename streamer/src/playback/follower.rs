@@ -12,11 +12,11 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::fetching::Forgetting;
+use super::followed::{Followed, Interest, MOST_MIRRORED, Snapshot};
 use super::held::SequenceSet;
-use super::variants::Member;
+use super::kin::Kin;
 use super::wants::{Came, Order, Wants};
-use super::way::Way;
-use super::{Followed, Interest, MOST_MIRRORED, Mirror, NATIVE_TARGETS, Shared, Snapshot, lock};
+use super::{Mirror, NATIVE_TARGETS, Shared, lock};
 use crate::alarm::sleep_until;
 use crate::manifest::{Head, LivePlaylist, LivePlaylistConfig, MediaPlaylist};
 
@@ -28,10 +28,6 @@ const PATIENCE_TARGETS: u32 = 2;
 const LEAST_PATIENCE: Duration = Duration::from_secs(6);
 /// Announcements read from the directory at once.
 const READ: usize = 256;
-/// Target durations after which a player that has not asked again plays something else: they ask once in each.
-const SWITCHED_TARGETS: u32 = 3;
-/// At least this long: a playlist may be waited for.
-const LEAST_SWITCHED: Duration = Duration::from_secs(10);
 /// How often it is looked at how fast a segment comes, where there is another rendition to change to.
 const LOOK: Duration = Duration::from_secs(1);
 /// When to try again to persist a head; until then the playlist stands still.
@@ -77,12 +73,7 @@ pub(super) struct Follower {
     wants: Wants,
     fetches: JoinSet<Fetched>,
     running: HashMap<MediaSequence, (Cid, AbortHandle)>,
-    /// How this broadcast comes here, and its renditions.
-    way: Arc<Way>,
-    /// This broadcast and its renditions; empty where there are none.
-    family: Vec<Member>,
-    /// A player that has not asked for so long plays something else.
-    switched: Duration,
+    kin: Kin,
     /// The playlist has changed since it was persisted and shown.
     unsaved: bool,
     save_at: Instant,
@@ -98,13 +89,10 @@ impl fmt::Debug for Follower {
 impl Follower {
     pub(super) fn new(shared: Arc<Shared>, followed: Arc<Followed>) -> Self {
         let id = followed.broadcast;
-        let way = shared.way(&id);
         Self {
+            kin: Kin::new(Arc::clone(&shared), id),
             shared,
             followed,
-            way,
-            family: Vec::new(),
-            switched: LEAST_SWITCHED,
             id,
             playlist: None,
             seen: SequenceSet::default(),
@@ -125,8 +113,7 @@ impl Follower {
             None
         });
         while let Some(listing) = self.shared.ports.directory.listing(&self.id) {
-            self.family = self.shared.family(&listing);
-            self.switched = (listing.target_duration * SWITCHED_TARGETS).max(LEAST_SWITCHED);
+            self.kin.handle_listed(&listing);
             self.begin(&listing, &mut saved);
             self.read(&listing).await;
             self.advance(&listing);
@@ -230,7 +217,7 @@ impl Follower {
     fn abort(&mut self, sequence: MediaSequence) {
         if let Some((root, task)) = self.running.remove(&sequence) {
             task.abort();
-            self.handle_over(&root, None);
+            self.kin.handle_over(&root, None);
         }
     }
 
@@ -263,14 +250,13 @@ impl Follower {
         for (sequence, (root, _)) in &self.running {
             if let Some(progress) = self.shared.ports.fetcher.progress(root) {
                 self.wants.handle_progress(*sequence, progress, now);
-                self.way.handle_progress(root, progress.bytes, now);
             }
         }
-        self.measure();
-        if self.gives_way() {
+        self.kin.measure();
+        if self.kin.gives_way() {
             let running: Vec<_> = self.running.keys().copied().collect();
             for sequence in running {
-                self.wants.handle_stopped(sequence);
+                self.wants.stop(sequence);
                 self.abort(sequence);
             }
             return;
@@ -290,7 +276,7 @@ impl Follower {
         let (shared, id, providers) = (Arc::clone(&self.shared), self.id, self.shared.providers(listing));
         let (sequence, root) = (segment.media_sequence, segment.segment);
         let interest = self.interest();
-        let (way, anew) = (Arc::clone(&self.way), self.wants.is_fetched_anew(sequence));
+        let (way, anew) = (self.kin.way(), self.wants.is_fetched_anew(sequence));
         let task = self.fetches.spawn(async move {
             let _permit = shared.fetch_permit(interest).await;
             way.handle_begun(root, anew, shared.epoch.elapsed());
@@ -304,7 +290,7 @@ impl Follower {
             Ok(Fetched::Segment(sequence, Ok(bytes))) => {
                 let now = self.shared.epoch.elapsed();
                 if let Some((root, _)) = self.running.remove(&sequence) {
-                    self.handle_over(&root, Some(bytes));
+                    self.kin.handle_over(&root, Some(bytes));
                 }
                 let came = self.wants.handle_held(sequence, now);
                 if let Some(came) = came {
@@ -320,7 +306,7 @@ impl Follower {
                 self.handle_failed(sequence, hopeless);
             }
             Ok(Fetched::Manifest(newest, fetched)) => self.handle_manifest(newest, fetched).await,
-            Ok(Fetched::Sample(root, bytes)) => self.handle_over(&root, bytes),
+            Ok(Fetched::Sample(root, bytes)) => self.kin.handle_over(&root, bytes),
             Err(error) => {
                 // Abandoned, or failed in itself: then it counts as a try.
                 let found = self.running.iter().find(|(_, (_, task))| task.id() == error.id());
@@ -339,62 +325,18 @@ impl Follower {
         }
     }
 
-    /// A fetch is over. What came meanwhile of others on the same way counts, too.
-    fn handle_over(&self, root: &Cid, whole: Option<u64>) {
-        let now = self.shared.epoch.elapsed();
-        for running in self.way.running() {
-            if let Some(progress) = self.shared.ports.fetcher.progress(&running) {
-                self.way.handle_progress(&running, progress.bytes, now);
-            }
-        }
-        self.way.handle_over(root, whole, now);
-    }
-
     /// Fetches a segment of the next higher rendition where those of this one come easily: small ones measure round trips.
     fn sample(&mut self, came: Came) {
-        let Some(next) = self.way.handle_came(came, &self.family) else { return };
-        let directory = &self.shared.ports.directory;
-        let Some(listing) = directory.listing(&next.id).filter(|_| self.interest() == Interest::Watched) else {
-            return;
-        };
-        let newest = listing.media_sequence.and_then(|newest| directory.segments(&next.id, newest, 1).pop());
-        let Some(segment) = newest.filter(|newest| !self.shared.is_held(&next.id, newest.media_sequence)) else {
+        let Some((listing, segment)) = self.kin.sample(came).filter(|_| self.interest() == Interest::Watched) else {
             return;
         };
         let (shared, providers, root) = (Arc::clone(&self.shared), self.shared.providers(&listing), segment.segment);
-        self.way.handle_begun(root, true, shared.epoch.elapsed());
+        self.kin.way().handle_begun(root, true, shared.epoch.elapsed());
         self.fetches.spawn(async move {
             // What takes as long as it plays is too much in any case.
-            let fetched = tokio::time::timeout(segment.duration, shared.fetch(next.id, &providers, &segment)).await;
+            let fetched = tokio::time::timeout(segment.duration, shared.fetch(listing.id, &providers, &segment)).await;
             Fetched::Sample(root, fetched.ok().and_then(Result::ok))
         });
-    }
-
-    /// What is known anew of the way here, for which kin may have to make room, or get it.
-    fn measure(&self) {
-        self.shared.note_measured(&self.way);
-        let Some(ceiling) = self.way.handle_measured(&self.family) else { return };
-        tracing::info!(name: "way.measured", broadcast = %self.id, ceiling, "way.measured");
-        let followed = lock(&self.shared.followed);
-        let kin = self.family.iter().filter_map(|member| followed.get(&member.id));
-        kin.for_each(|followed| followed.changed.notify_one());
-    }
-
-    /// Whether it needs more than the way here carries, while something lighter is watched instead.
-    fn gives_way(&self) -> bool {
-        let Some(ceiling) = self.way.ceiling() else { return false };
-        let (carried, too_much): (Vec<&Member>, Vec<&Member>) =
-            self.family.iter().partition(|member| member.bandwidth <= ceiling);
-        too_much.iter().any(|member| member.id == self.id) && {
-            let followed = lock(&self.shared.followed);
-            carried.iter().any(|member| self.is_watched(member, &followed))
-        }
-    }
-
-    /// Whether somebody watched it just now.
-    fn is_watched(&self, member: &Member, followed: &HashMap<BroadcastId, Arc<Followed>>) -> bool {
-        let watched = followed.get(&member.id).and_then(|followed| self.shared.asked_at(followed));
-        watched.is_some_and(|at| at.elapsed() < self.switched)
     }
 
     /// Fetches the newest live manifest of another's broadcast once its segments are here, so that it costs a block.
@@ -467,19 +409,13 @@ impl Follower {
 
     fn interest_among(&self, followed: &HashMap<BroadcastId, Arc<Followed>>) -> Interest {
         let lasts = |at| self.shared.interest_until(at).is_some_and(|until| until > Instant::now());
-        if lasts(&self.followed.asked_at) && !self.is_left_for_kin(followed) {
+        if lasts(&self.followed.asked_at) && !self.kin.is_left(followed) {
             Interest::Watched
         } else if lasts(&self.followed.relayed_at) {
             Interest::Relayed
         } else {
             Interest::Mirrored
         }
-    }
-
-    /// Whether its viewers went on with another rendition.
-    fn is_left_for_kin(&self, followed: &HashMap<BroadcastId, Arc<Followed>>) -> bool {
-        let quiet = self.shared.asked_at(&self.followed).is_none_or(|at| at.elapsed() >= self.switched);
-        quiet && self.family.iter().any(|member| member.id != self.id && self.is_watched(member, followed))
     }
 
     /// Whether nobody is interested any more; then it is not followed from here on. What is to be given up counts as not
@@ -526,7 +462,7 @@ impl Follower {
         let save = self.unsaved.then_some(self.save_at);
         let asked = [&self.followed.asked_at, &self.followed.relayed_at];
         let interests = asked.into_iter().filter_map(|at| self.shared.interest_until(at)).filter(|until| *until > now);
-        let look = (!self.running.is_empty() && !self.family.is_empty()).then(|| now + LOOK);
+        let look = (!self.running.is_empty() && !self.kin.is_empty()).then(|| now + LOOK);
         timers.chain(save).chain(interests).chain(look).min()
     }
 }

@@ -8,8 +8,9 @@ use stream_model::{
 };
 
 use super::fetching::{ForgetError, Forgetting};
+use super::followed::Interest;
 use super::library::covering;
-use super::{Interest, Mirror, Playback, lock};
+use super::{Mirror, Playback, lock};
 use crate::archive::{held_of, is_held};
 use crate::catalog::CatalogError;
 

@@ -9,9 +9,11 @@ mod ceiling;
 mod download;
 mod errand;
 mod fetching;
+mod followed;
 mod follower;
 mod held;
 mod keeping;
+mod kin;
 mod library;
 mod relay;
 mod runner;
@@ -24,8 +26,7 @@ mod way;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,23 +39,19 @@ use stream_model::{
     Multivariant, NeighbourWants, Period, PlaylistChange, PlaylistError, Playlists, SegmentName, SegmentPlace,
     Standings,
 };
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::time::Instant;
 
+use self::followed::{Followed, MOST_FOLLOWED};
 use self::held::SequenceSet;
 pub(crate) use self::keeping::{MOST_SEGMENTS, Reading};
 use self::library::Hour;
 pub(crate) use self::library::INDEX_BYTES;
 pub use self::runner::Runner;
-use self::way::Way;
+use self::way::Ways;
 use crate::catalog::Catalog;
 use crate::manifest::{MediaPlaylist, PlaylistEntry, multivariant};
 
-/// How long a broadcast is followed after it was last asked for: players ask every few seconds, and a phone that
-/// changes rooms comes back within it.
-const INTEREST: Duration = Duration::from_secs(120);
-/// How long what one way carries is good for what comes next.
-const WAY_REMEMBERED: Duration = Duration::from_secs(600);
 /// How long a request for a live playlist waits for its first segments: below the 10 s after which hls.js gives up
 /// on a first byte.
 const LIVE_WAIT: Duration = Duration::from_secs(8);
@@ -66,12 +63,6 @@ const SEGMENT_RETRY: Duration = Duration::from_secs(2);
 const BUSY_RETRY: Duration = Duration::from_secs(30);
 /// Target durations that a native player wants listed before it starts.
 const NATIVE_TARGETS: u32 = 3;
-/// Broadcasts of others followed at once. Each costs a playlist and some fetches at a time.
-const MOST_FOLLOWED: usize = 64;
-/// Of these, broadcasts followed only for neighbours or as mirrors: the rest is for viewers.
-const MOST_RELAYED: usize = 48;
-/// Of these, broadcasts followed only as mirrors: the rest is for who is waiting.
-const MOST_MIRRORED: usize = 32;
 /// Fetches for requests of viewers at once, apart from those of followers.
 const ON_DEMAND: usize = 8;
 /// Fetches at once for all broadcasts that are watched: enough to fill a link, few enough for each to be quick.
@@ -137,42 +128,6 @@ impl fmt::Debug for Ports {
     }
 }
 
-/// The live playlist of a broadcast as it was last made.
-#[derive(Debug, Clone, Default)]
-struct Snapshot {
-    /// Its text; empty before anything is listed.
-    text: Arc<str>,
-    /// Whether it has a segment that is no gap.
-    playable: bool,
-    /// Whether a native player can start: enough is listed, or no more comes.
-    full: bool,
-}
-
-/// A broadcast that is followed.
-#[derive(Debug)]
-struct Followed {
-    broadcast: BroadcastId,
-    /// The viewer for whom it was begun to be followed.
-    begun_for: Option<IpAddr>,
-    /// When viewers asked for it last: milliseconds since the start of this playback, 0 where none did.
-    asked_at: AtomicU64,
-    /// Likewise neighbours.
-    relayed_at: AtomicU64,
-    /// Something changed in the directory.
-    changed: Notify,
-    snapshot: watch::Sender<Snapshot>,
-}
-
-/// Why a broadcast is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interest {
-    Watched,
-    Own,
-    /// Neighbours ask for it.
-    Relayed,
-    Mirrored,
-}
-
 #[derive(Debug)]
 struct Shared {
     config: Config,
@@ -194,10 +149,7 @@ struct Shared {
     mirrored_authors: Mutex<BTreeSet<FeedId>>,
     /// What is mirrored, whatever the policy.
     mirrored: Mutex<BTreeSet<BroadcastId>>,
-    /// How broadcasts that are followed come here, with their renditions.
-    ways: Mutex<HashMap<BroadcastId, Weak<Way>>>,
-    /// What the last of these to be measured carries, in bit/s.
-    measured: Mutex<Option<(f64, Instant)>>,
+    ways: Mutex<Ways>,
     changes: broadcast::Sender<PlaylistChange>,
     watched_fetches: Semaphore,
     relayed_fetches: Semaphore,
@@ -230,7 +182,6 @@ impl Playback {
             mirrored_authors: Mutex::default(),
             mirrored: Mutex::default(),
             ways: Mutex::default(),
-            measured: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             watched_fetches: Semaphore::new(WATCHED_FETCHES),
             relayed_fetches: Semaphore::new(RELAYED_FETCHES),
@@ -253,86 +204,6 @@ impl Shared {
     fn announced(&self, broadcast: &BroadcastId, sequence: MediaSequence) -> Option<MediaSegment> {
         let found = self.ports.directory.segments(broadcast, sequence, 1).into_iter().next()?;
         (found.media_sequence == sequence).then_some(found)
-    }
-
-    /// Follows a broadcast from now on, if it is not followed and there is room.
-    fn follow(&self, broadcast: BroadcastId, interest: Interest) -> Option<Arc<Followed>> {
-        self.follow_among(&mut lock(&self.followed), broadcast, interest, None)
-    }
-
-    /// Likewise for a viewer, whose address gets no more places than it leaves free: however many it asks for, others get in.
-    fn follow_for(&self, broadcast: BroadcastId, viewer: IpAddr) -> Option<Arc<Followed>> {
-        let viewer = viewer.to_canonical();
-        let mut followed = lock(&self.followed);
-        let is_watched = |it: &Followed| self.interest_until(&it.asked_at).is_some_and(|until| until > Instant::now());
-        let taken = followed.values().filter(|it| it.begun_for == Some(viewer) && is_watched(it)).count();
-        let free = MOST_FOLLOWED.saturating_sub(followed.len());
-        if taken >= free && !followed.contains_key(&broadcast) {
-            metrics::counter!("meshstream_follows_refused_total").increment(1);
-            return None;
-        }
-        self.follow_among(&mut followed, broadcast, Interest::Watched, Some(viewer))
-    }
-
-    fn follow_among(
-        &self,
-        followed: &mut HashMap<BroadcastId, Arc<Followed>>,
-        broadcast: BroadcastId,
-        interest: Interest,
-        begun_for: Option<IpAddr>,
-    ) -> Option<Arc<Followed>> {
-        if let Some(there) = followed.get(&broadcast) {
-            self.note_interest(there, interest);
-            return Some(Arc::clone(there));
-        }
-        let room = match interest {
-            Interest::Own => usize::MAX,
-            Interest::Watched => MOST_FOLLOWED,
-            Interest::Relayed => MOST_RELAYED,
-            Interest::Mirrored => MOST_MIRRORED,
-        };
-        if followed.len() >= room {
-            metrics::counter!("meshstream_follows_refused_total").increment(1);
-            return None;
-        }
-        let fresh = Arc::new(Followed {
-            broadcast,
-            begun_for,
-            asked_at: AtomicU64::new(0),
-            relayed_at: AtomicU64::new(0),
-            changed: Notify::new(),
-            snapshot: watch::Sender::new(Snapshot::default()),
-        });
-        self.note_interest(&fresh, interest);
-        self.starts.try_send(Arc::clone(&fresh)).ok()?;
-        followed.insert(broadcast, Arc::clone(&fresh));
-        metrics::gauge!("meshstream_followed_broadcasts").set(followed.len() as f64);
-        Some(fresh)
-    }
-
-    fn note_interest(&self, followed: &Followed, interest: Interest) {
-        let at = match interest {
-            Interest::Watched => &followed.asked_at,
-            Interest::Relayed => &followed.relayed_at,
-            Interest::Own | Interest::Mirrored => return,
-        };
-        let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        at.fetch_max(now.max(1), Ordering::Relaxed);
-    }
-
-    /// When viewers asked for it last; `None` where none did.
-    fn asked_at(&self, followed: &Followed) -> Option<Instant> {
-        self.noted_at(&followed.asked_at)
-    }
-
-    fn noted_at(&self, at: &AtomicU64) -> Option<Instant> {
-        let at = at.load(Ordering::Relaxed);
-        (at > 0).then(|| self.epoch + Duration::from_millis(at))
-    }
-
-    /// When the interest ends that was noted there; `None` where nobody asked.
-    fn interest_until(&self, at: &AtomicU64) -> Option<Instant> {
-        self.noted_at(at).map(|at| at + INTEREST)
     }
 
     /// Whether a broadcast of somebody else is fetched though nobody asks for it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use stream_model::{BroadcastId, Cid, NeighbourWant, PeerId};
 use tokio::time::Instant;
 
-use super::INTEREST;
+use super::followed::INTEREST;
 
 /// Newest segments of a broadcast for which asking counts: what players have in their window.
 pub(super) const RECENT: u64 = 8;

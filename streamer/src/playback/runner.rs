@@ -13,9 +13,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::followed::{Followed, Interest};
 use super::follower::Follower;
 use super::relay::{RECENT, Relay};
-use super::{Followed, Interest, Mirror, Shared, lock};
+use super::{Mirror, Shared, lock};
 use crate::catalog::CatalogError;
 
 /// How often the whole directory is looked through for broadcasts to follow, at most: a flood of announcements costs

@@ -1,13 +1,12 @@
 //! A broadcast with its renditions, for a player to choose from, as far as the way here carries them.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use stream_model::{Audience, BroadcastId, Listing, MediaPlaylistKind, Rendition};
-use tokio::time::Instant;
 
 use super::ceiling::Ceiling;
 use super::way::Way;
-use super::{Shared, WAY_REMEMBERED, lock};
+use super::{Shared, lock};
 use crate::manifest::VariantStream;
 
 /// A broadcast or a rendition of it.
@@ -59,10 +58,13 @@ impl Shared {
             return None;
         }
         let ladder: Vec<u64> = self.family(listing).into_iter().map(|member| member.bandwidth).collect();
-        let known = lock(&self.ways).get(&original(listing)).and_then(Weak::upgrade).and_then(|way| way.ceiling());
-        let most = known.or_else(|| {
+        let (known, measured) = {
+            let ways = lock(&self.ways);
+            (ways.get(&original(listing)), ways.measured())
+        };
+        let most = known.and_then(|way| way.ceiling()).or_else(|| {
             let mut ceiling = Ceiling::default();
-            ceiling.handle_measured(self.measured_before()?, &ladder);
+            ceiling.handle_measured(measured?, &ladder);
             ceiling.bandwidth()
         });
         most.filter(|most| ladder.iter().any(|bandwidth| bandwidth > most))
@@ -71,27 +73,7 @@ impl Shared {
     /// The way of a broadcast and its renditions.
     pub(super) fn way(&self, broadcast: &BroadcastId) -> Arc<Way> {
         let original = self.ports.directory.listing(broadcast).map_or(*broadcast, |listing| original(&listing));
-        let mut ways = lock(&self.ways);
-        if let Some(known) = ways.get(&original).and_then(Weak::upgrade) {
-            return known;
-        }
-        ways.retain(|_, way| way.strong_count() > 0);
-        let way = Arc::new(Way::new(self.measured_before()));
-        ways.insert(original, Arc::downgrade(&way));
-        way
-    }
-
-    /// What the way of another broadcast carried a while ago, in bit/s: most nodes have one to all others.
-    fn measured_before(&self) -> Option<f64> {
-        let (estimate, at) = (*lock(&self.measured))?;
-        (at.elapsed() < WAY_REMEMBERED).then_some(estimate)
-    }
-
-    /// Remembers what a way carries.
-    pub(super) fn note_measured(&self, way: &Way) {
-        if let Some(estimate) = way.estimate() {
-            *lock(&self.measured) = Some((estimate, Instant::now()));
-        }
+        lock(&self.ways).join(original)
     }
 }
 

@@ -197,7 +197,8 @@ impl Wants {
         }
     }
 
-    fn stop(&mut self, sequence: MediaSequence) {
+    /// Its fetch does not go on; it is to be begun again some time.
+    pub(super) fn stop(&mut self, sequence: MediaSequence) {
         if let Some(want) = self.wants.get_mut(&sequence) {
             want.begun |= want.running.take().is_some();
         }
@@ -223,11 +224,6 @@ impl Wants {
         let media = want.segment.duration;
         self.pace.handle_finished(running.since, media, now);
         Some(Came { media, took: now.saturating_sub(running.since) })
-    }
-
-    /// Its fetch was stopped, and is to be begun again some time.
-    pub(super) fn handle_stopped(&mut self, sequence: MediaSequence) {
-        self.stop(sequence);
     }
 
     /// Whether nothing of it can be here from an earlier try.
