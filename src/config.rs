@@ -96,6 +96,8 @@ pub(crate) struct Segment {
     pub(crate) part_duration: Duration,
     /// Segments in the live playlist.
     pub(crate) live_window: usize,
+    /// Whether there are to be pictures to look through this node's broadcasts with.
+    pub(crate) thumbnails: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -222,7 +224,12 @@ impl Default for Ingest {
 
 impl Default for Segment {
     fn default() -> Self {
-        Self { target_duration: Duration::from_secs(15), part_duration: Duration::from_secs(1), live_window: 6 }
+        Self {
+            target_duration: Duration::from_secs(15),
+            part_duration: Duration::from_secs(1),
+            live_window: 6,
+            thumbnails: true,
+        }
     }
 }
 

@@ -177,7 +177,8 @@ fn ladder(config: &Config) -> anyhow::Result<Ladder> {
 fn renditions(config: &Config) -> anyhow::Result<streamer::renditions::Config> {
     let ladder = ladder(config)?;
     let has_pictures = ladder.rungs().iter().any(|rung| rung.kind != RungKind::SoundOnly);
-    let worker = if !has_pictures {
+    let thumbnails = config.segment.thumbnails && cfg!(feature = "gstreamer");
+    let worker = if !has_pictures && !thumbnails {
         None
     } else if cfg!(feature = "gstreamer") {
         Some(WorkerCommand::this(rendition::WORKER).context("cannot find this program, to start encoders")?)
@@ -187,7 +188,7 @@ fn renditions(config: &Config) -> anyhow::Result<streamer::renditions::Config> {
              with audio_only = true"
         )
     };
-    Ok(streamer::renditions::Config { ladder, worker })
+    Ok(streamer::renditions::Config { ladder, thumbnails, worker })
 }
 
 pub(crate) fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {

@@ -8,7 +8,7 @@ use crate::art;
 use crate::people::{People, Person};
 use crate::search::Question;
 use crate::texts::Texts;
-use crate::view::{BroadcastView, utc};
+use crate::view::{BroadcastView, poster, utc};
 
 /// Broadcasts that one page shows, but for the lists of live ones.
 pub(crate) const PAGE: usize = 48;
@@ -18,10 +18,25 @@ pub(crate) const PAGE: usize = 48;
 pub(crate) struct Card {
     pub(crate) broadcast: BroadcastView,
     pub(crate) publisher: Person,
+    /// The rendition of it that is made of pictures.
+    thumbnails: Option<Listing>,
     seed: [u8; 32],
 }
 
 impl Card {
+    /// The path of the picture that stands for it.
+    pub(crate) fn poster(&self) -> Option<String> {
+        self.thumbnails.as_ref().map(|_| poster(&self.broadcast.slug))
+    }
+
+    /// The path of what it looks like: of one that is live, its newest pictures side by side, of which the left one is to be shown.
+    pub(crate) fn picture(&self) -> Option<String> {
+        let thumbnails = self.thumbnails.as_ref()?;
+        let tiles = thumbnails.rendition.as_ref()?.tiles?;
+        let newest = thumbnails.media_sequence.filter(|_| self.broadcast.live() && tiles.rows == 1);
+        newest.map(|newest| format!("/hls/{}/{newest}.jpg", thumbnails.id.slug())).or_else(|| self.poster())
+    }
+
     /// A drawn picture, as SVG without anything foreign in it.
     pub(crate) fn art(&self) -> String {
         art::svg(self.seed)
@@ -88,8 +103,9 @@ pub(crate) async fn cards(ports: &Ports, listings: Vec<Listing>) -> Vec<Card> {
 pub(crate) fn card(ports: &Ports, listing: Listing, people: &People) -> Card {
     let (MessageKey(seed), author) = (listing.id.0, listing.author);
     let standing = ports.standings.standing(&listing.id);
+    let thumbnails = ports.directory.thumbnails(&listing.id);
     let broadcast = BroadcastView::new(listing, &standing, &*ports.playlists);
-    Card { broadcast, publisher: people.get(author), seed }
+    Card { broadcast, publisher: people.get(author), thumbnails, seed }
 }
 
 /// The broadcasts that fit a question by title, description, or the name of who publishes them.

@@ -54,6 +54,11 @@ impl Directory for Shown<dyn Directory> {
         self.all.renditions(of)
     }
 
+    /// None of what is hidden: pictures show what it is about.
+    fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
+        self.all.thumbnails(of).filter(|listing| self.shows(&of.0) && self.shows(&listing.id.0))
+    }
+
     fn upcoming(&self) -> Vec<Scheduled> {
         let mut upcoming = self.all.upcoming();
         upcoming.retain(|scheduled| self.shows(&scheduled.id.0));

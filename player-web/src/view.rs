@@ -65,11 +65,42 @@ impl From<Scheduled> for UpcomingView {
     }
 }
 
+/// The broadcasts that people are shown: each once, in whatever encodings there are.
+pub(crate) fn originals(directory: &dyn Directory) -> impl Iterator<Item = Listing> {
+    directory.listings().into_iter().filter(|listing| listing.rendition.is_none())
+}
+
+/// The JSON of what there is to see of a broadcast before it is watched: paths on this node, there only where there are pictures.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct PicturesView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbnails: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poster: Option<String>,
+}
+
+impl PicturesView {
+    pub(crate) fn of(broadcast: &BroadcastId, directory: &dyn Directory) -> Self {
+        if directory.thumbnails(broadcast).is_none() {
+            return Self::default();
+        }
+        let slug = broadcast.slug();
+        Self { thumbnails: Some(format!("/hls/{slug}/thumbnails.vtt")), poster: Some(poster(&slug)) }
+    }
+}
+
+/// The path of the picture that stands for a broadcast, where there are thumbnails of it.
+pub(crate) fn poster(slug: &str) -> String {
+    format!("/hls/{slug}/poster.jpg")
+}
+
 /// The JSON of one broadcast alone.
 #[derive(Debug, Serialize)]
 pub(crate) struct BroadcastDetails {
     #[serde(flatten)]
     pub(crate) broadcast: BroadcastView,
+    #[serde(flatten)]
+    pub(crate) pictures: PicturesView,
     pub(crate) viewers: ViewersView,
     pub(crate) archives: Vec<ArchiveView>,
     pub(crate) mirrors: Vec<MirrorView>,
@@ -105,12 +136,14 @@ impl BroadcastDetails {
         listing: Listing,
         standing: Standing,
         held_segments: u64,
+        pictures: PicturesView,
         viewers: ViewersView,
         archives: Vec<ArchiveView>,
         renditions: Vec<Listing>,
     ) -> Self {
         Self {
             broadcast: BroadcastView::holding(held_segments, listing, &standing),
+            pictures,
             viewers,
             archives,
             mirrors: standing.mirrors.into_iter().map(MirrorView::from).collect(),
@@ -225,11 +258,10 @@ pub fn documents(
         let (id, standing) = (listing.id, standings.standing(&listing.id));
         let archives = directory.archives(&id).into_iter().map(ArchiveView::complete).collect();
         let (held, viewers) = (held_segments(&id), ViewersView::default());
-        let renditions = directory.renditions(&id);
-        serde_json::to_value(BroadcastDetails::new(listing, standing, held, viewers, archives, renditions))
+        let (pictures, renditions) = (PicturesView::of(&id, directory), directory.renditions(&id));
+        serde_json::to_value(BroadcastDetails::new(listing, standing, held, pictures, viewers, archives, renditions))
     };
-    let shown = directory.listings().into_iter().filter(|listing| listing.rendition.is_none());
-    shown.map(document).collect()
+    originals(directory).map(document).collect()
 }
 
 impl BroadcastView {

@@ -92,6 +92,10 @@ pub trait Directory: Send + Sync {
     /// [`MAX_RENDITIONS`](crate::MAX_RENDITIONS).
     fn renditions(&self, of: &BroadcastId) -> Vec<Listing>;
 
+    /// The newest rendition of a broadcast by its author that is made of pictures to look through it with
+    /// ([`Rendition::tiles`]), which is not among the [`Self::renditions`].
+    fn thumbnails(&self, of: &BroadcastId) -> Option<Listing>;
+
     /// Announced segments with `from <= media sequence`, in order, at most `limit`.
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment>;
 

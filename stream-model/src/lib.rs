@@ -69,7 +69,7 @@ pub use playlist::{
 pub use programme::{
     MAX_SCHEDULED_OF_ONE, Programme, ProgrammeError, ProgrammeLog, Schedule, Scheduled, StreamDetails,
 };
-pub use rendition::{MAX_RENDITION_NAME_CHARS, MAX_RENDITIONS, Rendition, Variant};
+pub use rendition::{MAX_RENDITION_NAME_CHARS, MAX_RENDITIONS, Rendition, THUMBNAILS, Tiles, Variant};
 pub use report::{
     IpfsInfo, KnownNode, LeavingBroadcast, LinkReport, Listen, Meetings, NODE_RECORD_CONTEXT, Neighbours, NodeIdentity,
     NodeInfo, NodeRecord, NodeReport, NodeSigner, NodeStatus, OverlayReport, PeerBook, PeerReport, PeerState,

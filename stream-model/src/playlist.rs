@@ -107,6 +107,13 @@ pub trait Playlists: Send + Sync {
         audience: Audience,
     ) -> Result<Multivariant, PlaylistError>;
 
+    /// Pictures to look through a broadcast with, on the time line of the playlist of the whole: WebVTT whose cues name a JPEG one
+    /// folder up and a part of it, `../SLUG/12.jpg#xywh=160,0,160,90` (Media Fragments URI 1.0 §4.2.2).
+    async fn thumbnails(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError>;
+
+    /// The JPEG that stands for a broadcast: of its newest timeline. Fetched first where it is not held here, within a bound.
+    async fn poster(&self, broadcast: &BroadcastId) -> Result<Cid, PlaylistError>;
+
     /// The highest bit rate in bit/s, of a broadcast or what it is a rendition of and all renditions of that, which the way here
     /// carries; `None` where that is not known to be less than all.
     fn suggested_bitrate(&self, broadcast: &BroadcastId) -> Option<u64>;

@@ -30,6 +30,8 @@ pub struct Settings {
     pub image: Option<PathBuf>,
     /// `segment.target_duration`, `2s` where `None`.
     pub target_duration: Option<String>,
+    /// `segment.thumbnails`.
+    pub thumbnails: bool,
     /// `ingest.grace`, the default where `None`.
     pub grace: Option<String>,
     /// Where its data directory is made; beside its configuration where `None`.
@@ -159,6 +161,7 @@ impl Node {
             name,
             image,
             target_duration,
+            thumbnails,
             grace,
             volume: _,
             reserve,
@@ -184,6 +187,7 @@ impl Node {
             writeln!(text, "image = {image:?}")?;
         }
         writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
+        writeln!(text, "thumbnails = {thumbnails}")?;
         writeln!(text, "[storage]\nreserve = {:?}", reserve.as_deref().unwrap_or("1MiB"))?;
         // The daemons of the machine that the tests run on are not theirs.
         let daemon = |admin: &Option<String>| admin.clone().unwrap_or_default();

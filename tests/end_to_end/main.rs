@@ -34,6 +34,7 @@ mod programme;
 mod recovering;
 mod renditions;
 mod survival;
+mod thumbnails;
 mod viewers;
 mod webkit;
 mod writer;

@@ -9,7 +9,7 @@ use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
-use crate::view::BroadcastView;
+use crate::view::{BroadcastView, originals};
 
 /// Broadcasts on the page, the newest first.
 const MAX_SHOWN: usize = 200;
@@ -42,7 +42,7 @@ pub(crate) async fn show(owner: SignedIn) -> Response {
     let view = |listing: stream_model::Listing| {
         BroadcastView::new(listing.clone(), &ports.standings.standing(&listing.id), &*ports.playlists)
     };
-    let views: Vec<BroadcastView> = ports.directory.listings().into_iter().map(view).collect();
+    let views: Vec<BroadcastView> = originals(&*ports.directory).map(view).collect();
     let (own, others): (Vec<_>, Vec<_>) = views.into_iter().partition(|broadcast| broadcast.own);
     let (live, mut ended): (Vec<_>, Vec<_>) = own.into_iter().partition(BroadcastView::live);
     ended.truncate(MAX_SHOWN);

@@ -13,6 +13,7 @@ use super::visitor::{Change, Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::page::Page;
 use crate::texts::Texts;
+use crate::view::originals;
 
 /// Feeds on the page, the nearest first: a browser on a phone bears no more, and 'meshstream feed list' has them all.
 const MAX_SHOWN: usize = 500;
@@ -115,7 +116,7 @@ pub(crate) async fn confirm_block(Query(meant): Query<Meant>, owner: SignedIn) -
     let ports = &owner.state.ports;
     let entries = ports.follows.list().await.unwrap_or_default();
     let name = entries.into_iter().find(|entry| entry.feed == feed).and_then(|entry| entry.name).unwrap_or_default();
-    let listings = ports.directory.listings().into_iter().filter(|listing| listing.author == feed);
+    let listings = originals(&*ports.directory).filter(|listing| listing.author == feed);
     let broadcasts = listings.map(|listing| listing.title).take(MAX_NAMED).collect();
     let admin = owner.frame("feeds");
     owner.answer(StatusCode::OK, &Block { t, page: owner.page.clone(), admin, feed, name, broadcasts })

@@ -10,7 +10,7 @@ use stream_model::{BroadcastId, Listing};
 use super::{allow_any_origin, archives_of, json_error};
 use crate::app::AppState;
 use crate::audience::{SourcesView, ViewersView};
-use crate::view::{BroadcastDetails, BroadcastView, UpcomingView};
+use crate::view::{BroadcastDetails, BroadcastView, PicturesView, UpcomingView, originals};
 
 pub(crate) async fn node(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.report().await)
@@ -26,15 +26,16 @@ pub(crate) async fn storage(State(state): State<AppState>) -> Response {
 
 pub(crate) async fn broadcasts(State(state): State<AppState>) -> Response {
     let playlists = &*state.ports.playlists;
-    let listings = state.ports.directory.listings();
+    let listings = originals(&*state.ports.directory);
     let here = state.ports.viewers.all();
     let view = |listing: Listing| {
         let standing = state.ports.standings.standing(&listing.id);
         let here = here.get(&listing.id).copied().unwrap_or_default();
         let viewers = ViewersView::with(here, &listing.id, &state.ports);
-        WatchedBroadcast { broadcast: BroadcastView::new(listing, &standing, playlists), viewers }
+        let pictures = PicturesView::of(&listing.id, &*state.ports.directory);
+        WatchedBroadcast { broadcast: BroadcastView::new(listing, &standing, playlists), pictures, viewers }
     };
-    fresh(listings.into_iter().map(view).collect::<Vec<_>>())
+    fresh(listings.map(view).collect::<Vec<_>>())
 }
 
 /// The JSON of a broadcast in the list of all.
@@ -42,6 +43,8 @@ pub(crate) async fn broadcasts(State(state): State<AppState>) -> Response {
 struct WatchedBroadcast {
     #[serde(flatten)]
     broadcast: BroadcastView,
+    #[serde(flatten)]
+    pictures: PicturesView,
     viewers: ViewersView,
 }
 
@@ -78,7 +81,8 @@ fn one(State(state): State<AppState>, Path(id): Path<String>) -> Response {
             let standing = state.ports.standings.standing(&id);
             let (held, viewers) = (state.ports.playlists.held_segments(&id), ViewersView::of(&id, &state.ports));
             let (archives, renditions) = (archives_of(&state.ports, &id), state.ports.directory.renditions(&id));
-            fresh(BroadcastDetails::new(listing, standing, held, viewers, archives, renditions))
+            let pictures = PicturesView::of(&id, &*state.ports.directory);
+            fresh(BroadcastDetails::new(listing, standing, held, pictures, viewers, archives, renditions))
         }
         None if state.ports.moderation.hides(&id.0) => {
             json_error(StatusCode::FORBIDDEN, "the owner of this node does not show that broadcast here")

@@ -1,4 +1,4 @@
-//! `/hls/{broadcast}/…`: playlists, segments and initialization sections.
+//! `/hls/{broadcast}/…`: playlists, segments and initialization sections. What is made of pictures is in `thumbnails.rs`.
 
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
@@ -12,7 +12,7 @@ use stream_model::{
     PlaylistError, StoreError,
 };
 
-use super::{allow_any_origin, text_line};
+use super::{allow_any_origin, text_line, thumbnails};
 use crate::app::{AppState, Ports};
 use crate::clock::now;
 use crate::content;
@@ -43,11 +43,21 @@ enum File {
     MainWhole,
     Segment(MediaSequence),
     Init(DiscontinuitySequence),
+    /// `thumbnails.vtt`: pictures to look through the broadcast with.
+    Thumbnails,
+    /// `poster.jpg`: the picture that stands for it.
+    Poster,
+    /// `12.jpg`: a segment of a rendition that is made of pictures.
+    Sprite(MediaSequence),
 }
 
 impl File {
     fn is_playlist(self) -> bool {
         matches!(self, Self::Live | Self::Whole | Self::Main | Self::MainWhole)
+    }
+
+    fn is_of_pictures(self) -> bool {
+        matches!(self, Self::Thumbnails | Self::Poster | Self::Sprite(_))
     }
 
     fn parse(name: &str) -> Option<Self> {
@@ -56,7 +66,12 @@ impl File {
             "whole.m3u8" => return Some(Self::Whole),
             "main.m3u8" => return Some(Self::Main),
             "main-whole.m3u8" => return Some(Self::MainWhole),
+            "thumbnails.vtt" => return Some(Self::Thumbnails),
+            "poster.jpg" => return Some(Self::Poster),
             _ => {}
+        }
+        if let Some(number) = name.strip_suffix(".jpg") {
+            return Some(Self::Sprite(MediaSequence(canonical(number)?)));
         }
         if let Some(number) = name.strip_suffix(".m4s") {
             return Some(Self::Segment(MediaSequence(canonical(number)?)));
@@ -80,7 +95,7 @@ pub(crate) async fn hour(
 ) -> Response {
     let first = name.strip_suffix(".m3u8").and_then(canonical);
     let mut response = match (broadcast.parse::<BroadcastId>(), first) {
-        (Ok(broadcast), Some(first)) => {
+        (Ok(broadcast), Some(first)) if !thumbnails::is_made_of_pictures(&state, &broadcast) => {
             asked(&state, broadcast, client);
             playlist(state.ports.playlists.hour(&broadcast, MediaSequence(first)).await)
         }
@@ -98,7 +113,7 @@ pub(crate) async fn day(
 ) -> Response {
     let day = name.strip_suffix(".m3u8").and_then(|text| text.parse().ok());
     let mut response = match (broadcast.parse::<BroadcastId>(), day) {
-        (Ok(broadcast), Some(day @ Period::Day(_))) => {
+        (Ok(broadcast), Some(day @ Period::Day(_))) if !thumbnails::is_made_of_pictures(&state, &broadcast) => {
             asked(&state, broadcast, client);
             playlist(state.ports.playlists.day(&broadcast, day).await)
         }
@@ -119,9 +134,15 @@ pub(crate) async fn file(
 ) -> Response {
     let ports = &state.ports;
     let address = serve::address_of(client.as_deref());
-    let (broadcast, file) = (broadcast.parse::<BroadcastId>(), File::parse(&name));
+    let broadcast = broadcast.parse::<BroadcastId>();
+    // Nothing of what is made of pictures is media.
+    let file = File::parse(&name).filter(|file| {
+        let of_pictures = |broadcast| thumbnails::is_made_of_pictures(&state, broadcast);
+        file.is_of_pictures() || !broadcast.as_ref().is_ok_and(of_pictures)
+    });
     let mut suggested = None;
-    if let (Ok(broadcast), Some(file)) = (&broadcast, file) {
+    // Who looks at pictures does not watch yet.
+    if let (Ok(broadcast), Some(file)) = (&broadcast, file.filter(|file| !file.is_of_pictures())) {
         asked(&state, *broadcast, client);
         suggested = ports.playlists.suggested_bitrate(broadcast).filter(|_| file.is_playlist());
     }
@@ -143,12 +164,18 @@ pub(crate) async fn file(
                 Err(error) => return error.answer(false),
             };
             let found = ports.playlists.segment(&broadcast, sequence).await;
-            let response = media(ports, found, &method, &headers).await;
+            let response = content_of(ports, found, SEGMENT_TYPE, (&method, &headers)).await;
             count_bytes(&state, broadcast, &method, &response);
             response
         }
         (Ok(broadcast), Some(File::Init(sequence))) => {
-            media(ports, ports.playlists.init(&broadcast, sequence).await, &method, &headers).await
+            let found = ports.playlists.init(&broadcast, sequence).await;
+            content_of(ports, found, SEGMENT_TYPE, (&method, &headers)).await
+        }
+        (Ok(broadcast), Some(File::Thumbnails)) => thumbnails::cues(&state, &broadcast).await,
+        (Ok(broadcast), Some(File::Poster)) => thumbnails::poster(&state, &broadcast, (&method, &headers)).await,
+        (Ok(broadcast), Some(File::Sprite(sequence))) => {
+            thumbnails::sprite(&state, &broadcast, sequence, (&method, &headers)).await
         }
         _ => refusal(&PlaylistError::NotFound),
     };
@@ -206,10 +233,15 @@ fn multivariant(rendered: Result<Multivariant, PlaylistError>) -> Response {
 }
 
 fn playlist(rendered: Result<String, PlaylistError>) -> Response {
+    text(rendered, "application/vnd.apple.mpegurl")
+}
+
+/// What is rendered anew for each who asks.
+pub(super) fn text(rendered: Result<String, PlaylistError>, media_type: &'static str) -> Response {
     match rendered {
         Ok(text) => {
             let headers = [
-                (header::CONTENT_TYPE, "application/vnd.apple.mpegurl"),
+                (header::CONTENT_TYPE, media_type),
                 (header::CACHE_CONTROL, "no-cache"),
                 (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
@@ -219,13 +251,19 @@ fn playlist(rendered: Result<String, PlaylistError>) -> Response {
     }
 }
 
-async fn media(ports: &Ports, found: Result<Cid, PlaylistError>, method: &Method, headers: &HeaderMap) -> Response {
+/// What is behind a CID, as what it was asked for.
+pub(super) async fn content_of(
+    ports: &Ports,
+    found: Result<Cid, PlaylistError>,
+    media_type: &'static str,
+    request: (&Method, &HeaderMap),
+) -> Response {
     let cid = match found {
         Ok(cid) => cid,
         Err(error) => return refusal(&error),
     };
     let served = match ports.content.stat(&cid).await {
-        Ok(Node::File(size)) => content::file(&*ports.content, (&cid, size), SEGMENT_TYPE, (method, headers)).await,
+        Ok(Node::File(size)) => content::file(&*ports.content, (&cid, size), media_type, request).await,
         Ok(Node::Directory(_)) => Err(StoreError::WrongKind(cid, "file")),
         Err(error) => Err(error),
     };
@@ -236,7 +274,7 @@ async fn media(ports: &Ports, found: Result<Cid, PlaylistError>, method: &Method
     })
 }
 
-fn refusal(error: &PlaylistError) -> Response {
+pub(super) fn refusal(error: &PlaylistError) -> Response {
     match error {
         PlaylistError::NotFound => {
             text_line(StatusCode::NOT_FOUND, "no such broadcast or segment: the node's home page lists what there is")
@@ -269,6 +307,9 @@ mod tests {
         assert_eq!(File::parse("0.m4s"), Some(File::Segment(MediaSequence(0))));
         assert_eq!(File::parse("18446744073709551615.m4s"), Some(File::Segment(MediaSequence(u64::MAX))));
         assert_eq!(File::parse("init-3.mp4"), Some(File::Init(DiscontinuitySequence(3))));
+        assert_eq!(File::parse("thumbnails.vtt"), Some(File::Thumbnails));
+        assert_eq!(File::parse("poster.jpg"), Some(File::Poster));
+        assert_eq!(File::parse("12.jpg"), Some(File::Sprite(MediaSequence(12))));
         for other in [
             "",
             ".m4s",
@@ -280,6 +321,9 @@ mod tests {
             "init-.mp4",
             "init-1.m4s",
             "INDEX.m3u8",
+            "01.jpg",
+            "1.jpeg",
+            "poster-0.jpg",
             "..",
             "1.m4s/",
         ] {

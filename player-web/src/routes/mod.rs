@@ -21,6 +21,7 @@ pub(crate) mod programme;
 pub(crate) mod qr;
 pub(crate) mod session;
 pub(crate) mod settings;
+pub(crate) mod thumbnails;
 pub(crate) mod timeline;
 
 use std::fmt::Display;

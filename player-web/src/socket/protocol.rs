@@ -198,6 +198,10 @@ mod tests {
             Vec::new()
         }
 
+        fn thumbnails(&self, _: &BroadcastId) -> Option<Listing> {
+            None
+        }
+
         fn segments(&self, _: &BroadcastId, _: MediaSequence, _: usize) -> Vec<MediaSegment> {
             Vec::new()
         }

@@ -8,13 +8,15 @@
 mod support;
 
 mod pages;
+mod preview;
 mod weights;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use player_web::{AdminToken, Config, OwnerAccess};
-use support::gallery;
+use support::{FakeNode, gallery};
 use tempfile::TempDir;
 use testkit::browser::Browser;
 use tokio::task::JoinHandle;
@@ -25,6 +27,7 @@ const TOKEN: &str = "correct-horse-battery";
 
 /// The gallery on loopback. Gone when dropped.
 struct Gallery {
+    node: Arc<FakeNode>,
     address: SocketAddr,
     serving: JoinHandle<()>,
     _film: TempDir,
@@ -45,7 +48,7 @@ impl Gallery {
         let serving = tokio::spawn(async move {
             player_web::serve(listener, router, player_web::Places::new(&config), CancellationToken::new()).await
         });
-        Self { address, serving, _film: film }
+        Self { node, address, serving, _film: film }
     }
 
     fn url(&self, path: &str) -> String {

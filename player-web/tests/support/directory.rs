@@ -29,8 +29,13 @@ impl Directory for FakeNode {
     }
 
     fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
-        let is_one = |listing: &Listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.of == *of);
-        self.listings().into_iter().filter(is_one).collect()
+        let is_one = |rendition: &Rendition| rendition.of == *of && rendition.tiles.is_none();
+        self.listings().into_iter().filter(|listing| listing.rendition.as_ref().is_some_and(is_one)).collect()
+    }
+
+    fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
+        let is_it = |rendition: &Rendition| rendition.of == *of && rendition.tiles.is_some();
+        self.listings().into_iter().find(|listing| listing.rendition.as_ref().is_some_and(is_it))
     }
 
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {

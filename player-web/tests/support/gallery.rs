@@ -22,6 +22,12 @@ pub(crate) const POST: u8 = 41;
 const FILM_SECONDS: u64 = 12;
 const SEGMENT_SECONDS: u64 = 2;
 
+/// Pictures of each segment.
+const TILES: u64 = 5;
+
+/// What is filmed.
+const SCENE: &str = "testsrc2=size=640x360:rate=25";
+
 /// When the newest of it happened.
 const NOW: u64 = 1_795_269_780_000;
 const HOUR: u64 = 3_600_000;
@@ -211,40 +217,12 @@ fn neighbours(node: &FakeNode) {
 
 /// Has ffmpeg make a short film in a folder, and shows it as the one live broadcast with a picture and as the one that is over.
 pub(crate) fn show_film(node: &FakeNode, folder: &Path) {
-    let made = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=size=640x360:rate=25",
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=frequency=440",
-        ])
-        .args([
-            "-t",
-            &FILM_SECONDS.to_string(),
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-pix_fmt",
-            "yuv420p",
-            "-g",
-            "50",
-        ])
-        .args(["-c:a", "aac", "-f", "hls", "-hls_segment_type", "fmp4", "-hls_list_size", "0"])
-        .args(["-hls_time", &SEGMENT_SECONDS.to_string(), "-hls_fmp4_init_filename", "init-0.mp4"])
-        .args(["-hls_segment_filename", "%d.m4s", "index.m3u8"])
-        .current_dir(folder)
-        .status();
-    assert!(
-        made.is_ok_and(|status| status.success()),
-        "ffmpeg is missing, or makes no film: run 'make test-deps' first"
-    );
+    let sound = ["-f", "lavfi", "-i", "sine=frequency=440", "-t", &FILM_SECONDS.to_string()];
+    let encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"];
+    let cut =
+        ["-f", "hls", "-hls_segment_type", "fmp4", "-hls_list_size", "0", "-hls_time", &SEGMENT_SECONDS.to_string()];
+    let named = ["-hls_fmp4_init_filename", "init-0.mp4", "-hls_segment_filename", "%d.m4s", "index.m3u8"];
+    film(folder, &[&sound[..], &encoded, &cut, &named].concat());
     let read = |name: &str| std::fs::read(folder.join(name)).expect("ffmpeg wrote it");
     let count = FILM_SECONDS / SEGMENT_SECONDS;
     let init = node.add_file(read("init-0.mp4"));
@@ -275,5 +253,48 @@ pub(crate) fn show_film(node: &FakeNode, folder: &Path) {
         let ended = format!("{playlist}#EXT-X-ENDLIST\n");
         node.live.lock().unwrap().insert(id, if byte == LIVE { playlist.clone() } else { ended.clone() });
         node.whole.lock().unwrap().insert(id, ended);
+    }
+    show_pictures(node, folder);
+}
+
+/// Has ffmpeg write something of the scene.
+fn film(folder: &Path, arguments: &[&str]) {
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", SCENE])
+        .args(arguments)
+        .current_dir(folder)
+        .status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "ffmpeg is missing, or makes no film: run 'make test-deps' first"
+    );
+}
+
+/// Pictures to look through the film with, five of each segment, and its poster.
+fn show_pictures(node: &FakeNode, folder: &Path) {
+    let count = FILM_SECONDS / SEGMENT_SECONDS;
+    film(folder, &["-frames:v", "1", "poster.jpg"]);
+    let tiles = format!("fps={TILES}/{SEGMENT_SECONDS},scale=160:90,tile={TILES}x1");
+    film(folder, &["-vf", &tiles, "-frames:v", &count.to_string(), "-start_number", "0", "%d.jpg"]);
+    let file = |name: &str| node.add_file(std::fs::read(folder.join(name)).expect("ffmpeg wrote it"));
+    let poster = file("poster.jpg");
+    for (byte, of, state) in [(81, LIVE, BroadcastState::Live), (83, ENDED, BroadcastState::Ended)] {
+        let mut thumbnails = pictures(byte, of, state);
+        thumbnails.title = "Pictures of another one".to_owned();
+        thumbnails.media_sequence = Some(MediaSequence(count - 1));
+        let (id, slug) = (thumbnails.id, thumbnails.id.slug());
+        node.listings.lock().unwrap().push(thumbnails);
+        node.inits.lock().unwrap().insert((id, 0), poster);
+        let mut cues = "WEBVTT\n".to_owned();
+        for number in 0..count {
+            node.segments.lock().unwrap().insert((id, number), file(&format!("{number}.jpg")));
+            for tile in 0..TILES {
+                let at = |tile| (number * SEGMENT_SECONDS * 1000) + tile * SEGMENT_SECONDS * 1000 / TILES;
+                let time = |millis: u64| format!("00:00:{:02}.{:03}", millis / 1000, millis % 1000);
+                let (from, to, x) = (time(at(tile)), time(at(tile + 1)), tile * 160);
+                cues += &format!("\n{from} --> {to}\n../{slug}/{number}.jpg#xywh={x},0,160,90\n");
+            }
+        }
+        node.cues.lock().unwrap().insert(broadcast_id(of), cues);
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct FakeNode {
     pub(crate) upcoming: Mutex<Vec<Scheduled>>,
     pub(crate) live: Mutex<HashMap<BroadcastId, String>>,
     pub(crate) whole: Mutex<HashMap<BroadcastId, String>>,
+    /// Where pictures of broadcasts are, as WebVTT.
+    pub(crate) cues: Mutex<HashMap<BroadcastId, String>>,
     /// The bit rate to suggest, in bit/s.
     pub(crate) suggested: Mutex<HashMap<BroadcastId, u64>>,
     pub(crate) segments: Mutex<HashMap<(BroadcastId, u64), Cid>>,
@@ -136,6 +138,19 @@ pub(crate) fn listing(byte: u8, title: &str, state: BroadcastState) -> Listing {
     }
 }
 
+/// A rendition of a broadcast that is made of pictures: five side by side in each segment.
+pub(crate) fn pictures(byte: u8, of: u8, state: BroadcastState) -> Listing {
+    let variant = |codecs: &str, resolution| Variant { bandwidth: 20_000, codecs: codecs.to_owned(), resolution };
+    let rendition = Rendition {
+        of: broadcast_id(of),
+        name: THUMBNAILS.to_owned(),
+        variant: variant("jpeg", Some((160, 90))),
+        original: variant("avc1.4d401f,mp4a.40.2", Some((1280, 720))),
+        tiles: Some(Tiles { columns: 5, rows: 1 }),
+    };
+    Listing { rendition: Some(rendition), ..listing(byte, "", state) }
+}
+
 impl FakeNode {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -144,6 +159,7 @@ impl FakeNode {
             upcoming: Mutex::default(),
             live: Mutex::default(),
             whole: Mutex::default(),
+            cues: Mutex::default(),
             suggested: Mutex::default(),
             segments: Mutex::default(),
             inits: Mutex::default(),

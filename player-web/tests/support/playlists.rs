@@ -61,6 +61,18 @@ impl Playlists for FakeNode {
         }))
     }
 
+    async fn thumbnails(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
+        let cues = self.cues.lock().unwrap().get(broadcast).cloned();
+        // By agreement with the tests: what has pictures and no cues by now.
+        cues.ok_or(PlaylistError::NotYet(Duration::from_millis(1500)))
+    }
+
+    /// The initialization section of the timeline that the pictures begin with.
+    async fn poster(&self, broadcast: &BroadcastId) -> Result<Cid, PlaylistError> {
+        let thumbnails = Directory::thumbnails(self, broadcast).ok_or(PlaylistError::NotFound)?;
+        self.init(&thumbnails.id, DiscontinuitySequence(0)).await
+    }
+
     fn suggested_bitrate(&self, broadcast: &BroadcastId) -> Option<u64> {
         self.suggested.lock().unwrap().get(broadcast).copied()
     }

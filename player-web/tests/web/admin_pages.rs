@@ -68,6 +68,19 @@ async fn the_overview_says_what_needs_attention_and_who_publishes() {
 }
 
 #[tokio::test]
+async fn a_broadcast_is_in_the_list_once_in_whatever_encodings_there_are() {
+    let browser = Browser::entered().await;
+    let variant = Variant { bandwidth: 96_000, codecs: "mp4a.40.2".to_owned(), resolution: None };
+    let (of, name, original) = (broadcast_id(1), "Sound".to_owned(), variant.clone());
+    let rendition = Some(Rendition { of, name, variant, original, tiles: None });
+    let sound = Listing { rendition, ..own(9, "Hall (Sound)", BroadcastState::Live) };
+    browser.node.listings.lock().unwrap().extend([own(1, "Hall", BroadcastState::Live), sound]);
+    let answer = browser.get("/admin/broadcasts").await;
+    let page = answer.text();
+    assert!(page.contains(&broadcast_id(1).slug()) && !page.contains("(Sound)"), "{page}");
+}
+
+#[tokio::test]
 async fn title_and_description_are_changed_during_a_broadcast_and_after_it() {
     let browser = Browser::entered().await;
     browser.node.listings.lock().unwrap().push(own(1, "<i>Old</i>", BroadcastState::Live));

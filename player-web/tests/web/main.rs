@@ -30,6 +30,7 @@ mod portal;
 mod renditions;
 mod server;
 mod socket;
+mod thumbnails;
 mod timeline;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ fn sound(byte: u8) -> Listing {
         name: "Sound".to_owned(),
         variant: variant(96_000, "mp4a.40.2", None),
         original: variant(3_000_000, "avc1.4d401f,mp4a.40.2", Some((1280, 720))),
+        tiles: None,
     };
     Listing { rendition: Some(rendition), ..listing(byte, "Main hall (Sound)", BroadcastState::Live) }
 }

@@ -13,6 +13,7 @@ import type { ServerMessage } from "./protocol";
 import { Socket } from "./socket";
 import type { PlayerState, Status } from "./status";
 import { Texts } from "./texts";
+import { Thumbnails } from "./thumbnails";
 import { Wake } from "./wake";
 
 /** The node that this script came from. */
@@ -32,6 +33,7 @@ class MeshstreamPlayer extends HTMLElement {
   private controls: PlayerControls | undefined;
   private player: Player | undefined;
   private socket: Socket | undefined;
+  private thumbnails: Thumbnails | undefined;
   private wake: Wake | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
   private status: Status = { state: "connecting", caption: "" };
@@ -140,13 +142,17 @@ class MeshstreamPlayer extends HTMLElement {
     });
 
     const api = new NodeApi(home ? "" : node, this.broadcast);
-    const [live, startAt] = await Promise.all([this.isLive(api), this.startAt(api)]);
+    const [facts, startAt] = await Promise.all([this.facts(api), this.startAt(api)]);
     if (generation !== this.generation) return;
-    if (live === null) {
+    if (facts === null) {
       const t = await Texts.load(this.language(), home ? "" : node);
       if (generation === this.generation) controls.say("unplayable", t.get("player-unknown"));
       return;
     }
+    const { live, pictures } = facts;
+    if (pictures) elements.video.poster = api.poster();
+    this.thumbnails = new Thumbnails(api, pictures);
+    controls.setThumbnails(this.thumbnails);
     const options = { live, startAt, autoplay: this.hasAttribute("autoplay"), muted: this.hasAttribute("muted"), memory: new Memory() };
     const player = new Player(elements.video, api, options, {
       looked: (snapshot) => controls.looked(snapshot),
@@ -185,14 +191,15 @@ class MeshstreamPlayer extends HTMLElement {
     return this.closest<HTMLElement>("[lang]")?.lang || navigator.language;
   }
 
-  /** Whether the broadcast is live; null where the node knows no such broadcast. Asked until the node answers. */
-  private async isLive(api: NodeApi): Promise<boolean | null> {
+  /** What is known of the broadcast; null where the node knows no such broadcast. Asked until the node answers. */
+  private async facts(api: NodeApi): Promise<{ live: boolean; pictures: boolean } | null> {
     const { generation } = this;
     const given = this.dataset.state;
-    if (given) return given === "live";
+    if (given) return { live: given === "live", pictures: this.dataset.pictures !== undefined };
     for (;;) {
       const facts = await api.facts();
-      if (facts !== undefined || generation !== this.generation) return facts ? facts.state === "live" : null;
+      if (facts) return { live: facts.state === "live", pictures: facts.pictures };
+      if (facts === null || generation !== this.generation) return null;
       await new Promise((resolve) => setTimeout(resolve, 3000));
     }
   }
@@ -240,9 +247,10 @@ class MeshstreamPlayer extends HTMLElement {
     clearInterval(this.timer);
     this.socket?.close();
     this.wake?.stop();
+    this.thumbnails?.stop();
     this.player?.destroy();
     this.controls?.destroy();
-    this.socket = this.wake = this.player = this.controls = undefined;
+    this.socket = this.wake = this.thumbnails = this.player = this.controls = undefined;
   }
 }
 

@@ -43,13 +43,28 @@ export class FreshPage {
       }
       const placed = document.importNode(part, true);
       this.remember(placed);
-      if (before) this.replace(before, placed);
-      else last?.after(placed);
+      if (before) {
+        this.keepPictures(before, placed);
+        this.replace(before, placed);
+      } else last?.after(placed);
       localise(placed);
       last = placed;
     }
     const names = this.parts(page).map((part) => part.dataset.fresh);
     for (const part of now) if (!names.includes(part.dataset.fresh)) part.remove();
+  }
+
+  /** What is seen of a broadcast stays until its next picture is here: an element shows the one until it has the other. */
+  private keepPictures(before: HTMLElement, placed: HTMLElement): void {
+    const pictures = (part: HTMLElement) => Array.from(part.querySelectorAll<HTMLImageElement>("[data-key] img"));
+    const key = (picture: HTMLImageElement) => picture.closest<HTMLElement>("[data-key]")?.dataset.key;
+    const shown = pictures(before);
+    for (const next of pictures(placed)) {
+      const kept = shown.find((picture) => key(picture) === key(next) && picture.naturalWidth > 0);
+      if (!kept) continue;
+      next.replaceWith(kept);
+      if (kept.src !== next.src) kept.src = next.src;
+    }
   }
 
   /** Whoever is at a link with the keyboard stays there. */

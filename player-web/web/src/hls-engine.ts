@@ -190,14 +190,10 @@ export class HlsEngine implements Engine {
 
   /** To where it begins, as soon as that is there; hls.js goes there once it has the whole segment. */
   private begin(hls: Hls): void {
+    if (hls !== this.hls || hls.hasEnoughToStart) return;
     const { buffered, currentTime } = this.video;
-    if (hls !== this.hls || buffered.length === 0) return;
-    const first = buffered.start(0);
-    // hls.js waits for what was lost right where it begins.
-    if (currentTime < first && this.isLost(currentTime, first)) this.video.currentTime = first;
-    if (hls.hasEnoughToStart) return;
     const at = hls.startPosition;
-    if (currentTime < at && buffered.start(0) <= at && at < buffered.end(0)) this.video.currentTime = at;
+    if (buffered.length > 0 && currentTime < at && buffered.start(0) <= at && at < buffered.end(0)) this.video.currentTime = at;
   }
 
   private handleError(hls: Hls, data: ErrorData): void {
@@ -326,13 +322,6 @@ export class HlsEngine implements Engine {
   reserve(): number {
     const durations = this.hls?.latestLevelDetails?.fragments.map(({ duration }) => duration) ?? [];
     return RESERVE_SEGMENTS * Math.max(0, ...durations);
-  }
-
-  /** Nothing between these will come any more. */
-  private isLost(from: number, to: number): boolean {
-    const fragments = this.hls?.latestLevelDetails?.fragments ?? [];
-    const between = fragments.filter(({ start, duration }) => start + duration > from + BEHIND_S && start < to - BEHIND_S);
-    return fragments.length > 0 && between.every(({ gap }) => gap);
   }
 
   passesGap(seconds: number): boolean {

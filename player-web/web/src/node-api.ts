@@ -15,6 +15,8 @@ export interface SegmentPlace {
 export interface BroadcastFacts {
   title: string;
   state: "live" | "ended";
+  /** There are pictures to look through it with, and one that stands for it. */
+  pictures: boolean;
 }
 
 export class NodeApi {
@@ -38,8 +40,22 @@ export class NodeApi {
     const response = await ask(this.base);
     if (response?.status === 404 || response?.status === 400) return null;
     const value = await json(response);
-    const { title, state } = (value ?? {}) as Record<string, unknown>;
-    return typeof title === "string" && (state === "live" || state === "ended") ? { title, state } : undefined;
+    const { title, state, thumbnails } = (value ?? {}) as Record<string, unknown>;
+    const pictures = typeof thumbnails === "string";
+    return typeof title === "string" && (state === "live" || state === "ended") ? { title, state, pictures } : undefined;
+  }
+
+  /** The picture that stands for the broadcast, where there are pictures of it. */
+  poster(): string {
+    return `${this.node}/hls/${this.slug}/poster.jpg`;
+  }
+
+  /** Where its pictures are, as WebVTT, and the address that it came from; undefined where the node does not say by now. */
+  async cues(signal: AbortSignal): Promise<{ text: string; address: string } | undefined> {
+    const address = new URL(`${this.node}/hls/${this.slug}/thumbnails.vtt`, location.href).href;
+    const response = await fetch(address, { credentials: "omit", signal }).catch(() => undefined);
+    const text = response?.ok ? await response.text().catch(() => undefined) : undefined;
+    return text === undefined ? undefined : { text, address };
   }
 
   /** Where a segment is, by its number or its CID. */

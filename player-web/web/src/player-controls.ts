@@ -8,6 +8,7 @@ import type { Player } from "./player";
 import { type PlayerElements, labelDrawn, labelPlayer, setOptions } from "./player-dom";
 import { type Snapshot, type Status, describe } from "./status";
 import type { Texts } from "./texts";
+import type { Thumbnails } from "./thumbnails";
 import type { Course } from "./timeline";
 import { TimelineBar } from "./timeline-bar";
 
@@ -64,6 +65,11 @@ export class PlayerControls {
     for (const menu of [elements.days, elements.chapters]) this.watchMenu(menu);
     elements.root.addEventListener("keydown", (event) => this.press(event), true);
     elements.help.hidden = !matchMedia("(hover: hover)").matches;
+  }
+
+  /** Pictures of the broadcast, for the time line. */
+  setThumbnails(thumbnails: Thumbnails): void {
+    this.bar.setThumbnails(thumbnails);
   }
 
   private watchMenu(menu: HTMLSelectElement): void {

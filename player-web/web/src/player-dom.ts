@@ -12,6 +12,9 @@ export interface PlayerElements {
   bar: HTMLElement;
   drawing: SVGSVGElement;
   pointed: HTMLElement;
+  tile: HTMLElement;
+  sprite: HTMLImageElement;
+  pointedText: HTMLElement;
   skip: HTMLButtonElement;
   rewind: HTMLButtonElement;
   goLive: HTMLButtonElement;
@@ -70,7 +73,8 @@ export function makePlayer(): PlayerElements {
     clock: make("span", { id: "clock", class: "clock", dir: "ltr", hidden: "" }),
     sound: button("sound"),
     drawing: makeSvg("svg", { class: "drawing", "aria-hidden": "true", focusable: "false" }) as SVGSVGElement,
-    pointed: make("span", { id: "pointed", class: "pointed", "aria-hidden": "true", hidden: "" }),
+    sprite: make("img", { alt: "", hidden: "" }),
+    pointedText: make("span", {}),
     skip: button("skip"),
     rewind: drawn("rewind", ICONS.rewind),
     goLive: button("go-live", { class: "to-live" }),
@@ -85,8 +89,12 @@ export function makePlayer(): PlayerElements {
     help: button("help", { "aria-expanded": "false", "aria-controls": "keys" }),
     keys: make("dl", { id: "keys", class: "keys", hidden: "" }),
   };
-  const { drawing, pointed } = elements;
-  const bar = make("div", { id: "bar", class: "time-line", role: "slider", tabindex: "0", dir: "ltr", hidden: "" }, drawing, pointed);
+  const { drawing, sprite, pointedText } = elements;
+  const bar = make("div", { id: "bar", class: "time-line", role: "slider", tabindex: "0", dir: "ltr", hidden: "" }, drawing);
+  const tile = make("div", { class: "tile", hidden: "" }, sprite);
+  const preview = { id: "pointed", class: "pointed", dir: "ltr", "aria-hidden": "true", hidden: "" };
+  // Beside the panel, which may scroll.
+  const pointed = make("div", preview, tile, pointedText);
   const stage = make("div", { class: "stage" }, elements.video, make("div", { class: "overlay" }, elements.sound));
   const { skip, address, rewind, days, chapters, renditions, captions, pictureInPicture, copy, help, moment } = elements;
   const controls = [skip, address, rewind, days, chapters, renditions, captions, pictureInPicture, copy, help, moment];
@@ -98,8 +106,8 @@ export function makePlayer(): PlayerElements {
     make("div", { class: "controls" }, ...controls),
     elements.keys,
   );
-  const root = make("div", { id: "player", class: "player", "data-player-state": "connecting" }, stage, panel);
-  return { ...elements, bar, stage, root };
+  const root = make("div", { id: "player", class: "player", "data-player-state": "connecting" }, stage, panel, pointed);
+  return { ...elements, bar, tile, pointed, stage, root };
 }
 
 /** The keys, as the help shows them, and what they do. */

@@ -3,7 +3,9 @@
 
 import { clock } from "./moment";
 import { makeSvg, refill } from "./player-dom";
+import { Preview, type PreviewElements } from "./preview";
 import type { Texts } from "./texts";
+import type { Thumbnails, Tile } from "./thumbnails";
 import type { Course } from "./timeline";
 
 /** Where the player is. */
@@ -14,15 +16,16 @@ export interface Position {
   live: boolean;
 }
 
-interface BarElements {
-  bar: HTMLElement;
+interface BarElements extends PreviewElements {
   drawing: SVGSVGElement;
-  pointed: HTMLElement;
 }
 
 /** Seconds of an arrow key and of a page key. */
 const STEP_S = 5;
 const PAGE_S = 60;
+
+/** How long what a key sought is shown. */
+const SOUGHT_MS = 2000;
 
 /** More marks than these would be a grey bar. */
 const MOST_MARKS = 100;
@@ -35,6 +38,10 @@ export class TimelineBar {
   private to = 0;
   /** Where a finger drags to. */
   private dragged: number | undefined;
+  /** The moment that is pointed at. */
+  private previewed: number | undefined;
+  private readonly preview: Preview;
+  private thumbnails: Thumbnails | undefined;
   private readonly spans = makeSvg("g", {});
   /** Lines above what is not here, played or not. */
   private readonly lines = makeSvg("g", {});
@@ -48,6 +55,7 @@ export class TimelineBar {
     private readonly seek: (seconds: number) => void,
   ) {
     const { bar, drawing } = elements;
+    this.preview = new Preview(elements);
     const inner = makeSvg("svg", { class: "track", y: "35%", height: "30%", width: "100%" });
     inner.append(this.hatching(), this.spans, this.played, this.lines, this.marks);
     refill(drawing, inner, this.knob);
@@ -59,6 +67,15 @@ export class TimelineBar {
       if (this.dragged === undefined) this.leave();
     });
     bar.addEventListener("keydown", (event) => this.press(event));
+    bar.addEventListener("blur", () => this.leave());
+  }
+
+  /** Pictures of what is drawn. */
+  setThumbnails(thumbnails: Thumbnails): void {
+    this.thumbnails = thumbnails;
+    thumbnails.changed = () => {
+      if (this.previewed !== undefined) this.showMoment(this.previewed);
+    };
   }
 
   /** Lines from corner to corner for what is not here. */
@@ -164,22 +181,26 @@ export class TimelineBar {
 
   private leave(): void {
     this.dragged = undefined;
-    this.elements.pointed.hidden = true;
+    this.previewed = undefined;
+    this.preview.hide();
     this.place();
   }
 
-  /** Says which moment the pointer is at. */
+  /** Says and shows which moment the pointer is at. */
   private point(event: PointerEvent): void {
+    this.showMoment(this.moment(event));
+  }
+
+  private showMoment(at: number): void {
     const t = this.t();
-    const { pointed, bar } = this.elements;
     if (!t) return;
-    const at = this.moment(event);
-    pointed.textContent = this.describe(at, t);
-    pointed.hidden = false;
-    const { width, left } = bar.getBoundingClientRect();
-    const half = pointed.offsetWidth / 2;
-    const middle = Math.min(width - half, Math.max(half, event.clientX - left));
-    pointed.style.setProperty("left", `${middle.toFixed(0)}px`);
+    this.previewed = at;
+    const x = ((at - this.from) / (this.to - this.from)) * this.elements.bar.offsetWidth;
+    this.preview.show(x, this.describe(at, t), this.tile(at));
+  }
+
+  private tile(at: number): Tile | undefined {
+    return this.thumbnails?.at(at, this.course?.ended ?? false);
   }
 
   private press(event: KeyboardEvent): void {
@@ -198,6 +219,12 @@ export class TimelineBar {
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    this.seek(Math.min(Math.max(to, this.from), this.end()));
+    const moment = Math.min(Math.max(to, this.from), this.end());
+    this.seek(moment);
+    // The time is said by the player; only a picture says more.
+    if (!this.tile(moment)) return;
+    this.showMoment(moment);
+    this.previewed = undefined;
+    this.preview.hideAfter(SOUGHT_MS);
   }
 }

@@ -303,6 +303,10 @@ impl Directory for BroadcastDirectory {
         self.read(|index| index.renditions(of))
     }
 
+    fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
+        self.read(|index| index.thumbnails(of))
+    }
+
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {
         self.read(|index| index.segments(broadcast, from, limit))
     }

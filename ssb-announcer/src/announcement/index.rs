@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use cid::Cid;
 use stream_model::{
     ArchiveKind, BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence, Listing,
-    MAX_RENDITIONS, MediaSegment, MediaSequence, ScheduleId,
+    MAX_RENDITIONS, MediaSegment, MediaSequence, Rendition, ScheduleId,
 };
 
 use super::content::{Announcement, ContentError};
@@ -349,22 +349,33 @@ impl Index {
 
     /// The renditions of a broadcast that its author announced: of each name the newest, those that need most first.
     pub fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
-        let Some(original) = self.broadcasts.get(of).filter(|original| original.start.rendition.is_none()) else {
-            return Vec::new();
-        };
-        let author = original.author;
-        let of_it = |broadcast: &&Broadcast| {
-            broadcast.author == author
-                && broadcast.start.rendition.as_ref().is_some_and(|rendition| rendition.of == *of)
-        };
-        let mut found: Vec<&Broadcast> = self.broadcasts.values().filter(of_it).collect();
-        found.sort_unstable_by_key(|broadcast| std::cmp::Reverse(broadcast.order));
+        let mut found = self.made_of(of, |rendition| rendition.tiles.is_none());
         let mut names = BTreeSet::new();
         found.retain(|broadcast| broadcast.start.rendition.as_ref().is_some_and(|one| names.insert(one.name.as_str())));
         let needs = |broadcast: &&Broadcast| broadcast.start.rendition.as_ref().map(|one| one.variant.bandwidth);
         found.sort_by_key(|broadcast| std::cmp::Reverse(needs(broadcast)));
         found.truncate(MAX_RENDITIONS);
         found.into_iter().map(|broadcast| broadcast.listing(self.own)).collect()
+    }
+
+    /// The newest pictures to look through a broadcast with that its author announced.
+    pub fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
+        let found = self.made_of(of, |rendition| rendition.tiles.is_some());
+        found.first().map(|broadcast| broadcast.listing(self.own))
+    }
+
+    /// What its author announced as made of a broadcast, the newest first.
+    fn made_of(&self, of: &BroadcastId, is_wanted: impl Fn(&Rendition) -> bool) -> Vec<&Broadcast> {
+        let Some(original) = self.broadcasts.get(of).filter(|original| original.start.rendition.is_none()) else {
+            return Vec::new();
+        };
+        let made = |broadcast: &&Broadcast| {
+            let rendition = broadcast.start.rendition.as_ref();
+            broadcast.author == original.author && rendition.is_some_and(|one| one.of == *of && is_wanted(one))
+        };
+        let mut found: Vec<&Broadcast> = self.broadcasts.values().filter(made).collect();
+        found.sort_unstable_by_key(|broadcast| std::cmp::Reverse(broadcast.order));
+        found
     }
 
     /// How many broadcasts are known.

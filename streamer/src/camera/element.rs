@@ -67,7 +67,7 @@ pub(super) fn package(factory: &str) -> &'static str {
         "pipewiresrc" => "gstreamer1.0-pipewire",
         "libcamerasrc" => "gstreamer1.0-libcamera",
         "textoverlay" | "clockoverlay" => "gstreamer1.0-x",
-        "aacparse" | "v4l2src" | "v4l2h264enc" | "flvmux" | "jpegdec" | "imagefreeze" | "videoflip" => {
+        "aacparse" | "v4l2src" | "v4l2h264enc" | "flvmux" | "jpegdec" | "jpegenc" | "imagefreeze" | "videoflip" => {
             "gstreamer1.0-plugins-good"
         }
         _ => "gstreamer1.0-plugins-base",

@@ -5,6 +5,7 @@ mod live;
 mod multivariant;
 mod parse;
 mod playlist;
+mod thumbnails;
 mod time;
 
 #[cfg(test)]
@@ -19,3 +20,4 @@ pub use live::{Head, LivePlaylist, LivePlaylistConfig};
 pub(crate) use multivariant::{VariantStream, multivariant};
 pub use parse::{ParseError, parse_media_playlist};
 pub use playlist::{MediaPlaylist, PlaylistEntry, PlaylistKind};
+pub(crate) use thumbnails::{Sheet, web_vtt};

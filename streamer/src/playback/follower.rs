@@ -331,8 +331,10 @@ impl Follower {
             return;
         };
         let (shared, providers, root) = (Arc::clone(&self.shared), self.shared.providers(&listing), segment.segment);
-        self.kin.way().handle_begun(root, true, shared.epoch.elapsed());
+        let way = self.kin.way();
         self.fetches.spawn(async move {
+            let _permit = shared.fetch_permit(Interest::Watched).await;
+            way.handle_begun(root, true, shared.epoch.elapsed());
             // What takes as long as it plays is too much in any case.
             let fetched = tokio::time::timeout(segment.duration, shared.fetch(listing.id, &providers, &segment)).await;
             Fetched::Sample(root, fetched.ok().and_then(Result::ok))

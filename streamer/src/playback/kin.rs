@@ -9,7 +9,7 @@ use std::time::Duration;
 use stream_model::{BroadcastId, Cid, Listing, MediaSegment};
 
 use super::followed::Followed;
-use super::variants::Member;
+use super::variants::{Member, is_of_images};
 use super::wants::Came;
 use super::way::Way;
 use super::{Shared, lock};
@@ -29,6 +29,8 @@ pub(super) struct Kin {
     members: Vec<Member>,
     /// A player that has not asked for so long plays something else.
     switched: Duration,
+    /// It has pictures to look through another with, which are too small to measure with.
+    is_of_images: bool,
 }
 
 impl fmt::Debug for Kin {
@@ -40,12 +42,13 @@ impl fmt::Debug for Kin {
 impl Kin {
     pub(super) fn new(shared: Arc<Shared>, id: BroadcastId) -> Self {
         let way = shared.way(&id);
-        Self { shared, id, way, members: Vec::new(), switched: LEAST_SWITCHED }
+        Self { shared, id, way, members: Vec::new(), switched: LEAST_SWITCHED, is_of_images: false }
     }
 
     /// The broadcast is listed as this now.
     pub(super) fn handle_listed(&mut self, listing: &Listing) {
         self.members = self.shared.family(listing);
+        self.is_of_images = is_of_images(listing);
         self.switched = (listing.target_duration * SWITCHED_TARGETS).max(LEAST_SWITCHED);
     }
 
@@ -72,6 +75,9 @@ impl Kin {
 
     /// What is known anew of the way here, for which kin may have to make room, or get it.
     pub(super) fn measure(&self) {
+        if self.is_of_images {
+            return;
+        }
         self.handle_progress();
         lock(&self.shared.ways).note_measured(&self.way);
         let Some(ceiling) = self.way.handle_measured(&self.members) else { return };

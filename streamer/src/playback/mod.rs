@@ -18,6 +18,7 @@ mod library;
 mod relay;
 mod runner;
 mod throughput;
+mod thumbnails;
 mod timeline;
 mod variants;
 mod wants;
@@ -219,9 +220,9 @@ impl Shared {
         *self.policy.borrow()
     }
 
-    /// Renditions can be made again of what is mirrored.
+    /// Renditions can be made again of what is mirrored; pictures to look through it with are small.
     fn mirrors_by_policy(&self, listing: &Listing) -> bool {
-        if listing.rendition.is_some() {
+        if listing.rendition.is_some() && !variants::is_of_images(listing) {
             return false;
         }
         match self.policy() {
@@ -307,6 +308,14 @@ impl Playlists for Playback {
             return Ok(Multivariant::Alone(variants::file_of(of, audience)));
         }
         Ok(Multivariant::Playlist(multivariant(&streams)))
+    }
+
+    async fn thumbnails(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
+        self.shared.thumbnails(broadcast).await
+    }
+
+    async fn poster(&self, broadcast: &BroadcastId) -> Result<Cid, PlaylistError> {
+        self.shared.poster(broadcast).await
     }
 
     fn suggested_bitrate(&self, broadcast: &BroadcastId) -> Option<u64> {

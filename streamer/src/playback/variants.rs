@@ -39,8 +39,11 @@ impl Shared {
 
     /// A broadcast or what it is a rendition of, and all renditions of that; empty where there are none.
     pub(super) fn family(&self, listing: &Listing) -> Vec<Member> {
-        let original = original(listing);
         let mut family = Vec::new();
+        if is_of_images(listing) {
+            return family;
+        }
+        let original = original(listing);
         for kin in self.ports.directory.renditions(&original) {
             let Some(Rendition { variant, original: of, .. }) = kin.rendition else { continue };
             if family.is_empty() {
@@ -77,8 +80,15 @@ impl Shared {
     }
 }
 
+/// What it is a rendition of, or it itself. What is made of images says nothing of how media come.
 fn original(listing: &Listing) -> BroadcastId {
-    listing.rendition.as_ref().map_or(listing.id, |rendition| rendition.of)
+    let rendition = listing.rendition.as_ref().filter(|_| !is_of_images(listing));
+    rendition.map_or(listing.id, |rendition| rendition.of)
+}
+
+/// Whether it has pictures to look through another with.
+pub(super) fn is_of_images(listing: &Listing) -> bool {
+    listing.rendition.as_ref().is_some_and(|rendition| rendition.tiles.is_some())
 }
 
 /// The media playlist of a broadcast, as its player asks for it.

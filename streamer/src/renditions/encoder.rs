@@ -21,6 +21,9 @@ pub(crate) enum EncodeError {
     /// It did not answer in time, and was ended.
     #[error("the encoder took longer than {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// It answers without what it was asked for.
+    #[error("the encoder gave nothing")]
+    Nothing,
     /// It says why.
     #[error(transparent)]
     Trouble(Trouble),

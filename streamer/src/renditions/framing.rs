@@ -32,13 +32,25 @@ pub(crate) struct Request {
     pub(crate) keyframe_interval: NonZeroU32,
 }
 
-/// One output of an encoder.
+/// One output of an encoder. Widths and heights are in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Output {
-    /// Pixels.
+pub(crate) enum Output {
+    /// All pictures, in H.264.
+    H264 { width: u32, height: u32, kbps: NonZeroU32 },
+    /// One JPEG of some pictures side by side, each with such sides.
+    Jpeg(Sheet),
+}
+
+/// A JPEG of pictures side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sheet {
+    /// Of one of them, in pixels; a multiple of four. Black is added to what has another shape.
     pub(crate) width: u32,
     pub(crate) height: u32,
-    pub(crate) kbps: NonZeroU32,
+    /// How many there are, spread evenly over those of the request.
+    pub(crate) columns: NonZeroU32,
+    /// 1 to 100.
+    pub(crate) quality: u32,
 }
 
 /// A picture of an output: without reordering, so that it is decoded when it is shown.
@@ -53,7 +65,7 @@ pub(crate) struct EncodedPicture {
 /// What became of one output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Encoded {
-    /// AVCDecoderConfigurationRecord.
+    /// AVCDecoderConfigurationRecord; empty where it is a JPEG.
     pub(crate) config: Bytes,
     pub(crate) pictures: Vec<EncodedPicture>,
 }
@@ -212,7 +224,10 @@ mod tests {
         let request = Request {
             config: data(3),
             pictures: Pictures(vec![(90_000, true, data(9)), (93_000, false, data(0))]),
-            outputs: vec![Output { width: 854, height: 480, kbps: NonZeroU32::new(900).unwrap() }],
+            outputs: vec![
+                Output::H264 { width: 854, height: 480, kbps: NonZeroU32::new(900).unwrap() },
+                Output::Jpeg(Sheet { width: 256, height: 144, columns: NonZeroU32::MIN, quality: 60 }),
+            ],
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
         let (head, mut body) = head_and_body(request.encode().unwrap());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use stream_model::{MAX_RENDITION_NAME_CHARS, MAX_RENDITIONS};
+use stream_model::{MAX_RENDITION_NAME_CHARS, MAX_RENDITIONS, THUMBNAILS};
 
 /// Lowest and highest picture of a rendition in lines.
 const HEIGHTS: std::ops::RangeInclusive<u32> = 64..=2_160;
@@ -47,6 +47,9 @@ pub enum BadLadder {
         "the name '{0}' is empty, longer than {MAX_RENDITION_NAME_CHARS} characters, or has others than letters, digits and spaces"
     )]
     Name(String),
+    /// A name that something else has.
+    #[error("the name '{0}' is that of the pictures to look through a broadcast with: choose another")]
+    Taken(String),
     /// A name that another has.
     #[error("two renditions are called '{0}': call one of them otherwise")]
     Twice(String),
@@ -73,6 +76,9 @@ impl Ladder {
             let fits = !name.trim().is_empty() && name.chars().count() <= MAX_RENDITION_NAME_CHARS;
             if !fits || !name.chars().all(is_shown) {
                 return Err(BadLadder::Name(name.clone()));
+            }
+            if name == THUMBNAILS {
+                return Err(BadLadder::Taken(name.clone()));
             }
             if !names.insert(name) {
                 return Err(BadLadder::Twice(name.clone()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use stream_model::{MediaSequence, Variant};
 
-use super::framing::{EncodedPicture, Output, Pictures, Request};
+use super::framing::{EncodedPicture, Output, Pictures, Request, Sheet};
 use crate::media::TrackKind;
 use crate::segmenter::{
     AudioParameters, CodecParameters, InitSection, NotOurs, Part, Placed, Samples, Segment, VideoParameters,
@@ -103,10 +103,29 @@ impl Making {
         let keyframe_interval = NonZeroU32::new(interval.round() as u32).unwrap_or(NonZeroU32::MIN);
         let output = |(height, kbps): &(NonZeroU32, NonZeroU32)| {
             let (width, height) = scaled((video.width.into(), video.height.into()), height.get());
-            Output { width, height, kbps: *kbps }
+            Output::H264 { width, height, kbps: *kbps }
         };
         let outputs = wanted.iter().map(output).collect();
         Some(Request { config: video.record.clone(), pictures: Pictures(pictures), outputs, keyframe_interval })
+    }
+
+    /// What an encoder is asked for, to have JPEGs of keyframes; `None` where there is none. Of each of `parts` equal parts of
+    /// the segment there is the keyframe that is shown when it begins.
+    pub(crate) fn jpegs(&self, parts: NonZeroU32, sheets: &[Sheet]) -> Option<Request> {
+        let record = self.parameters.video.as_ref()?.record.clone();
+        let (first, last) = (self.samples.video.first()?, self.samples.video.last()?);
+        let duration = (last.decode_time + u64::from(last.duration)).saturating_sub(first.decode_time);
+        let keyframes: Vec<_> = self.samples.video.iter().filter(|sample| sample.keyframe).collect();
+        let mut pictures = Vec::with_capacity(parts.get() as usize);
+        for part in 0..u64::from(parts.get()) {
+            let begins = first.decode_time + duration * part / u64::from(parts.get());
+            let before = keyframes.partition_point(|keyframe| keyframe.decode_time <= begins);
+            let keyframe = keyframes.get(before.saturating_sub(1))?;
+            // Each is shown by itself: all that their times have to do is to rise.
+            pictures.push((part * u64::from(TIMESCALE), true, keyframe.data.clone()));
+        }
+        let outputs = sheets.iter().copied().map(Output::Jpeg).collect();
+        Some(Request { config: record, pictures: Pictures(pictures), outputs, keyframe_interval: NonZeroU32::MIN })
     }
 
     /// The segment with pictures that were encoded anew, and its sound.
@@ -209,7 +228,8 @@ mod tests {
             let original = read(&segment);
             let wanted = (NonZeroU32::new(360).unwrap(), NonZeroU32::new(500).unwrap());
             let request = original.request(&[wanted]).unwrap();
-            assert_eq!((request.outputs[0].width, request.outputs[0].height), (640, 360));
+            let output = crate::renditions::framing::Output::H264 { width: 640, height: 360, kbps: wanted.1 };
+            assert_eq!(request.outputs, [output]);
             assert_eq!(request.keyframe_interval.get(), 50, "2 s of 25 pictures a second");
             let mut pictures = request.pictures.0;
             pictures.sort_by_key(|(shown, ..)| *shown);
@@ -231,6 +251,19 @@ mod tests {
             let length: Duration = made.parts.iter().map(|part| part.duration).sum();
             assert!(length.abs_diff(segment.duration) < Duration::from_millis(100), "{length:?}");
         }
+    }
+
+    #[test]
+    fn jpegs_are_made_of_the_keyframes_that_are_shown_when_a_part_begins() {
+        let segment = &segments()[0];
+        let parts = |parts| {
+            let request = read(segment).jpegs(NonZeroU32::new(parts).unwrap(), &[]).unwrap();
+            let pictures = request.pictures.0.into_iter();
+            pictures.map(|(shown, keyframe, data)| (shown, keyframe, data[0])).collect::<Vec<_>>()
+        };
+        assert_eq!(parts(2), [(0, true, 0), (90_000, true, 25)], "a keyframe each second");
+        let numbers: Vec<_> = parts(5).iter().map(|(_, _, number)| *number).collect();
+        assert_eq!(numbers, [0, 0, 0, 25, 25]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod overload;
 #[cfg(feature = "gstreamer")]
 mod pipeline;
 #[cfg(feature = "gstreamer")]
+mod sheet;
+#[cfg(feature = "gstreamer")]
 mod worker;
 
 pub use self::ladder::{BadLadder, Ladder, Rung, RungKind};
@@ -23,6 +25,7 @@ pub use self::ladder::{BadLadder, Ladder, Rung, RungKind};
 pub use self::worker::work;
 
 pub(crate) use self::encoder::{EncodeError, Encoder};
+pub(crate) use self::framing::Sheet;
 pub(crate) use self::making::{Made, Making};
 pub(crate) use self::overload::{Change, Overload};
 
@@ -31,6 +34,8 @@ pub(crate) use self::overload::{Change, Overload};
 pub struct Config {
     /// Which there are to be; none makes none.
     pub ladder: Ladder,
+    /// Whether there are to be pictures to look through a broadcast with.
+    pub thumbnails: bool,
     /// How an encoder's process is started; `None` where this program has none, which leaves sound alone.
     pub worker: Option<crate::camera::WorkerCommand>,
 }

@@ -7,6 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::framing::{Answer, Encoded, EncodedPicture, Output, Request};
+use super::sheet;
 use crate::camera::Trouble;
 use crate::camera::element::{Chain, Element};
 use crate::camera::pipeline::{Installed, add, link, make, odd};
@@ -16,7 +17,7 @@ use crate::camera::plan::{VideoEncoding, encoder};
 const TIMESCALE: u64 = 90_000;
 const NANOS: u64 = 1_000_000_000;
 /// How long the pipeline may say nothing of its end: whoever asked has less patience, and ends the process.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Encodes the pictures of a request.
 pub(super) fn encode(request: &Request) -> Answer {
@@ -40,7 +41,7 @@ fn run(pipeline: &gst::Pipeline, request: &Request) -> Answer {
         link(&branch)?;
         let (Some(first), Some(sink)) = (branch.first(), branch.last()) else { continue };
         tee.link(first).map_err(|_| odd("an output cannot be linked"))?;
-        sinks.push(sink.clone());
+        sinks.push((*output, sink.clone()));
     }
     let bus = pipeline.bus().ok_or_else(|| odd("it has no bus"))?;
     // That it fails is told on the bus, with the reason.
@@ -50,7 +51,7 @@ fn run(pipeline: &gst::Pipeline, request: &Request) -> Answer {
     let ends = [gst::MessageType::Error, gst::MessageType::Eos];
     let message = bus.timed_pop_filtered(patience, &ends);
     match message.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Eos(_)) => sinks.iter().map(pull).collect(),
+        Some(gst::MessageView::Eos(_)) => sinks.iter().map(|(output, sink)| taken(output, sink)).collect(),
         Some(gst::MessageView::Error(error)) => Err(trouble(error)),
         _ => Err(Trouble::Stalled { seconds: PATIENCE.as_secs() }),
     }
@@ -69,7 +70,10 @@ fn source(request: &Request) -> Result<gst::Element, Trouble> {
 
 /// From the decoded pictures to those of an output.
 fn branch(output: &Output, request: &Request) -> Result<Chain, Trouble> {
-    let Output { width, height, kbps } = *output;
+    let (width, height, kbps) = match *output {
+        Output::H264 { width, height, kbps } => (width, height, kbps),
+        Output::Jpeg(of) => return Ok([vec![queue()], sheet::scaled(&of)].concat()),
+    };
     let keyframe_interval = request.keyframe_interval;
     let mut chain = vec![
         queue(),
@@ -110,6 +114,13 @@ fn push(source: &gst::Element, request: &Request) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// What came out at the sink of an output.
+fn taken(output: &Output, sink: &gst::Element) -> Result<Encoded, Trouble> {
+    let Output::Jpeg(of) = output else { return pull(sink) };
+    let data = sheet::jpeg(of, sink)?;
+    Ok(Encoded { config: Bytes::new(), pictures: vec![EncodedPicture { shown: 0, keyframe: true, data }] })
+}
+
 /// All pictures that came out at a sink.
 fn pull(sink: &gst::Element) -> Result<Encoded, Trouble> {
     let mut encoded = Encoded { config: Bytes::new(), pictures: Vec::new() };
@@ -138,7 +149,7 @@ fn pull(sink: &gst::Element) -> Result<Encoded, Trouble> {
     if encoded.pictures.is_empty() { Err(odd("an encoder gives nothing")) } else { Ok(encoded) }
 }
 
-fn bytes(buffer: &gst::Buffer) -> Option<Bytes> {
+pub(super) fn bytes(buffer: &gst::Buffer) -> Option<Bytes> {
     buffer.map_readable().ok().map(|map| Bytes::copy_from_slice(&map))
 }
 
@@ -147,7 +158,7 @@ fn scale(value: u64, to: u64, from: u64) -> u64 {
     value.mul_div_round(to, from).unwrap_or(u64::MAX)
 }
 
-fn trouble(message: &gst::message::Error) -> Trouble {
+pub(super) fn trouble(message: &gst::message::Error) -> Trouble {
     let source = message.src().and_then(|source| source.downcast_ref::<gst::Element>());
     let element = source.and_then(|element| Some(element.factory()?.name().to_string()));
     let reason = message.error().message().trim_end_matches('.').to_owned();

@@ -83,7 +83,7 @@ impl Disk {
     pub(crate) fn start_with_sound_alone(&self) -> Node {
         let rung = Rung { name: "Sound".to_owned(), kind: RungKind::SoundOnly };
         let ladder = Ladder::new(vec![rung]).unwrap();
-        self.start_as(TARGET, streamer::renditions::Config { ladder, worker: None })
+        self.start_as(TARGET, streamer::renditions::Config { ladder, ..streamer::renditions::Config::default() })
     }
 
     fn start_as(&self, target_duration: Duration, renditions: streamer::renditions::Config) -> Node {

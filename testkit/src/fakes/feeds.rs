@@ -268,6 +268,11 @@ impl ProgrammeLog for MemoryFeeds {
     }
 }
 
+fn made_of(mut listings: Vec<Listing>, of: &BroadcastId) -> Vec<Listing> {
+    listings.retain(|listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.of == *of));
+    listings
+}
+
 impl Directory for MemoryFeeds {
     fn listings(&self) -> Vec<Listing> {
         let feeds = lock(&self.feeds);
@@ -286,8 +291,14 @@ impl Directory for MemoryFeeds {
     }
 
     fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
-        let is_one = |listing: &Listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.of == *of);
-        self.listings().into_iter().filter(is_one).collect()
+        let mut made = made_of(self.listings(), of);
+        made.retain(|listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.tiles.is_none()));
+        made
+    }
+
+    fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
+        let mut made = made_of(self.listings(), of).into_iter();
+        made.find(|listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.tiles.is_some()))
     }
 
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {

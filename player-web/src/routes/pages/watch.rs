@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use stream_model::{ArchiveKind, BroadcastId, FeedId, Mirroring, PageRequest, Republication, TimelineCursor};
+use stream_model::{ArchiveKind, BroadcastId, FeedId, Listing, Mirroring, PageRequest, Republication, TimelineCursor};
 
 use super::super::archives_of;
 use super::{What, failed, missing, trouble};
@@ -33,6 +33,8 @@ struct Watch {
     t: Texts,
     page: Page,
     broadcast: BroadcastView,
+    /// The path of the picture that stands for it.
+    poster: Option<String>,
     card: Card,
     posts: Vec<PostCard>,
     /// The page of older comments.
@@ -44,6 +46,7 @@ struct Watch {
 struct Embed {
     t: Texts,
     broadcast: BroadcastView,
+    poster: Option<String>,
 }
 
 #[derive(Template)]
@@ -101,7 +104,8 @@ pub(crate) async fn watch(State(state): State<AppState>, page: Page, Path(broadc
     };
     // Comments that cannot be read keep nobody from watching.
     let (posts, older) = comments_of(&state, &card, None, COMMENTS).await.unwrap_or_default();
-    let watch = Watch { t: page.t, page: page.clone(), broadcast: card.broadcast.clone(), card, posts, older };
+    let (broadcast, poster) = (card.broadcast.clone(), card.poster());
+    let watch = Watch { t: page.t, page: page.clone(), broadcast, poster, card, posts, older };
     page.answer(StatusCode::OK, &watch, Framing::Nobody)
 }
 
@@ -109,7 +113,8 @@ pub(crate) async fn embed(State(state): State<AppState>, page: Page, Path(broadc
     let Some(card) = find(&state, &broadcast).await else {
         return trouble(page, missing(&state, &broadcast), Framing::Anybody);
     };
-    page.answer(StatusCode::OK, &Embed { t: page.t, broadcast: card.broadcast }, Framing::Anybody)
+    let poster = card.poster();
+    page.answer(StatusCode::OK, &Embed { t: page.t, broadcast: card.broadcast, poster }, Framing::Anybody)
 }
 
 pub(crate) async fn comments(
@@ -171,7 +176,8 @@ impl ArchiveRow {
 
 async fn find(state: &AppState, broadcast: &str) -> Option<Card> {
     let id: BroadcastId = broadcast.parse().ok()?;
-    let listing = state.ports.directory.listing(&id)?;
+    let is_media = |listing: &Listing| listing.rendition.as_ref().is_none_or(|rendition| rendition.tiles.is_none());
+    let listing = state.ports.directory.listing(&id).filter(is_media)?;
     let people = People::of(&*state.ports.timeline, std::iter::once(listing.author)).await;
     Some(card::card(&state.ports, listing, &people))
 }

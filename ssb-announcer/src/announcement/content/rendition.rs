@@ -1,7 +1,7 @@
 //! The field `rendition` of `meshstream-broadcast`: of which broadcast it is another encoding, and what a player has to know.
 
 use serde::{Deserialize, Serialize};
-use stream_model::{BroadcastId, MAX_RENDITION_NAME_CHARS, MessageKey, Rendition, Variant};
+use stream_model::{BroadcastId, MAX_RENDITION_NAME_CHARS, MessageKey, Rendition, Tiles, Variant};
 
 use super::{ContentError, integer, text_length};
 use crate::announcement::text;
@@ -10,6 +10,8 @@ use crate::announcement::text;
 const MAX_CODECS_CHARS: usize = 100;
 /// The largest width or height of a picture in pixels: that of 8K.
 const MAX_SIDE: u32 = 8_192;
+/// The most pictures side by side, or one below the other.
+const MAX_TILES: u32 = 32;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RenditionContent {
@@ -18,6 +20,14 @@ pub(super) struct RenditionContent {
     #[serde(flatten)]
     variant: VariantContent,
     original: VariantContent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tiles: Option<TilesContent>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TilesContent {
+    columns: u32,
+    rows: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,23 +42,32 @@ struct VariantContent {
 
 impl RenditionContent {
     pub(super) fn new(rendition: &Rendition) -> Self {
-        let Rendition { of, name, variant, original } = rendition;
+        let Rendition { of, name, variant, original, tiles } = rendition;
         Self {
             of: of.0,
             name: name.clone(),
             variant: VariantContent::new(variant),
             original: VariantContent::new(original),
+            tiles: tiles.map(|Tiles { columns, rows }| TilesContent { columns, rows }),
         }
     }
 
     pub(super) fn check(self) -> Result<Rendition, ContentError> {
         text_length("name", &self.name, MAX_RENDITION_NAME_CHARS)?;
-        Ok(Rendition {
-            of: BroadcastId(self.of),
-            name: text::line(&self.name),
-            variant: self.variant.check()?,
-            original: self.original.check()?,
-        })
+        let (variant, tiles) = (self.variant.check()?, self.tiles.map(TilesContent::check).transpose()?);
+        if tiles.is_some() && variant.resolution.is_none() {
+            return Err(ContentError::OutOfRange("width and height"));
+        }
+        let (of, name) = (BroadcastId(self.of), text::line(&self.name));
+        Ok(Rendition { of, name, variant, original: self.original.check()?, tiles })
+    }
+}
+
+impl TilesContent {
+    fn check(self) -> Result<Tiles, ContentError> {
+        let Self { columns, rows } = self;
+        let fits = |number: u32| (1..=MAX_TILES).contains(&number);
+        if fits(columns) && fits(rows) { Ok(Tiles { columns, rows }) } else { Err(ContentError::OutOfRange("tiles")) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::publication::{Publication, RenditionError};
+use super::publication::{Files, Publication, RenditionError};
 use super::{Kept, Work};
 use crate::broadcast::Shared;
 use crate::camera::WorkerCommand;
@@ -19,6 +19,34 @@ const PATIENCE: u32 = 3;
 const LEAST_PATIENCE: Duration = Duration::from_secs(20);
 /// What an encoder may exceed its rate by within a segment, in percent.
 const PEAK_PERCENT: u64 = 120;
+
+/// How long an encoder may take for a segment.
+pub(super) fn patience(kept: &Kept) -> Duration {
+    (kept.facts.duration * PATIENCE).max(LEAST_PATIENCE)
+}
+
+/// Tells once that something cannot be made, and once that it can again.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    told: bool,
+}
+
+impl Failures {
+    pub(super) fn handle(&mut self, rendition: &str, made: Result<(), RenditionError>) {
+        match made {
+            Ok(()) if std::mem::take(&mut self.told) => tracing::info!(rendition, "renditions are made again"),
+            Ok(()) => {}
+            Err(error) => {
+                metrics::counter!("meshstream_rendition_failures_total").increment(1);
+                if std::mem::replace(&mut self.told, true) {
+                    tracing::debug!(rendition, %error, "renditions still cannot be made");
+                } else {
+                    tracing::warn!(rendition, %error, "renditions cannot be made: what is published is not touched by it");
+                }
+            }
+        }
+    }
+}
 
 /// The rendition with sound alone.
 #[derive(Debug)]
@@ -46,7 +74,9 @@ impl SoundLane {
         // What has no picture is its own rendition with sound alone.
         let made = making.height().and_then(|_| making.sound_only()).transpose()?;
         match made {
-            Some(made) => self.publication.publish(kept, &made, None).await,
+            Some(made) => {
+                self.publication.publish(kept, Files::from(&made), || made.variant(kept.facts.duration, None)).await
+            }
             None => Ok(()),
         }
     }
@@ -60,8 +90,7 @@ pub(super) struct PictureLane {
     load: Overload,
     encoder: Encoder,
     skipped: Arc<AtomicU32>,
-    /// It was said that encoding fails.
-    failed: bool,
+    failures: Failures,
 }
 
 impl PictureLane {
@@ -71,7 +100,13 @@ impl PictureLane {
         rungs: Vec<(NonZeroU32, NonZeroU32, Publication)>,
         skipped: Arc<AtomicU32>,
     ) -> Self {
-        Self { load: Overload::new(rungs.len()), encoder: Encoder::new(worker), rungs, skipped, failed: false }
+        Self {
+            load: Overload::new(rungs.len()),
+            encoder: Encoder::new(worker),
+            rungs,
+            skipped,
+            failures: Failures::default(),
+        }
     }
 
     /// Until it is told the end, or nobody tells more.
@@ -100,27 +135,14 @@ impl PictureLane {
             self.tell(change);
         }
         let began = Instant::now();
-        match self.encode(kept).await {
-            Ok(()) if self.failed => {
-                self.failed = false;
-                tracing::info!("renditions are made again");
-            }
-            Ok(()) => {}
-            Err(error) => {
-                metrics::counter!("meshstream_rendition_failures_total").increment(1);
-                if std::mem::replace(&mut self.failed, true) {
-                    tracing::debug!(%error, "renditions still cannot be made");
-                } else {
-                    tracing::warn!(%error, "renditions cannot be made: what is published is not touched by it");
-                }
-            }
-        }
+        let encoded = self.encode(kept).await;
+        self.failures.handle("pictures", encoded);
         let change = self.load.handle_encoded(media, began.elapsed());
         self.tell(change);
     }
 
     fn tell(&self, change: Option<Change>) {
-        let name = |position: usize| self.rungs.get(position).map(|(_, _, publication)| publication.rung.name.as_str());
+        let name = |position: usize| self.rungs.get(position).map(|(_, _, publication)| publication.name.as_str());
         let borne = self.load.borne();
         match change {
             Some(Change::Fewer) => tracing::warn!(
@@ -146,12 +168,12 @@ impl PictureLane {
         }
         let wanted: Vec<_> = rungs.iter().map(|(height, kbps, _)| (*height, *kbps)).collect();
         let request = making.request(&wanted).ok_or(RenditionError::NoKeyframe)?;
-        let patience = (kept.facts.duration * PATIENCE).max(LEAST_PATIENCE);
-        let encoded = self.encoder.encode(&request, patience).await?;
+        let encoded = self.encoder.encode(&request, patience(kept)).await?;
         for ((_, kbps, publication), encoded) in rungs.iter_mut().zip(encoded) {
             let made = making.with_pictures(&encoded.config, &encoded.pictures)?;
             let peak = u64::from(kbps.get()) * 1_000 * PEAK_PERCENT / 100;
-            if let Err(error) = publication.publish(kept, &made, Some(peak)).await {
+            let variant = || made.variant(kept.facts.duration, Some(peak + made.sound_rate(kept.facts.duration)));
+            if let Err(error) = publication.publish(kept, Files::from(&made), variant).await {
                 publication.report(kept, &error);
             }
         }

@@ -4,22 +4,24 @@
 
 mod lanes;
 mod publication;
+mod thumbnails;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use stream_model::{BroadcastId, EndReason, MediaSegment};
+use stream_model::{BroadcastId, EndReason, MediaSegment, THUMBNAILS};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::lanes::{PictureLane, SoundLane};
-use self::publication::Publication;
+use self::publication::{Content, Publication};
+use self::thumbnails::ThumbnailLane;
 use super::Shared;
 use super::derived::end;
-use crate::renditions::{Config, Making, Rung, RungKind};
+use crate::renditions::{Config, Making, RungKind};
 use crate::segmenter::{NotOurs, Segment};
 
 /// What keepers have told and the task has not passed on: it does so at once.
@@ -71,7 +73,7 @@ pub(super) struct Renditions {
 impl Originals {
     /// The keepers' end, and the task's where there are to be renditions.
     pub(super) fn new(config: Config, part_duration: Duration) -> (Self, Option<Renditions>) {
-        if config.ladder.rungs().is_empty() {
+        if config.ladder.rungs().is_empty() && !config.thumbnails {
             return (Self { events: None, part_duration }, None);
         }
         let (sender, events) = mpsc::channel(EVENTS);
@@ -103,6 +105,7 @@ impl Originals {
 struct Lanes {
     sound: Option<mpsc::Sender<Work>>,
     pictures: Option<mpsc::Sender<Work>>,
+    thumbnails: Option<mpsc::Sender<Work>>,
     /// Segments that found no room since the encoder took the last one.
     skipped: Arc<AtomicU32>,
 }
@@ -166,19 +169,25 @@ impl Renditions {
         left: &mut HashMap<(BroadcastId, String), BroadcastId>,
         tasks: &mut JoinSet<()>,
     ) -> Lanes {
-        let mut of = |rung: &Rung| {
-            let broadcast = left.remove(&(original, rung.name.clone()));
-            Publication::new(Arc::clone(shared), original, rung.clone(), broadcast)
+        let mut of = |name: &str, content| {
+            let broadcast = left.remove(&(original, name.to_owned()));
+            Publication::new(Arc::clone(shared), original, (name.to_owned(), content), broadcast)
         };
-        let rungs = self.config.ladder.rungs().iter();
         let mut sound = None;
         let mut pictures = Vec::new();
-        for rung in rungs {
+        for rung in self.config.ladder.rungs() {
             match rung.kind {
-                RungKind::SoundOnly => sound = Some(of(rung)),
-                RungKind::Picture { height, kbps } => pictures.push((height, kbps, of(rung))),
+                RungKind::SoundOnly => sound = Some(of(&rung.name, Content::Sound)),
+                RungKind::Picture { height, kbps } => {
+                    pictures.push((height, kbps, of(&rung.name, Content::Pictures)));
+                }
             }
         }
+        let target_duration = shared.config.segmenter.target_duration;
+        let thumbnails = self.config.worker.clone().filter(|_| self.config.thumbnails).map(|worker| {
+            let publication = of(THUMBNAILS, thumbnails::content(target_duration));
+            ThumbnailLane::new(worker, publication, target_duration)
+        });
         // Those that are not on the ladder any more.
         left.retain(|(of, _), broadcast| {
             if *of == original {
@@ -200,17 +209,22 @@ impl Renditions {
             tasks.spawn(lane.run(Arc::clone(shared), work));
             sender
         });
-        Lanes { sound, pictures, skipped }
+        let thumbnails = thumbnails.map(|lane| {
+            let (sender, work) = mpsc::channel(WAITING_PICTURES);
+            tasks.spawn(lane.run(Arc::clone(shared), work));
+            sender
+        });
+        Lanes { sound, pictures, thumbnails, skipped }
     }
 }
 
 impl Lanes {
     fn offer(&self, kept: Arc<Kept>) {
         let dropped = || metrics::counter!("meshstream_rendition_gaps_total").increment(1);
-        if let Some(sound) = &self.sound
-            && sound.try_send(Work::Segment(Arc::clone(&kept))).is_err()
-        {
-            dropped();
+        for lane in [&self.sound, &self.thumbnails].into_iter().flatten() {
+            if lane.try_send(Work::Segment(Arc::clone(&kept))).is_err() {
+                dropped();
+            }
         }
         if let Some(pictures) = &self.pictures
             && pictures.try_send(Work::Segment(kept)).is_err()
@@ -221,7 +235,7 @@ impl Lanes {
     }
 
     async fn end(self, reason: EndReason) {
-        for lane in [self.sound, self.pictures].into_iter().flatten() {
+        for lane in [self.sound, self.pictures, self.thumbnails].into_iter().flatten() {
             // A lane that has ended has nothing left to end.
             let _ = lane.send(Work::End(reason)).await;
         }

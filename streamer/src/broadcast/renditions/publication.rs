@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stream_model::{
     AnnounceError, BroadcastId, BroadcastStart, Cid, Claim, DiscontinuitySequence, EndReason, MAX_TITLE_CHARS,
-    MediaSegment, MediaSequence, Rendition, StoreError, Tracks, Variant,
+    MediaSegment, MediaSequence, Rendition, StoreError, Tiles, Tracks, Variant,
 };
 
 use super::Kept;
@@ -13,7 +13,7 @@ use crate::broadcast::Shared;
 use crate::broadcast::announcer::StepError;
 use crate::broadcast::derived::{end, stream_name};
 use crate::catalog::{BroadcastRecord, BroadcastStage, CatalogError};
-use crate::renditions::{EncodeError, Made, Rung, RungKind};
+use crate::renditions::{EncodeError, Made};
 use crate::segmenter::NotOurs;
 
 /// Why a segment of an original has no counterpart.
@@ -37,12 +37,42 @@ impl From<StoreError> for RenditionError {
     }
 }
 
+/// What a rendition has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Pictures, and the sound of the original.
+    Pictures,
+    Sound,
+    /// Pictures to look through the original with.
+    Images(Tiles),
+}
+
+/// What is stored of a segment.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) init: Bytes,
+    /// In order.
+    pub(super) parts: Vec<Bytes>,
+    pub(super) independent: bool,
+}
+
+impl From<&Made> for Files {
+    fn from(made: &Made) -> Self {
+        Self {
+            init: made.init.bytes.clone(),
+            parts: made.parts.iter().map(|part| part.bytes.clone()).collect(),
+            independent: made.parts.first().is_some_and(|part| part.independent),
+        }
+    }
+}
+
 /// One rendition as a broadcast of this node.
 #[derive(Debug)]
 pub(super) struct Publication {
     shared: Arc<Shared>,
     original: BroadcastId,
-    pub(super) rung: Rung,
+    pub(super) name: String,
+    content: Content,
     /// Once it is announced.
     broadcast: Option<BroadcastId>,
     /// The initialization section of the timeline.
@@ -51,43 +81,42 @@ pub(super) struct Publication {
 
 impl Publication {
     /// Of an original; `broadcast` where it was begun before a start.
-    pub(super) fn new(shared: Arc<Shared>, original: BroadcastId, rung: Rung, broadcast: Option<BroadcastId>) -> Self {
-        Self { shared, original, rung, broadcast, init: None }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        original: BroadcastId,
+        (name, content): (String, Content),
+        broadcast: Option<BroadcastId>,
+    ) -> Self {
+        Self { shared, original, name, content, broadcast, init: None }
     }
 
-    /// Stores and commits the counterpart of a segment: under its number, with its times. `peak` is the bound that its encoder
-    /// was given, bit/s.
-    pub(super) async fn publish(&mut self, kept: &Kept, made: &Made, peak: Option<u64>) -> Result<(), RenditionError> {
+    /// Stores and commits the counterpart of a segment: under its number, with its times. The first is announced as the variant.
+    pub(super) async fn publish(
+        &mut self,
+        kept: &Kept,
+        files: Files,
+        variant: impl FnOnce() -> Variant,
+    ) -> Result<(), RenditionError> {
         let broadcast = match self.broadcast {
             Some(broadcast) => broadcast,
-            None => {
-                let duration = kept.facts.duration;
-                let variant = made.variant(duration, peak.map(|peak| peak + made.sound_rate(duration)));
-                self.begin(variant, kept.making()?.original(duration)).await?
-            }
+            None => self.begin(variant(), kept.making()?.original(kept.facts.duration)).await?,
         };
         let store = &self.shared.ports.store;
         let facts = &kept.facts;
         let init = match &self.init {
             Some((timeline, bytes, cid)) if *timeline == facts.discontinuity_sequence => {
-                if *bytes != made.init.bytes {
+                if *bytes != files.init {
                     return Err(RenditionError::ParametersChanged);
                 }
                 *cid
             }
             _ => {
                 let claim = Claim::Init(broadcast, facts.media_sequence);
-                store.add_file(vec![made.init.bytes.clone()], claim).await?.cid
+                store.add_file(vec![files.init.clone()], claim).await?.cid
             }
         };
-        let parts = made.parts.iter().map(|part| part.bytes.clone()).collect();
-        let stored = store.add_file(parts, Claim::Segment(broadcast, facts.media_sequence)).await?;
-        let segment = MediaSegment {
-            independent: made.parts.first().is_some_and(|part| part.independent),
-            segment: stored.cid,
-            init,
-            ..facts.clone()
-        };
+        let stored = store.add_file(files.parts, Claim::Segment(broadcast, facts.media_sequence)).await?;
+        let segment = MediaSegment { independent: files.independent, segment: stored.cid, init, ..facts.clone() };
         let wall = segment.program_date_time;
         match self.shared.catalog.commit_segment(broadcast, segment, stored.bytes, wall).await {
             Ok(()) => {}
@@ -99,12 +128,12 @@ impl Publication {
                 return Err(StepError::from(error).into());
             }
         }
-        self.init = Some((facts.discontinuity_sequence, made.init.bytes.clone(), init));
+        self.init = Some((facts.discontinuity_sequence, files.init, init));
         metrics::counter!("meshstream_rendition_segments_total").increment(1);
         tracing::info!(
             name: "rendition.stored",
             broadcast = %broadcast,
-            rendition = %self.rung.name,
+            rendition = %self.name,
             media_sequence = facts.media_sequence.0,
             bytes = stored.bytes,
             "rendition.stored"
@@ -117,10 +146,13 @@ impl Publication {
         let shared = &self.shared;
         let original = shared.ports.directory.listing(&self.original).ok_or(AnnounceError::NotKnown(self.original))?;
         let started_at = shared.ports.clock.wall();
-        let picture = matches!(self.rung.kind, RungKind::Picture { .. });
-        let tracks = Tracks { video: picture, audio: original.tracks.audio };
+        let (tracks, tiles) = match self.content {
+            Content::Pictures => (Tracks { video: true, audio: original.tracks.audio }, None),
+            Content::Sound => (Tracks { video: false, audio: original.tracks.audio }, None),
+            Content::Images(tiles) => (Tracks { video: true, audio: false }, Some(tiles)),
+        };
         let start = BroadcastStart {
-            title: format!("{} ({})", original.title, self.rung.name).chars().take(MAX_TITLE_CHARS).collect(),
+            title: format!("{} ({})", original.title, self.name).chars().take(MAX_TITLE_CHARS).collect(),
             description: String::new(),
             peer: shared.ports.peer.clone(),
             target_duration: original.target_duration,
@@ -128,7 +160,7 @@ impl Publication {
             archive: original.archive,
             started_at,
             schedule: None,
-            rendition: Some(Rendition { of: self.original, name: self.rung.name.clone(), variant, original: of }),
+            rendition: Some(Rendition { of: self.original, name: self.name.clone(), variant, original: of, tiles }),
         };
         let id = shared.ports.announcements.start(start).await?;
         let record = BroadcastRecord {
@@ -142,13 +174,12 @@ impl Publication {
             next_media_sequence: MediaSequence(0),
             discontinuity_sequence: DiscontinuitySequence(0),
         };
-        let name = self.rung.name.clone();
-        shared.catalog.create_rendition(record, self.original, name).await?;
+        shared.catalog.create_rendition(record, self.original, self.name.clone()).await?;
         tracing::info!(
             name: "broadcast.started",
             broadcast = %id,
             of = %self.original,
-            rendition = %self.rung.name,
+            rendition = %self.name,
             "broadcast.started"
         );
         self.broadcast = Some(id);
@@ -165,6 +196,6 @@ impl Publication {
     pub(super) fn report(&self, kept: &Kept, error: &RenditionError) {
         metrics::counter!("meshstream_rendition_gaps_total").increment(1);
         let media_sequence = kept.facts.media_sequence.0;
-        tracing::warn!(rendition = %self.rung.name, media_sequence, %error, "a segment of a rendition is missing");
+        tracing::warn!(rendition = %self.name, media_sequence, %error, "a segment of a rendition is missing");
     }
 }

@@ -1,16 +1,29 @@
 //! Which renditions of a broadcast count.
 
-use stream_model::{Rendition, Variant};
+use stream_model::{Rendition, THUMBNAILS, Tiles, Variant};
 
 use super::*;
 
 impl Fixture {
     fn rendition(&mut self, author: FeedId, of: BroadcastId, name: &str, bandwidth: u64) -> BroadcastId {
         let variant = Variant { bandwidth, codecs: "mp4a.40.2".to_owned(), resolution: None };
-        let rendition = Rendition { of, name: name.to_owned(), variant: variant.clone(), original: variant };
+        self.made(
+            author,
+            Rendition { of, name: name.to_owned(), variant: variant.clone(), original: variant, tiles: None },
+        )
+    }
+
+    fn thumbnails(&mut self, author: FeedId, of: BroadcastId) -> BroadcastId {
+        let variant = Variant { bandwidth: 9_000_000, codecs: "jpeg".to_owned(), resolution: Some((256, 144)) };
+        let (name, tiles) = (THUMBNAILS.to_owned(), Some(Tiles { columns: 4, rows: 1 }));
+        self.made(author, Rendition { of, name, variant: variant.clone(), original: variant, tiles })
+    }
+
+    fn made(&mut self, author: FeedId, rendition: Rendition) -> BroadcastId {
+        let name = rendition.name.clone();
         let mut feed = [20; 32];
         feed[..8].copy_from_slice(&self.messages.to_be_bytes());
-        let start = BroadcastStart { rendition: Some(rendition), ..start(name) };
+        let start = BroadcastStart { rendition: Some(rendition), ..start(&name) };
         let changes = self.say(author, &Announcement::Broadcast { start, feed: FeedId(feed) }).unwrap();
         match changes.last() {
             Some(DirectoryChange::Broadcast(id)) => *id,
@@ -64,4 +77,18 @@ fn what_takes_a_broadcast_back_takes_back_its_renditions() {
     assert_eq!(withdrawn(original).as_deref(), Some("sorry"));
     assert_eq!(withdrawn(sound).as_deref(), Some("sorry"));
     assert_eq!(withdrawn(forged), None, "its author speaks for it");
+}
+
+#[test]
+fn pictures_to_look_through_a_broadcast_with_are_no_rendition_to_choose_from() {
+    let mut it = Fixture::new();
+    let original = it.announce(AUTHOR, FEED);
+    assert_eq!(it.index.thumbnails(&original), None);
+    let _older = it.thumbnails(AUTHOR, original);
+    let thumbnails = it.thumbnails(AUTHOR, original);
+    let _forged = it.thumbnails(STRANGER, original);
+    let sound = it.rendition(AUTHOR, original, "Sound", 96_000);
+    assert_eq!(it.index.thumbnails(&original).map(|listing| listing.id), Some(thumbnails));
+    assert_eq!(it.index.thumbnails(&sound), None);
+    assert_eq!(it.renditions(&original), [sound]);
 }
