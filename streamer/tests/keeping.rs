@@ -11,7 +11,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use stream_model::{
     AnnouncementLog as _, ArchiveKeeper, ArchiveKind, ArchiveManifest, BroadcastEnd, BroadcastId, BroadcastStart,
     CarVersion, Cid, Claim, ContentStore as _, Directory as _, DiscontinuitySequence, EndReason, FeedId, KeepPolicy,
-    KeeperError, MediaSegment, MediaSequence, OwnCopy, Standings as _, Tracks, WallTime,
+    KeeperError, MediaSegment, MediaSequence, OwnCopy, Rendition, Standings as _, THUMBNAILS, Tiles, Tracks, Variant,
+    WallTime,
 };
 use streamer::broadcast::SystemClock;
 use streamer::playback::Mirror;
@@ -58,6 +59,25 @@ impl Publisher {
 
     /// Announces a broadcast and so many segments of it one by one, which begin at half past an hour.
     async fn publish(&self, segments: u64, archive: bool) -> (BroadcastId, Vec<MediaSegment>) {
+        self.publish_as(None, segments, archive).await
+    }
+
+    /// Likewise pictures to look through a broadcast with.
+    async fn publish_images(&self, of: BroadcastId, segments: u64) -> (BroadcastId, Vec<MediaSegment>) {
+        let variant = Variant { bandwidth: 20_000, codecs: "jpeg".to_owned(), resolution: Some((256, 144)) };
+        let tiles = Some(Tiles { columns: 4, rows: 1 });
+        let rendition =
+            Rendition { of, name: THUMBNAILS.to_owned(), variant: variant.clone(), original: variant, tiles };
+        self.publish_as(Some(rendition), segments, true).await
+    }
+
+    async fn publish_as(
+        &self,
+        rendition: Option<Rendition>,
+        segments: u64,
+        archive: bool,
+    ) -> (BroadcastId, Vec<MediaSegment>) {
+        let what = if rendition.is_some() { "images" } else { "segment" };
         let start = BroadcastStart {
             title: "town hall".to_owned(),
             description: String::new(),
@@ -67,13 +87,13 @@ impl Publisher {
             archive,
             started_at: WallTime(START * 1000),
             schedule: None,
-            rendition: None,
+            rendition,
         };
         let id = self.feeds.start(start).await.unwrap();
         let mut all = Vec::new();
         for number in 0..segments {
             let sequence = MediaSequence(number);
-            let media = Bytes::from(format!("segment {number}"));
+            let media = Bytes::from(format!("{what} {number}"));
             let media = self.store.add_file(vec![media], Claim::Segment(id, sequence)).await.unwrap();
             let init = self.store.add_file(vec![Bytes::from("init")], Claim::Init(id, sequence)).await.unwrap();
             let segment = MediaSegment {
@@ -297,6 +317,33 @@ async fn a_mirror_by_policy_takes_archives_too_and_is_not_taken_up_again_once_st
     assert_eq!(node.mirrored(id), None);
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert!(running.keeper.mirrors().is_empty(), "it is taken up again");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_to_look_through_a_broadcast_with_are_mirrored_with_it_and_no_longer() {
+    let publisher = Publisher::new();
+    let (id, segments) = publisher.publish(4, true).await;
+    let (images, of_images) = publisher.publish_images(id, 4).await;
+    for (id, segments) in [(id, &segments), (images, &of_images)] {
+        publisher.end(id, 4).await;
+        publisher.archive(id, segments).await;
+    }
+    let node = Node::of(&publisher, NODE);
+    let running = node.start_with(&MemoryStore::default(), Mirror::None);
+    running.keeper.mirror(id).await.unwrap();
+    running.whole(id).await;
+    let with_images = async {
+        while node.mirrored(images).is_none() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(GUARD, with_images).await.expect("the pictures are mirrored");
+    let told: Vec<_> = running.keeper.mirrors().into_iter().map(|mirror| mirror.broadcast).collect();
+    assert_eq!(told, [id], "the owner asked for one broadcast");
+
+    running.keeper.unmirror(id).await.unwrap();
+    assert_eq!((node.mirrored(id), node.mirrored(images)), (None, None));
     running.stop().await;
 }
 

@@ -254,6 +254,21 @@ impl Inner {
         Ok(())
     }
 
+    /// Not mirrored any more, and not by the policy either.
+    async fn stop(&self, broadcast: BroadcastId) -> Result<(), KeeperError> {
+        let halted = self.halt(broadcast).await.filter(|(record, _)| record.stage != MirrorStage::GivenUp);
+        let (record, _halted) = halted.ok_or(KeeperError::NotRunning(broadcast, "mirrored"))?;
+        // What the policy would take up again is remembered as given up.
+        let by_policy = self.listing(broadcast).is_ok_and(|listing| self.playback.mirrors_by_policy(&listing));
+        self.abandon(record, by_policy.then_some(MirrorStage::GivenUp)).await
+    }
+
+    /// The pictures to look through a broadcast with, which go with it.
+    fn images_of(&self, broadcast: &BroadcastId) -> Option<BroadcastId> {
+        let images = self.ports.directory.thumbnails(broadcast)?;
+        (!images.own && images.archive).then_some(images.id)
+    }
+
     fn tell_playback(&self) {
         let mirrors = self.mirrors();
         let active = mirrors.values().filter(|mirror| mirror.record.stage != MirrorStage::GivenUp);
@@ -276,16 +291,25 @@ impl ArchiveKeeper for Keeping {
 
     async fn unmirror(&self, broadcast: BroadcastId) -> Result<(), KeeperError> {
         let inner = &self.inner;
-        let halted = inner.halt(broadcast).await.filter(|(record, _)| record.stage != MirrorStage::GivenUp);
-        let (record, _halted) = halted.ok_or(KeeperError::NotRunning(broadcast, "mirrored"))?;
-        // What the policy would take up again is remembered as given up.
-        let by_policy = inner.listing(broadcast).is_ok_and(|listing| inner.playback.mirrors_by_policy(&listing));
-        inner.abandon(record, by_policy.then_some(MirrorStage::GivenUp)).await
+        inner.stop(broadcast).await?;
+        match inner.images_of(&broadcast) {
+            Some(images) if inner.mirrors().contains_key(&images) => match inner.stop(images).await {
+                Err(KeeperError::NotRunning(..)) => Ok(()),
+                stopped => stopped,
+            },
+            _ => Ok(()),
+        }
     }
 
     fn mirrors(&self) -> Vec<MirrorEntry> {
         let mirrors = self.inner.mirrors();
+        let of_images = |broadcast: &BroadcastId| {
+            let rendition = self.inner.ports.directory.listing(broadcast).and_then(|listing| listing.rendition);
+            rendition.is_some_and(|rendition| rendition.tiles.is_some())
+        };
         let active = mirrors.values().filter(|mirror| mirror.record.stage != MirrorStage::GivenUp);
+        // They come and go with what they show.
+        let active = active.filter(|mirror| !of_images(&mirror.record.broadcast));
         let entry = |mirror: &Mirror| MirrorEntry {
             broadcast: mirror.record.broadcast,
             asked: mirror.record.asked,

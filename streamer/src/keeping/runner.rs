@@ -149,17 +149,27 @@ impl Runner {
                 tracing::warn!(%broadcast, %error, "cannot end a mirror: trying again");
             }
         }
-        for listing in inner.ports.directory.listings() {
-            let wanted = !listing.own && listing.archive && inner.playback.mirrors_by_policy(&listing);
-            if !wanted || inner.mirrors().contains_key(&listing.id) || inner.is_taken_back(&listing.id) {
+        let mut wanted = inner.ports.directory.listings();
+        wanted.retain(|listing| !listing.own && listing.archive && inner.playback.mirrors_by_policy(listing));
+        let by_policy = wanted.into_iter().map(|listing| (listing.id, false));
+        for (broadcast, asked) in by_policy.chain(self.images_of_asked()) {
+            if inner.mirrors().contains_key(&broadcast) || inner.is_taken_back(&broadcast) {
                 continue;
             }
-            match inner.adopt(listing.id, false).await {
+            match inner.adopt(broadcast, asked).await {
                 Ok(()) => {}
                 Err(KeeperError::TooMany(_)) => break,
-                Err(error) => tracing::warn!(broadcast = %listing.id, %error, "cannot mirror: trying again"),
+                Err(error) => tracing::warn!(%broadcast, %error, "cannot mirror: trying again"),
             }
         }
+    }
+
+    /// The pictures to look through what the owner asked for.
+    fn images_of_asked(&self) -> Vec<(BroadcastId, bool)> {
+        let mirrors = self.inner.mirrors();
+        let asked = mirrors.values().map(|mirror| &mirror.record);
+        let asked = asked.filter(|record| record.asked && record.stage != MirrorStage::GivenUp);
+        asked.filter_map(|record| Some((self.inner.images_of(&record.broadcast)?, true))).collect()
     }
 
     /// Why a mirror is to end, where it is.

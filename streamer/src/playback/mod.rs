@@ -16,6 +16,7 @@ mod keeping;
 mod kin;
 mod library;
 mod relay;
+mod remembered;
 mod runner;
 mod throughput;
 mod thumbnails;
@@ -48,6 +49,7 @@ use self::held::SequenceSet;
 pub(crate) use self::keeping::{MOST_SEGMENTS, Reading};
 use self::library::Hour;
 pub(crate) use self::library::INDEX_BYTES;
+use self::remembered::Remembered;
 pub use self::runner::Runner;
 use self::way::Ways;
 use crate::catalog::Catalog;
@@ -143,7 +145,8 @@ struct Shared {
     held: Mutex<HashMap<BroadcastId, SequenceSet>>,
     /// Broadcasts that are being given up.
     forgetting: watch::Sender<BTreeSet<BroadcastId>>,
-    timelines: Mutex<timeline::Remembered>,
+    timelines: Mutex<Remembered<BroadcastTimeline>>,
+    thumbnails: Mutex<Remembered<str>>,
     /// Since when the archives of broadcasts are waited for.
     unread: Mutex<HashMap<BroadcastId, Instant>>,
     /// Whom this node follows, where it mirrors them.
@@ -179,6 +182,7 @@ impl Playback {
             held: Mutex::default(),
             forgetting: watch::Sender::default(),
             timelines: Mutex::default(),
+            thumbnails: Mutex::default(),
             unread: Mutex::default(),
             mirrored_authors: Mutex::default(),
             mirrored: Mutex::default(),
@@ -311,7 +315,7 @@ impl Playlists for Playback {
     }
 
     async fn thumbnails(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
-        self.shared.thumbnails(broadcast).await
+        self.shared.thumbnails(broadcast).await.map(|text| text.to_string())
     }
 
     async fn poster(&self, broadcast: &BroadcastId) -> Result<Cid, PlaylistError> {

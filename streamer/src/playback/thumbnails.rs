@@ -1,20 +1,26 @@
 //! Pictures to look through a broadcast with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stream_model::{BroadcastId, BroadcastState, Cid, Listing, PlaylistError, Rendition};
 
-use super::{SEGMENT_WAIT, Shared, recording};
+use super::remembered::Basis;
+use super::{SEGMENT_WAIT, Shared, lock, recording};
 use crate::manifest::{Sheet, web_vtt};
 
 impl Shared {
     /// Which picture shows which moment, as WebVTT.
-    pub(super) async fn thumbnails(&self, broadcast: &BroadcastId) -> Result<String, PlaylistError> {
+    pub(super) async fn thumbnails(&self, broadcast: &BroadcastId) -> Result<Arc<str>, PlaylistError> {
         let (listing, images) = self.images(broadcast)?;
         let Some(Rendition { variant, tiles: Some(tiles), .. }) = &images.rendition else {
             return Err(PlaylistError::NotFound);
         };
         let size = variant.resolution.ok_or(PlaylistError::NotFound)?;
+        let basis = Basis { state: listing.state, newest: images.media_sequence, held: 0 };
+        if let Some(known) = lock(&self.thumbnails).get(broadcast, &basis) {
+            return Ok(known);
+        }
         let (segments, of_images) = tokio::try_join!(self.all_segments(&listing), self.all_segments(&images))?;
         let mut of_images = of_images.iter().map(|segment| segment.media_sequence).peekable();
         let mut sheets = Vec::with_capacity(of_images.len());
@@ -29,7 +35,9 @@ impl Shared {
         if sheets.is_empty() {
             return Err(nothing_yet(&listing));
         }
-        Ok(web_vtt(&format!("../{}/", images.id.slug()), size, *tiles, &sheets))
+        let text: Arc<str> = web_vtt(&format!("../{}/", images.id.slug()), size, *tiles, &sheets).into();
+        lock(&self.thumbnails).insert(*broadcast, basis, Arc::clone(&text));
+        Ok(text)
     }
 
     /// The picture that stands for it.

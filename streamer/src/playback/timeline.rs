@@ -1,6 +1,5 @@
 //! The course of a broadcast: which of its segments are here, in spans, and where its hours begin.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,53 +7,20 @@ use stream_model::{
     BroadcastId, BroadcastState, BroadcastTimeline, HourMark, Listing, MediaSegment, MediaSequence, PlaylistError,
     Span, SpanState,
 };
-use tokio::time::Instant;
 
 use super::library::Hour;
+use super::remembered::Basis;
 use super::{Shared, lock, recording};
 use crate::manifest::PlaylistEntry;
 
 /// Spans that are told of: on the widest screen each has a pixel.
 const MOST_SPANS: usize = 2_048;
-/// Time lines that are remembered, so that a room full of viewers costs one of them.
-const MOST_REMEMBERED: usize = 16;
-/// How long one is good for though nothing is known to have changed: an archive may have been read meanwhile.
-const REMEMBERED: Duration = Duration::from_secs(20);
-
-/// What a time line follows from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Basis {
-    state: BroadcastState,
-    newest: Option<MediaSequence>,
-    held: u64,
-}
-
-/// The time lines that were asked for last.
-#[derive(Debug, Default)]
-pub(super) struct Remembered(HashMap<BroadcastId, (Basis, Instant, Arc<BroadcastTimeline>)>);
-
-impl Remembered {
-    fn get(&self, id: &BroadcastId, basis: Basis) -> Option<Arc<BroadcastTimeline>> {
-        let (known, since, timeline) = self.0.get(id)?;
-        (*known == basis && since.elapsed() < REMEMBERED).then(|| Arc::clone(timeline))
-    }
-
-    fn insert(&mut self, id: BroadcastId, basis: Basis, timeline: Arc<BroadcastTimeline>) {
-        if self.0.len() >= MOST_REMEMBERED {
-            self.0.retain(|_, (_, since, _)| since.elapsed() < REMEMBERED);
-        }
-        if self.0.len() < MOST_REMEMBERED || self.0.contains_key(&id) {
-            self.0.insert(id, (basis, Instant::now(), timeline));
-        }
-    }
-}
-
 impl Shared {
     pub(super) async fn timeline(&self, broadcast: &BroadcastId) -> Result<Arc<BroadcastTimeline>, PlaylistError> {
         let listing = self.listing(broadcast)?;
         let held = lock(&self.held).get(broadcast).cloned().unwrap_or_default();
         let basis = Basis { state: listing.state, newest: listing.media_sequence, held: held.len() };
-        if let Some(known) = lock(&self.timelines).get(broadcast, basis) {
+        if let Some(known) = lock(&self.timelines).get(broadcast, &basis) {
             return Ok(known);
         }
         let segments = self.all_segments(&listing).await?;
