@@ -42,6 +42,17 @@ fn row(what: &str, ours: Duration, theirs: Duration) {
     println!("| {what} | {:.1} % of a core | {:.1} % | {ratio:.2} |", percent(ours), percent(theirs));
 }
 
+/// A node to which [`PICTURE`] is published, its broadcast and what it tells of that, and the publisher.
+async fn publish(settings: Settings) -> Result<(Node, String, Events, Ffmpeg)> {
+    let node = Node::start(MESHSTREAM, settings).await?;
+    let key = node.add_key("demo").await?;
+    let mut events = Events::of(&node).await?;
+    let publisher = Ffmpeg::publish(&node.rtmp("demo", &key), &PICTURE)?;
+    let slug = events.live_broadcast().await?;
+    events.subscribe(&slug).await?;
+    Ok((node, slug, events, publisher))
+}
+
 /// CPU time of the encoder's process and of ffmpeg for the same media.
 async fn measure(height: u32, kbps: u32) -> Result<(Duration, Duration)> {
     let tables = format!("[[rendition]]\nname = \"small\"\nheight = {height}\nbitrate = \"{kbps} kbit/s\"\n");
@@ -51,12 +62,7 @@ async fn measure(height: u32, kbps: u32) -> Result<(Duration, Duration)> {
         tables,
         ..Settings::default()
     };
-    let node = Node::start(MESHSTREAM, settings).await?;
-    let key = node.add_key("demo").await?;
-    let mut events = Events::of(&node).await?;
-    let _publisher = Ffmpeg::publish(&node.rtmp("demo", &key), &PICTURE)?;
-    let slug = events.live_broadcast().await?;
-    events.subscribe(&slug).await?;
+    let (node, slug, mut events, _publisher) = publish(settings).await?;
     let rendition = rendition(&node, &mut events, &slug).await?;
     let mut of_rendition = Events::of(&node).await?;
     of_rendition.subscribe(&rendition).await?;
@@ -76,12 +82,7 @@ async fn measure(height: u32, kbps: u32) -> Result<(Duration, Duration)> {
 async fn thumbnails() -> Result<(Duration, Duration, f64)> {
     let target_duration = Some(format!("{SEGMENT}s"));
     let settings = Settings { name: "publisher".to_owned(), target_duration, thumbnails: true, ..Settings::default() };
-    let node = Node::start(MESHSTREAM, settings).await?;
-    let key = node.add_key("demo").await?;
-    let mut events = Events::of(&node).await?;
-    let _publisher = Ffmpeg::publish(&node.rtmp("demo", &key), &PICTURE)?;
-    let slug = events.live_broadcast().await?;
-    events.subscribe(&slug).await?;
+    let (node, slug, mut events, _publisher) = publish(settings).await?;
     let mut first = events.segment(1).await?;
     while node.get_text(&format!("/hls/{slug}/thumbnails.vtt")).await.is_err() {
         first = events.segment(first + 1).await?;

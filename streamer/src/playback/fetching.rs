@@ -8,10 +8,11 @@ use stream_model::{
     StoreError,
 };
 
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::followed::Interest;
 use super::held::SequenceSet;
+use super::variants::is_of_images;
 use super::{MIRRORED_FETCHES, ON_DEMAND, SEGMENT_RETRY, Shared, WATCHED_FETCHES, lock};
 use crate::catalog::CatalogError;
 
@@ -109,7 +110,8 @@ impl Shared {
         segment: MediaSegment,
         wait: Duration,
     ) -> Result<(), PlaylistError> {
-        self.on_demand(wait, async { self.fetch(listing.id, &self.providers(listing), &segment).await }).await
+        let fetch = async { self.fetch(listing.id, &self.providers(listing), &segment).await };
+        self.on_demand(self.places(listing), wait, fetch).await
     }
 
     /// For a viewer who waits.
@@ -121,16 +123,23 @@ impl Shared {
     ) -> Result<(), PlaylistError> {
         let claim = Claim::Init(listing.id, segment.media_sequence);
         let providers = self.providers(listing);
-        self.on_demand(wait, async { self.fetch_root(segment.init, claim, &providers, INIT_BYTES).await }).await
+        let fetch = async { self.fetch_root(segment.init, claim, &providers, INIT_BYTES).await };
+        self.on_demand(self.places(listing), wait, fetch).await
+    }
+
+    /// The places of what viewers wait for.
+    fn places(&self, listing: &Listing) -> &Semaphore {
+        if is_of_images(listing) { &self.pictures } else { &self.on_demand }
     }
 
     async fn on_demand(
         &self,
+        places: &Semaphore,
         wait: Duration,
         fetch: impl Future<Output = Result<u64, FetchError>>,
     ) -> Result<(), PlaylistError> {
         let fetched = tokio::time::timeout(wait, async {
-            let _permit = self.on_demand.acquire().await;
+            let _permit = places.acquire().await;
             fetch.await
         });
         match fetched.await {

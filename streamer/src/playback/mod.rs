@@ -68,6 +68,8 @@ const BUSY_RETRY: Duration = Duration::from_secs(30);
 const NATIVE_TARGETS: u32 = 3;
 /// Fetches for requests of viewers at once, apart from those of followers.
 const ON_DEMAND: usize = 8;
+/// Of pictures to look through broadcasts with, apart from them: a page with many of them keeps nobody waiting who watches.
+const PICTURES: usize = 2;
 /// Fetches at once for all broadcasts that are watched: enough to fill a link, few enough for each to be quick.
 const WATCHED_FETCHES: usize = 8;
 /// Fetches at once for what only neighbours ask for, apart from them: viewers here come first.
@@ -159,6 +161,7 @@ struct Shared {
     relayed_fetches: Semaphore,
     mirrored_fetches: Semaphore,
     on_demand: Semaphore,
+    pictures: Semaphore,
 }
 
 /// Serves playlists. Clones share everything.
@@ -192,6 +195,7 @@ impl Playback {
             relayed_fetches: Semaphore::new(RELAYED_FETCHES),
             mirrored_fetches: Semaphore::new(MIRRORED_FETCHES),
             on_demand: Semaphore::new(ON_DEMAND),
+            pictures: Semaphore::new(PICTURES),
         });
         (Self { shared: Arc::clone(&shared) }, Runner::new(shared, started))
     }

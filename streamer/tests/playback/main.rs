@@ -5,6 +5,7 @@
 
 mod bounds;
 mod mirroring;
+mod pictures;
 mod recording;
 mod relaying;
 mod world;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use stream_model::{
     Audience, BroadcastId, BroadcastState, Cid, Claim, ContentStore as _, DirectoryEntry, DiscontinuitySequence,
-    FeedId, Listing, MediaSegment, MediaSequence, MessageKey, Playlists as _, Tracks, WallTime,
+    FeedId, Listing, MediaSegment, MediaSequence, MessageKey, Playlists as _, Rendition, THUMBNAILS, Tiles, Tracks,
+    Variant, WallTime,
 };
 use streamer::catalog::{Catalog, CatalogError};
 use streamer::manifest::{MediaPlaylist, parse_media_playlist};
@@ -70,6 +71,17 @@ impl World {
     }
 
     pub(crate) fn list(&self, id: BroadcastId) {
+        self.list_as(id, None);
+    }
+
+    /// Pictures to look through the show with, two in each JPEG.
+    pub(crate) fn list_pictures(&self, id: BroadcastId) {
+        let variant = Variant { bandwidth: 20_000, codecs: "jpeg".to_owned(), resolution: Some((256, 144)) };
+        let (name, original, tiles) = (THUMBNAILS.to_owned(), variant.clone(), Some(Tiles { columns: 2, rows: 1 }));
+        self.list_as(id, Some(Rendition { of: SHOW, name, variant, original, tiles }));
+    }
+
+    fn list_as(&self, id: BroadcastId, rendition: Option<Rendition>) {
         self.feeds.insert(Listing {
             id,
             author: AUTHOR,
@@ -84,7 +96,7 @@ impl World {
             state: BroadcastState::Live,
             media_sequence: None,
             manifest: None,
-            rendition: None,
+            rendition,
         });
     }
 
