@@ -45,7 +45,8 @@ impl Broadcast {
     }
 }
 
-/// Waits until a node knows at least so many pictures of a broadcast that goes on, by its events.
+/// Waits until a node knows at least so many pictures of a broadcast, which goes on: asks again with each segment that its
+/// publisher's events tell of.
 async fn all_are_known(node: &Node, events: &mut Events, slug: &str, at_least: usize) -> Result<Vec<String>> {
     loop {
         if let Ok(found) = pictures(node, slug).await
@@ -92,10 +93,8 @@ async fn a_node_makes_pictures_of_its_broadcasts_which_others_fetch_and_the_arch
     ensure!(file(&found[0]) == file(&found[1]) && file(&found[0]) != file(&found[2]), "{found:?}");
 
     let b = viewer_of(&a).await?;
-    let mut events = Events::of(&b).await?;
-    events.listed(&slug).await?;
-    events.subscribe(&slug).await?;
-    all_are_known(&b, &mut events, &slug, found.len()).await?;
+    Events::of(&b).await?.listed(&slug).await?;
+    all_are_known(&b, &mut broadcast.events, &slug, found.len()).await?;
     let sheet = b.get_bytes(file(&found[0])).await?;
     ensure!(probe(&sheet).await? == format!("mjpeg,{},{}", SIZE.0 * 2, SIZE.1), "{}", probe(&sheet).await?);
     ensure!(sheet == a.get_bytes(file(&found[0])).await?, "what came is another");

@@ -36,7 +36,7 @@ async fn a_node_brings_what_its_link_carries_down_to_sound_alone_and_back() -> R
     let (a, b) = tokio::try_join!(publisher(&network), node(&network, "b"))?;
     let _encoder = publish(&a).await?;
     let slug = Events::of(&b).await?.live_broadcast().await?;
-    all_are_known(&b, &slug).await?;
+    all_are_known(&b, &a, &slug).await?;
     let settings = BrowserSettings { namespace: b.namespace().cloned(), ..BrowserSettings::default() };
     let mut browser = Browser::open_with(&format!("{}/watch/{slug}", b.web()), &settings).await?;
 
@@ -72,9 +72,9 @@ async fn publish(node: &Node) -> Result<Ffmpeg> {
     Ffmpeg::publish_from(namespace, &node.rtmp("demo", &key), &picture)
 }
 
-/// Waits until a node has heard of all renditions.
-async fn all_are_known(node: &Node, slug: &str) -> Result<()> {
-    let mut events = Events::of(node).await?;
+/// Waits until a node has heard of all renditions: asks again with each segment that the publisher tells of.
+async fn all_are_known(node: &Node, publisher: &Node, slug: &str) -> Result<()> {
+    let mut events = Events::of(publisher).await?;
     events.subscribe(slug).await?;
     loop {
         let details = node.get_json(&format!("/api/v1/broadcasts/{slug}")).await?;
