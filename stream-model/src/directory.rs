@@ -55,6 +55,13 @@ pub struct Listing {
     pub rendition: Option<Rendition>,
 }
 
+impl Listing {
+    /// Whether it has pictures to look through another broadcast with, and no media.
+    pub fn is_of_images(&self) -> bool {
+        self.rendition.as_ref().is_some_and(Rendition::is_of_images)
+    }
+}
+
 /// Something in the directory changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DirectoryChange {

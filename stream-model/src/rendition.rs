@@ -28,6 +28,13 @@ pub struct Rendition {
     pub tiles: Option<Tiles>,
 }
 
+impl Rendition {
+    /// Whether it is made of pictures to look through the broadcast with.
+    pub fn is_of_images(&self) -> bool {
+        self.tiles.is_some()
+    }
+}
+
 /// How a picture is made of smaller ones, as `EXT-X-TILES` of Image Media Playlists has it (`LAYOUT`). Each shows an equal part of
 /// the segment's time, row by row; the variant's resolution is that of one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

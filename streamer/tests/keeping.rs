@@ -215,6 +215,16 @@ impl Running {
     }
 }
 
+/// Waits, by the paused clock, until something is so.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(GUARD, wait).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_mirror_fetches_the_newest_first_claims_the_whole_and_says_so() {
     let publisher = Publisher::new();
@@ -263,12 +273,7 @@ async fn a_mirror_goes_on_after_an_outage_and_after_a_restart() {
 
     let running = node.start(&MemoryStore::default());
     lost.iter().for_each(|root| node.fetcher.find(root));
-    let mirrored = async {
-        while node.mirrored(id).is_none() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    tokio::time::timeout(GUARD, mirrored).await.expect("the rest comes");
+    until("the rest comes", async || node.mirrored(id).is_some()).await;
     running.stop().await;
 }
 
@@ -287,12 +292,8 @@ async fn what_was_withdrawn_or_is_not_to_be_kept_is_neither_mirrored_nor_republi
     running.whole(id).await;
     node.standings.change(id, |standing| standing.withdrawn = Some("by mistake".to_owned()));
     publisher.feeds.set_state(id, stream_model::BroadcastState::Ended);
-    let released = async {
-        while node.mirrored(id).is_some() || node.store.holds(&segments[0].segment).await {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    tokio::time::timeout(GUARD, released).await.expect("it is given up");
+    until("it is given up", async || node.mirrored(id).is_none() && !node.store.holds(&segments[0].segment).await)
+        .await;
     assert!(keeper.mirrors().is_empty());
     assert!(matches!(keeper.mirror(id).await, Err(KeeperError::Withdrawn(_))));
     assert!(matches!(keeper.republish(id, String::new()).await, Err(KeeperError::Withdrawn(_))));
@@ -307,12 +308,7 @@ async fn a_mirror_by_policy_takes_archives_too_and_is_not_taken_up_again_once_st
     publisher.archive(id, &segments).await;
     let node = Node::of(&publisher, NODE);
     let running = node.start_with(&MemoryStore::default(), Mirror::All);
-    let mirrored = async {
-        while node.mirrored(id).is_none() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    tokio::time::timeout(GUARD, mirrored).await.expect("it is mirrored");
+    until("it is mirrored", async || node.mirrored(id).is_some()).await;
     running.keeper.unmirror(id).await.unwrap();
     assert_eq!(node.mirrored(id), None);
     tokio::time::sleep(Duration::from_secs(600)).await;
@@ -333,12 +329,7 @@ async fn pictures_to_look_through_a_broadcast_with_are_mirrored_with_it_and_no_l
     let running = node.start_with(&MemoryStore::default(), Mirror::None);
     running.keeper.mirror(id).await.unwrap();
     running.whole(id).await;
-    let with_images = async {
-        while node.mirrored(images).is_none() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    tokio::time::timeout(GUARD, with_images).await.expect("the pictures are mirrored");
+    until("the pictures are mirrored", async || node.mirrored(images).is_some()).await;
     let told: Vec<_> = running.keeper.mirrors().into_iter().map(|mirror| mirror.broadcast).collect();
     assert_eq!(told, [id], "the owner asked for one broadcast");
 
@@ -358,12 +349,7 @@ async fn what_its_owner_drops_is_mirrored_no_more_until_it_is_asked_for_again() 
     running.keeper.mirror(id).await.unwrap();
     running.whole(id).await;
     running.streamer.keep_policies().set_policy(id, KeepPolicy::DropAfter(Duration::ZERO)).await.unwrap();
-    let given_up = async {
-        while node.mirrored(id).is_some() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    tokio::time::timeout(GUARD, given_up).await.expect("others are told that it is not here any more");
+    until("others are told that it is not here any more", async || node.mirrored(id).is_none()).await;
     tokio::time::sleep(Duration::from_secs(3_000)).await;
     assert!(running.keeper.mirrors().is_empty(), "it is taken up again");
     assert!(node.store.claims().is_empty(), "{:?}", node.store.claims());

@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
 use cid::Cid;
-use stream_model::{BroadcastId, Listing, MediaSequence, Node, PlaylistError};
+use stream_model::{BroadcastId, MediaSequence, Node, PlaylistError};
 
 use super::hls::{content_of, refusal, text};
 use crate::app::AppState;
@@ -20,11 +20,7 @@ type Request<'a> = (&'a Method, &'a HeaderMap);
 
 /// Whether a broadcast is a rendition that is made of pictures, shown or not.
 pub(super) fn is_made_of_pictures(state: &AppState, broadcast: &BroadcastId) -> bool {
-    state.announced.listing(broadcast).is_some_and(|listing| has_tiles(&listing))
-}
-
-fn has_tiles(listing: &Listing) -> bool {
-    listing.rendition.as_ref().is_some_and(|rendition| rendition.tiles.is_some())
+    state.announced.listing(broadcast).is_some_and(|listing| listing.is_of_images())
 }
 
 /// `thumbnails.vtt`.
@@ -55,7 +51,7 @@ pub(super) async fn sprite(
     sequence: MediaSequence,
     request: Request<'_>,
 ) -> Response {
-    if !state.ports.directory.listing(broadcast).is_some_and(|listing| has_tiles(&listing)) {
+    if !state.ports.directory.listing(broadcast).is_some_and(|listing| listing.is_of_images()) {
         return refusal(&PlaylistError::NotFound);
     }
     picture(state, state.ports.playlists.segment(broadcast, sequence).await, request).await

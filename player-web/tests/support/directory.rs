@@ -29,12 +29,12 @@ impl Directory for FakeNode {
     }
 
     fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
-        let is_one = |rendition: &Rendition| rendition.of == *of && rendition.tiles.is_none();
+        let is_one = |rendition: &Rendition| rendition.of == *of && !rendition.is_of_images();
         self.listings().into_iter().filter(|listing| listing.rendition.as_ref().is_some_and(is_one)).collect()
     }
 
     fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
-        let is_it = |rendition: &Rendition| rendition.of == *of && rendition.tiles.is_some();
+        let is_it = |rendition: &Rendition| rendition.of == *of && rendition.is_of_images();
         self.listings().into_iter().find(|listing| listing.rendition.as_ref().is_some_and(is_it))
     }
 

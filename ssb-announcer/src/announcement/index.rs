@@ -7,6 +7,7 @@
 mod archives;
 mod feeds;
 mod programme;
+mod renditions;
 mod said;
 mod standings;
 
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use cid::Cid;
 use stream_model::{
     ArchiveKind, BroadcastId, BroadcastStart, BroadcastState, DirectoryChange, FeedId, FeedSequence, Listing,
-    MAX_RENDITIONS, MediaSegment, MediaSequence, Rendition, ScheduleId,
+    MediaSegment, MediaSequence, ScheduleId,
 };
 
 use super::content::{Announcement, ContentError};
@@ -135,6 +136,8 @@ struct End {
 pub struct Index {
     own: FeedId,
     broadcasts: HashMap<BroadcastId, Broadcast>,
+    /// What names each as what it was made of.
+    made: HashMap<BroadcastId, BTreeSet<BroadcastId>>,
     segments: usize,
     archives: usize,
     words: Words,
@@ -150,6 +153,7 @@ impl Index {
         Self {
             own,
             broadcasts: HashMap::new(),
+            made: HashMap::new(),
             segments: 0,
             archives: 0,
             words: Words::new(own),
@@ -230,6 +234,7 @@ impl Index {
             last_heard: now,
             silent: false,
         };
+        self.note_made(&broadcast);
         self.broadcasts.insert(id, broadcast);
         self.words.check_author(id, message.author);
         changes.push(DirectoryChange::Broadcast(id));
@@ -347,37 +352,6 @@ impl Index {
         broadcasts.into_iter().map(|broadcast| broadcast.listing(self.own)).collect()
     }
 
-    /// The renditions of a broadcast that its author announced: of each name the newest, those that need most first.
-    pub fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
-        let mut found = self.made_of(of, |rendition| rendition.tiles.is_none());
-        let mut names = BTreeSet::new();
-        found.retain(|broadcast| broadcast.start.rendition.as_ref().is_some_and(|one| names.insert(one.name.as_str())));
-        let needs = |broadcast: &&Broadcast| broadcast.start.rendition.as_ref().map(|one| one.variant.bandwidth);
-        found.sort_by_key(|broadcast| std::cmp::Reverse(needs(broadcast)));
-        found.truncate(MAX_RENDITIONS);
-        found.into_iter().map(|broadcast| broadcast.listing(self.own)).collect()
-    }
-
-    /// The newest pictures to look through a broadcast with that its author announced.
-    pub fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
-        let found = self.made_of(of, |rendition| rendition.tiles.is_some());
-        found.first().map(|broadcast| broadcast.listing(self.own))
-    }
-
-    /// What its author announced as made of a broadcast, the newest first.
-    fn made_of(&self, of: &BroadcastId, is_wanted: impl Fn(&Rendition) -> bool) -> Vec<&Broadcast> {
-        let Some(original) = self.broadcasts.get(of).filter(|original| original.start.rendition.is_none()) else {
-            return Vec::new();
-        };
-        let made = |broadcast: &&Broadcast| {
-            let rendition = broadcast.start.rendition.as_ref();
-            broadcast.author == original.author && rendition.is_some_and(|one| one.of == *of && is_wanted(one))
-        };
-        let mut found: Vec<&Broadcast> = self.broadcasts.values().filter(made).collect();
-        found.sort_unstable_by_key(|broadcast| std::cmp::Reverse(broadcast.order));
-        found
-    }
-
     /// How many broadcasts are known.
     pub fn count(&self) -> usize {
         self.broadcasts.len()
@@ -432,6 +406,7 @@ impl Index {
         if let Some(forgotten) = self.broadcasts.remove(id) {
             self.segments -= forgotten.segments.len();
             self.archives -= forgotten.archives.len();
+            self.forget_made(&forgotten);
         }
     }
 

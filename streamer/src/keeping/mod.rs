@@ -292,20 +292,17 @@ impl ArchiveKeeper for Keeping {
     async fn unmirror(&self, broadcast: BroadcastId) -> Result<(), KeeperError> {
         let inner = &self.inner;
         inner.stop(broadcast).await?;
-        match inner.images_of(&broadcast) {
-            Some(images) if inner.mirrors().contains_key(&images) => match inner.stop(images).await {
-                Err(KeeperError::NotRunning(..)) => Ok(()),
-                stopped => stopped,
-            },
-            _ => Ok(()),
+        let Some(images) = inner.images_of(&broadcast) else { return Ok(()) };
+        match inner.stop(images).await {
+            Err(KeeperError::NotRunning(..)) => Ok(()),
+            stopped => stopped,
         }
     }
 
     fn mirrors(&self) -> Vec<MirrorEntry> {
         let mirrors = self.inner.mirrors();
         let of_images = |broadcast: &BroadcastId| {
-            let rendition = self.inner.ports.directory.listing(broadcast).and_then(|listing| listing.rendition);
-            rendition.is_some_and(|rendition| rendition.tiles.is_some())
+            self.inner.ports.directory.listing(broadcast).is_some_and(|listing| listing.is_of_images())
         };
         let active = mirrors.values().filter(|mirror| mirror.record.stage != MirrorStage::GivenUp);
         // They come and go with what they show.

@@ -20,4 +20,4 @@ pub use live::{Head, LivePlaylist, LivePlaylistConfig};
 pub(crate) use multivariant::{VariantStream, multivariant};
 pub use parse::{ParseError, parse_media_playlist};
 pub use playlist::{MediaPlaylist, PlaylistEntry, PlaylistKind};
-pub(crate) use thumbnails::{Sheet, web_vtt};
+pub(crate) use thumbnails::{Images, web_vtt};

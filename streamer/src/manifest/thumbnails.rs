@@ -13,7 +13,7 @@ const MOST_CUES: usize = 2_048;
 
 /// A JPEG with the pictures of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sheet {
+pub(crate) struct Images {
     pub(crate) media_sequence: MediaSequence,
     /// Where the segment begins on the time line of the broadcast.
     pub(crate) from: Duration,
@@ -21,13 +21,13 @@ pub(crate) struct Sheet {
 }
 
 /// The text for these, in order, of pictures of `size` in pixels, whose JPEGs are `NUMBER.jpg` in a folder.
-pub(crate) fn web_vtt(folder: &str, size: (u32, u32), tiles: Tiles, sheets: &[Sheet]) -> String {
+pub(crate) fn web_vtt(folder: &str, size: (u32, u32), tiles: Tiles, sheets: &[Images]) -> String {
     let Tiles { columns, rows } = tiles;
     let each = (columns * rows).max(1);
     let pictures = sheets.iter().flat_map(|sheet| (0..each).map(move |number| (sheet, number)));
     // Of a long broadcast fewer are told: each n-th, for as long as all n are shown.
     let at_once = (sheets.len() * each as usize).div_ceil(MOST_CUES).max(1);
-    let from = |sheet: &Sheet, number: u32| sheet.from + sheet.duration * number / each;
+    let from = |sheet: &Images, number: u32| sheet.from + sheet.duration * number / each;
     let mut text = "WEBVTT\n".to_owned();
     let mut pictures = pictures.peekable();
     while let Some((sheet, number)) = pictures.next() {
@@ -58,10 +58,10 @@ mod tests {
 
     const SIZE: (u32, u32) = (256, 144);
 
-    fn sheets(number: u64) -> Vec<Sheet> {
+    fn sheets(number: u64) -> Vec<Images> {
         let (from, duration) = (Duration::from_secs, Duration::from_secs(15));
         (0..number)
-            .map(|one| Sheet { media_sequence: MediaSequence(one + 7), from: from(one * 15), duration })
+            .map(|one| Images { media_sequence: MediaSequence(one + 7), from: from(one * 15), duration })
             .collect()
     }
 

@@ -12,7 +12,6 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::followed::Interest;
 use super::held::SequenceSet;
-use super::variants::is_of_images;
 use super::{MIRRORED_FETCHES, ON_DEMAND, SEGMENT_RETRY, Shared, WATCHED_FETCHES, lock};
 use crate::catalog::CatalogError;
 
@@ -129,7 +128,7 @@ impl Shared {
 
     /// The places of what viewers wait for.
     fn places(&self, listing: &Listing) -> &Semaphore {
-        if is_of_images(listing) { &self.pictures } else { &self.on_demand }
+        if listing.is_of_images() { &self.pictures } else { &self.on_demand }
     }
 
     async fn on_demand(

@@ -250,6 +250,7 @@ impl Follower {
         for (sequence, (root, _)) in &self.running {
             if let Some(progress) = self.shared.ports.fetcher.progress(root) {
                 self.wants.handle_progress(*sequence, progress, now);
+                self.kin.handle_progress(root, progress.bytes);
             }
         }
         self.kin.measure();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stream_model::{BroadcastId, Cid, Listing, MediaSegment};
 
 use super::followed::Followed;
-use super::variants::{Member, is_of_images};
+use super::variants::Member;
 use super::wants::Came;
 use super::way::Way;
 use super::{Shared, lock};
@@ -48,7 +48,7 @@ impl Kin {
     /// The broadcast is listed as this now.
     pub(super) fn handle_listed(&mut self, listing: &Listing) {
         self.members = self.shared.family(listing);
-        self.is_of_images = is_of_images(listing);
+        self.is_of_images = listing.is_of_images();
         self.switched = (listing.target_duration * SWITCHED_TARGETS).max(LEAST_SWITCHED);
     }
 
@@ -64,13 +64,17 @@ impl Kin {
 
     /// A fetch is over: all of it is here, so many bytes, or it was given up. What came meanwhile of others counts, too.
     pub(super) fn handle_over(&self, root: &Cid, whole: Option<u64>) {
-        self.handle_progress();
+        for running in self.way.running() {
+            if let Some(progress) = self.shared.ports.fetcher.progress(&running) {
+                self.handle_progress(&running, progress.bytes);
+            }
+        }
         self.way.handle_over(root, whole, self.shared.epoch.elapsed());
     }
 
-    fn handle_progress(&self) {
-        let bytes_of = |root: &Cid| self.shared.ports.fetcher.progress(root).map(|progress| progress.bytes);
-        self.way.handle_progress(bytes_of, self.shared.epoch.elapsed());
+    /// So many bytes are here of what is fetched.
+    pub(super) fn handle_progress(&self, root: &Cid, bytes: u64) {
+        self.way.handle_progress(root, bytes, self.shared.epoch.elapsed());
     }
 
     /// What is known anew of the way here, for which kin may have to make room, or get it.
@@ -78,7 +82,6 @@ impl Kin {
         if self.is_of_images {
             return;
         }
-        self.handle_progress();
         lock(&self.shared.ways).note_measured(&self.way);
         let Some(ceiling) = self.way.handle_measured(&self.members) else { return };
         tracing::info!(name: "way.measured", broadcast = %self.id, ceiling, "way.measured");

@@ -230,7 +230,7 @@ impl Shared {
 
     /// Renditions can be made again of what is mirrored; pictures to look through it with are small.
     fn mirrors_by_policy(&self, listing: &Listing) -> bool {
-        if listing.rendition.is_some() && !variants::is_of_images(listing) {
+        if listing.rendition.is_some() && !listing.is_of_images() {
             return false;
         }
         match self.policy() {

@@ -7,7 +7,7 @@ use stream_model::{BroadcastId, BroadcastState, Cid, Listing, PlaylistError, Ren
 
 use super::remembered::Basis;
 use super::{SEGMENT_WAIT, Shared, lock, recording};
-use crate::manifest::{Sheet, web_vtt};
+use crate::manifest::{Images, web_vtt};
 
 impl Shared {
     /// Which picture shows which moment, as WebVTT.
@@ -28,7 +28,7 @@ impl Shared {
         for entry in recording(&listing, &segments, true).entries {
             while of_images.next_if(|one| *one < entry.media_sequence).is_some() {}
             if of_images.next_if_eq(&entry.media_sequence).is_some() {
-                sheets.push(Sheet { media_sequence: entry.media_sequence, from, duration: entry.duration });
+                sheets.push(Images { media_sequence: entry.media_sequence, from, duration: entry.duration });
             }
             from += entry.duration;
         }

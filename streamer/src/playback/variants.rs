@@ -40,7 +40,7 @@ impl Shared {
     /// A broadcast or what it is a rendition of, and all renditions of that; empty where there are none.
     pub(super) fn family(&self, listing: &Listing) -> Vec<Member> {
         let mut family = Vec::new();
-        if is_of_images(listing) {
+        if listing.is_of_images() {
             return family;
         }
         let original = original(listing);
@@ -82,13 +82,8 @@ impl Shared {
 
 /// What it is a rendition of, or it itself. What is made of images says nothing of how media come.
 fn original(listing: &Listing) -> BroadcastId {
-    let rendition = listing.rendition.as_ref().filter(|_| !is_of_images(listing));
+    let rendition = listing.rendition.as_ref().filter(|rendition| !rendition.is_of_images());
     rendition.map_or(listing.id, |rendition| rendition.of)
-}
-
-/// Whether it has pictures to look through another with.
-pub(super) fn is_of_images(listing: &Listing) -> bool {
-    listing.rendition.as_ref().is_some_and(|rendition| rendition.tiles.is_some())
 }
 
 /// The media playlist of a broadcast, as its player asks for it.

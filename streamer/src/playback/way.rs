@@ -43,13 +43,14 @@ impl Way {
         lock(&self.0).0.handle_begun(root, anew, now);
     }
 
-    /// So many bytes are here of each that is fetched, where `bytes_of` knows.
-    pub(super) fn handle_progress(&self, bytes_of: impl Fn(&Cid) -> Option<u64>, now: Duration) {
-        let throughput = &mut lock(&self.0).0;
-        let running: Vec<_> = throughput.running().filter_map(|root| Some((*root, bytes_of(root)?))).collect();
-        for (root, bytes) in running {
-            throughput.handle_progress(&root, bytes, now);
-        }
+    /// What is fetched now.
+    pub(super) fn running(&self) -> Vec<Cid> {
+        lock(&self.0).0.running().copied().collect()
+    }
+
+    /// So many bytes of it are here.
+    pub(super) fn handle_progress(&self, root: &Cid, bytes: u64, now: Duration) {
+        lock(&self.0).0.handle_progress(root, bytes, now);
     }
 
     /// It is over: all of it is here, so many bytes, or it was given up.

@@ -150,8 +150,8 @@ impl Making {
     }
 }
 
-/// bit/s.
-fn rate(bytes: usize, duration: Duration) -> u64 {
+/// Of so many bytes in such a time, bit/s.
+pub(crate) fn rate(bytes: usize, duration: Duration) -> u64 {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
     (bytes as u64).saturating_mul(8_000).div_ceil(millis)
 }

@@ -26,7 +26,7 @@ pub use self::worker::work;
 
 pub(crate) use self::encoder::{EncodeError, Encoder};
 pub(crate) use self::framing::Sheet;
-pub(crate) use self::making::{Made, Making};
+pub(crate) use self::making::{Made, Making, rate};
 pub(crate) use self::overload::{Change, Overload};
 
 /// How renditions are made.

@@ -292,13 +292,12 @@ impl Directory for MemoryFeeds {
 
     fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
         let mut made = made_of(self.listings(), of);
-        made.retain(|listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.tiles.is_none()));
+        made.retain(|listing| !listing.is_of_images());
         made
     }
 
     fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
-        let mut made = made_of(self.listings(), of).into_iter();
-        made.find(|listing| listing.rendition.as_ref().is_some_and(|rendition| rendition.tiles.is_some()))
+        made_of(self.listings(), of).into_iter().find(Listing::is_of_images)
     }
 
     fn segments(&self, broadcast: &BroadcastId, from: MediaSequence, limit: usize) -> Vec<MediaSegment> {

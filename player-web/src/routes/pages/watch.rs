@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use stream_model::{ArchiveKind, BroadcastId, FeedId, Listing, Mirroring, PageRequest, Republication, TimelineCursor};
+use stream_model::{ArchiveKind, BroadcastId, FeedId, Mirroring, PageRequest, Republication, TimelineCursor};
 
 use super::super::archives_of;
 use super::{What, failed, missing, trouble};
@@ -176,8 +176,7 @@ impl ArchiveRow {
 
 async fn find(state: &AppState, broadcast: &str) -> Option<Card> {
     let id: BroadcastId = broadcast.parse().ok()?;
-    let is_media = |listing: &Listing| listing.rendition.as_ref().is_none_or(|rendition| rendition.tiles.is_none());
-    let listing = state.ports.directory.listing(&id).filter(is_media)?;
+    let listing = state.ports.directory.listing(&id).filter(|listing| !listing.is_of_images())?;
     let people = People::of(&*state.ports.timeline, std::iter::once(listing.author)).await;
     Some(card::card(&state.ports, listing, &people))
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use stream_model::{BroadcastId, EndReason, MediaSegment, THUMBNAILS};
+use stream_model::{BroadcastId, EndReason, MediaSegment, THUMBNAILS, Tiles};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -171,7 +171,7 @@ impl Renditions {
     ) -> Lanes {
         let mut of = |name: &str, content| {
             let broadcast = left.remove(&(original, name.to_owned()));
-            Publication::new(Arc::clone(shared), original, (name.to_owned(), content), broadcast)
+            Publication::new(Arc::clone(shared), original, name.to_owned(), content, broadcast)
         };
         let mut sound = None;
         let mut pictures = Vec::new();
@@ -183,10 +183,10 @@ impl Renditions {
                 }
             }
         }
-        let target_duration = shared.config.segmenter.target_duration;
         let thumbnails = self.config.worker.clone().filter(|_| self.config.thumbnails).map(|worker| {
-            let publication = of(THUMBNAILS, thumbnails::content(target_duration));
-            ThumbnailLane::new(worker, publication, target_duration)
+            let columns = thumbnails::columns(shared.config.segmenter.target_duration);
+            let tiles = Tiles { columns: columns.get(), rows: 1 };
+            ThumbnailLane::new(worker, of(THUMBNAILS, Content::Images(tiles)), columns)
         });
         // Those that are not on the ladder any more.
         left.retain(|(of, _), broadcast| {

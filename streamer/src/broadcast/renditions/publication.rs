@@ -84,10 +84,16 @@ impl Publication {
     pub(super) fn new(
         shared: Arc<Shared>,
         original: BroadcastId,
-        (name, content): (String, Content),
+        name: String,
+        content: Content,
         broadcast: Option<BroadcastId>,
     ) -> Self {
         Self { shared, original, name, content, broadcast, init: None }
+    }
+
+    /// The initialization section of a timeline, where it has one by now.
+    pub(super) fn init_of(&self, timeline: DiscontinuitySequence) -> Option<&Bytes> {
+        self.init.as_ref().filter(|(of, ..)| *of == timeline).map(|(_, bytes, _)| bytes)
     }
 
     /// Stores and commits the counterpart of a segment: under its number, with its times. The first is announced as the variant.

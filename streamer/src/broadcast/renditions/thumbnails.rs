@@ -4,16 +4,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use stream_model::{DiscontinuitySequence, Tiles, Variant};
+use stream_model::Variant;
 use tokio::sync::mpsc;
 
 use super::lanes::{Failures, patience};
-use super::publication::{Content, Files, Publication, RenditionError};
+use super::publication::{Files, Publication, RenditionError};
 use super::{Kept, Work};
 use crate::broadcast::Shared;
 use crate::camera::WorkerCommand;
-use crate::renditions::{EncodeError, Encoder, Sheet};
+use crate::renditions::{EncodeError, Encoder, Sheet, rate};
 
 /// What one of the pictures shows of the broadcast, at least.
 const INTERVAL: Duration = Duration::from_secs(4);
@@ -36,25 +35,19 @@ pub(super) struct ThumbnailLane {
     publication: Publication,
     encoder: Encoder,
     columns: NonZeroU32,
-    poster: Option<(DiscontinuitySequence, Bytes)>,
     failures: Failures,
 }
 
-/// What is published of a broadcast whose segments are about so long.
-pub(super) fn content(target_duration: Duration) -> Content {
-    Content::Images(Tiles { columns: columns(target_duration).get(), rows: 1 })
-}
-
-fn columns(target_duration: Duration) -> NonZeroU32 {
+/// How many pictures there are of segments that are about so long.
+pub(super) fn columns(target_duration: Duration) -> NonZeroU32 {
     let wanted = target_duration.as_millis().div_ceil(INTERVAL.as_millis());
     NonZeroU32::new(u32::try_from(wanted).unwrap_or(MOST_COLUMNS).min(MOST_COLUMNS)).unwrap_or(NonZeroU32::MIN)
 }
 
 impl ThumbnailLane {
-    /// The publication has the [`content`].
-    pub(super) fn new(worker: WorkerCommand, publication: Publication, target_duration: Duration) -> Self {
-        let columns = columns(target_duration);
-        Self { publication, encoder: Encoder::new(worker), columns, poster: None, failures: Failures::default() }
+    /// With so many pictures a segment, side by side.
+    pub(super) fn new(worker: WorkerCommand, publication: Publication, columns: NonZeroU32) -> Self {
+        Self { publication, encoder: Encoder::new(worker), columns, failures: Failures::default() }
     }
 
     /// Until it is told the end, or nobody tells more.
@@ -76,8 +69,7 @@ impl ThumbnailLane {
         if making.height().is_none() {
             return Ok(());
         }
-        let timeline = kept.facts.discontinuity_sequence;
-        let known = self.poster.take().filter(|(of, _)| *of == timeline);
+        let known = self.publication.init_of(kept.facts.discontinuity_sequence).cloned();
         let (width, height) = SIZE;
         let mut sheets = vec![Sheet { width, height, columns: self.columns, quality: QUALITY }];
         if known.is_none() {
@@ -90,16 +82,10 @@ impl ThumbnailLane {
         let sheet = jpegs.next().ok_or(EncodeError::Nothing)?;
         // One that is too large for peers is stood for by the first pictures.
         let poster = jpegs.next().filter(|poster| poster.len() <= MOST_POSTER);
-        let poster = known.map(|(_, poster)| poster).or(poster).unwrap_or_else(|| sheet.clone());
-        self.poster = Some((timeline, poster.clone()));
-        let millis = u64::try_from(kept.facts.duration.as_millis()).unwrap_or(u64::MAX).max(1);
-        let rate = (sheet.len() as u64).saturating_mul(8_000) / millis;
-        let variant = || Variant {
-            bandwidth: (rate * PEAK_PERCENT / 100).max(1),
-            codecs: "jpeg".to_owned(),
-            resolution: Some(SIZE),
-        };
-        self.publication.publish(kept, Files { init: poster, parts: vec![sheet], independent: true }, variant).await
+        let init = known.or(poster).unwrap_or_else(|| sheet.clone());
+        let bandwidth = (rate(sheet.len(), kept.facts.duration) * PEAK_PERCENT / 100).max(1);
+        let variant = || Variant { bandwidth, codecs: "jpeg".to_owned(), resolution: Some(SIZE) };
+        self.publication.publish(kept, Files { init, parts: vec![sheet], independent: true }, variant).await
     }
 }
 

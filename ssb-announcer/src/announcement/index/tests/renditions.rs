@@ -1,6 +1,6 @@
 //! Which renditions of a broadcast count.
 
-use stream_model::{Rendition, THUMBNAILS, Tiles, Variant};
+use stream_model::{MAX_RENDITIONS, Rendition, THUMBNAILS, Tiles, Variant};
 
 use super::*;
 

@@ -1,0 +1,57 @@
+//! Which broadcasts are others in another encoding, and which of them count. Pure.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use stream_model::{BroadcastId, Listing, MAX_RENDITIONS, Rendition};
+
+use super::{Broadcast, Index};
+
+impl Index {
+    /// The renditions of a broadcast that its author announced: of each name the newest, those that need most first.
+    pub fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
+        let mut found = self.made_of(of, |rendition| !rendition.is_of_images());
+        let mut names = BTreeSet::new();
+        found.retain(|(rendition, _)| names.insert(rendition.name.as_str()));
+        found.sort_by_key(|(rendition, _)| Reverse(rendition.variant.bandwidth));
+        found.truncate(MAX_RENDITIONS);
+        found.into_iter().map(|(_, broadcast)| broadcast.listing(self.own)).collect()
+    }
+
+    /// The newest pictures to look through a broadcast with that its author announced.
+    pub fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
+        let found = self.made_of(of, Rendition::is_of_images);
+        found.first().map(|(_, broadcast)| broadcast.listing(self.own))
+    }
+
+    /// What its author announced as made of a broadcast, the newest first.
+    fn made_of(&self, of: &BroadcastId, is_wanted: impl Fn(&Rendition) -> bool) -> Vec<(&Rendition, &Broadcast)> {
+        let Some(original) = self.broadcasts.get(of).filter(|original| original.start.rendition.is_none()) else {
+            return Vec::new();
+        };
+        let made = self.made.get(of).into_iter().flatten().filter_map(|id| self.broadcasts.get(id));
+        let made = made.filter(|broadcast| broadcast.author == original.author);
+        let made = made.filter_map(|broadcast| Some((broadcast.start.rendition.as_ref()?, broadcast)));
+        let mut found: Vec<_> = made.filter(|(rendition, _)| is_wanted(rendition)).collect();
+        found.sort_unstable_by_key(|(_, broadcast)| Reverse(broadcast.order));
+        found
+    }
+
+    /// What a broadcast that is known from now on was made of.
+    pub(super) fn note_made(&mut self, broadcast: &Broadcast) {
+        if let Some(rendition) = &broadcast.start.rendition {
+            self.made.entry(rendition.of).or_default().insert(broadcast.id);
+        }
+    }
+
+    /// Likewise of one that is not known any more.
+    pub(super) fn forget_made(&mut self, broadcast: &Broadcast) {
+        let Some(rendition) = &broadcast.start.rendition else { return };
+        if let Some(made) = self.made.get_mut(&rendition.of) {
+            made.remove(&broadcast.id);
+            if made.is_empty() {
+                self.made.remove(&rendition.of);
+            }
+        }
+    }
+}
