@@ -335,6 +335,32 @@ async fn pictures_to_look_through_a_broadcast_with_are_mirrored_with_it_and_no_l
 
     running.keeper.unmirror(id).await.unwrap();
     assert_eq!((node.mirrored(id), node.mirrored(images)), (None, None));
+
+    running.keeper.mirror(id).await.unwrap();
+    until("the pictures are mirrored again", async || node.mirrored(images).is_some()).await;
+    node.standings.change(id, |standing| standing.withdrawn = Some("by mistake".to_owned()));
+    until("they go with what was withdrawn", async || node.mirrored(images).is_none()).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_that_is_stopped_in_the_moment_it_is_announced_is_taken_back() {
+    let publisher = Publisher::new();
+    let (id, segments) = publisher.publish(4, true).await;
+    publisher.end(id, 4).await;
+    publisher.archive(id, &segments).await;
+    let node = Node::of(&publisher, NODE);
+    let running = node.start(&MemoryStore::default());
+    running.keeper.mirror(id).await.unwrap();
+    // Not by the clock: what is announced is seen before it is written down.
+    let announced = async {
+        while node.mirrored(id).is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(GUARD, announced).await.expect("it is announced");
+    running.keeper.unmirror(id).await.unwrap();
+    assert_eq!(node.mirrored(id), None, "others go on asking this node for it");
     running.stop().await;
 }
 

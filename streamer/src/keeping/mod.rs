@@ -233,7 +233,10 @@ impl Inner {
     /// Says that nothing is held of a broadcast any more, where something was said to be, and mirrors it no more.
     async fn abandon(&self, record: MirrorRecord, stage: Option<MirrorStage>) -> Result<(), KeeperError> {
         let broadcast = record.broadcast;
-        if record.manifest.is_some() {
+        // The power may have failed between what was said and the note of it.
+        let own = self.ports.standings.own_feed();
+        let is_said = || self.ports.standings.standing(&broadcast).mirrors.iter().any(|mirror| mirror.node == own);
+        if record.manifest.is_some() || is_said() {
             self.ports.standing_log.mirror(broadcast, self.ports.peer.clone(), None).await?;
         }
         self.ports.store.retain(broadcast, Retention::Passing).await?;

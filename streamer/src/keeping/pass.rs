@@ -9,6 +9,7 @@ use stream_model::{
     MirrorNeed, MirrorProgress, StoreError,
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use crate::catalog::{CatalogError, MirrorRecord, MirrorStage};
@@ -41,13 +42,31 @@ pub(super) enum PassError {
     Announce(#[from] AnnounceError),
 }
 
-/// Fetches what is missing of a broadcast. May be cancelled: what came is here.
+/// Fetches what is missing of a broadcast, and says what is here then. Until `stop` is cancelled: what came stays.
 pub(super) async fn run(
     inner: &Inner,
     record: &mut MirrorRecord,
     listing: &Listing,
     progress: &watch::Sender<MirrorProgress>,
+    stop: &CancellationToken,
 ) -> Result<Outcome, PassError> {
+    let (outcome, held) = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(Outcome::Waiting(MirrorNeed::Node, "it was stopped".to_owned())),
+        collected = collect(inner, record, listing, progress) => collected?,
+    };
+    // Not cut off in the middle: what is said and not written down is never taken back.
+    say(inner, record, listing, &held, progress).await?;
+    Ok(outcome)
+}
+
+/// Fetches and claims what is missing. Returns the archives that are held in whole besides. May be cancelled.
+async fn collect(
+    inner: &Inner,
+    record: &MirrorRecord,
+    listing: &Listing,
+    progress: &watch::Sender<MirrorProgress>,
+) -> Result<(Outcome, Vec<ArchiveManifest>), PassError> {
     let known = inner.playback.known(listing, Reading::FromPeers).await?;
     let live = listing.state == BroadcastState::Live;
     let mut missing = Vec::new();
@@ -68,22 +87,22 @@ pub(super) async fn run(
     let later = live && !record.asked;
     let stopped = if later { None } else { fetch(inner, listing, missing, &mut open, progress).await };
     if let Some(Outcome::Full(why)) = stopped {
-        return Ok(Outcome::Full(why));
+        return Ok((Outcome::Full(why), Vec::new()));
     }
-    let late = match claim_archives(inner, listing, &open).await {
-        Ok(held) => {
-            say(inner, record, listing, &held, progress).await?;
-            None
-        }
-        Err(late) => Some(late),
+    let (held, late) = match claim_archives(inner, listing, &open).await {
+        Ok(held) => (held, None),
+        Err(late) => (Vec::new(), Some(late)),
     };
-    if let Some(late) = stopped.or(late).or(known.unread.map(|why| Outcome::Waiting(MirrorNeed::Archives, why))) {
-        return Ok(late);
-    }
-    if known.segments.is_empty() {
-        return Ok(Outcome::Waiting(MirrorNeed::List, "nobody says yet which segments it has".to_owned()));
-    }
-    Ok(if live { Outcome::UpToDate } else { Outcome::Whole })
+    let unread = known.unread.map(|why| Outcome::Waiting(MirrorNeed::Archives, why));
+    let outcome = match stopped.or(late).or(unread) {
+        Some(late) => late,
+        None if known.segments.is_empty() => {
+            Outcome::Waiting(MirrorNeed::List, "nobody says yet which segments it has".to_owned())
+        }
+        None if live => Outcome::UpToDate,
+        None => Outcome::Whole,
+    };
+    Ok((outcome, held))
 }
 
 /// Fetches segments in this order, and takes those that came out of `open`. Returns why it stopped before the end, where it did.
@@ -191,6 +210,9 @@ async fn say(
     if record.manifest != Some(manifest) {
         inner.ports.standing_log.mirror(listing.id, inner.ports.peer.clone(), Some(manifest)).await?;
         record.manifest = Some(manifest);
+        if let Some(mirror) = inner.mirrors().get_mut(&listing.id) {
+            mirror.record.manifest = Some(manifest);
+        }
         inner.catalog.save_mirror(record.clone()).await?;
         tracing::info!(name: "broadcast.mirrored", broadcast = %listing.id, %manifest, "broadcast.mirrored");
     }

@@ -51,10 +51,20 @@ enum End {
     TakenBack,
     /// Its author does not want it kept.
     NotToBeKept,
+    /// Pictures to look through what the owner does not ask for any more.
+    NothingToShow,
 }
 
 /// What became of a pass over a mirror.
-type Passed = (MirrorRecord, Option<Outcome>);
+struct Passed {
+    record: MirrorRecord,
+    /// None where what was held is not any more.
+    outcome: Option<Outcome>,
+    /// Of the mirror it was made for, which may be gone, and another in its place.
+    turn: Arc<Mutex<()>>,
+    /// Cancelled where the mirror was stopped meanwhile.
+    stop: CancellationToken,
+}
 
 /// Keeps the mirrors up.
 #[derive(Debug)]
@@ -181,7 +191,17 @@ impl Runner {
         if self.inner.is_taken_back(&listing.id) {
             return Some(End::TakenBack);
         }
-        (!listing.archive).then_some(End::NotToBeKept)
+        if !listing.archive {
+            return Some(End::NotToBeKept);
+        }
+        let shows = listing.rendition.as_ref().filter(|rendition| record.asked && rendition.is_of_images())?;
+        (!self.is_asked(&shows.of)).then_some(End::NothingToShow)
+    }
+
+    /// Whether the owner asked for it, and nobody ended it since.
+    fn is_asked(&self, broadcast: &BroadcastId) -> bool {
+        let mirrors = self.inner.mirrors();
+        mirrors.get(broadcast).is_some_and(|mirror| mirror.record.asked && mirror.record.stage != MirrorStage::GivenUp)
     }
 
     async fn end(&self, record: MirrorRecord, end: End) -> Result<(), KeeperError> {
@@ -196,7 +216,7 @@ impl Runner {
                 self.inner.abandon(record, None).await?;
                 tracing::info!(%broadcast, "released: its publisher withdrew it");
             }
-            End::NotToBeKept => self.inner.abandon(record, None).await?,
+            End::NotToBeKept | End::NothingToShow => self.inner.abandon(record, None).await?,
         }
         Ok(())
     }
@@ -206,20 +226,18 @@ impl Runner {
             let Some(Next { listing, mut record, progress, turn, stop }) = self.next_pass() else { return };
             let inner = Arc::clone(&self.inner);
             self.passes.spawn(async move {
-                let _turn = turn.lock_owned().await;
+                let held = turn.lock().await;
                 let is_filled = record.stage == MirrorStage::Whole;
-                if is_filled && !record.asked && !pass::still_holds(&inner, record.manifest).await {
+                let outcome = if is_filled && !record.asked && !pass::still_holds(&inner, record.manifest).await {
                     // It made room for something else, and would only take that room again.
                     record.stage = MirrorStage::GivenUp;
-                    return (record, None);
-                }
-                let done = tokio::select! {
-                    biased;
-                    () = stop.cancelled() => Ok(Outcome::Waiting(MirrorNeed::Node, "it was stopped".to_owned())),
-                    done = pass::run(&inner, &mut record, &listing, &progress) => done,
+                    None
+                } else {
+                    let done = pass::run(&inner, &mut record, &listing, &progress, &stop).await;
+                    Some(done.unwrap_or_else(|error| Outcome::Waiting(MirrorNeed::Node, error.to_string())))
                 };
-                let outcome = done.unwrap_or_else(|error| Outcome::Waiting(MirrorNeed::Node, error.to_string()));
-                (record, Some(outcome))
+                drop(held);
+                Passed { record, outcome, turn, stop }
             });
         }
     }
@@ -252,10 +270,20 @@ impl Runner {
         })
     }
 
-    async fn handle_passed(&self, (record, outcome): Passed) {
+    async fn handle_passed(&self, Passed { record, outcome, turn, stop }: Passed) {
         let inner = &self.inner;
         let broadcast = record.broadcast;
-        let Some(known) = inner.mirrors().get(&broadcast).map(|mirror| mirror.record.clone()) else { return };
+        let known = {
+            let mut mirrors = inner.mirrors();
+            let mirror = mirrors.get_mut(&broadcast).filter(|mirror| Arc::ptr_eq(&mirror.turn, &turn));
+            let Some(mirror) = mirror else { return };
+            if stop.is_cancelled() {
+                // Whoever stopped it wrote down what it is now.
+                mirror.running = false;
+                return;
+            }
+            mirror.record.clone()
+        };
         let Some(outcome) = outcome else {
             tracing::info!(%broadcast, "not mirrored any more: it made room for other content");
             if let Err(error) = inner.abandon(record, Some(MirrorStage::GivenUp)).await {
@@ -266,11 +294,6 @@ impl Runner {
             }
             return;
         };
-        if known.stage == MirrorStage::GivenUp {
-            // It was stopped meanwhile.
-            inner.mirrors().get_mut(&broadcast).into_iter().for_each(|mirror| mirror.running = false);
-            return;
-        }
         // The owner may have asked for it meanwhile.
         let record = MirrorRecord { asked: known.asked, ..record.after(&outcome) };
         if record != known
