@@ -10,8 +10,8 @@ use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
     BroadcastId, Directory, IpfsInfo, LeavingBroadcast, LinkReport, Listen, LocalViewers, Location, NodeIdentity,
-    NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, SsbInfo, StorageFull, StorageOutlook, StorageReport,
-    StoredBroadcast, WebInfo,
+    NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, Publishing, SoundState, SsbInfo, StorageFull,
+    StorageOutlook, StorageReport, StoredBroadcast, WebInfo,
 };
 use streamer::PublishingReporter;
 use tokio::sync::watch;
@@ -114,6 +114,22 @@ fn storage_problems(storage: StorageReport) -> impl Iterator<Item = &'static str
     full.into_iter().chain(storage.failing.then_some(FAILING))
 }
 
+/// What is wrong with the sound of what is published, and what to do.
+fn sound_problem(publishing: &Publishing) -> Option<String> {
+    let sound = publishing.sound.as_ref()?;
+    let what = match sound.state {
+        SoundState::Good => return None,
+        SoundState::Silent => {
+            let seconds = sound.silent_ms / 1_000;
+            format!("there has been no sound for {seconds} s: look at the microphone, its cable, and who muted it")
+        }
+        SoundState::OneSided => "one of two channels is silent: connect both, or have the encoder mix them".to_owned(),
+        SoundState::Clipped => "the sound is too loud and distorted: turn it down where it is recorded".to_owned(),
+        SoundState::Quiet => "the sound can hardly be heard: turn it up to between -23 and -16 LUFS".to_owned(),
+    };
+    Some(format!("{}: {what}", publishing.name))
+}
+
 #[async_trait]
 impl NodeStatus for Status {
     fn info(&self) -> NodeInfo {
@@ -134,13 +150,16 @@ impl NodeStatus for Status {
     }
 
     async fn report(&self) -> NodeReport {
+        let publishing = self.parts.publishing.publishing();
+        let sound: Vec<_> = publishing.iter().filter_map(sound_problem).collect();
+        let problems = self.problems().into_iter().chain(self.parts.advice.clone()).chain(sound).collect();
         NodeReport {
             node: self.identity(),
             community: self.parts.community.clone(),
             listen: self.parts.listen.clone(),
             storage: self.parts.router.storage_report(),
-            publishing: self.parts.publishing.publishing(),
-            problems: self.problems().into_iter().chain(self.parts.advice.clone()).collect(),
+            publishing,
+            problems,
             overlays: self.parts.router.overlays(),
         }
     }

@@ -98,7 +98,9 @@ fn write_status(
         writeln!(out, "Nobody publishes to this node. 'meshstream key add NAME' makes a key to publish with.")?;
     }
     for publishing in &report.publishing {
-        writeln!(out, "Publishing: {} at {} kbit/s", publishing.name, publishing.kbps)?;
+        let loudness = publishing.sound.as_ref().and_then(|sound| sound.loudness_lufs);
+        let sound = loudness.map(|loudness| format!(", its sound at {loudness} LUFS")).unwrap_or_default();
+        writeln!(out, "Publishing: {} at {} kbit/s{sound}", publishing.name, publishing.kbps)?;
     }
     if peers.is_empty() {
         writeln!(

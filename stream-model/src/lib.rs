@@ -29,6 +29,7 @@ mod rendition;
 mod report;
 mod retention;
 mod settings;
+mod sound;
 mod source;
 mod standing;
 mod storage_check;
@@ -77,6 +78,7 @@ pub use report::{
 };
 pub use retention::{KeepPolicies, KeepPolicy, KeepPolicyError, KeptBroadcast, Retention};
 pub use settings::{Setting, SettingEffect, SettingForm, SettingSource, Settings, SettingsError};
+pub use sound::{SILENCE_DBFS, SoundLevel, SoundState};
 pub use source::{BroadcastSources, ContentSources, Source};
 pub use standing::{
     CarriedMessages, CarriedMessagesError, MessageCarrier, Mirroring, Republication, Standing, StandingLog, Standings,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{BroadcastId, FeedId, Location, PeerId, Retention, StreamName};
+use crate::{BroadcastId, FeedId, Location, PeerId, Retention, SoundLevel, StreamName};
 
 /// `/nodeinfo.json`: how to reach this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ pub struct NodeIdentity {
 }
 
 /// `status --json` and `/api/v1/node`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeReport {
     /// Who this is.
     pub node: NodeIdentity,
@@ -265,7 +265,7 @@ pub struct StoredBroadcast {
 }
 
 /// A publisher at work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Publishing {
     /// Stream name.
     pub name: StreamName,
@@ -273,6 +273,9 @@ pub struct Publishing {
     pub broadcast: Option<BroadcastId>,
     /// Media received, kilobits a second.
     pub kbps: u64,
+    /// Its sound, once a segment with some is stored and measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundLevel>,
 }
 
 /// State of the connections to a peer.

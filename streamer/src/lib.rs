@@ -18,6 +18,7 @@ pub mod ingest;
 mod init_section;
 pub mod keeping;
 pub mod keys;
+mod loudness;
 pub mod manifest;
 pub mod media;
 pub mod playback;
@@ -413,6 +414,7 @@ impl PublishingReporter {
     pub fn publishing(&self) -> Vec<Publishing> {
         let with_broadcast = |publisher: ingest::Publisher| Publishing {
             broadcast: self.status.broadcast(&publisher.name),
+            sound: self.status.sound(&publisher.name),
             name: publisher.name,
             kbps: publisher.kbps,
         };

@@ -13,13 +13,18 @@ use crate::netns::Namespace;
 /// A guard against hanging for encoders that are expected to end by themselves.
 const END_GUARD: Duration = Duration::from_secs(60);
 
+/// A tone, for [`Picture::tone`].
+pub const TONE: &str = "sine=frequency=440:sample_rate=44100";
+
 /// What an encoder sends.
 #[derive(Debug, Clone)]
 pub struct Picture {
     /// A moving test picture.
     pub video: bool,
-    /// A tone.
+    /// Sound.
     pub audio: bool,
+    /// What the sound is, as a source of lavfi.
+    pub tone: &'static str,
     /// Width and height of the picture.
     pub size: (u32, u32),
     /// Seconds between keyframes.
@@ -32,7 +37,7 @@ pub struct Picture {
 
 impl Default for Picture {
     fn default() -> Self {
-        Self { video: true, audio: true, size: (320, 180), keyframe_interval: 1, kbps: 500, length: None }
+        Self { video: true, audio: true, tone: TONE, size: (320, 180), keyframe_interval: 1, kbps: 500, length: None }
     }
 }
 
@@ -178,7 +183,7 @@ fn arguments_as(container: &str, url: &str, picture: &Picture) -> Vec<String> {
         push(&format!("-re -f lavfi -i testsrc2=size={width}x{height}:rate={rate}"));
     }
     if picture.audio {
-        push("-re -f lavfi -i sine=frequency=440:sample_rate=44100");
+        push(&format!("-re -f lavfi -i {}", picture.tone));
     }
     if let Some(length) = picture.length {
         push(&format!("-t {length}"));

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
-use stream_model::{NodeReport, Publishing, StorageFull};
+use stream_model::{NodeReport, Publishing, SoundState, StorageFull};
 
 use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
@@ -40,6 +40,11 @@ impl OnAir {
     fn slug(&self) -> Option<String> {
         self.publishing.broadcast.map(|broadcast| broadcast.slug())
     }
+
+    /// LUFS, rounded.
+    fn loudness(&self) -> Option<String> {
+        Some(format!("{:.0}", self.publishing.sound.as_ref()?.loudness_lufs?))
+    }
 }
 
 pub(crate) async fn show(owner: SignedIn) -> Response {
@@ -68,5 +73,18 @@ fn warnings(t: Texts, report: &NodeReport, state: &NodeState, now: SystemTime) -
     let failing = report.storage.failing.then(|| t.get("owner-warn-failing"));
     let clock = (now < UNIX_EPOCH + EARLIEST).then(|| t.get("owner-warn-clock"));
     let link = (state.peers == 0).then(|| t.get("owner-warn-link"));
-    [full, failing, clock, link].into_iter().flatten().map(|text| text.to_string()).collect()
+    let sound = report.publishing.iter().filter_map(|publishing| sound_warning(t, publishing));
+    [full, failing, clock, link].into_iter().flatten().map(|text| text.to_string()).chain(sound).collect()
+}
+
+fn sound_warning(t: Texts, publishing: &Publishing) -> Option<String> {
+    let sound = publishing.sound.as_ref()?;
+    let text = match sound.state {
+        SoundState::Good => return None,
+        SoundState::Silent => t.get("owner-warn-sound-silent").arg("seconds", sound.silent_ms / 1_000),
+        SoundState::OneSided => t.get("owner-warn-sound-one-sided"),
+        SoundState::Clipped => t.get("owner-warn-sound-clipped"),
+        SoundState::Quiet => t.get("owner-warn-sound-quiet"),
+    };
+    Some(text.arg("name", publishing.name.to_string()).to_string())
 }

@@ -77,7 +77,12 @@ pub(crate) fn report() -> NodeReport {
         community: "open".to_owned(),
         listen: Listen::default(),
         storage: StorageReport { used_bytes: 10, quota_bytes: 100, files: 1, ..StorageReport::default() },
-        publishing: vec![Publishing { name: "hall".parse().unwrap(), broadcast: None, kbps: 3000 }],
+        publishing: vec![Publishing {
+            name: "hall".parse().unwrap(),
+            broadcast: None,
+            kbps: 3000,
+            sound: Some(SoundLevel::new(Some(-22.6), vec![-9.0, -120.0], 0)),
+        }],
         problems: vec![],
         overlays: vec![],
     }

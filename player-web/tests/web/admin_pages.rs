@@ -64,7 +64,8 @@ async fn a_key_is_revoked_after_a_question_and_its_archive_chosen() {
 #[tokio::test]
 async fn the_overview_says_what_needs_attention_and_who_publishes() {
     let browser = Browser::entered().await;
-    check(&browser.get("/admin").await, StatusCode::OK, &["No other node is connected", "hall", "3000 kbit/s"]);
+    let says = ["No other node is connected", "hall", "3000 kbit/s", "-23 LUFS", "one of the two channels is silent"];
+    check(&browser.get("/admin").await, StatusCode::OK, &says);
 }
 
 #[tokio::test]

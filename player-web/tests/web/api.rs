@@ -159,7 +159,8 @@ async fn the_node_tells_of_itself_under_the_documented_names() {
     let report = get(&node, "/api/v1/node").await.json();
     assert_eq!(report["node"]["name"], "roof <north>");
     assert_eq!(report["listen"], json!({ "rtmp": ["[::]:1935"], "ssb": [], "ipfs": [], "web": [] }));
-    assert_eq!(report["publishing"], json!([{ "name": "hall", "broadcast": null, "kbps": 3000 }]));
+    let sound = json!({ "loudness_lufs": -22.6, "peaks_dbfs": [-9.0, -120.0], "silent_ms": 0, "state": "one-sided" });
+    assert_eq!(report["publishing"], json!([{ "name": "hall", "broadcast": null, "kbps": 3000, "sound": sound }]));
     let storage = get(&node, "/api/v1/storage").await.json();
     for (name, value) in report["storage"].as_object().unwrap() {
         assert_eq!(&storage[name], value, "{name}");

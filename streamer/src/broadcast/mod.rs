@@ -153,6 +153,7 @@ pub struct Publisher {
     streams: HashMap<StreamName, Stream>,
     tasks: JoinSet<()>,
     rebroadcasts: Rebroadcasts,
+    /// Until it runs.
     renditions: Option<Renditions>,
 }
 
@@ -185,7 +186,7 @@ impl Publisher {
         };
         let shared = Arc::new(shared);
         let rebroadcasts = Rebroadcasts::new(Arc::clone(&shared));
-        Self { shared, streams: HashMap::new(), tasks: JoinSet::new(), rebroadcasts, renditions }
+        Self { shared, streams: HashMap::new(), tasks: JoinSet::new(), rebroadcasts, renditions: Some(renditions) }
     }
 
     /// What is published.

@@ -80,6 +80,11 @@ impl Making {
         self.parameters.video.as_ref().map(|video| video.height.into())
     }
 
+    /// The frames of its sound, of which there may be none; `None` where it is without.
+    pub(crate) fn sound(&self) -> Option<(&AudioParameters, &[Placed])> {
+        Some((self.parameters.audio.as_ref()?, &self.samples.audio))
+    }
+
     /// The segment with its sound alone; `None` where it has none.
     pub(crate) fn sound_only(&self) -> Option<Result<Made, NotOurs>> {
         self.parameters.audio.as_ref()?;

@@ -96,6 +96,11 @@ impl AudioParameters {
         Ok(Self { record: record.clone(), object_type: signalled, sample_rate, channels, frame_length })
     }
 
+    /// Whether the core coder is AAC-LC, where nobody builds HE-AAC on another one.
+    pub(crate) fn is_low_complexity(&self) -> bool {
+        matches!(self.object_type, 2 | 5 | 29)
+    }
+
     /// `mp4a.40.N` (RFC 6381 §3.3).
     pub(crate) fn codec(&self) -> String {
         format!("mp4a.40.{}", self.object_type)

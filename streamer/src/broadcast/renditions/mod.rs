@@ -1,8 +1,10 @@
-//! The renditions of this node's broadcasts: each a broadcast of its own, made segment by segment of what the keepers have stored.
+//! What becomes of the segments of this node's broadcasts once the keepers have stored them. Their sound is measured; and there are
+//! renditions: each a broadcast of its own, made segment by segment.
 //!
 //! What is waited for is bounded: a segment that finds no room is a gap in the renditions, never in the original.
 
 mod lanes;
+mod metering;
 mod publication;
 mod thumbnails;
 
@@ -17,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::lanes::{PictureLane, SoundLane};
+use self::metering::MeterLane;
 use self::publication::{Content, Publication};
 use self::thumbnails::ThumbnailLane;
 use super::Shared;
@@ -26,10 +29,11 @@ use crate::segmenter::{NotOurs, Segment};
 
 /// What keepers have told and the task has not passed on: it does so at once.
 const EVENTS: usize = 128;
-/// Segments that wait for their sound to be taken out, which takes milliseconds.
+/// Segments that wait for their sound to be taken out or measured, which takes milliseconds.
 const WAITING_SOUNDS: usize = 4;
 /// Segments that wait for their pictures to be encoded, beside the one that is: more would only be later.
 const WAITING_PICTURES: usize = 1;
+
 /// What becomes of an original.
 #[derive(Debug)]
 enum Original {
@@ -58,8 +62,7 @@ impl Kept {
 /// Where the keepers tell of originals. Never waits.
 #[derive(Debug)]
 pub(super) struct Originals {
-    /// None where there are to be no renditions.
-    events: Option<mpsc::Sender<Original>>,
+    events: mpsc::Sender<Original>,
     part_duration: Duration,
 }
 
@@ -71,28 +74,23 @@ pub(super) struct Renditions {
 }
 
 impl Originals {
-    /// The keepers' end, and the task's where there are to be renditions.
-    pub(super) fn new(config: Config, part_duration: Duration) -> (Self, Option<Renditions>) {
-        if config.ladder.rungs().is_empty() && !config.thumbnails {
-            return (Self { events: None, part_duration }, None);
-        }
+    /// The keepers' end, and the task's.
+    pub(super) fn new(config: Config, part_duration: Duration) -> (Self, Renditions) {
         let (sender, events) = mpsc::channel(EVENTS);
-        (Self { events: Some(sender), part_duration }, Some(Renditions { config, events }))
+        (Self { events: sender, part_duration }, Renditions { config, events })
     }
 
     pub(super) fn handle_segment(&self, original: BroadcastId, facts: MediaSegment, media: Segment) {
         let (part_duration, making) = (self.part_duration, OnceLock::new());
-        self.tell(|| Original::Segment(original, Arc::new(Kept { facts, media, part_duration, making })));
+        self.tell(Original::Segment(original, Arc::new(Kept { facts, media, part_duration, making })));
     }
 
     pub(super) fn handle_ended(&self, original: BroadcastId, reason: EndReason) {
-        self.tell(|| Original::Ended(original, reason));
+        self.tell(Original::Ended(original, reason));
     }
 
-    fn tell(&self, event: impl FnOnce() -> Original) {
-        if let Some(events) = &self.events
-            && events.try_send(event()).is_err()
-        {
+    fn tell(&self, event: Original) {
+        if self.events.try_send(event).is_err() {
             // What takes from it waits for nothing. An end that is lost is made up for by the next start.
             metrics::counter!("meshstream_rendition_gaps_total").increment(1);
             tracing::warn!("a segment or an end of a broadcast is missed by its renditions");
@@ -103,9 +101,9 @@ impl Originals {
 /// The tasks of one original.
 #[derive(Debug)]
 struct Lanes {
-    sound: Option<mpsc::Sender<Work>>,
     pictures: Option<mpsc::Sender<Work>>,
-    thumbnails: Option<mpsc::Sender<Work>>,
+    /// All others.
+    others: Vec<mpsc::Sender<Work>>,
     /// Segments that found no room since the encoder took the last one.
     skipped: Arc<AtomicU32>,
 }
@@ -196,11 +194,19 @@ impl Renditions {
             }
             *of != original
         });
-        let sound = sound.map(|publication| {
+        let (sender, work) = mpsc::channel(WAITING_SOUNDS);
+        tasks.spawn(MeterLane::new(Arc::clone(shared), original).run(work));
+        let mut others = vec![sender];
+        others.extend(sound.map(|publication| {
             let (sender, work) = mpsc::channel(WAITING_SOUNDS);
             tasks.spawn(SoundLane { publication }.run(work));
             sender
-        });
+        }));
+        others.extend(thumbnails.map(|lane| {
+            let (sender, work) = mpsc::channel(WAITING_PICTURES);
+            tasks.spawn(lane.run(Arc::clone(shared), work));
+            sender
+        }));
         let skipped = Arc::new(AtomicU32::new(0));
         let worker = self.config.worker.clone().filter(|_| !pictures.is_empty());
         let pictures = worker.map(|worker| {
@@ -209,19 +215,14 @@ impl Renditions {
             tasks.spawn(lane.run(Arc::clone(shared), work));
             sender
         });
-        let thumbnails = thumbnails.map(|lane| {
-            let (sender, work) = mpsc::channel(WAITING_PICTURES);
-            tasks.spawn(lane.run(Arc::clone(shared), work));
-            sender
-        });
-        Lanes { sound, pictures, thumbnails, skipped }
+        Lanes { pictures, others, skipped }
     }
 }
 
 impl Lanes {
     fn offer(&self, kept: Arc<Kept>) {
         let dropped = || metrics::counter!("meshstream_rendition_gaps_total").increment(1);
-        for lane in [&self.sound, &self.thumbnails].into_iter().flatten() {
+        for lane in &self.others {
             if lane.try_send(Work::Segment(Arc::clone(&kept))).is_err() {
                 dropped();
             }
@@ -235,7 +236,7 @@ impl Lanes {
     }
 
     async fn end(self, reason: EndReason) {
-        for lane in [self.sound, self.pictures, self.thumbnails].into_iter().flatten() {
+        for lane in self.pictures.into_iter().chain(self.others) {
             // A lane that has ended has nothing left to end.
             let _ = lane.send(Work::End(reason)).await;
         }
