@@ -53,6 +53,7 @@ screenshots: test-deps ## every page as pictures, to look at
 check: deps web ## formatting, lints of every language, and that the lock file is current
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --no-default-features --locked -- -D warnings
 	cd player-web/web && npm run check
 
 .PHONY: bench
