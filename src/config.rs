@@ -98,6 +98,20 @@ pub(crate) struct Segment {
     pub(crate) live_window: usize,
     /// Whether there are to be pictures to look through this node's broadcasts with.
     pub(crate) thumbnails: bool,
+    /// Whose broadcasts there are to be renditions of.
+    pub(crate) transcode: Transcode,
+}
+
+/// Whose broadcasts are encoded anew on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transcode {
+    /// Nobody's.
+    Off,
+    /// Those that are published to it.
+    Publisher,
+    /// Also those of whom it follows that come here.
+    Here,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -17,7 +17,7 @@ use streamer::segmenter;
 
 use crate::cli::rendition;
 use crate::community::Community;
-use crate::config::{Config, Rate, Rendition};
+use crate::config::{Config, Rate, Rendition, Transcode};
 use crate::data_dir::{feed_database, secret_file};
 use crate::in_effect::StartPosts;
 use crate::local_name::label;
@@ -175,7 +175,9 @@ fn ladder(config: &Config) -> anyhow::Result<Ladder> {
 
 /// How renditions are made: with this program as the encoder, where it was built with GStreamer.
 fn renditions(config: &Config) -> anyhow::Result<streamer::renditions::Config> {
-    let ladder = ladder(config)?;
+    let transcode = config.segment.transcode;
+    let ladder = Some(ladder(config)?).filter(|_| transcode != Transcode::Off).unwrap_or_default();
+    let of_others = transcode == Transcode::Here;
     let has_pictures = ladder.rungs().iter().any(|rung| rung.kind != RungKind::SoundOnly);
     let thumbnails = config.segment.thumbnails && cfg!(feature = "gstreamer");
     let worker = if !has_pictures && !thumbnails {
@@ -188,7 +190,7 @@ fn renditions(config: &Config) -> anyhow::Result<streamer::renditions::Config> {
              with audio_only = true"
         )
     };
-    Ok(streamer::renditions::Config { ladder, thumbnails, worker })
+    Ok(streamer::renditions::Config { ladder, of_others, thumbnails, worker })
 }
 
 pub(crate) fn streamer_config(config: &Config) -> anyhow::Result<streamer::Config> {

@@ -8,7 +8,7 @@ use node_router::YggdrasilAdmin;
 use player_web::{Embedding, GatewayReach, Portal};
 use streamer::playback::Mirror;
 
-use super::{Archive, Ingest, Ipfs, Mesh, Node, Segment, Ssb, Storage, Web, any};
+use super::{Archive, Ingest, Ipfs, Mesh, Node, Segment, Ssb, Storage, Transcode, Web, any};
 
 impl Default for Node {
     fn default() -> Self {
@@ -29,6 +29,7 @@ impl Default for Segment {
             part_duration: Duration::from_secs(1),
             live_window: 6,
             thumbnails: true,
+            transcode: Transcode::Publisher,
         }
     }
 }

@@ -209,11 +209,11 @@ impl Streamer {
         let playback_config = playback::Config { live_window, mirror: config.mirror };
         let playback_ports = playback::Ports {
             store: Arc::clone(&store),
-            reader,
+            reader: Arc::clone(&reader),
             fetcher,
             directory: Arc::clone(&directory),
             neighbours,
-            follows,
+            follows: Arc::clone(&follows),
             standings,
         };
         let (playback, runner) = Playback::new(playback_config, playback_ports, catalog.clone());
@@ -222,6 +222,7 @@ impl Streamer {
         let dropped = Arc::new(move |broadcast: &_| serving.note_dropped(broadcast));
         let policies = Policies::new(catalog.clone(), Arc::clone(&store), Arc::clone(&directory), dropped);
         let archive_ports = archive::Ports { store: Arc::clone(&store), announcements: Arc::clone(&announcements) };
+        let transcodes_others = config.renditions.of_others;
         let broadcast_config = broadcast::Config {
             segmenter: config.segmenter,
             live_window,
@@ -232,6 +233,13 @@ impl Streamer {
         let known = Arc::clone(&directory);
         let broadcast_ports = broadcast::Ports { store, announcements, directory, peer, clock, keys: keys.clone() };
         let publisher = broadcast::Publisher::new(broadcast_config, broadcast_ports, catalog.clone());
+        let of_others = broadcast::OthersPorts {
+            playlists: Arc::new(playback.clone()),
+            reader,
+            directory: Arc::clone(&known),
+            follows,
+        };
+        let others = broadcast::Others::new(of_others, publisher.originals(), transcodes_others);
         let archivist = Archivist::new(archive_ports, catalog.clone(), publisher.announced());
         let running_hours = archivist.running_hours();
         let (keeping, mirrors) =
@@ -260,6 +268,12 @@ impl Streamer {
             let _broadcasts_over = broadcasts_over;
             publisher.run(published, broadcasts_stop).await?;
             Ok("broadcasts")
+        });
+        let others_stop = stop.clone();
+        parts.spawn(async move {
+            others.run(others_stop.clone()).await;
+            others_stop.cancelled().await;
+            Ok("renditions of others")
         });
         let archive_stop = playback_stop.clone();
         parts.spawn(async move {

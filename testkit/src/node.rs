@@ -32,6 +32,8 @@ pub struct Settings {
     pub target_duration: Option<String>,
     /// `segment.thumbnails`.
     pub thumbnails: bool,
+    /// `segment.transcode`, the default where `None`.
+    pub transcode: Option<&'static str>,
     /// `ingest.grace`, the default where `None`.
     pub grace: Option<String>,
     /// Where its data directory is made; beside its configuration where `None`.
@@ -162,6 +164,7 @@ impl Node {
             image,
             target_duration,
             thumbnails,
+            transcode,
             grace,
             volume: _,
             reserve,
@@ -188,6 +191,9 @@ impl Node {
         }
         writeln!(text, "[segment]\ntarget_duration = {:?}", target_duration.as_deref().unwrap_or("2s"))?;
         writeln!(text, "thumbnails = {thumbnails}")?;
+        if let Some(transcode) = transcode {
+            writeln!(text, "transcode = {transcode:?}")?;
+        }
         writeln!(text, "[storage]\nreserve = {:?}", reserve.as_deref().unwrap_or("1MiB"))?;
         // The daemons of the machine that the tests run on are not theirs.
         let daemon = |admin: &Option<String>| admin.clone().unwrap_or_default();

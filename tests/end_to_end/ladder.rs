@@ -221,6 +221,54 @@ async fn a_viewers_node_fetches_the_rendition_that_is_watched_and_not_the_origin
 }
 
 #[tokio::test]
+async fn a_node_on_the_way_makes_the_renditions_that_a_publisher_does_not_for_those_who_follow_it() -> Result<()> {
+    let grace = Some("1s".to_owned());
+    let a = Node::start(MESHSTREAM, Settings { name: "publisher".to_owned(), grace, ..Settings::default() }).await?;
+    let settings = Settings {
+        name: "relay".to_owned(),
+        peers: vec![a.web_address()],
+        mirror_all: true,
+        transcode: Some("here"),
+        tables: LADDER.to_owned(),
+        ..Settings::default()
+    };
+    let b = Node::start(MESHSTREAM, settings).await?;
+    let c = viewer_of(&b).await?;
+    for (who, whom) in [(&b, &a), (&c, &b)] {
+        let feed = whom.status()["node"]["feed"].as_str().context("no feed")?;
+        who.cli(&["feed", "follow", feed]).await?;
+    }
+    let mut broadcast = Broadcast::begin(&a).await?;
+    let variants = broadcast.variants(&c).await?;
+    let sound = slug_of(&variants, "sound")?;
+    let picture = slug_of(&variants, "picture")?;
+    let mut at_c = Events::of(&c).await?;
+    at_c.subscribe(&picture).await?;
+    c.get_text(&format!("/hls/{picture}/index.m3u8?player=mse")).await?;
+    let first = at_c.segment(1).await?;
+    let at = at_c.segment(first + 2).await?;
+    let original = times(&whole(&a, &broadcast.slug).await?);
+    let encoded = times(&whole(&b, &picture).await?);
+    ensure!(encoded.contains_key(&at), "{encoded:?}");
+    ensure!(encoded.iter().all(|(number, times)| original.get(number) == Some(times)), "{encoded:?} of {original:?}");
+    ensure!(probe(&c, &picture, at, "v").await?["streams"][0]["width"] == 160);
+    let at_a = a.get_text(&format!("/hls/{}/main.m3u8?player=mse", broadcast.slug)).await?;
+    ensure!(!at_a.contains("STREAM-INF"), "the publisher does not follow who encodes: {at_a}");
+
+    let mut ends = Vec::new();
+    for slug in [&picture, &sound] {
+        let mut events = Events::of(&b).await?;
+        events.subscribe(slug).await?;
+        ends.push(events);
+    }
+    broadcast.encoder.kill().await?;
+    for events in &mut ends {
+        events.until("the end", |event| (event["type"] == "playlist" && event["ended"] == true).then_some(())).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_encoder_that_crashes_costs_the_renditions_a_segment_and_the_original_nothing() -> Result<()> {
     let a = publisher().await?;
     let mut broadcast = Broadcast::begin(&a).await?;

@@ -157,6 +157,11 @@ impl BroadcastDirectory {
         }
     }
 
+    /// Replaces whom this node follows.
+    pub(crate) fn set_followed(&self, followed: BTreeSet<FeedId>) {
+        self.index.write().unwrap_or_else(PoisonError::into_inner).set_followed(followed);
+    }
+
     /// Forgets the broadcasts of authors who are not to be shown, and returns the feeds of those.
     pub(crate) fn forget_authors(&self, authors: &BTreeSet<FeedId>) -> BTreeSet<FeedId> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);

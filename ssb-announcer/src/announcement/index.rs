@@ -135,6 +135,8 @@ struct End {
 #[derive(Debug)]
 pub struct Index {
     own: FeedId,
+    /// Whom this node follows.
+    followed: BTreeSet<FeedId>,
     broadcasts: HashMap<BroadcastId, Broadcast>,
     /// What names each as what it was made of.
     made: HashMap<BroadcastId, BTreeSet<BroadcastId>>,
@@ -152,6 +154,7 @@ impl Index {
     pub fn new(own: FeedId) -> Self {
         Self {
             own,
+            followed: BTreeSet::new(),
             broadcasts: HashMap::new(),
             made: HashMap::new(),
             segments: 0,

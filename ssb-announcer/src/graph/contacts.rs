@@ -109,6 +109,8 @@ impl Contacts {
 
     fn set_reach(&self, found: Reach) {
         gauge!("meshstream_ssb_feeds_followed").set(found.hops.len() as f64);
+        let followed = found.hops.iter().filter(|(_, hops)| **hops == 1).map(|(feed, _)| *feed);
+        self.directory.set_followed(followed.collect());
         self.store.want_graph(found.hops.keys().copied().collect(), found.blocked.clone());
         *self.reach.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(found);
     }

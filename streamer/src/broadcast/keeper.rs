@@ -340,7 +340,8 @@ impl Keeper {
             "segment.stored"
         );
         self.shared.announce.notify_one();
-        self.shared.originals.handle_segment(current.id, segment, media);
+        let parts = media.parts.into_iter().map(|part| part.bytes).collect();
+        self.shared.originals.handle_segment(current.id, segment, media.init, parts);
     }
 
     /// Tries until it works; `None` where `stop` comes before.

@@ -40,6 +40,7 @@ use self::announcer::Announcer;
 use self::cutter::Cutter;
 use self::keeper::Keeper;
 use self::renditions::{Originals, Renditions};
+pub(crate) use self::renditions::{Others, OthersPorts};
 use self::stage::stage;
 use crate::catalog::{BroadcastRecord, Catalog, CatalogError};
 use crate::keys::KeyStore;
@@ -202,6 +203,11 @@ impl Publisher {
     /// Archives that are played as broadcasts of this node.
     pub fn rebroadcasts(&self) -> Rebroadcasts {
         self.rebroadcasts.clone()
+    }
+
+    /// Where it is told of what is to be encoded anew.
+    pub(crate) fn originals(&self) -> Originals {
+        self.shared.originals.clone()
     }
 
     /// Told when something new was announced: for who archives it.

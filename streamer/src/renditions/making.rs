@@ -9,7 +9,7 @@ use stream_model::{MediaSequence, Variant};
 use super::framing::{EncodedPicture, Output, Pictures, Request, Sheet};
 use crate::media::TrackKind;
 use crate::segmenter::{
-    AudioParameters, CodecParameters, InitSection, NotOurs, Part, Placed, Samples, Segment, VideoParameters,
+    AudioParameters, CodecParameters, InitSection, NotOurs, Part, Placed, Samples, VideoParameters,
 };
 
 /// Ticks a second of pictures.
@@ -55,10 +55,15 @@ pub(crate) struct Making {
 }
 
 impl Making {
-    /// Of a segment with this number.
-    pub(crate) fn read(segment: &Segment, sequence: MediaSequence, part_duration: Duration) -> Result<Self, NotOurs> {
-        let parameters = CodecParameters::read(&segment.init)?;
-        let samples = Samples::read(&parameters, segment.parts.iter().map(|part| &part.bytes))?;
+    /// Of a segment with this number, of its initialization section and its parts.
+    pub(crate) fn read<'a>(
+        init: &Bytes,
+        parts: impl IntoIterator<Item = &'a Bytes>,
+        sequence: MediaSequence,
+        part_duration: Duration,
+    ) -> Result<Self, NotOurs> {
+        let parameters = CodecParameters::read(init)?;
+        let samples = Samples::read(&parameters, parts)?;
         let first_fragment = u32::try_from(sequence.0.saturating_mul(FRAGMENTS) % (1 << 31)).unwrap_or(0) + 1;
         Ok(Self { parameters, samples, part_duration, first_fragment })
     }
@@ -172,7 +177,7 @@ fn scaled((width, height): (u32, u32), wanted: u32) -> (u32, u32) {
 mod tests {
     use super::*;
     use crate::media::{MediaEvent, Sample};
-    use crate::segmenter::{Config, Output, Segmenter};
+    use crate::segmenter::{Config, Output, Segment, Segmenter, parts};
 
     /// 1280x720, High profile.
     const VIDEO_CONFIG: &[u8] = &[
@@ -212,7 +217,8 @@ mod tests {
     }
 
     fn read(segment: &Segment) -> Making {
-        Making::read(segment, MediaSequence(7), Duration::from_secs(1)).unwrap()
+        let parts = segment.parts.iter().map(|part| &part.bytes);
+        Making::read(&segment.init, parts, MediaSequence(7), Duration::from_secs(1)).unwrap()
     }
 
     #[test]
@@ -282,10 +288,45 @@ mod tests {
     }
 
     #[test]
+    fn a_file_falls_into_the_parts_that_it_was_made_of() {
+        for segment in segments() {
+            let made: Vec<_> = segment.parts.iter().map(|part| part.bytes.clone()).collect();
+            assert_eq!(parts(&Bytes::from(made.concat())).unwrap(), made);
+        }
+        for wrong in [&b"\0\0\0\x08mdat"[..], b"\0\0\0\x07moof", b"\0\0\0\x09moof", b"\0\0\0\x08moo"] {
+            assert!(parts(&Bytes::from_static(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_others_send_is_read_or_refused(
+            changes in proptest::collection::vec((0..3_000_usize, 0..=u8::MAX), 1..12),
+        ) {
+            let segment = segments().remove(0);
+            let made: Vec<_> = segment.parts.iter().map(|part| part.bytes.clone()).collect();
+            let mut file = made.concat();
+            let length = file.len();
+            changes.into_iter().for_each(|(at, byte)| file[at % length] = byte);
+            if let Ok(parts) = parts(&Bytes::from(file))
+                && let Ok(making) = Making::read(&segment.init, &parts, MediaSequence(0), Duration::from_secs(1))
+            {
+                let _ = making.sound_only();
+                let _ = making.original(segment.duration);
+                let size = NonZeroU32::new(90).unwrap();
+                let _ = making.request(&[(size, size)]);
+                let _ = making.jpegs(size, &[]);
+                let _ = making.with_pictures(&Bytes::from_static(VIDEO_CONFIG), &[]);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_segment_of_ours_is_refused() {
-        let mut segment = segments().remove(0);
-        segment.init = Bytes::from_static(b"\0\0\0\x08free");
-        assert!(Making::read(&segment, MediaSequence(0), Duration::from_secs(1)).is_err());
+        let segment = segments().remove(0);
+        let parts = segment.parts.iter().map(|part| &part.bytes);
+        let init = Bytes::from_static(b"\0\0\0\x08free");
+        assert!(Making::read(&init, parts, MediaSequence(0), Duration::from_secs(1)).is_err());
     }
 
     #[test]

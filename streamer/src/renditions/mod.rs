@@ -34,6 +34,8 @@ pub(crate) use self::overload::{Change, Overload};
 pub struct Config {
     /// Which there are to be; none makes none.
     pub ladder: Ladder,
+    /// Whether there are to be those of broadcasts of whom this node follows, where they make none themselves.
+    pub of_others: bool,
     /// Whether there are to be pictures to look through a broadcast with.
     pub thumbnails: bool,
     /// How an encoder's process is started; `None` where this program has none, which leaves sound alone.

@@ -26,7 +26,7 @@ use std::time::Duration;
 use bytes::Bytes;
 pub(crate) use codec::{AudioParameters, VideoParameters};
 pub use output::{InitSection, Output, Part, Segment, Statistics, Warning};
-pub(crate) use reading::{CodecParameters, NotOurs, Samples};
+pub(crate) use reading::{CodecParameters, NotOurs, Samples, parts};
 use stream_model::Tracks;
 pub(crate) use timeline::Placed;
 

@@ -14,6 +14,10 @@ use crate::media::TrackKind;
 
 /// Length of the header of an `mdat` that is written here.
 const BOX_HEADER: usize = 8;
+/// Samples of a segment: a minute of 120 pictures and of the shortest frames of sound a second is below.
+const MOST_SAMPLES: usize = 20_000;
+/// Ticks that a decode time may have: centuries, and far from where sums overflow.
+const MOST_TICKS: u64 = 1 << 48;
 
 /// The samples of one segment were not read: it is none that the segmenter wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +66,31 @@ impl CodecParameters {
     }
 }
 
+/// The parts of the file of a segment, each from a `moof` to the next.
+pub(crate) fn parts(file: &Bytes) -> Result<Vec<Bytes>, NotOurs> {
+    let mut starts = Vec::new();
+    let mut at = 0;
+    while at < file.len() {
+        let header: [u8; BOX_HEADER] = file
+            .get(at..at + BOX_HEADER)
+            .and_then(|header| header.try_into().ok())
+            .ok_or(NotOurs("a box cut short"))?;
+        let [a, b, c, d, kind @ ..] = header;
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if length < BOX_HEADER || length > file.len() - at {
+            return Err(NotOurs("a box of a length that cannot be"));
+        }
+        if kind == *b"moof" {
+            starts.push(at);
+        } else if starts.is_empty() {
+            return Err(NotOurs("it does not begin with a moof"));
+        }
+        at += length;
+    }
+    let ends = starts.iter().skip(1).copied().chain([file.len()]);
+    Ok(starts.iter().zip(ends).map(|(start, end)| file.slice(*start..end)).collect())
+}
+
 /// The samples of a segment, each track in its decode order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Samples {
@@ -87,6 +116,9 @@ impl Samples {
                     }
                     _ => return Err(NotOurs("an unknown track")),
                 }
+            }
+            if samples.video.len() + samples.audio.len() > MOST_SAMPLES {
+                return Err(NotOurs("too many samples"));
             }
         }
         Ok(samples)
@@ -129,6 +161,9 @@ impl Samples {
 fn read_run(part: &Bytes, traf: &Traf, track: TrackKind, timescale: u32, out: &mut Vec<Placed>) -> Result<(), NotOurs> {
     let [run] = &traf.trun[..] else { return Err(NotOurs("a traf without one trun")) };
     let mut decode_time = traf.tfdt.as_ref().ok_or(NotOurs("no tfdt"))?.base_media_decode_time;
+    if decode_time > MOST_TICKS {
+        return Err(NotOurs("a time that no broadcast reaches"));
+    }
     let mut offset = run.data_offset.and_then(|offset| usize::try_from(offset).ok()).ok_or(NotOurs("no offset"))?;
     for sample in run.samples.iter() {
         let duration = sample.duration.or(traf.tfhd.default_sample_duration).ok_or(NotOurs("no duration"))?;

@@ -3,12 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use stream_model::{BroadcastId, Listing, MAX_RENDITIONS, Rendition};
+use stream_model::{BroadcastId, FeedId, Listing, MAX_RENDITIONS, Rendition};
 
 use super::{Broadcast, Index};
 
 impl Index {
-    /// The renditions of a broadcast that its author announced: of each name the newest, those that need most first.
+    /// Replaces whom this node follows: renditions that they make of others' broadcasts count.
+    pub fn set_followed(&mut self, followed: BTreeSet<FeedId>) {
+        self.followed = followed;
+    }
+
+    /// The renditions of a broadcast that count here: of each name its author's, else this node's, else that of one whom this node
+    /// follows; of these the newest. Those that need most come first.
     pub fn renditions(&self, of: &BroadcastId) -> Vec<Listing> {
         let mut found = self.made_of(of, |rendition| !rendition.is_of_images());
         let mut names = BTreeSet::new();
@@ -18,23 +24,32 @@ impl Index {
         found.into_iter().map(|(_, broadcast)| broadcast.listing(self.own)).collect()
     }
 
-    /// The newest pictures to look through a broadcast with that its author announced.
+    /// The newest pictures to look through a broadcast with, in the same order.
     pub fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
         let found = self.made_of(of, Rendition::is_of_images);
         found.first().map(|(_, broadcast)| broadcast.listing(self.own))
     }
 
-    /// What its author announced as made of a broadcast, the newest first.
+    /// What was made of a broadcast and counts: its author's first, then this node's, then that of others; each the newest first.
     fn made_of(&self, of: &BroadcastId, is_wanted: impl Fn(&Rendition) -> bool) -> Vec<(&Rendition, &Broadcast)> {
         let Some(original) = self.broadcasts.get(of).filter(|original| original.start.rendition.is_none()) else {
             return Vec::new();
         };
         let made = self.made.get(of).into_iter().flatten().filter_map(|id| self.broadcasts.get(id));
-        let made = made.filter(|broadcast| broadcast.author == original.author);
+        let made = made.filter(|broadcast| self.rank(original, broadcast).is_some());
         let made = made.filter_map(|broadcast| Some((broadcast.start.rendition.as_ref()?, broadcast)));
         let mut found: Vec<_> = made.filter(|(rendition, _)| is_wanted(rendition)).collect();
-        found.sort_unstable_by_key(|(_, broadcast)| Reverse(broadcast.order));
+        found.sort_unstable_by_key(|(_, made)| (self.rank(original, made), Reverse(made.order)));
         found
+    }
+
+    /// How far behind others what is made of a broadcast stands by who made it; `None` where it does not count.
+    fn rank(&self, original: &Broadcast, made: &Broadcast) -> Option<u8> {
+        match made.author {
+            author if author == original.author => Some(0),
+            author if author == self.own => Some(1),
+            author => self.followed.contains(&author).then_some(2),
+        }
     }
 
     /// What a broadcast that is known from now on was made of.

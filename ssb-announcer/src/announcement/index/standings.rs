@@ -156,10 +156,10 @@ impl Index {
         }
     }
 
-    /// What a broadcast is a rendition of, by the same author: what becomes of that becomes of it.
+    /// What a broadcast is a rendition of, whoever made it: what becomes of that becomes of it.
     fn original_of(&self, broadcast: &Broadcast) -> Option<&Broadcast> {
         let rendition = broadcast.start.rendition.as_ref()?;
-        self.broadcasts.get(&rendition.of).filter(|original| original.author == broadcast.author)
+        self.broadcasts.get(&rendition.of)
     }
 
     /// What this node said last of a broadcast as a mirror; `None` also where it holds it no more.

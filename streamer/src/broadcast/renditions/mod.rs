@@ -5,6 +5,7 @@
 
 mod lanes;
 mod metering;
+mod others;
 mod publication;
 mod thumbnails;
 
@@ -13,10 +14,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use stream_model::{BroadcastId, EndReason, MediaSegment, THUMBNAILS, Tiles};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::others::{Others, Ports as OthersPorts};
 
 use self::lanes::{PictureLane, SoundLane};
 use self::metering::MeterLane;
@@ -25,7 +29,7 @@ use self::thumbnails::ThumbnailLane;
 use super::Shared;
 use super::derived::end;
 use crate::renditions::{Config, Making, RungKind};
-use crate::segmenter::{NotOurs, Segment};
+use crate::segmenter::NotOurs;
 
 /// What keepers have told and the task has not passed on: it does so at once.
 const EVENTS: usize = 128;
@@ -45,7 +49,8 @@ enum Original {
 #[derive(Debug)]
 struct Kept {
     facts: MediaSegment,
-    media: Segment,
+    init: Bytes,
+    parts: Vec<Bytes>,
     part_duration: Duration,
     /// Read once, by whichever rendition comes first.
     making: OnceLock<Result<Making, NotOurs>>,
@@ -54,14 +59,14 @@ struct Kept {
 impl Kept {
     /// What renditions are made of.
     fn making(&self) -> Result<&Making, NotOurs> {
-        let read = || Making::read(&self.media, self.facts.media_sequence, self.part_duration);
+        let read = || Making::read(&self.init, &self.parts, self.facts.media_sequence, self.part_duration);
         self.making.get_or_init(read).as_ref().map_err(|error| *error)
     }
 }
 
-/// Where the keepers tell of originals. Never waits.
-#[derive(Debug)]
-pub(super) struct Originals {
+/// Where it is told what becomes of originals. Never waits. Clones tell the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Originals {
     events: mpsc::Sender<Original>,
     part_duration: Duration,
 }
@@ -80,9 +85,9 @@ impl Originals {
         (Self { events: sender, part_duration }, Renditions { config, events })
     }
 
-    pub(super) fn handle_segment(&self, original: BroadcastId, facts: MediaSegment, media: Segment) {
+    pub(super) fn handle_segment(&self, original: BroadcastId, facts: MediaSegment, init: Bytes, parts: Vec<Bytes>) {
         let (part_duration, making) = (self.part_duration, OnceLock::new());
-        self.tell(Original::Segment(original, Arc::new(Kept { facts, media, part_duration, making })));
+        self.tell(Original::Segment(original, Arc::new(Kept { facts, init, parts, part_duration, making })));
     }
 
     pub(super) fn handle_ended(&self, original: BroadcastId, reason: EndReason) {
@@ -181,7 +186,8 @@ impl Renditions {
                 }
             }
         }
-        let thumbnails = self.config.worker.clone().filter(|_| self.config.thumbnails).map(|worker| {
+        let own = shared.ports.directory.listing(&original).is_none_or(|listing| listing.own);
+        let thumbnails = self.config.worker.clone().filter(|_| own && self.config.thumbnails).map(|worker| {
             let columns = thumbnails::columns(shared.config.segmenter.target_duration);
             let tiles = Tiles { columns: columns.get(), rows: 1 };
             ThumbnailLane::new(worker, of(THUMBNAILS, Content::Images(tiles)), columns)
@@ -194,9 +200,13 @@ impl Renditions {
             }
             *of != original
         });
-        let (sender, work) = mpsc::channel(WAITING_SOUNDS);
-        tasks.spawn(MeterLane::new(Arc::clone(shared), original).run(work));
-        let mut others = vec![sender];
+        // Whoever published it is told of its sound by the own node.
+        let mut others = Vec::new();
+        if own {
+            let (sender, work) = mpsc::channel(WAITING_SOUNDS);
+            tasks.spawn(MeterLane::new(Arc::clone(shared), original).run(work));
+            others.push(sender);
+        }
         others.extend(sound.map(|publication| {
             let (sender, work) = mpsc::channel(WAITING_SOUNDS);
             tasks.spawn(SoundLane { publication }.run(work));

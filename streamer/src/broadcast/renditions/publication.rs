@@ -152,6 +152,8 @@ impl Publication {
         let shared = &self.shared;
         let original = shared.ports.directory.listing(&self.original).ok_or(AnnounceError::NotKnown(self.original))?;
         let started_at = shared.ports.clock.wall();
+        // What others publish can be encoded again while their original is kept.
+        let archive = original.archive && original.own;
         let (tracks, tiles) = match self.content {
             Content::Pictures => (Tracks { video: true, audio: original.tracks.audio }, None),
             Content::Sound => (Tracks { video: false, audio: original.tracks.audio }, None),
@@ -163,7 +165,7 @@ impl Publication {
             peer: shared.ports.peer.clone(),
             target_duration: original.target_duration,
             tracks,
-            archive: original.archive,
+            archive,
             started_at,
             schedule: None,
             rendition: Some(Rendition { of: self.original, name: self.name.clone(), variant, original: of, tiles }),
@@ -175,7 +177,7 @@ impl Publication {
             stage: BroadcastStage::Live,
             tracks,
             target_duration: original.target_duration,
-            archive: original.archive,
+            archive,
             started_at,
             next_media_sequence: MediaSequence(0),
             discontinuity_sequence: DiscontinuitySequence(0),

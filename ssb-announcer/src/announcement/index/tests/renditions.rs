@@ -48,6 +48,23 @@ fn renditions_are_those_of_the_author_the_newest_of_each_name_the_largest_first(
 }
 
 #[test]
+fn renditions_of_others_count_from_this_node_and_from_whom_it_follows_behind_the_authors() {
+    let mut it = Fixture::new();
+    let original = it.announce(AUTHOR, FEED);
+    let theirs = it.rendition(STRANGER, original, "480p", 800_000);
+    it.index.set_followed(BTreeSet::from([STRANGER]));
+    assert_eq!(it.renditions(&original), [theirs]);
+    let own = it.rendition(OWN, original, "480p", 700_000);
+    assert_eq!(it.renditions(&original), [own], "with nobody between");
+    let authors = it.rendition(AUTHOR, original, "480p", 600_000);
+    let sound = it.rendition(STRANGER, original, "Sound", 96_000);
+    let _newer = it.rendition(OWN, original, "480p", 700_000);
+    assert_eq!(it.renditions(&original), [authors, sound]);
+    it.index.set_followed(BTreeSet::new());
+    assert_eq!(it.renditions(&original), [authors]);
+}
+
+#[test]
 fn a_rendition_has_none_and_those_of_the_unknown_are_none() {
     let mut it = Fixture::new();
     let original = it.announce(AUTHOR, FEED);
@@ -71,12 +88,12 @@ fn what_takes_a_broadcast_back_takes_back_its_renditions() {
     let mut it = Fixture::new();
     let original = it.announce(AUTHOR, FEED);
     let sound = it.rendition(AUTHOR, original, "Sound", 96_000);
-    let forged = it.rendition(STRANGER, original, "1080p", 5_000_000);
+    let others = it.rendition(STRANGER, original, "1080p", 5_000_000);
     it.say(AUTHOR, &Announcement::Withdraw { broadcast: original, reason: "sorry".into() }).unwrap();
     let withdrawn = |id| it.index.standing(&id).withdrawn;
     assert_eq!(withdrawn(original).as_deref(), Some("sorry"));
     assert_eq!(withdrawn(sound).as_deref(), Some("sorry"));
-    assert_eq!(withdrawn(forged), None, "its author speaks for it");
+    assert_eq!(withdrawn(others).as_deref(), Some("sorry"), "whoever made it");
 }
 
 #[test]
