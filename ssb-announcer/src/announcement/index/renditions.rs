@@ -24,10 +24,12 @@ impl Index {
         found.into_iter().map(|(_, broadcast)| broadcast.listing(self.own)).collect()
     }
 
-    /// The newest pictures to look through a broadcast with, in the same order.
+    /// The newest pictures to look through a broadcast with that its author announced.
     pub fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
         let found = self.made_of(of, Rendition::is_of_images);
-        found.first().map(|(_, broadcast)| broadcast.listing(self.own))
+        let author = self.broadcasts.get(of)?.author;
+        let authors = found.iter().find(|(_, broadcast)| broadcast.author == author);
+        authors.map(|(_, broadcast)| broadcast.listing(self.own))
     }
 
     /// What was made of a broadcast and counts: its author's first, then this node's, then that of others; each the newest first.

@@ -104,6 +104,7 @@ fn pictures_to_look_through_a_broadcast_with_are_no_rendition_to_choose_from() {
     let _older = it.thumbnails(AUTHOR, original);
     let thumbnails = it.thumbnails(AUTHOR, original);
     let _forged = it.thumbnails(STRANGER, original);
+    it.index.set_followed(BTreeSet::from([STRANGER]));
     let sound = it.rendition(AUTHOR, original, "Sound", 96_000);
     assert_eq!(it.index.thumbnails(&original).map(|listing| listing.id), Some(thumbnails));
     assert_eq!(it.index.thumbnails(&sound), None);
