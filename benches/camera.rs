@@ -1,5 +1,6 @@
 //! A camera over the node into a browser: from glass to glass, and memory over a long day. On the built program. What is asked for stands
-//! after `--`: `latency` (the default), or `soak MINUTES`.
+//! after `--`: `latency` (the default), or `soak MINUTES`; or `soak MINUTES short`, which has in a minute the segments of a quarter of an
+//! hour and the pictures of some minutes.
 //!
 //! The test pattern says in its picture when it was made; a screenshot of the browser is read, and compared with the clock.
 
@@ -37,8 +38,9 @@ async fn main() -> Result<()> {
             Ok(())
         }
         ["latency", target] => latency(target.parse()?).await,
-        ["soak", minutes] => soak(Duration::from_secs(60 * minutes.parse::<u64>()?)).await,
-        _ => anyhow::bail!("latency [TARGET_SECONDS], or soak MINUTES"),
+        ["soak", minutes] => soak(minutes.parse()?, 15, 25, "640x360").await,
+        ["soak", minutes, "short"] => soak(minutes.parse()?, 1, 120, "320x180").await,
+        _ => anyhow::bail!("latency [TARGET_SECONDS], or soak MINUTES [short]"),
     }
 }
 
@@ -128,11 +130,15 @@ async fn cut(shot: &Path, home: &Path, place: &Value) -> Result<std::path::PathB
     Ok(file)
 }
 
-/// Resident memory of node and encoder while a camera publishes, at ten times.
-async fn soak(length: Duration) -> Result<()> {
-    let a = node(15).await?;
+/// Resident memory of node and encoder while a camera publishes, at ten times, with segments of `target` seconds and `rate` pictures a
+/// second.
+async fn soak(minutes: u32, target: u64, rate: u32, size: &str) -> Result<()> {
+    let length = Duration::from_secs(60) * minutes;
+    let a = node(target).await?;
     let mut events = Events::of(&a).await?;
-    let camera = Camera::start(&a, &["--test-pattern", "--size", "640x360", "--bitrate", "800", "--clock"])?;
+    let rate = rate.to_string();
+    let camera =
+        Camera::start(&a, &["--test-pattern", "--size", size, "--bitrate", "800", "--rate", &rate, "--clock"])?;
     events.live_broadcast().await?;
     row("| after | node | encoder |\n|---|---|---|");
     let begin = Instant::now();
