@@ -72,3 +72,24 @@ async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment(
     ensure!(wrong.is_empty(), "{wrong:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn the_overview_shows_who_publishes_while_it_is_open() -> Result<()> {
+    let a = node("publisher").await?;
+    let link = a.cli_json(&["admin", "link", "--json"]).await?;
+    let mut browser = Browser::open(link["urls"][0].as_str().context("a link")?, true).await?;
+    browser.click("main form button").await?;
+    browser.wait_for("nav.tabs").await?;
+    browser.goto(&format!("{}/admin", a.web())).await?;
+    browser.wait_for("[data-fresh=air] .empty").await?;
+    browser.eval("document.body.dataset.opened = 'once'").await?;
+    let key = a.add_key("hall").await?;
+    let _publisher = Ffmpeg::publish(&a.rtmp("hall", &key), &Picture::default())?;
+    let shown = "document.body.dataset.opened + document.querySelector('[data-fresh=air]').textContent";
+    browser.until_eval(shown, |text| text.as_str().is_some_and(|text| text.contains("LUFS"))).await?;
+    let shown = browser.eval(shown).await?;
+    ensure!(shown.as_str().is_some_and(|text| text.starts_with("once")), "the page was loaded anew: {shown}");
+    let errors = browser.errors().await?;
+    ensure!(errors.is_empty(), "{errors:?}");
+    Ok(())
+}

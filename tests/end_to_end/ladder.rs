@@ -11,10 +11,11 @@ use testkit::events::Events;
 use testkit::node::{Node, Settings};
 use tokio::process::Command;
 
-use crate::{MESHSTREAM, in_each_browser, viewer_of};
+use crate::{MESHSTREAM, in_each_browser, node, viewer_of};
 
 in_each_browser! {
     who_watches_chooses_among_the_renditions,
+    renditions_that_come_while_somebody_watches_are_offered,
 }
 
 /// A smaller picture, and the sound alone.
@@ -220,24 +221,34 @@ async fn a_viewers_node_fetches_the_rendition_that_is_watched_and_not_the_origin
     Ok(())
 }
 
-#[tokio::test]
-async fn a_node_on_the_way_makes_the_renditions_that_a_publisher_does_not_for_those_who_follow_it() -> Result<()> {
-    let grace = Some("1s".to_owned());
-    let a = Node::start(MESHSTREAM, Settings { name: "publisher".to_owned(), grace, ..Settings::default() }).await?;
+/// A node that makes renditions of what another publishes, which it follows.
+async fn transcoder_of(publisher: &Node) -> Result<Node> {
     let settings = Settings {
         name: "relay".to_owned(),
-        peers: vec![a.web_address()],
+        peers: vec![publisher.web_address()],
         mirror_all: true,
         transcode: Some("here"),
         tables: LADDER.to_owned(),
         ..Settings::default()
     };
-    let b = Node::start(MESHSTREAM, settings).await?;
+    let node = Node::start(MESHSTREAM, settings).await?;
+    follow(&node, publisher).await?;
+    Ok(node)
+}
+
+async fn follow(who: &Node, whom: &Node) -> Result<()> {
+    let feed = whom.status()["node"]["feed"].as_str().context("no feed")?;
+    who.cli(&["feed", "follow", feed]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_node_on_the_way_makes_the_renditions_that_a_publisher_does_not_for_those_who_follow_it() -> Result<()> {
+    let grace = Some("1s".to_owned());
+    let a = Node::start(MESHSTREAM, Settings { name: "publisher".to_owned(), grace, ..Settings::default() }).await?;
+    let b = transcoder_of(&a).await?;
     let c = viewer_of(&b).await?;
-    for (who, whom) in [(&b, &a), (&c, &b)] {
-        let feed = whom.status()["node"]["feed"].as_str().context("no feed")?;
-        who.cli(&["feed", "follow", feed]).await?;
-    }
+    follow(&c, &b).await?;
     let mut broadcast = Broadcast::begin(&a).await?;
     let variants = broadcast.variants(&c).await?;
     let sound = slug_of(&variants, "sound")?;
@@ -372,6 +383,22 @@ async fn who_watches_chooses_among_the_renditions(kind: Kind) -> Result<()> {
     browser.until("it is heard", |player| player.current_time() > alone.current_time() + 3.0).await?;
     choose(&mut browser, "180p").await?;
     browser.until("the picture again", |player| player.width() == 320 && player.state() == "playing").await?;
+    Ok(())
+}
+
+async fn renditions_that_come_while_somebody_watches_are_offered(kind: Kind) -> Result<()> {
+    let a = node("publisher").await?;
+    let broadcast = Broadcast::begin(&a).await?;
+    let page = format!("{}/watch/{}", a.web(), broadcast.slug);
+    let mut browser = Browser::open_in(kind, &page).await?;
+    browser.until("it plays", |player| player.width() == 320 && player.current_time() > 0.0).await?;
+    let b = transcoder_of(&a).await?;
+    follow(&a, &b).await?;
+    let offered = "document.getElementById('renditions').textContent";
+    browser.until_eval(offered, |choices| choices.as_str().is_some_and(|choices| choices.contains("90"))).await?;
+    browser.until("it goes on", |player| player.current_time() > 0.0 && player.state() == "playing").await?;
+    choose(&mut browser, "90p").await?;
+    browser.until("the smaller picture", |player| player.width() == 160).await?;
     Ok(())
 }
 

@@ -214,7 +214,8 @@ impl Rounds {
                     if let Some(subscribed) = self.board.subscribed().get_mut(&change.broadcast) {
                         subscribed.listed = change.media_sequence;
                     }
-                    self.board.send(Event::Playlist(change.broadcast, ServerMessage::playlist(change).text()));
+                    let renditions = self.ports.directory.renditions(&change.broadcast).len();
+                    self.board.send(Event::Playlist(change.broadcast, ServerMessage::playlist(change, renditions).text()));
                 }
                 change = posts.next() => match change {
                     Some(TimelineChange::Post(post)) if heard => self.tell_of(*post),

@@ -29,7 +29,7 @@ pub(crate) enum ServerMessage {
     /// or ends.
     Directory { broadcasts: Vec<BroadcastView>, upcoming: Vec<UpcomingView> },
     /// The live playlist of a broadcast subscribed to has grown or ended.
-    Playlist { broadcast: String, media_sequence: Option<MediaSequence>, ended: bool },
+    Playlist { broadcast: String, media_sequence: Option<MediaSequence>, ended: bool, renditions: usize },
     /// The node, after the first `directory` and when it has changed.
     Node(NodeState),
     /// Somebody commented on a broadcast subscribed to.
@@ -116,11 +116,13 @@ fn two_digits(number: u64) -> u64 {
 }
 
 impl ServerMessage {
-    pub(crate) fn playlist(change: PlaylistChange) -> Self {
+    /// Of a broadcast of which so many renditions are known.
+    pub(crate) fn playlist(change: PlaylistChange, renditions: usize) -> Self {
         Self::Playlist {
             broadcast: change.broadcast.slug(),
             media_sequence: change.media_sequence,
             ended: change.ended,
+            renditions,
         }
     }
 
@@ -291,7 +293,7 @@ mod tests {
             include_str!("../../tests/fixtures/ws/directory.json"),
         );
         let change = PlaylistChange { broadcast: broadcast(), media_sequence: Some(MediaSequence(42)), ended: false };
-        check_server(&ServerMessage::playlist(change), include_str!("../../tests/fixtures/ws/playlist.json"));
+        check_server(&ServerMessage::playlist(change, 2), include_str!("../../tests/fixtures/ws/playlist.json"));
         let storage = StorageState { used_percent: 42, disk_full: false };
         let state = NodeState { name: "roof \"north\"".to_owned(), peers: 2, publishing: 1, storage };
         check_server(&ServerMessage::Node(state), include_str!("../../tests/fixtures/ws/node.json"));

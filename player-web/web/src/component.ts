@@ -230,7 +230,7 @@ class MeshstreamPlayer extends HTMLElement {
   }
 
   private receive(message: ServerMessage, player: Player): void {
-    if (message.type === "playlist") player.refresh();
+    if (message.type === "playlist") player.refresh(message.renditions);
     if (message.type === "directory") {
       const broadcast = message.broadcasts.find(({ slug }) => slug === this.broadcast);
       if (broadcast) player.setLive(broadcast.state === "live");

@@ -33,6 +33,8 @@ export class FreshPage {
     const html = response?.ok ? await response.text().catch(() => undefined) : undefined;
     if (html === undefined) return;
     const page = new DOMParser().parseFromString(html, "text/html");
+    // Whoever is not let in any more is shown another page.
+    if (this.parts(page).length === 0) return;
     const now = this.parts(document);
     let last: Element | undefined;
     for (const part of this.parts(page)) {
@@ -67,13 +69,15 @@ export class FreshPage {
     }
   }
 
-  /** Whoever is at a link with the keyboard stays there. */
+  /** Whoever is at a link or a button with the keyboard stays there. */
   private replace(before: HTMLElement, placed: HTMLElement): void {
-    const focused = before.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : undefined;
+    const leads = (control: Element) => control.getAttribute("href") ?? control.getAttribute("value");
+    const active = document.activeElement;
+    const focused = active && before.contains(active) ? leads(active) : undefined;
     before.replaceWith(placed);
     if (!focused) return;
-    for (const link of Array.from(placed.querySelectorAll("a"))) {
-      if (link.getAttribute("href") === focused) return link.focus({ preventScroll: true });
+    for (const control of Array.from(placed.querySelectorAll<HTMLElement>("a, button"))) {
+      if (leads(control) === focused) return control.focus({ preventScroll: true });
     }
   }
 

@@ -112,6 +112,10 @@ function keepFresh(): void {
     directory: (broadcasts, upcoming) => compare("directory", [broadcasts, upcoming]),
     node: ({ peers, storage }) => compare("node", [peers, storage.disk_full]),
   });
+  const part = document.querySelector<HTMLElement>("[data-fresh-every]");
+  const seconds = Number(part?.dataset.freshEvery);
+  // Nothing tells of some changes.
+  if (seconds > 0) setInterval(() => document.hidden || page.changed(), seconds * 1000);
 }
 
 const talk = document.querySelector<HTMLElement>("[data-follow]");

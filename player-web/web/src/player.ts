@@ -11,6 +11,7 @@ import { Missing } from "./missing";
 import { momentLink } from "./moment";
 import { NativeEngine } from "./native-engine";
 import type { NodeApi } from "./node-api";
+import { Offers } from "./offers";
 import { Pace } from "./pace";
 import { PauseWatch } from "./pause-watch";
 import { Reserve } from "./reserve";
@@ -84,6 +85,7 @@ export class Player {
   private readonly pauses: PauseWatch;
   private askedAt = 0;
   private placedAt = 0;
+  private readonly offers = new Offers();
   private playlistEnded = false;
   private hasPlaylist = false;
   private notYet = false;
@@ -168,9 +170,13 @@ export class Player {
     void this.courses.look();
   }
 
-  /** The node says that the live playlist has changed. */
-  refresh(): void {
-    this.engine?.refresh();
+  /** The node says that the live playlist has changed, and how many renditions there are. */
+  refresh(renditions = 0): void {
+    const { engine } = this;
+    // What was chosen stays.
+    const open = engine && !this.recording && engine.level() === undefined;
+    if (open && this.offers.handle(renditions, engine.levels().length)) engine.restart();
+    else engine?.refresh();
   }
 
   /** The page is looked at again, or the network is back. */

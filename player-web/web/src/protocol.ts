@@ -80,7 +80,7 @@ export interface Statistics {
 export type ServerMessage =
   | { type: "hello"; version: number }
   | { type: "directory"; broadcasts: Broadcast[]; upcoming: Upcoming[] }
-  | { type: "playlist"; broadcast: string; media_sequence: number | null; ended: boolean }
+  | { type: "playlist"; broadcast: string; media_sequence: number | null; ended: boolean; renditions: number }
   | ({ type: "node" } & NodeState)
   | { type: "comment"; broadcast: string; post: Post }
   | { type: "post"; post: Post }
@@ -116,7 +116,13 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
         : undefined;
     case "playlist":
       return typeof value.broadcast === "string" && isSequence(value.media_sequence) && typeof value.ended === "boolean"
-        ? { type: "playlist", broadcast: value.broadcast, media_sequence: value.media_sequence, ended: value.ended }
+        ? {
+            type: "playlist",
+            broadcast: value.broadcast,
+            media_sequence: value.media_sequence,
+            ended: value.ended,
+            renditions: typeof value.renditions === "number" ? value.renditions : 0,
+          }
         : undefined;
     case "node":
       return isNodeState(value)
