@@ -27,6 +27,11 @@ impl Withdrawn {
         blocks.remove(at).map(|(_, claim)| claim)
     }
 
+    #[cfg(test)]
+    pub(super) fn contains(&self, cid: &Cid) -> bool {
+        self.lock().iter().any(|(other, _)| other == cid)
+    }
+
     fn insert(&self, cid: Cid, claim: Claim) {
         let mut blocks = self.lock();
         blocks.retain(|(other, _)| *other != cid);

@@ -110,10 +110,11 @@ impl Fixture {
         self.fetcher.fetch(request(root)).await.map(|stored| stored.bytes)
     }
 
-    /// Cancels a fetch that cannot end once this many blocks are stored.
+    /// Cancels a fetch that cannot end once this many blocks are stored, and those that do not come are asked for.
     async fn fetch_and_cancel_at(&self, root: Cid, blocks: u64) {
+        let is_asked = |cid: &Cid| self.peers.asked.lock().unwrap().contains(cid);
         let stored = async {
-            while self.storage.report().files < blocks {
+            while self.storage.report().files < blocks || !self.peers.lost.lock().unwrap().iter().all(is_asked) {
                 tokio::task::yield_now().await;
             }
         };
@@ -204,7 +205,9 @@ async fn what_comes_after_a_fetch_was_cancelled_is_kept_for_the_next_try_and_not
     let fixture = Fixture::new(peers).await;
     fixture.fetch_and_cancel_at(root.cid, 2).await;
     // The tasks of the fetch end.
-    tokio::task::yield_now().await;
+    while !fixture.fetcher.withdrawn.contains(&late.cid) {
+        tokio::task::yield_now().await;
+    }
 
     for stray in [other, late, late] {
         come.send((stray.cid, fixture.peers.blocks[&stray.cid].clone())).await.unwrap();

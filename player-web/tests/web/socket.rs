@@ -161,7 +161,10 @@ async fn playlists_are_pushed_to_who_subscribed() {
     node.playlist_changes.send(change(7, 42)).unwrap();
     let pushed = next(&mut client).await;
     let slug = broadcast_id(7).slug();
-    assert_eq!(pushed, json!({ "type": "playlist", "broadcast": slug, "media_sequence": 42, "ended": false }));
+    assert_eq!(
+        pushed,
+        json!({ "type": "playlist", "broadcast": slug, "media_sequence": 42, "ended": false, "renditions": 0 })
+    );
     server.stop().await;
 }
 
