@@ -1,7 +1,7 @@
 //! What is watched over a link that does not carry all of a broadcast and its renditions.
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::browser::{Browser, PlayerState, Settings as BrowserSettings};
+use testkit::browser::{Browser, Kind, PlayerState, Settings as BrowserSettings};
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::events::Events;
 use testkit::link;
@@ -31,13 +31,22 @@ audio_only = true
 ";
 
 #[tokio::test]
-async fn a_node_brings_what_its_link_carries_down_to_sound_alone_and_back() -> Result<()> {
+async fn a_node_brings_what_its_link_carries_down_to_sound_alone_and_back_in_chromium() -> Result<()> {
+    down_to_sound_alone_and_back(Kind::Chromium).await
+}
+
+#[tokio::test]
+async fn a_node_brings_what_its_link_carries_down_to_sound_alone_and_back_in_firefox() -> Result<()> {
+    down_to_sound_alone_and_back(Kind::Firefox).await
+}
+
+async fn down_to_sound_alone_and_back(kind: Kind) -> Result<()> {
     let Some(network) = Network::line(&["a", "b"], NARROW).await? else { return Ok(()) };
     let (a, b) = tokio::try_join!(publisher(&network), node(&network, "b"))?;
     let _encoder = publish(&a).await?;
     let slug = Events::of(&b).await?.live_broadcast().await?;
     all_are_known(&b, &a, &slug).await?;
-    let settings = BrowserSettings { namespace: b.namespace().cloned(), ..BrowserSettings::default() };
+    let settings = BrowserSettings { namespace: b.namespace().cloned(), kind, ..BrowserSettings::default() };
     let mut browser = Browser::open_with(&format!("{}/watch/{slug}", b.web()), &settings).await?;
 
     let small =
