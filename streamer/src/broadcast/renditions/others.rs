@@ -150,8 +150,10 @@ impl Others {
         if known.is_none() {
             tracing::info!(%broadcast, "renditions are made of what another node publishes");
         }
-        let first = known.flatten().map_or(newest, |last| last.next().max(MediaSequence(newest.0.saturating_sub(3))));
-        self.taken.insert(broadcast, Some(known.flatten().map_or(newest, |last| last.max(newest))));
+        let last = known.flatten();
+        let oldest = MediaSequence(newest.0.saturating_sub(PAGE as u64 - 1));
+        let first = last.map_or(newest, |last| last.next().max(oldest));
+        self.taken.insert(broadcast, last.max(Some(newest)));
         for facts in self.ports.directory.segments(&broadcast, first, PAGE) {
             if facts.media_sequence > newest {
                 break;
