@@ -200,7 +200,7 @@ impl Renditions {
             }
             *of != original
         });
-        // Whoever published it is told of its sound by the own node.
+        // Of what others publish, their own nodes tell them.
         let mut others = Vec::new();
         if own {
             let (sender, work) = mpsc::channel(WAITING_SOUNDS);
