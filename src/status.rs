@@ -119,15 +119,12 @@ fn sound_problem(publishing: &Publishing) -> Option<String> {
     let sound = publishing.sound.as_ref()?;
     let what = match sound.state {
         SoundState::Good => return None,
-        SoundState::Silent => {
-            let seconds = sound.silent_ms / 1_000;
-            format!("there has been no sound for {seconds} s: look at the microphone, its cable, and who muted it")
-        }
-        SoundState::OneSided => "one of two channels is silent: connect both, or have the encoder mix them".to_owned(),
-        SoundState::Clipped => "the sound is too loud and distorted: turn it down where it is recorded".to_owned(),
-        SoundState::Quiet => "the sound can hardly be heard: turn it up to between -23 and -16 LUFS".to_owned(),
+        SoundState::Silent => format!("there has been no sound for {} s", sound.silent_ms / 1_000),
+        SoundState::OneSided => "one of two channels is silent".to_owned(),
+        SoundState::Clipped => "the sound is too loud and distorted".to_owned(),
+        SoundState::Quiet => "the sound can hardly be heard".to_owned(),
     };
-    Some(format!("{}: {what}", publishing.name))
+    Some(format!("{}: {what}: {}", publishing.name, sound.state.advice()))
 }
 
 #[async_trait]

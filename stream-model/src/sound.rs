@@ -42,6 +42,19 @@ pub enum SoundState {
     Quiet,
 }
 
+impl SoundState {
+    /// What is to be done about it; nothing where it is good.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Good => "",
+            Self::Silent => "look at the microphone, its cable, and who muted it",
+            Self::OneSided => "connect both, or have the encoder mix them into one",
+            Self::Clipped => "turn it down where it is recorded",
+            Self::Quiet => "turn it up to between -23 and -16 LUFS",
+        }
+    }
+}
+
 impl SoundLevel {
     /// With the worst that is to be said of it.
     pub fn new(loudness_lufs: Option<f64>, peaks_dbfs: Vec<f64>, silent_ms: u64) -> Self {

@@ -1,11 +1,10 @@
 //! The owner's pages, in a browser, of a node that publishes to another.
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::browser::Browser;
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::events::Events;
 
-use crate::{node, viewer_of};
+use crate::{enter, node, viewer_of};
 
 #[tokio::test]
 async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment() -> Result<()> {
@@ -13,11 +12,7 @@ async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment(
     let b = viewer_of(&a).await?;
     let mut at_b = Events::of(&b).await?;
 
-    let link = a.cli_json(&["admin", "link", "--json"]).await?;
-    let link = link["urls"][0].as_str().context("a link")?;
-    let mut browser = Browser::open(link, true).await?;
-    browser.click("main form button").await?;
-    browser.wait_for("nav.tabs").await?;
+    let mut browser = enter(&a).await?;
 
     browser.goto(&format!("{}/admin/keys", a.web())).await?;
     browser.fill("#name", "hall").await?;
@@ -76,10 +71,7 @@ async fn the_owner_makes_a_key_renames_and_ends_a_broadcast_and_hides_a_comment(
 #[tokio::test]
 async fn the_overview_shows_who_publishes_while_it_is_open() -> Result<()> {
     let a = node("publisher").await?;
-    let link = a.cli_json(&["admin", "link", "--json"]).await?;
-    let mut browser = Browser::open(link["urls"][0].as_str().context("a link")?, true).await?;
-    browser.click("main form button").await?;
-    browser.wait_for("nav.tabs").await?;
+    let mut browser = enter(&a).await?;
     browser.goto(&format!("{}/admin", a.web())).await?;
     browser.wait_for("[data-fresh=air] .empty").await?;
     browser.eval("document.body.dataset.opened = 'once'").await?;

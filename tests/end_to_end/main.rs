@@ -40,7 +40,7 @@ mod viewers;
 mod webkit;
 mod writer;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use testkit::browser::Browser;
 use testkit::encoder::{Ffmpeg, Picture};
 use testkit::node::{Node, Settings};
@@ -70,6 +70,15 @@ const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");
 /// A node with the defaults of the tests: 2 s segments.
 async fn node(name: &str) -> Result<Node> {
     Node::start(MESHSTREAM, Settings { name: name.to_owned(), ..Settings::default() }).await
+}
+
+/// A browser on the owner's pages of a node.
+async fn enter(node: &Node) -> Result<Browser> {
+    let link = node.cli_json(&["admin", "link", "--json"]).await?;
+    let mut browser = Browser::open(link["urls"][0].as_str().context("a link")?, true).await?;
+    browser.click("main form button").await?;
+    browser.wait_for("nav.tabs").await?;
+    Ok(browser)
 }
 
 /// A node that knows another one, and fetches what is watched on it.

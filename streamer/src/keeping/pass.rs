@@ -229,6 +229,11 @@ pub(super) async fn still_holds(inner: &Inner, manifest: Option<Cid>) -> bool {
 }
 
 impl MirrorRecord {
+    /// Whether the owner asked for it, and nobody ended it since.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked && self.stage != MirrorStage::GivenUp
+    }
+
     /// The same after a pass.
     pub(super) fn after(&self, outcome: &Outcome) -> Self {
         let stage = if matches!(outcome, Outcome::Whole) { MirrorStage::Whole } else { MirrorStage::Filling };

@@ -178,7 +178,7 @@ impl Runner {
     fn images_of_asked(&self) -> Vec<(BroadcastId, bool)> {
         let mirrors = self.inner.mirrors();
         let asked = mirrors.values().map(|mirror| &mirror.record);
-        let asked = asked.filter(|record| record.asked && record.stage != MirrorStage::GivenUp);
+        let asked = asked.filter(|record| record.is_asked());
         asked.filter_map(|record| Some((self.inner.images_of(&record.broadcast)?, true))).collect()
     }
 
@@ -195,13 +195,8 @@ impl Runner {
             return Some(End::NotToBeKept);
         }
         let shows = listing.rendition.as_ref().filter(|rendition| record.asked && rendition.is_of_images())?;
-        (!self.is_asked(&shows.of)).then_some(End::NothingToShow)
-    }
-
-    /// Whether the owner asked for it, and nobody ended it since.
-    fn is_asked(&self, broadcast: &BroadcastId) -> bool {
-        let mirrors = self.inner.mirrors();
-        mirrors.get(broadcast).is_some_and(|mirror| mirror.record.asked && mirror.record.stage != MirrorStage::GivenUp)
+        let is_asked = self.inner.mirrors().get(&shows.of).is_some_and(|mirror| mirror.record.is_asked());
+        (!is_asked).then_some(End::NothingToShow)
     }
 
     async fn end(&self, record: MirrorRecord, end: End) -> Result<(), KeeperError> {

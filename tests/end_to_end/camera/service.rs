@@ -1,11 +1,10 @@
 //! Cameras that the node itself keeps going: of its configuration, and of its owner's pages.
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::browser::Browser;
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 
-use crate::{MESHSTREAM, node};
+use crate::{MESHSTREAM, enter, node};
 
 /// A guard against hanging, not a measure.
 const GUARD: std::time::Duration = std::time::Duration::from_secs(120);
@@ -87,14 +86,6 @@ async fn what_goes_wrong_with_a_camera_stands_on_its_page_with_what_to_do() -> R
         browser.until_eval(&told, |text| text.as_str().is_some_and(|text| text.contains(says))).await?;
     }
     Ok(())
-}
-
-async fn enter(a: &Node) -> Result<Browser> {
-    let link = a.cli_json(&["admin", "link", "--json"]).await?;
-    let mut browser = Browser::open(link["urls"][0].as_str().context("a link")?, true).await?;
-    browser.click("main form button").await?;
-    browser.wait_for("nav.tabs").await?;
-    Ok(browser)
 }
 
 #[tokio::test]

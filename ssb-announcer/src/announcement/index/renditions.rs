@@ -27,9 +27,8 @@ impl Index {
     /// The newest pictures to look through a broadcast with that its author announced.
     pub fn thumbnails(&self, of: &BroadcastId) -> Option<Listing> {
         let found = self.made_of(of, Rendition::is_of_images);
-        let author = self.broadcasts.get(of)?.author;
-        let authors = found.iter().find(|(_, broadcast)| broadcast.author == author);
-        authors.map(|(_, broadcast)| broadcast.listing(self.own))
+        let (_, newest) = found.first()?;
+        (newest.author == self.broadcasts.get(of)?.author).then(|| newest.listing(self.own))
     }
 
     /// What was made of a broadcast and counts: its author's first, then this node's, then that of others; each the newest first.
@@ -38,11 +37,10 @@ impl Index {
             return Vec::new();
         };
         let made = self.made.get(of).into_iter().flatten().filter_map(|id| self.broadcasts.get(id));
-        let made = made.filter(|broadcast| self.rank(original, broadcast).is_some());
-        let made = made.filter_map(|broadcast| Some((broadcast.start.rendition.as_ref()?, broadcast)));
-        let mut found: Vec<_> = made.filter(|(rendition, _)| is_wanted(rendition)).collect();
-        found.sort_unstable_by_key(|(_, made)| (self.rank(original, made), Reverse(made.order)));
-        found
+        let ranked = made.filter_map(|made| Some((self.rank(original, made)?, made.start.rendition.as_ref()?, made)));
+        let mut found: Vec<_> = ranked.filter(|(_, rendition, _)| is_wanted(rendition)).collect();
+        found.sort_unstable_by_key(|(rank, _, made)| (*rank, Reverse(made.order)));
+        found.into_iter().map(|(_, rendition, made)| (rendition, made)).collect()
     }
 
     /// How far behind others what is made of a broadcast stands by who made it; `None` where it does not count.

@@ -71,26 +71,16 @@ impl MeterLane {
         if *silent_ms == 0 && self.told.remove(&SoundState::Silent) {
             tracing::info!(name: "sound.back", %broadcast, "there is sound again");
         }
-        if *state == SoundState::Good || !self.told.insert(*state) {
-            return;
-        }
-        match state {
-            SoundState::Good => {}
-            SoundState::Silent => tracing::warn!(
-                name: "sound.silent",
-                %broadcast,
-                silent_ms,
-                "the sound is silent: look at the microphone, its cable, and who muted it"
-            ),
-            SoundState::OneSided => {
-                tracing::warn!(%broadcast, "one channel is silent: connect both, or have the encoder mix them to one");
-            }
-            SoundState::Clipped => {
-                tracing::warn!(%broadcast, "the sound is too loud, and distorted: turn it down where it is recorded");
-            }
-            SoundState::Quiet => {
-                tracing::warn!(%broadcast, ?loudness_lufs, "the sound is quiet: turn it up to between -23 and -16 LUFS");
-            }
+        let what = match state {
+            SoundState::Good => return,
+            SoundState::Silent => "silent",
+            SoundState::OneSided => "on one of two channels alone",
+            SoundState::Clipped => "too loud, and distorted",
+            SoundState::Quiet => "hardly to be heard",
+        };
+        if self.told.insert(*state) {
+            let advice = state.advice();
+            tracing::warn!(name: "sound.wrong", %broadcast, ?loudness_lufs, silent_ms, "the sound is {what}: {advice}");
         }
     }
 }

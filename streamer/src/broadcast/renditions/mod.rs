@@ -107,8 +107,8 @@ impl Originals {
 #[derive(Debug)]
 struct Lanes {
     pictures: Option<mpsc::Sender<Work>>,
-    /// All others.
-    others: Vec<mpsc::Sender<Work>>,
+    /// All but that of the pictures.
+    rest: Vec<mpsc::Sender<Work>>,
     /// Segments that found no room since the encoder took the last one.
     skipped: Arc<AtomicU32>,
 }
@@ -200,39 +200,38 @@ impl Renditions {
             }
             *of != original
         });
+        let mut rest = Vec::new();
         // Of what others publish, their own nodes tell them.
-        let mut others = Vec::new();
         if own {
-            let (sender, work) = mpsc::channel(WAITING_SOUNDS);
-            tasks.spawn(MeterLane::new(Arc::clone(shared), original).run(work));
-            others.push(sender);
+            let lane = MeterLane::new(Arc::clone(shared), original);
+            rest.push(spawn(tasks, WAITING_SOUNDS, |work| lane.run(work)));
         }
-        others.extend(sound.map(|publication| {
-            let (sender, work) = mpsc::channel(WAITING_SOUNDS);
-            tasks.spawn(SoundLane { publication }.run(work));
-            sender
-        }));
-        others.extend(thumbnails.map(|lane| {
-            let (sender, work) = mpsc::channel(WAITING_PICTURES);
-            tasks.spawn(lane.run(Arc::clone(shared), work));
-            sender
-        }));
+        rest.extend(sound.map(|publication| spawn(tasks, WAITING_SOUNDS, |work| SoundLane { publication }.run(work))));
+        rest.extend(thumbnails.map(|lane| spawn(tasks, WAITING_PICTURES, |work| lane.run(Arc::clone(shared), work))));
         let skipped = Arc::new(AtomicU32::new(0));
         let worker = self.config.worker.clone().filter(|_| !pictures.is_empty());
         let pictures = worker.map(|worker| {
-            let (sender, work) = mpsc::channel(WAITING_PICTURES);
             let lane = PictureLane::new(worker, pictures, Arc::clone(&skipped));
-            tasks.spawn(lane.run(Arc::clone(shared), work));
-            sender
+            spawn(tasks, WAITING_PICTURES, |work| lane.run(Arc::clone(shared), work))
         });
-        Lanes { pictures, others, skipped }
+        Lanes { pictures, rest, skipped }
     }
+}
+
+/// Starts a lane with room for so many segments that wait.
+fn spawn<F>(tasks: &mut JoinSet<()>, room: usize, run: impl FnOnce(mpsc::Receiver<Work>) -> F) -> mpsc::Sender<Work>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (sender, work) = mpsc::channel(room);
+    tasks.spawn(run(work));
+    sender
 }
 
 impl Lanes {
     fn offer(&self, kept: Arc<Kept>) {
         let dropped = || metrics::counter!("meshstream_rendition_gaps_total").increment(1);
-        for lane in &self.others {
+        for lane in &self.rest {
             if lane.try_send(Work::Segment(Arc::clone(&kept))).is_err() {
                 dropped();
             }
@@ -246,7 +245,7 @@ impl Lanes {
     }
 
     async fn end(self, reason: EndReason) {
-        for lane in self.pictures.into_iter().chain(self.others) {
+        for lane in self.pictures.into_iter().chain(self.rest) {
             // A lane that has ended has nothing left to end.
             let _ = lane.send(Work::End(reason)).await;
         }

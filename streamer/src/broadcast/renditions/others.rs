@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use stream_model::{
     BroadcastId, BroadcastState, Cid, ContentReader, Directory, DirectoryChange, EndReason, FeedId, FollowGraph,
@@ -179,11 +179,7 @@ impl Others {
             Node::File(length) if length <= MOST_BYTES => length,
             _ => return Err(Untaken::NoFile),
         };
-        let pieces = self.ports.reader.read(cid, 0..length).await?;
-        let collect = |mut all: BytesMut, piece: Bytes| async move {
-            all.extend_from_slice(&piece);
-            Ok(all)
-        };
-        Ok(pieces.try_fold(BytesMut::new(), collect).await?.freeze())
+        let pieces: Vec<Bytes> = self.ports.reader.read(cid, 0..length).await?.try_collect().await?;
+        Ok(pieces.concat().into())
     }
 }
