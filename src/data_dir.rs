@@ -1,8 +1,10 @@
 //! The node's data directory, locked by the one process that uses it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
@@ -14,11 +16,12 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Creates the directory where it is missing (mode 0700) and locks it.
+    /// Creates the directory where it is missing (mode 0700) and locks it. Root goes on as the directory's owner.
     ///
     /// # Errors
     /// Where it cannot be created or another process holds the lock.
     pub(crate) fn lock(path: &Path) -> anyhow::Result<Self> {
+        become_owner(path)?;
         DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| {
             format!("cannot create the data directory {}: choose another with --data-dir", path.display())
         })?;
@@ -47,6 +50,19 @@ impl DataDir {
     pub(crate) fn streamer_database(&self) -> PathBuf {
         self.path.join("streamer.sqlite3")
     }
+}
+
+/// Begins this program anew as the owner of a directory where root has begun it: what root writes there, the node could not read.
+fn become_owner(path: &Path) -> anyhow::Result<()> {
+    let Ok(directory) = path.metadata() else { return Ok(()) };
+    if !rustix::process::geteuid().is_root() || directory.uid() == 0 {
+        return Ok(());
+    }
+    let this = std::env::current_exe().context("cannot find this program")?;
+    let error = Command::new(this).args(std::env::args_os().skip(1)).uid(directory.uid()).gid(directory.gid()).exec();
+    Err(error).with_context(|| {
+        format!("cannot go on as the owner of {}: run this as the user that the node runs as", path.display())
+    })
 }
 
 /// The secret of the identity of the node that uses a data directory.

@@ -21,9 +21,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::admin_token;
 use crate::cameras::{self, NodeCameras, Publishing};
@@ -38,6 +38,7 @@ use crate::moderation::HiddenList;
 use crate::open_files;
 use crate::output;
 use crate::parts::{check, mdns, mesh_config, router_config, ssb_config, start_posts, streamer_config};
+use crate::service_manager;
 use crate::settings::SettingsFile;
 use crate::status::{Parts, Status};
 use crate::web::Doors;
@@ -61,13 +62,17 @@ pub(crate) async fn run(layers: Layers) -> Result<(), Failure> {
     check(layers.config()).map_err(Failure::Usage)?;
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
+    let data_dir = layers.config().node.data_dir.clone();
     let mut node = Node::start(layers, log_book).await.map_err(start_failure)?;
     let report = node.report().await;
     output::print(|out| write_ready(&report, out))?;
+    service_manager::ready();
     let result = tokio::select! {
         () = stop.cancelled() => Ok(()),
         error = node.failed() => Err(error),
+        () = service_manager::watch(&data_dir) => Ok(()),
     };
+    service_manager::stopping();
     tracing::info!("stopping");
     node.shutdown().await;
     tracing::info!("stopped");
@@ -80,9 +85,14 @@ pub(crate) fn start_logging(level: &str) -> Book {
     let directives = format!("{level},libp2p=error,rust_ipfs=error,connexa=error");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives));
     let (colours, book) = (std::io::stderr().is_terminal(), Book::default());
-    let to_terminal = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    // The journal knows when a line came (systemd.exec(5), JOURNAL_STREAM).
+    let lines = match std::env::var_os("JOURNAL_STREAM") {
+        Some(_) => lines.without_time().boxed(),
+        None => lines.boxed(),
+    };
     // A second call, as the demo's tests might make, keeps the first subscriber.
-    let _ = tracing_subscriber::registry().with(filter).with(to_terminal).with(book.clone()).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(lines).with(book.clone()).try_init();
     book
 }
 

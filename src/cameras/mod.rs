@@ -6,13 +6,13 @@
 
 mod kept;
 pub(crate) mod key;
+mod plugged_in;
 mod telling;
 pub(crate) mod wanted;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,27 +23,18 @@ use stream_model::{
     KeyError, StreamKeys, StreamName,
 };
 use streamer::camera::{Event, Job, PublishUrl, Supervisor, WorkerCommand};
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::kept::Kept;
+pub(crate) use self::plugged_in::plugged_in;
 pub(crate) use self::telling::Telling;
 use self::wanted::{MAX_CAMERAS, wanted};
 
 /// How an encoder's process is asked for: this program, with this word.
 pub(crate) const WORKER: &str = "camera-worker";
-
-/// What has such a process only look what is plugged in.
-pub(crate) const LIST_DEVICES: &str = "--devices";
-
-/// How long looking for devices may take: each camera is asked what it offers.
-const LOOK: Duration = Duration::from_secs(15);
-
-/// Most bytes of a list of devices.
-const MAX_LIST: u64 = 256 * 1024;
 
 /// Where the cameras of a node publish, and with what.
 pub(crate) struct Publishing {
@@ -164,24 +155,7 @@ impl Cameras for NodeCameras {
     }
 
     async fn devices(&self) -> Result<Vec<CameraDevice>, CamerasError> {
-        // In a process of its own: looking loads every plugin, and drivers may hang.
-        let failed = |error: &dyn std::fmt::Display| CamerasError::Devices(error.to_string());
-        let mut command = self.worker.command();
-        let child = command.arg(LIST_DEVICES).stdin(Stdio::null()).spawn();
-        let mut child = child.map_err(|error| failed(&error))?;
-        let mut list = Vec::new();
-        let look = async {
-            if let Some(output) = child.stdout.take() {
-                output.take(MAX_LIST).read_to_end(&mut list).await?;
-            }
-            child.wait().await
-        };
-        let looked = tokio::time::timeout(LOOK, look).await;
-        let status = looked.map_err(|_| failed(&"a device does not answer"))?.map_err(|error| failed(&error))?;
-        if !status.success() {
-            return Err(failed(&"install 'gstreamer1.0-plugins-good'"));
-        }
-        serde_json::from_slice(&list).map_err(|error| failed(&error))
+        plugged_in(&self.worker).await
     }
 
     async fn set(&self, settings: CameraSettings) -> Result<(), CamerasError> {

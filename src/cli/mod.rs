@@ -6,6 +6,7 @@ mod broadcast;
 mod camera;
 mod community;
 mod content;
+mod doctor;
 mod feed;
 mod firewall;
 mod hide;
@@ -13,6 +14,7 @@ mod keep;
 mod key;
 mod portal;
 mod post;
+mod reference;
 pub(crate) mod rendition;
 mod schedule;
 mod settings;
@@ -112,6 +114,13 @@ enum Command {
     Portal(portal::Portal),
     /// Show the broadcasts known here
     Streams(Output),
+    /// Look what is wrong with this machine and its node, and say how to mend it
+    Doctor(Output),
+    /// Print completions for a shell
+    Completions(reference::Completions),
+    /// Write manual pages, for packages
+    #[command(hide = true)]
+    Manual(reference::Manual),
 }
 
 /// How an answer is printed.
@@ -138,8 +147,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Command::CameraWorker(worker) = arguments.command {
         return camera::work(worker).map_err(Failure::from);
     }
-    if matches!(arguments.command, Command::RenditionWorker) {
-        return rendition::work().map_err(Failure::from);
+    match &arguments.command {
+        Command::RenditionWorker => return rendition::work().map_err(Failure::from),
+        Command::Completions(options) => return reference::completions(options).map_err(Failure::from),
+        Command::Manual(options) => return reference::manual(options).map_err(Failure::from),
+        _ => {}
     }
     let layers = Layers::read(arguments.config.as_deref(), std::env::vars(), arguments.data_dir.as_deref())
         .map_err(Failure::Usage)?;
@@ -154,8 +166,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             runtime.block_on(demo::run(options, arguments.data_dir.as_deref())).map_err(Failure::from)
         }
         Command::Camera(camera) => runtime.block_on(camera::run(&config, *camera)).map_err(Failure::from),
-        // It needs neither settings nor a runtime.
-        Command::CameraWorker(_) | Command::RenditionWorker => Ok(()),
+        // They need neither settings nor a runtime.
+        Command::CameraWorker(_) | Command::RenditionWorker | Command::Completions(_) | Command::Manual(_) => Ok(()),
+        Command::Doctor(output) => runtime.block_on(doctor::run(&config, output)),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),
         Command::Schedule(command) => runtime.block_on(schedule::run(&config, command)).map_err(Failure::from),

@@ -64,6 +64,8 @@ pub struct Settings {
     pub cjdns_admin: Option<String>,
     /// Tables of its configuration that stand for themselves, such as `[[rendition]]`.
     pub tables: String,
+    /// Variables of its environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A certificate and its key, as files of PEM.
@@ -119,6 +121,7 @@ impl Node {
             .command()
             .arg("run")
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .envs(self.settings.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -179,6 +182,7 @@ impl Node {
             yggdrasil_admin,
             cjdns_admin,
             tables,
+            environment: _,
             community: _,
         } = &self.settings;
         let Ports { rtmp, web, ssb, ipfs } = self.ports;

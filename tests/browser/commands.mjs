@@ -26,6 +26,20 @@ import { audit } from "./audit.mjs";
 // What a page does not show by then it does not show.
 const PATIENCE_MS = 30_000;
 
+/** Waits until something is there, also on the page that the one at hand gives way to meanwhile. */
+async function appears(page, selector) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      await page.waitForSelector(selector, { timeout: Math.max(1, end - Date.now()) });
+      return;
+    } catch (error) {
+      // A form that was just sent takes the page away from under the question.
+      if (Date.now() >= end || page.isClosed?.()) throw error;
+    }
+  }
+}
+
 /** Does what a line says, and returns what is to be told. Throws where that fails. */
 export async function answer(session, line) {
   const [command, ...words] = line.trim().split(" ");
@@ -60,7 +74,7 @@ export async function answer(session, line) {
       await page.keyboard.press(rest);
       return reply();
     case "wait":
-      await page.waitForSelector(rest, { timeout: PATIENCE_MS });
+      await appears(page, rest);
       return reply();
     case "size":
       await resize(page, words);

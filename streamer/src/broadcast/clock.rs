@@ -10,7 +10,7 @@ use std::time::Duration;
 use stream_model::WallTime;
 
 /// 2026-11-01T00:00:00Z. This program did not exist before: a clock that says so is wrong.
-const EARLIEST: WallTime = WallTime(1_793_491_200_000);
+pub const EARLIEST: WallTime = WallTime(1_793_491_200_000);
 
 /// A clock may go back by this much, as NTP does when it corrects one; more is a clock that was set.
 const SLACK: Duration = Duration::from_secs(1);

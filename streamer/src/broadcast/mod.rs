@@ -47,7 +47,7 @@ use crate::keys::KeyStore;
 use crate::media::Publication;
 use crate::segmenter;
 
-pub use self::clock::{Clock, SystemClock};
+pub use self::clock::{Clock, EARLIEST, SystemClock};
 pub use self::ends::Ends;
 pub use self::rebroadcast::Rebroadcasts;
 pub use self::status::PublishingStatus;
