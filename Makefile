@@ -11,7 +11,10 @@ test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-
                   gstreamer1.0-x gstreamer1.0-alsa gir1.2-gst-rtsp-server-1.0 python3-gi \
                   nginx-light libnginx-mod-rtmp pulseaudio libasound2-plugins \
                   iproute2 nftables yggdrasil dnsmasq-base udhcpc curl mandoc systemd
+deploy_packages := curl ffmpeg mmdebstrap qemu-user-static systemd-container
 webkit_packages := xvfb webkit2gtk-driver libwebkit2gtk-4.1-0
+
+ARCHITECTURES ?= amd64 arm64 armhf
 
 web_sources := $(shell git ls-files player-web/web player-web/texts 2>/dev/null)
 
@@ -43,6 +46,16 @@ test-webkit: test-deps ## the tests of playing in WebKitGTK, the nearest that th
 .PHONY: test-devices
 test-devices: test-deps ## the tests of cameras that ask for v4l2loopback and snd-aloop (V4L2LOOPBACK=/dev/videoN)
 	cargo test --workspace --locked --test end_to_end camera::sources -- --ignored
+
+.PHONY: deb
+deb: deps web ## Debian packages in target/debian (ARCHITECTURES="amd64 arm64 armhf")
+	for architecture in $(ARCHITECTURES); do scripts/deb.sh $$architecture || exit 1; done
+
+.PHONY: test-deploy
+test-deploy: deb ## the packages in a bare Debian that boots, and under emulation (asks for root; half an hour from cold)
+	@scripts/need.sh "the tests of packages" $(deploy_packages)
+	MESHSTREAM_DEB_VERSION=0.1.0-2 scripts/deb.sh "$$(dpkg --print-architecture)"
+	cargo test --workspace --locked --test deploy -- --ignored --nocapture --test-threads 1
 
 .PHONY: screenshots
 screenshots: test-deps ## every page as pictures, to look at
