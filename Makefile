@@ -54,7 +54,7 @@ deb: deps web ## Debian packages in target/debian (ARCHITECTURES="amd64 arm64 ar
 .PHONY: test-deploy
 test-deploy: deb ## the packages in a bare Debian that boots, and under emulation (asks for root; half an hour from cold)
 	@scripts/need.sh "the tests of packages" $(deploy_packages)
-	MESHSTREAM_DEB_VERSION=0.1.0-2 scripts/deb.sh "$$(dpkg --print-architecture)"
+	MESHSTREAM_DEB_VERSION=0.1.0-2 MESHSTREAM_DEB_OUTPUT=target/debian/next scripts/deb.sh "$$(dpkg --print-architecture)"
 	cargo test --workspace --locked --test deploy -- --ignored --nocapture --test-threads 1
 
 .PHONY: screenshots

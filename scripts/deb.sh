@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Debian package for one architecture: deb.sh amd64|arm64|armhf
 # Each is linked against the libraries of Debian 12, whatever this machine has, so that it runs there and on all that is newer.
-# MESHSTREAM_DEB_VERSION gives it another version than that of Cargo.toml.
+# MESHSTREAM_DEB_VERSION gives it another version than that of Cargo.toml, MESHSTREAM_DEB_OUTPUT another folder than target/debian.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,5 +49,5 @@ for shell in bash:meshstream.bash zsh:_meshstream fish:meshstream.fish; do
     target/debug/meshstream completions "${shell%%:*}" > "$reference/${shell#*:}"
 done
 
-.tools/bin/cargo-deb --no-build --package meshstream --target "$target" --output target/debian/ \
+.tools/bin/cargo-deb --no-build --package meshstream --target "$target" --output "${MESHSTREAM_DEB_OUTPUT:-target/debian}/" \
     ${MESHSTREAM_DEB_VERSION:+--deb-version "$MESHSTREAM_DEB_VERSION"}

@@ -1,7 +1,7 @@
 //! The node's data directory, locked by the one process that uses it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, lchown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +22,14 @@ impl DataDir {
     /// Where it cannot be created or another process holds the lock.
     pub(crate) fn lock(path: &Path) -> anyhow::Result<Self> {
         become_owner(path)?;
+        Self::lock_as_is(path)
+    }
+
+    /// The same for root who goes on as root, to read or write files elsewhere; [`give_to_owner`] is to follow.
+    ///
+    /// # Errors
+    /// As those of [`DataDir::lock`].
+    pub(crate) fn lock_as_is(path: &Path) -> anyhow::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| {
             format!("cannot create the data directory {}: choose another with --data-dir", path.display())
         })?;
@@ -45,11 +53,6 @@ impl DataDir {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
-
-    /// Stream keys, broadcasts, playlists.
-    pub(crate) fn streamer_database(&self) -> PathBuf {
-        self.path.join("streamer.sqlite3")
-    }
 }
 
 /// Begins this program anew as the owner of a directory where root has begun it: what root writes there, the node could not read.
@@ -63,6 +66,30 @@ fn become_owner(path: &Path) -> anyhow::Result<()> {
     Err(error).with_context(|| {
         format!("cannot go on as the owner of {}: run this as the user that the node runs as", path.display())
     })
+}
+
+/// Gives all that root has made in a directory to the directory's owner.
+///
+/// # Errors
+/// Where the disk fails.
+pub(crate) fn give_to_owner(path: &Path) -> anyhow::Result<()> {
+    let owner = path.metadata().with_context(|| format!("cannot look at {}", path.display()))?;
+    if owner.uid() == 0 { Ok(()) } else { give(path, owner.uid(), owner.gid()) }
+}
+
+fn give(directory: &Path, user: u32, group: u32) -> anyhow::Result<()> {
+    for entry in directory.read_dir().with_context(|| format!("cannot read {}", directory.display()))? {
+        let path = entry.with_context(|| format!("cannot read {}", directory.display()))?.path();
+        let about = path.symlink_metadata().with_context(|| format!("cannot look at {}", path.display()))?;
+        if about.uid() == 0 {
+            let given = lchown(&path, Some(user), Some(group));
+            given.with_context(|| format!("cannot give {} to its owner", path.display()))?;
+        }
+        if about.is_dir() {
+            give(&path, user, group)?;
+        }
+    }
+    Ok(())
 }
 
 /// The secret of the identity of the node that uses a data directory.
@@ -83,6 +110,11 @@ pub(crate) fn record_sequence_file(data_dir: &Path) -> PathBuf {
 /// The feeds of the node that uses a data directory.
 pub(crate) fn feed_database(data_dir: &Path) -> PathBuf {
     data_dir.join("ssb.sqlite3")
+}
+
+/// Stream keys, broadcasts and playlists of the node that uses a data directory.
+pub(crate) fn streamer_database(data_dir: &Path) -> PathBuf {
+    data_dir.join("streamer.sqlite3")
 }
 
 /// The admin token of the node that uses a data directory, where no other file is named.

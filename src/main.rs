@@ -1,6 +1,7 @@
 //! Meshstream: live video over a wireless mesh with no Internet. See ARCHITECTURE.md for the way of the data.
 
 mod admin_token;
+mod backup;
 mod cameras;
 mod cli;
 mod community;

@@ -29,7 +29,9 @@ use crate::admin_token;
 use crate::cameras::{self, NodeCameras, Publishing};
 use crate::community::Community;
 use crate::config::{Config, Layers};
-use crate::data_dir::{DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, secret_file};
+use crate::data_dir::{
+    DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, secret_file, streamer_database,
+};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
 use crate::in_effect::InEffect;
@@ -211,8 +213,12 @@ impl Node {
             peer: router.peer().clone(),
             clock: Arc::new(SystemClock),
         };
-        let streamer =
-            Streamer::start(streamer_config(config)?, &data_dir.streamer_database(), ports, stop_streamer.clone())?;
+        let streamer = Streamer::start(
+            streamer_config(config)?,
+            &streamer_database(data_dir.path()),
+            ports,
+            stop_streamer.clone(),
+        )?;
         let (keys, playlists, downloads) = (streamer.stream_keys(), streamer.playlists(), streamer.downloads());
         let (keeper, running_hours, choices) =
             (streamer.archive_keeper(), streamer.running_hours(), streamer.choices());

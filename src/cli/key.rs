@@ -10,7 +10,7 @@ use super::Output;
 use super::show::{print_json, when};
 use crate::config::Config;
 use crate::control::{Client, Connection};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, streamer_database};
 use crate::output::print;
 
 /// Stands for a port that the system gives at each start.
@@ -72,7 +72,7 @@ impl Keys {
             Connection::Running(client) => Ok(Self::Node(client)),
             Connection::NotRunning => {
                 let data_dir = DataDir::lock(&config.node.data_dir)?;
-                Ok(Self::Files(KeyStore::open(&data_dir.streamer_database())?, data_dir))
+                Ok(Self::Files(KeyStore::open(&streamer_database(data_dir.path()))?, data_dir))
             }
         }
     }

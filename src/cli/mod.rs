@@ -2,6 +2,7 @@
 
 mod admin;
 mod archive;
+mod backup;
 mod broadcast;
 mod camera;
 mod community;
@@ -23,13 +24,14 @@ mod ssb;
 mod storage;
 mod transfer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cameras::WORKER;
 use crate::config::Layers;
+use crate::config::layers::SYSTEM_FILE;
 use crate::failure::Failure;
 use crate::{demo, node};
 
@@ -114,6 +116,10 @@ enum Command {
     Portal(portal::Portal),
     /// Show the broadcasts known here
     Streams(Output),
+    /// Write who this node is and what its owner has set to one file: identity, keys and configuration
+    Backup(backup::Write),
+    /// Make a node without an identity the one of a backup
+    Restore(backup::Restore),
     /// Look what is wrong with this machine and its node, and say how to mend it
     Doctor(Output),
     /// Print completions for a shell
@@ -168,6 +174,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Camera(camera) => runtime.block_on(camera::run(&config, *camera)).map_err(Failure::from),
         // They need neither settings nor a runtime.
         Command::CameraWorker(_) | Command::RenditionWorker | Command::Completions(_) | Command::Manual(_) => Ok(()),
+        Command::Backup(options) => {
+            let configuration = arguments.config.as_deref().unwrap_or(Path::new(SYSTEM_FILE));
+            runtime.block_on(backup::write(&config, configuration, options)).map_err(Failure::from)
+        }
+        Command::Restore(options) => runtime.block_on(backup::restore(&config, options)).map_err(Failure::from),
         Command::Doctor(output) => runtime.block_on(doctor::run(&config, output)),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),

@@ -14,7 +14,7 @@ use super::Config;
 use crate::data_dir::settings_file;
 
 /// Where a configuration is looked for when none is named.
-const SYSTEM_FILE: &str = "/etc/meshstream/meshstream.toml";
+pub(crate) const SYSTEM_FILE: &str = "/etc/meshstream/meshstream.toml";
 
 const ENV_PREFIX: &str = "MESHSTREAM_";
 

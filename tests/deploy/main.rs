@@ -18,7 +18,8 @@ fn built(path: &str) -> PathBuf {
 
 /// The package of the program for an architecture, as `scripts/deb.sh` makes it.
 fn package(architecture: &str, version: &str) -> Result<PathBuf> {
-    let path = built(&format!("debian/meshstream_{version}_{architecture}.deb"));
+    let folder = if version == "0.1.0-1" { "debian" } else { "debian/next" };
+    let path = built(&format!("{folder}/meshstream_{version}_{architecture}.deb"));
     ensure!(path.exists(), "{} is missing: 'make deb' makes it", path.display());
     Ok(path)
 }

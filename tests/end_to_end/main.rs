@@ -2,6 +2,7 @@
 
 mod admin;
 mod archive;
+mod backup;
 mod beginning;
 mod broadcast;
 mod camera;

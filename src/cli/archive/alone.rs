@@ -14,7 +14,7 @@ use stream_model::KeptBroadcast;
 use streamer::catalog::Catalog;
 
 use crate::config::Config;
-use crate::data_dir::{DataDir, feed_database, secret_file};
+use crate::data_dir::{DataDir, feed_database, secret_file, streamer_database};
 
 /// What is known of all broadcasts, as the node would tell it, and what the owner wants of some.
 pub(super) async fn read(config: &Config) -> anyhow::Result<(Vec<Value>, Vec<KeptBroadcast>)> {
@@ -30,7 +30,7 @@ pub(super) async fn read(config: &Config) -> anyhow::Result<(Vec<Value>, Vec<Kep
         Ok(BroadcastDirectory::open(store, own)?)
     });
     let directory = opened.await.context("reading the feeds failed")??;
-    let catalog = Catalog::open(&data_dir.streamer_database())?;
+    let catalog = Catalog::open(&streamer_database(data_dir.path()))?;
     let held: HashMap<_, u64> = catalog.held_segments(|count: &mut u64, _| *count += 1).await?;
     let of = |broadcast: &_| held.get(broadcast).copied().unwrap_or_default();
     let documents = player_web::broadcast_documents(&*directory, &*directory, of)?;

@@ -5,6 +5,8 @@
 //! `spawn_blocking`: a change waits for the disk, for tens of milliseconds on an SD card, and holds the connection
 //! meanwhile, so that even a check in memory-speed may have to wait for one.
 
+mod record;
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,6 +24,8 @@ use stream_model::{
 };
 use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
+
+pub use self::record::KeyRecord;
 
 /// 128 random bits: beyond guessing, and short enough to type.
 const KEY_BYTES: usize = 16;
