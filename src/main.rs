@@ -25,6 +25,7 @@ mod parts;
 mod picture;
 mod portal;
 mod settings;
+mod setup;
 mod status;
 mod web;
 mod web_address;
