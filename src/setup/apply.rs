@@ -47,17 +47,24 @@ pub(crate) enum Outcome {
 }
 
 impl Target {
+    /// The record of a setup, which nobody else changes meanwhile.
+    ///
+    /// # Errors
+    /// Where another setup runs, or the record's place cannot be written.
+    pub(crate) fn record(&self, name: &str) -> anyhow::Result<Kept> {
+        let mut kept = Kept::of(&self.tree, name);
+        if self.mode == Mode::Do {
+            kept.lock()?;
+        }
+        Ok(kept)
+    }
+
     /// Brings about a plan, or shows what that takes.
     ///
     /// # Errors
     /// Where a person's file stands in the way or a program refuses its file, before anything is changed; where the disk or a
     /// service fails: the setup can then be run again, or undone.
-    pub(crate) fn apply(
-        &self,
-        kept: &mut Kept,
-        plan: &Plan,
-        chosen: BTreeMap<String, String>,
-    ) -> anyhow::Result<Outcome> {
+    pub(crate) fn apply(&self, kept: &Kept, plan: &Plan, chosen: BTreeMap<String, String>) -> anyhow::Result<Outcome> {
         let record = kept.load()?;
         let step = self.compare(plan, &record)?;
         for line in check::check(&plan.items, &step.changes)? {
@@ -66,7 +73,6 @@ impl Target {
         let unfinished = record.unfinished && self.reach == Reach::Machine;
         if step.changes.is_empty() && !unfinished {
             if self.mode == Mode::Do && (record.entries != step.after || record.chosen != chosen) {
-                kept.lock()?;
                 kept.store(&Record { entries: step.after, chosen, unfinished: false, ..record })?;
             }
             return Ok(Outcome::Unchanged);
@@ -80,7 +86,7 @@ impl Target {
     ///
     /// # Errors
     /// As [`Target::apply`].
-    pub(crate) fn undo(&self, kept: &mut Kept, services: &[String]) -> anyhow::Result<Outcome> {
+    pub(crate) fn undo(&self, kept: &Kept, services: &[String]) -> anyhow::Result<Outcome> {
         let record = kept.load()?;
         if record.entries.is_empty() {
             return Ok(Outcome::Unchanged);
@@ -90,7 +96,6 @@ impl Target {
             say(&format!("left as it is, since somebody changed it: {}", path.display()))?;
         }
         if self.mode == Mode::Do {
-            kept.lock()?;
             keep_keys(kept, &record, &step)?;
         }
         let after = commands::after(&step.changes, services, &[]);
@@ -106,7 +111,7 @@ impl Target {
         changes(&plan.items, &record.entries, &states, self.force).map_err(|conflicts| in_the_way(&conflicts))
     }
 
-    fn carry_out(&self, kept: &mut Kept, record: Record, step: &Step, after: &[Command]) -> anyhow::Result<()> {
+    fn carry_out(&self, kept: &Kept, record: Record, step: &Step, after: &[Command]) -> anyhow::Result<()> {
         let before = commands::before(&step.changes);
         let (before, after) = match self.reach {
             Reach::Machine => (before.as_slice(), after),
@@ -115,7 +120,6 @@ impl Target {
         if self.mode == Mode::Show {
             return show(step, before, after);
         }
-        kept.lock()?;
         let unfinished = !after.is_empty();
         let mut during = Record { entries: step.during.clone(), unfinished, ..record };
         kept.store(&during)?;

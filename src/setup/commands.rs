@@ -35,8 +35,10 @@ pub(crate) fn after(changes: &[Change], services: &[String], devices: &[String])
         commands.push(Command::tried(&["networkctl", "reload"]));
     }
     let stopped = stopped(changes);
-    for service in services.iter().filter(|service| !stopped.contains(&service.as_str())) {
-        commands.push(Command::needed(&["systemctl", "restart", service]));
+    let services: Vec<&str> = services.iter().map(String::as_str).filter(|name| !stopped.contains(name)).collect();
+    if !services.is_empty() {
+        // Together: one that fails, as hostapd with a radio that cannot, keeps none of the others from starting.
+        commands.push(Command::needed(&[&["systemctl", "restart"], services.as_slice()].concat()));
     }
     commands
 }

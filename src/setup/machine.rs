@@ -10,6 +10,8 @@ use super::tree::Tree;
 /// Facts about a machine. Those of an image know nothing of devices and addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Machine {
+    /// Its name now, by which a node goes that has no other.
+    pub(crate) host_name: String,
     /// Its address in cjdns or Yggdrasil, while the daemon runs.
     pub(crate) mesh_address: Option<Ipv6Addr>,
     /// Network devices and their hardware addresses.
@@ -33,7 +35,9 @@ impl Machine {
     /// What the files of a machine tell.
     pub(crate) fn of_files(tree: &Tree) -> Self {
         let wanted = |unit: &str| tree.look(&wants(unit)).is_ok_and(|state| state != super::tree::State::Absent);
+        let host_name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Self {
+            host_name: host_name.trim().to_owned(),
             network_manager: tree.has("/usr/sbin/NetworkManager"),
             networkd: wanted("systemd-networkd.service"),
             dnsmasq_service: wanted("dnsmasq.service"),

@@ -130,7 +130,7 @@ impl Kept {
         })
     }
 
-    /// Keeps others from setting up meanwhile.
+    /// Keeps others from setting up as long as the value lives.
     ///
     /// # Errors
     /// Where another setup runs, or the place cannot be written.
@@ -159,11 +159,7 @@ impl Kept {
         if record.entries.is_empty() && !record.unfinished {
             return match fs::remove_file(&self.path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(context),
-                _ => {
-                    // One that still holds another record stays.
-                    let _ = fs::remove_dir(self.directory());
-                    Ok(())
-                }
+                _ => Ok(()),
             };
         }
         let text = serde_json::to_vec_pretty(record).context("cannot encode the record of the setup")?;
@@ -177,6 +173,15 @@ impl Kept {
 
     fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            // One in which there is anything stays.
+            let _ = fs::remove_dir(self.directory());
+        }
     }
 }
 
@@ -205,6 +210,7 @@ mod tests {
         assert_eq!(before.state().unwrap(), former);
         assert!(Kept::of(&tree, "mesh").lock().unwrap_err().to_string().contains("another"));
         kept.store(&Record::default()).unwrap();
+        drop(kept);
         assert_eq!(fs::read_dir(dir.path().join("var/lib")).unwrap().count(), 0);
     }
 

@@ -33,6 +33,7 @@ mod portal;
 mod programme;
 mod recovering;
 mod renditions;
+mod setup;
 mod sound;
 mod survival;
 mod thumbnails;

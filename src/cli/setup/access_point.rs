@@ -11,7 +11,6 @@ use crate::output::print;
 use crate::setup::access_point::settings::{EXAMPLE, Settings};
 use crate::setup::access_point::{FILE, HOSTS, NAME, NEEDED, plan};
 use crate::setup::apply::{base_text, say};
-use crate::setup::record::Kept;
 use crate::setup::settings_file;
 
 #[derive(Debug, Args)]
@@ -33,9 +32,9 @@ pub(super) fn run(config: &Config, options: &AccessPoint) -> Result<(), Failure>
         return Ok(print(|out| out.write_all(EXAMPLE.as_bytes()))?);
     }
     let target = options.how.target()?;
-    let mut kept = Kept::of(&target.tree, NAME);
     if options.how.undo {
-        let outcome = target.undo(&mut kept, &[])?;
+        let kept = target.record(NAME)?;
+        let outcome = target.undo(&kept, &[])?;
         let undone = "the machine is as it was before 'meshstream setup access-point'";
         return Ok(super::tell(&target, &outcome, undone, "there is nothing to undo")?);
     }
@@ -45,6 +44,7 @@ pub(super) fn run(config: &Config, options: &AccessPoint) -> Result<(), Failure>
     settings.check().map_err(|error| Failure::Usage(error.context(path.display().to_string())))?;
     super::need(&target, &NEEDED)?;
 
+    let kept = target.record(NAME)?;
     let record = kept.load()?;
     let machine = super::machine(&target);
     let hosts = if settings.hostname { base_text(&target, &record, Path::new(HOSTS))? } else { None };
@@ -52,7 +52,7 @@ pub(super) fn run(config: &Config, options: &AccessPoint) -> Result<(), Failure>
     for note in &plan.notes {
         say(&format!("note: {note}"))?;
     }
-    let outcome = target.apply(&mut kept, &plan, chosen)?;
+    let outcome = target.apply(&kept, &plan, chosen)?;
     let done = "the access point is set up: join it with a phone, and see whether the node's page opens by itself";
     Ok(super::tell(&target, &outcome, done, "everything is as the file says: nothing to change")?)
 }

@@ -46,10 +46,10 @@ pub(super) async fn run(config: &Config, options: Mesh) -> Result<(), Failure> {
         return Ok(print(|out| out.write_all(EXAMPLE.as_bytes()))?);
     }
     let target = options.how.target()?;
-    let mut kept = Kept::of(&target.tree, NAME);
     if options.how.undo {
+        let kept = target.record(NAME)?;
         let services = started(&target, &kept.load()?);
-        let outcome = target.undo(&mut kept, &services)?;
+        let outcome = target.undo(&kept, &services)?;
         let undone = "the daemons' settings are without what 'meshstream setup mesh' added; 'meshstream community leave' leaves a community";
         return Ok(super::tell(&target, &outcome, undone, "there is nothing to undo")?);
     }
@@ -59,6 +59,7 @@ pub(super) async fn run(config: &Config, options: Mesh) -> Result<(), Failure> {
     settings.check().map_err(|error| Failure::Usage(error.context(path.display().to_string())))?;
     let secret = options.community.map(community::read_invite).transpose().map_err(Failure::Usage)?;
 
+    let kept = target.record(NAME)?;
     let record = kept.load()?;
     let mut wanted = Plan::default();
     for daemon in Daemon::ALL {
@@ -67,7 +68,7 @@ pub(super) async fn run(config: &Config, options: Mesh) -> Result<(), Failure> {
     for note in &wanted.notes {
         say(&format!("note: {note}"))?;
     }
-    let outcome = target.apply(&mut kept, &wanted, record.chosen)?;
+    let outcome = target.apply(&kept, &wanted, record.chosen)?;
     let done = "the mesh is set up: 'meshstream status' shows the nodes that are found";
     super::tell(&target, &outcome, done, "everything is as the file says: nothing to change")?;
     match secret {

@@ -90,8 +90,13 @@ pub(crate) fn plan(
     };
     let chosen = BTreeMap::from([(SUFFIX.to_owned(), suffix), (PREFIX.to_owned(), prefix.to_string())]);
     let point = Point { settings, name, prefix };
-    let mut plan = Plan { notes: notes(&point, config, machine), ..Plan::default() };
-    files::add(&mut plan, &point, config);
+    let mut config = config.clone();
+    if settings.hostname && config.node.name == machine.host_name {
+        // The node goes by the machine's name, which changes now.
+        config.node.name = point.name.to_string();
+    }
+    let mut plan = Plan { notes: notes(&point, &config, machine), ..Plan::default() };
+    files::add(&mut plan, &point, &config);
     others(&mut plan, &point, machine);
     units::add(&mut plan, &point, machine);
     if settings.hostname {

@@ -58,6 +58,19 @@ fn what_was_chosen_once_stays_whatever_address_the_machine_has_later() {
 }
 
 #[test]
+fn a_node_that_goes_by_the_machine_s_name_has_the_new_one_in_all_files() {
+    let machine = |name: &str| Machine { host_name: name.to_owned(), ..machine() };
+    let files = |name: &str, node: &str| {
+        let mut config = Config::default();
+        config.node.name = node.to_owned();
+        let (plan, _) = plan(&settings(""), &config, &machine(name), &BTreeMap::new(), Some("")).unwrap();
+        text_of(&plan, "/etc/meshstream/access-point/dnsmasq.conf").to_owned()
+    };
+    assert_eq!(files("raspberrypi", "raspberrypi"), files("mesh-3f2a", "mesh-3f2a"));
+    assert!(files("raspberrypi", "roof").contains("roof.local"));
+}
+
+#[test]
 fn a_machine_without_any_address_asks_for_a_suffix() {
     let bare = Machine::default();
     let error = plan(&settings(""), &Config::default(), &bare, &BTreeMap::new(), None).unwrap_err().to_string();
