@@ -77,7 +77,7 @@ impl Target {
             }
             return Ok(Outcome::Unchanged);
         }
-        let after = commands::after(&step.changes, &plan.services, &plan.devices);
+        let after = commands::after(&step.changes, &plan.services);
         self.carry_out(kept, Record { chosen, ..record }, &step, &after)?;
         Ok(Outcome::Changed)
     }
@@ -98,7 +98,7 @@ impl Target {
         if self.mode == Mode::Do {
             keep_keys(kept, &record, &step)?;
         }
-        let after = commands::after(&step.changes, services, &[]);
+        let after = commands::after(&step.changes, services);
         self.carry_out(kept, Record { chosen: BTreeMap::new(), ..record }, &step, &after)?;
         Ok(Outcome::Changed)
     }

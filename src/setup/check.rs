@@ -15,6 +15,9 @@ use super::tree::State;
 /// in it, ends that before any radio is touched.
 const NO_DEVICE: &str = "no/device";
 
+/// What it says of settings, and of nothing else.
+const REFUSED_BY_HOSTAPD: [&str; 2] = ["errors found in configuration file", "Could not open configuration file"];
+
 /// Longer than any of them takes; hostapd has been seen to stay where it should have ended.
 const SECONDS: &str = "20";
 
@@ -126,7 +129,8 @@ impl Checker {
         let said = [output.stderr, output.stdout].concat();
         let said = String::from_utf8_lossy(&said);
         let good = match self {
-            Self::Hostapd => !said.contains("errors found in configuration file") && output.status.code() == Some(1),
+            // It fails in any case, for want of the device.
+            Self::Hostapd => !REFUSED_BY_HOSTAPD.iter().any(|words| said.contains(words)),
             _ => output.status.success(),
         };
         if good {
@@ -134,6 +138,9 @@ impl Checker {
         }
         if said.contains("Operation not permitted") {
             return Ok(Verdict::Unknown(format!("{program} has to be run as root")));
+        }
+        if self == Self::Systemd && said.contains("is not executable") {
+            return Ok(Verdict::Unknown("programs that they start are not installed here".to_owned()));
         }
         bail!(
             "{program} refuses {}, and nothing was changed. It says:\n{}\nThis is a fault of Meshstream, or a version of \

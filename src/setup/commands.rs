@@ -15,8 +15,8 @@ pub(crate) fn before(changes: &[Change]) -> Vec<Command> {
     stopped.iter().rev().map(|unit| Command::tried(&["systemctl", "stop", unit])).collect()
 }
 
-/// After files have changed. `services` are started anew, `devices` let go of by other programs.
-pub(crate) fn after(changes: &[Change], services: &[String], devices: &[String]) -> Vec<Command> {
+/// After files have changed. `services` are started anew.
+pub(crate) fn after(changes: &[Change], services: &[String]) -> Vec<Command> {
     let mut commands = Vec::new();
     let changed = |prefix: &str| changes.iter().any(|change| change.path.starts_with(prefix));
     if changed(UNITS) {
@@ -27,9 +27,6 @@ pub(crate) fn after(changes: &[Change], services: &[String], devices: &[String])
     }
     if changed("/etc/NetworkManager") {
         commands.push(Command::tried(&["systemctl", "reload", "NetworkManager.service"]));
-        for device in devices {
-            commands.push(Command::tried(&["nmcli", "device", "set", device, "managed", "no"]));
-        }
     }
     if changed("/etc/systemd/network") {
         commands.push(Command::tried(&["networkctl", "reload"]));
@@ -43,13 +40,16 @@ pub(crate) fn after(changes: &[Change], services: &[String], devices: &[String])
     commands
 }
 
-/// Units whose links of `*.wants` go.
+/// Units whose links of `*.wants` go, and do not come for another device.
 fn stopped(changes: &[Change]) -> Vec<&str> {
     let gone = |change: &&Change| {
         let wants = change.path.parent().and_then(Path::extension).is_some_and(|extension| extension == "wants");
         change.path.starts_with(UNITS) && wants && change.to == State::Absent
     };
-    changes.iter().filter(gone).filter_map(|change| change.path.file_name()?.to_str()).collect()
+    let unit = |change: &Change| change.path.file_name().map(ToOwned::to_owned);
+    let comes = |name| changes.iter().any(|change| matches!(change.to, State::Link(_)) && unit(change) == name);
+    let stopped = changes.iter().filter(gone).filter(|change| !comes(unit(change)));
+    stopped.filter_map(|change| change.path.file_name()?.to_str()).collect()
 }
 
 fn host_name(changes: &[Change]) -> Option<&str> {
@@ -80,7 +80,7 @@ mod tests {
         let changes = [link("a.service"), name];
         assert!(before(&changes).is_empty());
         assert_eq!(
-            words(&after(&changes, &["a.service".to_owned()], &[])),
+            words(&after(&changes, &["a.service".to_owned()])),
             ["systemctl daemon-reload", "hostnamectl set-hostname mesh-1", "systemctl restart a.service"]
         );
     }
@@ -90,16 +90,23 @@ mod tests {
         let Change { path, from, to } = link("a.service");
         let changes = [Change { path, from: to, to: from }];
         assert_eq!(words(&before(&changes)), ["systemctl stop a.service"]);
-        assert_eq!(words(&after(&changes, &["a.service".to_owned()], &[])), ["systemctl daemon-reload"]);
+        assert_eq!(words(&after(&changes, &["a.service".to_owned()])), ["systemctl daemon-reload"]);
+    }
+
+    #[test]
+    fn a_unit_that_moves_to_another_device_is_started_anew() {
+        let Change { path, from, to } = link("a.service");
+        let wlan1 = format!("{UNITS}/sys-subsystem-net-devices-wlan1.device.wants/a.service").into();
+        let changes = [Change { path, from: to.clone(), to: from }, Change { path: wlan1, from: State::Absent, to }];
+        assert!(before(&changes).is_empty());
+        let restart = "systemctl restart a.service";
+        assert_eq!(words(&after(&changes, &["a.service".to_owned()])), ["systemctl daemon-reload", restart]);
     }
 
     #[test]
     fn other_programs_let_go_of_the_devices() {
         let path = "/etc/NetworkManager/conf.d/meshstream.conf".into();
         let changes = [Change { path, from: State::Absent, to: file("x") }];
-        assert_eq!(
-            words(&after(&changes, &[], &["wlan0".to_owned()])),
-            ["systemctl reload NetworkManager.service", "nmcli device set wlan0 managed no"]
-        );
+        assert_eq!(words(&after(&changes, &[])), ["systemctl reload NetworkManager.service"]);
     }
 }

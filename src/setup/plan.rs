@@ -13,8 +13,6 @@ pub(crate) struct Plan {
     pub(crate) items: Vec<Item>,
     /// Started anew, in this order, where anything has changed.
     pub(crate) services: Vec<String>,
-    /// Network devices that other programs are to let go of.
-    pub(crate) devices: Vec<String>,
     /// What a person has to know or do, a line each.
     pub(crate) notes: Vec<String>,
 }

@@ -97,6 +97,9 @@ fn add_daemon(
         Some(text) => (text, Origin::There),
         None => (new_settings(target, kept, daemon)?, Origin::Made),
     };
+    if origin == Origin::Made {
+        wanted.notes.push(format!("{} has no settings yet: they are made, with keys of their own", daemon.name()));
+    }
     let by_hand =
         || format!("{} is not understood, and nothing was changed: add the peers to it by hand", file.display());
     let additions = additions(&text).with_context(by_hand)?;

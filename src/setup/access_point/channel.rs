@@ -40,7 +40,7 @@ impl Channel {
     pub(crate) fn new(band: Option<Band>, number: u16, width: u16) -> Result<Self, String> {
         let actual = match number {
             1..=13 => Band::Two,
-            36..=64 | 100..=144 if number % 4 == 0 => Band::Five,
+            36..=64 | 100..=144 if number.is_multiple_of(4) => Band::Five,
             149..=165 if number % 4 == 1 => Band::Five,
             _ => {
                 return Err(format!(

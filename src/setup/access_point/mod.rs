@@ -119,7 +119,6 @@ fn others(plan: &mut Plan, point: &Point<'_>, machine: &Machine) {
         let text = format!("{head}\n[Match]\nName={names}\n\n[Link]\nUnmanaged=yes\n");
         plan.own("/etc/systemd/network/05-meshstream.network", text, None);
     }
-    plan.devices = devices;
 }
 
 fn host_name(plan: &mut Plan, point: &Point<'_>, hosts: Option<&str>) {

@@ -168,7 +168,7 @@ impl Settings {
                 bail!("key passphrase: it has 8 to 63 characters of ASCII");
             }
         } else if self.security != Security::Wpa2 {
-            bail!("key security: '{:?}' asks for a passphrase", self.security);
+            bail!("key security: it says how a passphrase is used, and there is none: set 'passphrase', too");
         }
         match &self.mesh_point {
             Some(point) => point.check(self),
