@@ -12,6 +12,7 @@ use super::plan::{Command, OnFailure, Plan};
 use super::record::{Entry, Kept, Record};
 use super::tree::{State, Tree, group_of_directory};
 use super::{check, commands, diff};
+use crate::durable;
 
 /// Whether anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +78,9 @@ impl Target {
             }
             return Ok(Outcome::Unchanged);
         }
-        let after = commands::after(&step.changes, &plan.services);
+        // A setup that was cut off may have left out any of them.
+        let since = if unfinished { &step.wanted } else { &step.changes };
+        let after = commands::after(since, &plan.services);
         self.carry_out(kept, Record { chosen, ..record }, &step, &after)?;
         Ok(Outcome::Changed)
     }
@@ -88,17 +91,17 @@ impl Target {
     /// As [`Target::apply`].
     pub(crate) fn undo(&self, kept: &Kept, services: &[String]) -> anyhow::Result<Outcome> {
         let record = kept.load()?;
-        if record.entries.is_empty() {
+        if record.entries.is_empty() && !record.unfinished {
             return Ok(Outcome::Unchanged);
         }
         let step = self.compare(&Plan::default(), &record)?;
         for path in &step.left {
             say(&format!("left as it is, since somebody changed it: {}", path.display()))?;
         }
-        if self.mode == Mode::Do {
-            keep_keys(kept, &record, &step)?;
+        let mut after = commands::after(&step.changes, services);
+        if step.changes.is_empty() {
+            after.insert(0, Command::needed(&["systemctl", "daemon-reload"]));
         }
-        let after = commands::after(&step.changes, services);
         self.carry_out(kept, Record { chosen: BTreeMap::new(), ..record }, &step, &after)?;
         Ok(Outcome::Changed)
     }
@@ -120,6 +123,7 @@ impl Target {
         if self.mode == Mode::Show {
             return show(step, before, after);
         }
+        keep_keys(kept, &record, step)?;
         let unfinished = !after.is_empty();
         let mut during = Record { entries: step.during.clone(), unfinished, ..record };
         kept.store(&during)?;
@@ -161,15 +165,13 @@ const DAEMONS_MODE: u32 = 0o640;
 
 /// A daemon's settings that were made here hold its keys, and so the machine's address in the mesh: they are put aside.
 fn keep_keys(kept: &Kept, record: &Record, step: &Step) -> anyhow::Result<()> {
-    for change in step.changes.iter().filter(|change| change.to == State::Absent) {
-        let made = matches!(record.entries.get(&change.path), Some(Entry::Edited { .. }));
-        let (true, Some(base)) = (made, super::changes::base(record.entries.get(&change.path), &change.from)) else {
-            continue;
-        };
-        let aside = kept.aside(&change.path.file_name().unwrap_or_default().to_string_lossy());
-        crate::durable::replace(&aside, base.as_bytes())
-            .with_context(|| format!("cannot keep the keys of {}", change.path.display()))?;
-        say(&format!("its keys are kept in {}, and used again by the next setup", aside.display()))?;
+    for Change { path, from, .. } in step.changes.iter().filter(|change| change.to == State::Absent) {
+        let Some(entry @ Entry::Edited { .. }) = record.entries.get(path) else { continue };
+        let Some(base) = super::changes::base(Some(entry), from).filter(|base| !base.is_empty()) else { continue };
+        let aside = kept.aside(&path.file_name().unwrap_or_default().to_string_lossy());
+        durable::replace(&aside, base.as_bytes())
+            .with_context(|| format!("cannot keep the keys of {}", path.display()))?;
+        say(&format!("the keys of {} are kept in {} for the next setup", path.display(), aside.display()))?;
     }
     Ok(())
 }

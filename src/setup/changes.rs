@@ -21,6 +21,8 @@ pub(crate) struct Change {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) changes: Vec<Change>,
+    /// All that is wanted, whether it is there already or not.
+    pub(crate) wanted: Vec<Change>,
     /// The record before the first file is written: it holds whichever of them are.
     pub(crate) during: BTreeMap<PathBuf, Entry>,
     /// The record once all are.
@@ -73,9 +75,11 @@ pub(crate) fn changes(
             step.during.insert(path.clone(), during);
             step.after.insert(path.clone(), after);
         }
-        if wanted.state.digest() != current.digest() {
-            step.changes.push(Change { path, from: current, to: wanted.state });
+        let change = Change { path, from: current, to: wanted.state };
+        if change.to.digest() != change.from.digest() {
+            step.changes.push(change.clone());
         }
+        step.wanted.push(change);
     }
     // What was written once and is wanted no more.
     for (path, entry) in entries.iter().filter(|(path, _)| !items.iter().any(|item| item.path == **path)) {

@@ -93,15 +93,15 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
     bytes.try_into().ok()
 }
 
-/// A program that is needed, and the package of Debian that has it.
+/// A program that is needed, or a file by its whole path, and the package of Debian that has it.
 pub(crate) type Needed = (&'static str, &'static str);
 
 /// Packages that are missing in a file system.
 pub(crate) fn missing(tree: &Tree, needed: &[Needed]) -> Vec<&'static str> {
     let has = |program: &str| {
-        ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin", "/usr/local/sbin"]
-            .iter()
-            .any(|directory| tree.has(&format!("{directory}/{program}")))
+        let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin", "/usr/local/sbin"];
+        // Joined to a directory a whole path stays what it is.
+        places.iter().any(|place| tree.has(&Path::new(place).join(program).to_string_lossy()))
     };
     needed.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect()
 }
@@ -134,5 +134,7 @@ mod tests {
         std::fs::write(dir.path().join("usr/sbin/nft"), "").unwrap();
         let tree = Tree::below(dir.path()).unwrap();
         assert_eq!(missing(&tree, &[("nft", "nftables"), ("dnsmasq", "dnsmasq-base")]), ["dnsmasq-base"]);
+        let file = [("/usr/sbin/nft", "nftables"), ("/lib/firmware/regulatory.db-debian", "wireless-regdb")];
+        assert_eq!(missing(&tree, &file), ["wireless-regdb"]);
     }
 }

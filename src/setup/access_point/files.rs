@@ -102,6 +102,7 @@ fn dnsmasq(point: &Point<'_>) -> String {
     )
 }
 
+/// Where the portal's account is (RFC 8910) is told by DHCP alone: radvd 2.19 of Debian 12 does not know that option.
 fn radvd(point: &Point<'_>) -> String {
     let device = &point.settings.device;
     format!(

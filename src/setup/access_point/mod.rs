@@ -25,7 +25,7 @@ pub(crate) const NAME: &str = "access-point";
 pub(crate) const FILE: &str = "/etc/meshstream/access-point.toml";
 
 /// What the units start.
-pub(crate) const NEEDED: [Needed; 7] = [
+pub(crate) const NEEDED: [Needed; 8] = [
     ("hostapd", "hostapd"),
     ("dnsmasq", "dnsmasq-base"),
     ("nft", "nftables"),
@@ -33,6 +33,8 @@ pub(crate) const NEEDED: [Needed; 7] = [
     ("iw", "iw"),
     ("ip", "iproute2"),
     ("rfkill", "rfkill"),
+    // Without it the kernel knows no country, and allows what all of them do: hardly anything on 5 GHz.
+    ("/lib/firmware/regulatory.db-debian", "wireless-regdb"),
 ];
 
 /// What is chosen once, and stays whatever address the machine has later: people and phones remember it.
