@@ -7,7 +7,7 @@ use thiserror::Error;
 const MAX_DEPTH: usize = 32;
 
 /// One step on the way to a value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step<'a> {
     Key(&'a str),
     Index(usize),

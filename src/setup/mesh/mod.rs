@@ -77,18 +77,9 @@ impl Daemon {
 /// Entries for one list or object of a daemon's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Addition {
-    /// In the settings as JSON (RFC 6901).
-    pointer: String,
-    path: Vec<Place>,
+    path: Vec<Step<'static>>,
     /// Name, and value; the names of a list's entries are their texts.
     entries: Vec<(String, Value)>,
-}
-
-/// A [`Step`] that owns its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    Key(&'static str),
-    Index(usize),
 }
 
 /// What is missing in the settings of Yggdrasil.
@@ -105,12 +96,8 @@ pub(crate) fn for_yggdrasil(text: &str, settings: &Yggdrasil) -> anyhow::Result<
     });
     let discover = discover.filter(|(regex, _)| !known.contains(regex));
     let additions = [
-        Addition { pointer: "/Peers".to_owned(), path: vec![Place::Key("Peers")], entries: peers.collect() },
-        Addition {
-            pointer: "/MulticastInterfaces".to_owned(),
-            path: vec![Place::Key("MulticastInterfaces")],
-            entries: discover.collect(),
-        },
+        Addition { path: vec![Step::Key("Peers")], entries: peers.collect() },
+        Addition { path: vec![Step::Key("MulticastInterfaces")], entries: discover.collect() },
     ];
     additions.into_iter().filter_map(|addition| addition.missing(text).transpose()).collect()
 }
@@ -136,13 +123,7 @@ pub(crate) fn for_cjdns(text: &str, settings: &Cjdns) -> anyhow::Result<Vec<Addi
         }
         let index = udp_interface(text, v6)?;
         additions.push(Addition {
-            pointer: format!("/interfaces/UDPInterface/{index}/connectTo"),
-            path: vec![
-                Place::Key("interfaces"),
-                Place::Key("UDPInterface"),
-                Place::Index(index),
-                Place::Key("connectTo"),
-            ],
+            path: vec![Step::Key("interfaces"), Step::Key("UDPInterface"), Step::Index(index), Step::Key("connectTo")],
             entries: of_kind.into_iter().map(|peer| (peer.address.to_string(), credentials(peer))).collect(),
         });
     }
@@ -150,8 +131,7 @@ pub(crate) fn for_cjdns(text: &str, settings: &Cjdns) -> anyhow::Result<Vec<Addi
     let discover =
         settings.discover.iter().filter(|device| !known.iter().any(|bind| bind == device.as_str() || bind == "all"));
     additions.push(Addition {
-        pointer: "/interfaces/ETHInterface".to_owned(),
-        path: vec![Place::Key("interfaces"), Place::Key("ETHInterface")],
+        path: vec![Step::Key("interfaces"), Step::Key("ETHInterface")],
         entries: discover
             .map(|device| (device.to_string(), json!({ "bind": device.as_str(), "beacon": 2, "connectTo": {} })))
             .collect(),
@@ -204,16 +184,21 @@ impl Addition {
     }
 
     fn container(&self, text: &str) -> Result<Container, document::DocumentError> {
-        let steps = self.path.iter().map(|place| match place {
-            Place::Key(key) => Step::Key(key),
-            Place::Index(index) => Step::Index(*index),
-        });
-        container(text, &steps.collect::<Vec<_>>())
+        container(text, &self.path)
+    }
+
+    /// Where it belongs in the settings as JSON (RFC 6901).
+    fn pointer(&self) -> String {
+        let step = |step: &Step<'_>| match step {
+            Step::Key(key) => format!("/{key}"),
+            Step::Index(index) => format!("/{index}"),
+        };
+        self.path.iter().map(step).collect()
     }
 
     /// An entry as it is written: in one line.
     fn written(&self, (name, value): &(String, Value)) -> String {
-        if self.pointer.ends_with("connectTo") {
+        if self.path.last() == Some(&Step::Key("connectTo")) {
             format!("{}: {value}", Value::from(name.as_str()))
         } else {
             value.to_string()
@@ -239,8 +224,9 @@ pub(crate) fn add(text: &str, additions: &[Addition]) -> anyhow::Result<(String,
 /// Whether settings, as their daemon reads them, have changed by the additions alone.
 pub(crate) fn only_adds(before: &Value, after: &Value, additions: &[Addition]) -> bool {
     let mut expected = before.clone();
-    for Addition { pointer, entries, .. } in additions {
-        match expected.pointer_mut(pointer) {
+    for addition in additions {
+        let entries = &addition.entries;
+        match expected.pointer_mut(&addition.pointer()) {
             Some(Value::Array(list)) => {
                 let had = std::mem::take(list);
                 *list = entries.iter().map(|(_, value)| value.clone()).chain(had).collect();
