@@ -81,10 +81,13 @@ impl Settings {
                     "key cjdns.peer.public_key: '{public_key}' is not a public key: 52 letters and digits and \".k\""
                 );
             }
-            let printable =
-                |text: &String| !text.is_empty() && text.len() <= MAX_TEXT && !text.contains(char::is_control);
-            if !printable(password) || !login.iter().all(printable) {
-                bail!("key cjdns.peer: 'password' and 'login' are texts of at most {MAX_TEXT} bytes, in one line");
+            // cjdns reads no escapes of JSON but `\xff`, and other programs do not read that.
+            let plain = |c: char| !c.is_control() && !"\"\\".contains(c);
+            let usable = |text: &String| (1..=MAX_TEXT).contains(&text.len()) && text.chars().all(plain);
+            if !usable(password) || !login.iter().all(usable) {
+                bail!(
+                    "key cjdns.peer: 'password' and 'login' are texts of 1 to {MAX_TEXT} bytes in one line, without \" and \\"
+                );
             }
         }
         let most = self

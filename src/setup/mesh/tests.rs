@@ -57,7 +57,7 @@ fn cjdns_peers() -> String {
     let key = "a".repeat(52);
     let peer = |address| {
         format!(
-            "[[cjdns.peer]]\naddress = \"{address}\"\npublic_key = \"{key}.k\"\npassword = \"p\\\"w\"\nlogin = \"me\"\n"
+            "[[cjdns.peer]]\naddress = \"{address}\"\npublic_key = \"{key}.k\"\npassword = \"p w\"\nlogin = \"me\"\n"
         )
     };
     format!("[cjdns]\ndiscover = [\"wlan1\", \"eth7\"]\n{}{}", peer("192.0.2.7:1"), peer("[2001:db8::1]:2"))
@@ -90,7 +90,7 @@ fn peers_of_cjdns_go_to_the_interface_of_their_kind() {
         assert_eq!(container(&text, &path).unwrap().entries, [peer]);
         assert_eq!(
             value(&text, &[path[0], path[1], path[2], path[3], Step::Key(peer), Step::Key("password")]).unwrap(),
-            "p\"w"
+            "p w"
         );
     }
     assert_eq!(beacons(&text), ["wlan1", "eth7"]);
