@@ -10,7 +10,7 @@ test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-
                   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav \
                   gstreamer1.0-x gstreamer1.0-alsa gir1.2-gst-rtsp-server-1.0 python3-gi \
                   nginx-light libnginx-mod-rtmp pulseaudio libasound2-plugins \
-                  iproute2 nftables yggdrasil dnsmasq-base udhcpc curl mandoc systemd
+                  iproute2 nftables yggdrasil dnsmasq-base udhcpc curl mandoc systemd hostapd radvd iw
 deploy_packages := curl ffmpeg mmdebstrap qemu-user-static systemd-container
 webkit_packages := xvfb webkit2gtk-driver libwebkit2gtk-4.1-0
 

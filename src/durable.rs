@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{self as unix, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -20,6 +21,39 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// [`io::ErrorKind::AlreadyExists`] where there is one, which stays as it is; or where the disk fails.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write(path, bytes, |file| Ok(file.persist_noclobber(path)?))
+}
+
+/// Who may read and write a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) mode: u32,
+    /// User and group; who runs the program where there is none.
+    pub(crate) owner: Option<(u32, u32)>,
+}
+
+/// Writes a file anew for other programs too, and makes it durable.
+///
+/// # Errors
+/// Where the disk fails or the owner cannot be set: the file is then as it was.
+pub(crate) fn install(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    write(path, bytes, |file| {
+        if let Some((user, group)) = access.owner {
+            unix::fchown(file.as_file(), Some(user), Some(group))?;
+        }
+        file.as_file().set_permissions(fs::Permissions::from_mode(access.mode))?;
+        Ok(file.persist(path)?)
+    })
+}
+
+/// Makes a symbolic link in place of whatever is at the path, and makes it durable.
+///
+/// # Errors
+/// Where the disk fails: what was there is then as it was.
+pub(crate) fn link(path: &Path, target: &Path) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let link = tempfile::Builder::new().make_in(directory, |name| unix::symlink(target, name))?;
+    link.persist(path)?;
+    File::open(directory)?.sync_all()
 }
 
 /// A temporary file is its owner's only, and its new name keeps that.

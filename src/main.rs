@@ -28,6 +28,7 @@ mod picture;
 mod portal;
 mod service_manager;
 mod settings;
+mod setup;
 mod status;
 mod web;
 mod web_address;

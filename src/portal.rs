@@ -53,14 +53,33 @@ pub(crate) enum Part {
 /// One of the files.
 pub(crate) fn file(config: &Config, point: &AccessPoint, part: Part) -> String {
     let AccessPoint { device, address } = point;
-    let body = match part {
-        Part::Dnsmasq => dnsmasq(config, point),
-        Part::Nftables => nftables(config, point),
-    };
     format!(
         "# Made by 'meshstream portal' for the access point {device} with the address {address}. Make it again when the\n\
-         # node's settings change.\n{body}"
+         # node's settings change.\n{}",
+        body(config, point, part)
     )
+}
+
+/// What a file says, without who made it.
+pub(crate) fn body(config: &Config, point: &AccessPoint, part: Part) -> String {
+    match part {
+        Part::Dnsmasq => dnsmasq(config, point),
+        Part::Nftables => nftables(config, point),
+    }
+}
+
+/// What of the node's settings keeps phones from it, and what to do, a line each.
+pub(crate) fn obstacles(config: &Config, point: &AccessPoint) -> Vec<String> {
+    let mut found = Vec::new();
+    let AccessPoint { device, .. } = point;
+    if !config.web.devices.is_empty() && config.web.devices.iter().all(|open| open.to_string() != *device) {
+        found.push(format!("Phones cannot reach the node yet: add \"{device}\" to web.devices."));
+    }
+    if config.web.listen.ip().is_loopback() {
+        let listen = config.web.listen;
+        found.push(format!("Phones cannot reach the node yet: it listens at {listen}; set web.listen."));
+    }
+    found
 }
 
 /// Everything to read: the files, where they belong, and what to do next.
@@ -144,15 +163,11 @@ fn nftables(config: &Config, AccessPoint { device, address }: &AccessPoint) -> S
     text
 }
 
-fn next(config: &Config, AccessPoint { device, address }: &AccessPoint) -> String {
+fn next(config: &Config, point: &AccessPoint) -> String {
+    let AccessPoint { device, address } = point;
     let mut text = format!("# ---- what to do next\n# {device} has to have the address {address}/24.\n");
-    let closed = !config.web.devices.is_empty() && config.web.devices.iter().all(|open| open.to_string() != *device);
-    if closed {
-        let _ = writeln!(text, "# Phones cannot reach the node yet: add \"{device}\" to web.devices.");
-    }
-    if config.web.listen.ip().is_loopback() {
-        let _ =
-            writeln!(text, "# Phones cannot reach the node yet: it listens at {}; set web.listen.", config.web.listen);
+    for obstacle in obstacles(config, point) {
+        let _ = writeln!(text, "# {obstacle}");
     }
     if config.web.names.is_empty() {
         let _ = writeln!(

@@ -74,7 +74,15 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<(), Failure
     Ok(())
 }
 
-fn read_invite(argument: String) -> anyhow::Result<Secret> {
+/// Joins as part of a setup: whoever is in the community already stays in it. Says when that takes effect.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn join(config: &Config, secret: &Secret) -> anyhow::Result<&'static str> {
+    Ok(enter(config, secret, false).await?.when())
+}
+
+pub(super) fn read_invite(argument: String) -> anyhow::Result<Secret> {
     let mut text = argument;
     if text == STANDARD_INPUT {
         text.clear();

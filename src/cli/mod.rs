@@ -19,6 +19,7 @@ mod reference;
 pub(crate) mod rendition;
 mod schedule;
 mod settings;
+mod setup;
 mod show;
 mod ssb;
 mod storage;
@@ -114,6 +115,9 @@ enum Command {
     Firewall(firewall::Firewall),
     /// Print settings for dnsmasq and nftables, so that phones on an access point open the node's page and stay
     Portal(portal::Portal),
+    /// Make this machine an access point, and join it to a mesh
+    #[command(subcommand)]
+    Setup(setup::Command),
     /// Show the broadcasts known here
     Streams(Output),
     /// Write who this node is and what its owner has set to one file: identity, keys and configuration
@@ -159,8 +163,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Manual(options) => return reference::manual(options).map_err(Failure::from),
         _ => {}
     }
-    let layers = Layers::read(arguments.config.as_deref(), std::env::vars(), arguments.data_dir.as_deref())
-        .map_err(Failure::Usage)?;
+    let of_image = match &arguments.command {
+        Command::Setup(command) => command.configuration(),
+        _ => None,
+    };
+    let file = arguments.config.or(of_image);
+    let layers =
+        Layers::read(file.as_deref(), std::env::vars(), arguments.data_dir.as_deref()).map_err(Failure::Usage)?;
     let config = layers.config().clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -199,6 +208,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(output) => runtime.block_on(show::status(&config, output)).map_err(Failure::from),
         Command::Firewall(options) => firewall::run(&config, &options).map_err(Failure::Usage),
         Command::Portal(options) => portal::run(&config, &options).map_err(Failure::from),
+        Command::Setup(command) => runtime.block_on(setup::run(&config, command)),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };
     runtime.shutdown_timeout(node::JOIN_TIMEOUT);

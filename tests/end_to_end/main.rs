@@ -35,6 +35,7 @@ mod programme;
 mod recovering;
 mod renditions;
 mod service;
+mod setup;
 mod sound;
 mod survival;
 mod thumbnails;

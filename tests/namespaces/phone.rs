@@ -159,6 +159,38 @@ async fn phones_that_join_open_the_portal_and_then_find_what_they_take_for_the_i
 }
 
 #[tokio::test]
+async fn a_phone_joins_an_access_point_that_was_set_up_from_the_small_file() -> Result<()> {
+    let Some(network) = Network::lan(&["node", "phone"], link::Settings::default()).await? else { return Ok(()) };
+    let namespace = network.namespace("node")?.clone();
+    let settings = Settings { name: "roof".to_owned(), namespace: Some(namespace.clone()), ..Settings::default() };
+    let node = Node::start(MESHSTREAM, settings).await?;
+    let image = tempfile::tempdir()?;
+    let root = image.path().to_str().context("a path of ASCII")?;
+    let address = network.address("node", SWITCH)?;
+    let file = image.path().join("access-point.toml");
+    let text = format!("country = \"CA\"\nsuffix = \"1a2b\"\ndevice = \"eth0\"\naddress = \"{address}\"\n");
+    std::fs::write(&file, text)?;
+    let file = file.to_str().context("a path of ASCII")?;
+    node.cli(&["setup", "access-point", "--root", root, "--file", file]).await?;
+    let made = |name: &str| std::fs::read_to_string(image.path().join("etc/meshstream/access-point").join(name));
+    // The port of a node under test is another each time; an image has no such node.
+    let rules = made("portal.nft")?.replace("redirect to :8080", &format!("redirect to :{}", port(&node)?));
+    let _point = AccessPoint::start(&namespace, &made("dnsmasq.conf")?, &rules).await?;
+    let phone = Phone::join(network.namespace("phone")?, "eth0").await?;
+
+    let page = portal(&phone, PROBES[0].0).await?;
+    ensure!(page == format!("http://{address}/portal"), "{page}");
+    let answer = get(&phone, "http://mesh-1a2b/").await?;
+    ensure!(answer.status == 302 && answer.header("location") == format!("http://{address}/"), "{answer:?}");
+    Ok(())
+}
+
+fn port(node: &Node) -> Result<String> {
+    let address = node.web_address();
+    Ok(address.rsplit_once(':').context("an address with a port")?.1.to_owned())
+}
+
+#[tokio::test]
 async fn every_name_leads_a_phone_to_the_node_and_what_cannot_be_had_is_refused_at_once() -> Result<()> {
     let Some(scene) = scene(&["phone"], Settings::default()).await? else { return Ok(()) };
     let phone = &scene.phones[0];
