@@ -184,7 +184,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         // They need neither settings nor a runtime.
         Command::CameraWorker(_) | Command::RenditionWorker | Command::Completions(_) | Command::Manual(_) => Ok(()),
         Command::Backup(options) => {
-            let configuration = arguments.config.as_deref().unwrap_or(Path::new(SYSTEM_FILE));
+            let configuration = file.as_deref().unwrap_or(Path::new(SYSTEM_FILE));
             runtime.block_on(backup::write(&config, configuration, options)).map_err(Failure::from)
         }
         Command::Restore(options) => runtime.block_on(backup::restore(&config, options)).map_err(Failure::from),
