@@ -11,7 +11,7 @@ test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-
                   gstreamer1.0-x gstreamer1.0-alsa gir1.2-gst-rtsp-server-1.0 python3-gi \
                   nginx-light libnginx-mod-rtmp pulseaudio libasound2-plugins \
                   iproute2 nftables yggdrasil dnsmasq-base udhcpc curl mandoc systemd hostapd radvd iw
-deploy_packages := curl ffmpeg mmdebstrap qemu-user-static systemd-container
+deploy_packages := curl ffmpeg jq mmdebstrap nftables qemu-user-static shellcheck systemd systemd-container
 webkit_packages := xvfb webkit2gtk-driver libwebkit2gtk-4.1-0
 
 ARCHITECTURES ?= amd64 arm64 armhf
@@ -52,8 +52,10 @@ deb: deps web ## Debian packages in target/debian (ARCHITECTURES="amd64 arm64 ar
 	for architecture in $(ARCHITECTURES); do scripts/deb.sh $$architecture || exit 1; done
 
 .PHONY: test-deploy
-test-deploy: deb ## the packages in a bare Debian that boots, and under emulation (asks for root; half an hour from cold)
+test-deploy: deb ## packages in a bare Debian that boots and under emulation, monitoring, relay (as root; an hour from cold)
 	@scripts/need.sh "the tests of packages" $(deploy_packages)
+	@scripts/unpacked.sh caddy prometheus
+	PATH="$$PWD/.tools/unpacked/usr/bin:$$PATH" scripts/check-deploy.sh
 	MESHSTREAM_DEB_VERSION=0.1.0-2 MESHSTREAM_DEB_OUTPUT=target/debian/next scripts/deb.sh "$$(dpkg --print-architecture)"
 	cargo test --workspace --locked --test deploy -- --ignored --nocapture --test-threads 1
 

@@ -17,6 +17,7 @@ use streamer::PublishingReporter;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::gauges::{self, Now};
 use crate::links;
 
 /// What the status is gathered from.
@@ -43,11 +44,13 @@ pub(crate) struct Parts {
 pub(crate) struct Status {
     parts: Parts,
     metrics: PrometheusHandle,
+    /// Memory, processor time and open files of this process.
+    process: metrics_process::Collector,
 }
 
 impl Status {
     pub(crate) fn new(parts: Parts) -> anyhow::Result<Self> {
-        Ok(Self { parts, metrics: metrics_recorder()? })
+        Ok(Self { parts, metrics: metrics_recorder()?, process: metrics_process::Collector::default() })
     }
 
     /// Says from now on that the node stands there.
@@ -175,7 +178,16 @@ impl NodeStatus for Status {
     }
 
     fn metrics(&self) -> String {
+        self.process.collect();
         let mut text = self.metrics.render();
+        let publishing = self.parts.publishing.publishing();
+        let now = Now {
+            version: env!("CARGO_PKG_VERSION"),
+            problems: self.problems().len() + publishing.iter().filter_map(sound_problem).count(),
+            storage: self.parts.router.storage_report(),
+            publishing: &publishing,
+        };
+        gauges::write_metrics(&mut text, &now);
         links::write_metrics(&mut text, &self.all_peers());
         text
     }
