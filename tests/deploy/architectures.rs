@@ -22,6 +22,7 @@ fn the_program_for_armhf_takes_a_broadcast_and_serves_it() -> Result<()> {
     takes_a_broadcast("armhf", "qemu-arm-static")
 }
 
+#[expect(clippy::print_stdout, reason = "figures for docs/benchmarks.md")]
 fn takes_a_broadcast(architecture: &str, qemu: &str) -> Result<()> {
     // The libraries that the package asks for, as Debian has them, and the package.
     let deb = package(architecture, "0.1.0-1")?;
