@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use stream_model::{FeedId, StreamName};
 use streamer::keys::KeyRecord;
@@ -120,7 +120,8 @@ impl Backup {
         let (mut files, mut keys, mut configuration) = (BTreeMap::new(), Vec::new(), None);
         for (count, entry) in archive.entries().context("not a tar archive")?.enumerate() {
             ensure!(count < MAX_FILES, "it holds more than {MAX_FILES} files");
-            let mut entry = entry.context("it is damaged, or no tar archive")?;
+            // What the reader of archives says of it would quote the file, which may be a secret.
+            let mut entry = entry.map_err(|_| anyhow!("it is damaged, or no backup of a node"))?;
             let name = String::from_utf8(entry.path_bytes().into_owned()).context("the name of a file is not text")?;
             ensure!(entry.header().entry_type().is_file(), "{name} is no file");
             let mut bytes = Vec::new();

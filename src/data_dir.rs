@@ -68,7 +68,10 @@ fn become_owner(path: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Gives all that root has made in a directory to the directory's owner.
+/// What the store makes itself, and root's commands never do: very many files.
+const STORES: [&str; 2] = ["ipfs", "blobs"];
+
+/// Gives all that root has made in a data directory to the directory's owner, but for what is stored.
 ///
 /// # Errors
 /// Where the disk fails.
@@ -85,7 +88,7 @@ fn give(directory: &Path, user: u32, group: u32) -> anyhow::Result<()> {
             let given = lchown(&path, Some(user), Some(group));
             given.with_context(|| format!("cannot give {} to its owner", path.display()))?;
         }
-        if about.is_dir() {
+        if about.is_dir() && !STORES.iter().any(|store| path.ends_with(store)) {
             give(&path, user, group)?;
         }
     }

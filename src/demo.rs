@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
-use stream_model::{DirectoryChange, KeyError, MediaSequence, NewStreamKey, PlaylistChange, StreamKeys, StreamName};
+use stream_model::{
+    BroadcastId, DirectoryChange, KeyError, MediaSequence, NewStreamKey, PlaylistChange, StreamKeys, StreamName,
+};
 use streamer::playback::Mirror;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -162,13 +164,17 @@ async fn fresh_key(keys: &dyn StreamKeys, name: StreamName) -> Result<NewStreamK
 /// Which segments were announced and when, and how many the viewer has.
 #[derive(Debug, Default)]
 struct Progress {
+    /// The test picture's: what is made from it, pictures to look through it with, is no news.
+    broadcast: Option<BroadcastId>,
     announced: BTreeMap<MediaSequence, Instant>,
     fetched: u64,
 }
 
 impl Progress {
     fn handle_directory(&mut self, change: DirectoryChange) {
-        if let DirectoryChange::Segment(_, sequence) = change {
+        if let DirectoryChange::Segment(broadcast, sequence) = change
+            && *self.broadcast.get_or_insert(broadcast) == broadcast
+        {
             self.announced.insert(sequence, Instant::now());
             if self.announced.len() > MAX_PENDING {
                 self.announced.pop_first();
@@ -178,7 +184,9 @@ impl Progress {
 
     /// A line for each segment that the viewer lists now.
     fn handle_playlist(&mut self, change: PlaylistChange) -> Vec<String> {
-        let Some(newest) = change.media_sequence else { return Vec::new() };
+        let Some(newest) = change.media_sequence.filter(|_| self.broadcast == Some(change.broadcast)) else {
+            return Vec::new();
+        };
         let later = self.announced.split_off(&newest.next());
         let listed = std::mem::replace(&mut self.announced, later);
         self.fetched += listed.len() as u64;
@@ -219,7 +227,7 @@ fn say(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stream_model::{BroadcastId, MessageKey};
+    use stream_model::MessageKey;
 
     #[test]
     fn each_announced_segment_has_one_line_once_the_viewer_lists_it() {
@@ -234,5 +242,9 @@ mod tests {
         assert_eq!(progress.handle_playlist(listed(1)).len(), 0);
         assert_eq!(progress.handle_playlist(listed(2)).len(), 1);
         assert_eq!(progress.fetched, 3);
+        let made_from_it = BroadcastId(MessageKey([2; 32]));
+        progress.handle_directory(DirectoryChange::Segment(made_from_it, MediaSequence(3)));
+        let change = PlaylistChange { broadcast: made_from_it, ..listed(3) };
+        assert_eq!(progress.handle_playlist(change).len(), 0);
     }
 }

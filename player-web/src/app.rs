@@ -22,7 +22,7 @@ use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
-    keep, moderation, node, pages, player, portal, programme, session, settings, timeline,
+    keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
@@ -200,6 +200,7 @@ fn routes() -> Router<AppState> {
         .route("/player.js", get(player::script))
         .route("/player.css", get(player::style))
         .route("/blobs/{blob}", get(blobs::blob).options(hls::preflight))
+        .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/broadcasts", get(api::broadcasts))
         .route("/api/v1/upcoming", get(api::upcoming))

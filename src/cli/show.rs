@@ -150,6 +150,7 @@ fn write_peer(out: &mut dyn Write, peer: &PeerReport) -> io::Result<()> {
     let name = match (&*peer.name, peer.feed, &peer.peer) {
         ("", Some(feed), _) => feed.to_string(),
         ("", None, Some(peer)) => peer.to_string(),
+        ("", None, None) => "somebody".to_owned(),
         (name, ..) => printable(name),
     };
     let place = match peer.addresses.as_slice() {

@@ -5,6 +5,9 @@ use super::machine::Machine;
 
 const CHECK: &str = "access point";
 
+/// Who gives addresses and names to phones: as 'meshstream setup' has it, or as Debian does.
+const NAMES: [&str; 2] = ["meshstream-ap-dnsmasq.service", "dnsmasq.service"];
+
 const SETUP: &str = "'sudo meshstream setup access-point' makes one";
 
 pub(super) async fn check(machine: &Machine) -> Option<Finding> {
@@ -25,7 +28,8 @@ pub(super) async fn check(machine: &Machine) -> Option<Finding> {
     let address = point.as_ref().and_then(|point| {
         addresses.iter().find(|interface| interface.name == point.device && interface.ip().is_ipv4())
     });
-    let names = machine.says("systemctl", &["is-active", "dnsmasq.service"]).await.is_some();
+    // It succeeds where one of them is.
+    let names = machine.says("systemctl", &["is-active", NAMES[0], NAMES[1]]).await.is_some();
     Some(judge(point.as_ref(), address.map(|interface| interface.ip().to_string()).as_deref(), names))
 }
 
@@ -60,7 +64,8 @@ fn judge(point: Option<&Point>, address: Option<&str>, names: bool) -> Finding {
         return Finding::failure(CHECK, format!("{device} has no address: phones cannot reach the node"), mend);
     };
     if !names {
-        let mend = "'sudo systemctl status dnsmasq' says why; 'sudo meshstream setup access-point' sets it up";
+        let mend =
+            "'sudo systemctl status meshstream-ap-dnsmasq' says why; 'sudo meshstream setup access-point' sets it up";
         return Finding::failure(CHECK, "dnsmasq does not run: phones get no address", mend);
     }
     let name = if ssid.is_empty() { String::new() } else { format!("'{ssid}' ") };

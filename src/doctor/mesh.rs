@@ -11,10 +11,29 @@ use super::finding::Finding;
 const CHECK: &str = "mesh";
 
 pub(super) fn check(asked: &Asked) -> Finding {
+    let addresses = if_addrs::get_if_addrs().unwrap_or_default();
+    let addresses: Vec<_> = addresses.iter().map(|interface| interface.ip()).collect();
     match asked {
-        Asked::Running { report, .. } => judge(&report.overlays),
-        _ => of_addresses(if_addrs::get_if_addrs().unwrap_or_default().iter().map(|interface| interface.ip())),
+        Asked::Running { report, .. } => deaf(&report.overlays, &addresses).unwrap_or_else(|| judge(&report.overlays)),
+        _ => of_addresses(&addresses),
     }
+}
+
+/// An overlay that runs here, and whose daemon the node cannot ask.
+fn deaf(overlays: &[OverlayReport], addresses: &[IpAddr]) -> Option<Finding> {
+    let unheard = |address: &IpAddr| {
+        let name = overlay_of(*address)?;
+        (!overlays.iter().any(|overlay| overlay.name == name)).then_some((name, *address))
+    };
+    let (name, address) = addresses.iter().find_map(unheard)?;
+    let mend = match name {
+        "yggdrasil" => {
+            "let the node's user ask it: 'sudo adduser meshstream yggdrasil', then 'sudo systemctl restart meshstream'"
+        }
+        _ => "name its address and password with mesh.cjdns_admin and mesh.cjdns_password_file",
+    };
+    let found = format!("this machine is {address} in {name}, and the node cannot ask its daemon who else is there");
+    Some(Finding::warning(CHECK, found, mend))
 }
 
 /// By what the node hears from the daemons.
@@ -40,9 +59,9 @@ fn judge(overlays: &[OverlayReport]) -> Finding {
 }
 
 /// By this machine's addresses, while no node asks the daemons.
-fn of_addresses(addresses: impl Iterator<Item = IpAddr>) -> Finding {
-    let of_overlays: Vec<_> =
-        addresses.filter_map(|address| Some(format!("{address} of {}", overlay_of(address)?))).collect();
+fn of_addresses(addresses: &[IpAddr]) -> Finding {
+    let of_overlay = |address: &IpAddr| Some(format!("{address} of {}", overlay_of(*address)?));
+    let of_overlays: Vec<_> = addresses.iter().filter_map(of_overlay).collect();
     if of_overlays.is_empty() { none() } else { Finding::ok(CHECK, of_overlays.join(", ")) }
 }
 
@@ -73,8 +92,22 @@ mod tests {
 
     #[test]
     fn without_a_node_addresses_tell_which_daemons_run() {
-        let found = |addresses: &[&str]| of_addresses(addresses.iter().map(|address| address.parse().unwrap()));
-        assert_eq!(found(&["127.0.0.1", "192.168.1.2", "fe80::1"]).state, State::Absent);
-        assert_eq!(found(&["fc12::1"]).found, "fc12::1 of cjdns");
+        assert_eq!(of_addresses(&addresses(&["127.0.0.1", "192.168.1.2", "fe80::1"])).state, State::Absent);
+        assert_eq!(of_addresses(&addresses(&["fc12::1"])).found, "fc12::1 of cjdns");
+    }
+
+    #[test]
+    fn a_daemon_that_the_node_may_not_ask_is_told_of() {
+        let here = addresses(&["10.0.0.1", "200:1111::1"]);
+        let finding = deaf(&[], &here).unwrap();
+        assert!(finding.found.contains("200:1111::1 in yggdrasil"), "{finding:?}");
+        assert!(finding.mend.unwrap().contains("adduser meshstream yggdrasil"));
+        let heard = OverlayReport { name: "yggdrasil".to_owned(), address: None, neighbours: 1 };
+        assert_eq!(deaf(&[heard], &here), None);
+        assert_eq!(deaf(&[], &addresses(&["10.0.0.1"])), None);
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 }

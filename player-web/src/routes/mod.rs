@@ -14,6 +14,7 @@ pub(crate) mod hls;
 pub(crate) mod keep;
 pub(crate) mod moderation;
 pub(crate) mod node;
+pub(crate) mod openapi;
 pub(crate) mod pages;
 pub(crate) mod player;
 pub(crate) mod portal;

@@ -18,6 +18,7 @@ mod gateway;
 mod harmless;
 mod hls;
 mod https;
+mod openapi;
 mod own_origin;
 mod owner;
 mod pages;
@@ -66,7 +67,16 @@ impl Answer {
     }
 }
 
-async fn send(router: Router, mut request: Request<Body>) -> Answer {
+/// What a router answers, which is as openapi.json says.
+async fn send(router: Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let answer = answered(router, request).await;
+    openapi::check(&method, &path, &answer);
+    answer
+}
+
+/// What a router answers, also one whose paths are others.
+async fn answered(router: Router, mut request: Request<Body>) -> Answer {
     // As every client does.
     request.headers_mut().entry("host").or_insert(HeaderValue::from_static("localhost"));
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();

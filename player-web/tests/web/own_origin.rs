@@ -1,10 +1,11 @@
 //! The gateway's own port, and codes of this node's addresses.
 
-use axum::http::{Method, StatusCode};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
 use player_web::Config;
 
 use crate::support::FakeNode;
-use crate::{ask, ask_app, get};
+use crate::{answered, ask, ask_app, get};
 
 #[tokio::test]
 async fn content_of_others_has_an_origin_of_its_own_where_there_is_a_port_for_it() {
@@ -31,7 +32,8 @@ async fn content_of_others_has_an_origin_of_its_own_where_there_is_a_port_for_it
         (StatusCode::BAD_REQUEST, "sandbox; default-src 'none'")
     );
     for path in ["/", "/portal", "/admin", "/api/v1/node", "/ws", "/metrics", "/watch/x", "/hls/x/index.m3u8"] {
-        let answer = ask_app(gateway.clone(), Method::GET, path, &headers).await;
+        let request = Request::get(path).header(headers[0].0, headers[0].1).body(Body::empty()).unwrap();
+        let answer = answered(gateway.clone(), request).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert!(answer.text().contains("/ipfs/"), "{path}");
     }

@@ -21,6 +21,7 @@ use crate::cameras::{Telling, WORKER, key, on_this_machine};
 use crate::cli::show::print_json;
 use crate::config::Config;
 use crate::control::Client;
+use crate::data_dir::give_to_owner;
 use crate::node;
 use crate::output::print;
 
@@ -109,6 +110,7 @@ async fn local(config: &Config, name: &StreamName) -> anyhow::Result<String> {
     let address = address.context("the node takes no RTMP: set ingest.listen")?;
     let address = on_this_machine(address);
     let key = key(&client, &key::key_file(&config.node.data_dir, name), name).await?;
+    give_to_owner(&config.node.data_dir)?;
     Ok(format!("rtmp://{address}/live/{name}?key={key}"))
 }
 
