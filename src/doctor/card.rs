@@ -98,16 +98,11 @@ mod tests {
     fn what_linux_tells_of_a_card_is_read_from_the_disk_of_the_partition() {
         let dir = tempfile::tempdir().unwrap();
         let machine = Machine::below(dir.path());
-        let write = |path: &str, text: &str| {
-            let path = machine.path(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        write("/sys/block/mmcblk0/mmcblk0p2/partition", "2\n");
-        write("/sys/block/mmcblk0/device/type", "MMC\n");
-        write("/sys/block/mmcblk0/device/life_time", "0x02 0x0b\n");
-        write("/sys/block/mmcblk0/device/pre_eol_info", "0x01\n");
-        write("/sys/fs/ext4/mmcblk0p2/errors_count", "7\n");
+        machine.write("/sys/block/mmcblk0/mmcblk0p2/partition", "2\n");
+        machine.write("/sys/block/mmcblk0/device/type", "MMC\n");
+        machine.write("/sys/block/mmcblk0/device/life_time", "0x02 0x0b\n");
+        machine.write("/sys/block/mmcblk0/device/pre_eol_info", "0x01\n");
+        machine.write("/sys/fs/ext4/mmcblk0p2/errors_count", "7\n");
         fs::create_dir_all(machine.path("/sys/dev/block")).unwrap();
         std::os::unix::fs::symlink(machine.path("/sys/block/mmcblk0/mmcblk0p2"), machine.path("/sys/dev/block/179:2"))
             .unwrap();

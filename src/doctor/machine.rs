@@ -31,6 +31,14 @@ impl Machine {
         Self { root: root.to_owned() }
     }
 
+    /// Gives it a file.
+    #[cfg(test)]
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }

@@ -116,8 +116,7 @@ mod tests {
         let machine = Machine::below(dir.path());
         let mend = |machine: &Machine| check(machine, &Asked::NotRunning).remove(0).mend.unwrap();
         assert!(mend(&machine).contains("meshstream run"));
-        std::fs::create_dir_all(machine.path("/usr/lib/systemd/system")).unwrap();
-        std::fs::write(machine.path(UNITS[0]), "").unwrap();
+        machine.write(UNITS[0], "");
         assert!(mend(&machine).contains("systemctl start"));
     }
 }

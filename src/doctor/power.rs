@@ -62,8 +62,6 @@ fn memory(machine: &Machine) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::super::State;
     use super::*;
 
@@ -71,24 +69,22 @@ mod tests {
     fn a_pi_with_a_thin_cable_in_the_sun_is_told_so() {
         let dir = tempfile::tempdir().unwrap();
         let machine = Machine::below(dir.path());
-        let write = |path: &str, text: &str| {
-            let path = machine.path(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
         assert_eq!(check(&machine), []);
-        write("/sys/class/hwmon/hwmon0/name", "cpu_thermal\n");
-        write("/sys/class/hwmon/hwmon1/name", "rpi_volt\n");
-        write("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n");
-        write("/sys/class/thermal/thermal_zone0/temp", "81000\n");
-        write("/proc/meminfo", "MemTotal:         438000 kB\nMemFree:           9000 kB\nMemAvailable:     30000 kB\n");
+        machine.write("/sys/class/hwmon/hwmon0/name", "cpu_thermal\n");
+        machine.write("/sys/class/hwmon/hwmon1/name", "rpi_volt\n");
+        machine.write("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n");
+        machine.write("/sys/class/thermal/thermal_zone0/temp", "81000\n");
+        machine.write(
+            "/proc/meminfo",
+            "MemTotal:         438000 kB\nMemFree:           9000 kB\nMemAvailable:     30000 kB\n",
+        );
         let findings = check(&machine);
         let states: Vec<_> = findings.iter().map(|finding| (finding.check, finding.state)).collect();
         assert_eq!(states, [("power", State::Failure), ("heat", State::Warning), ("memory", State::Warning)]);
         assert_eq!(findings[1].found, "81 °C");
-        write("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n");
-        write("/sys/class/thermal/thermal_zone0/temp", "51000\n");
-        write("/proc/meminfo", "MemTotal: 438000 kB\nMemAvailable: 300000 kB\n");
+        machine.write("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n");
+        machine.write("/sys/class/thermal/thermal_zone0/temp", "51000\n");
+        machine.write("/proc/meminfo", "MemTotal: 438000 kB\nMemAvailable: 300000 kB\n");
         assert!(check(&machine).iter().all(|finding| finding.state == State::Ok));
     }
 }
