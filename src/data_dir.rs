@@ -1,6 +1,6 @@
 //! The node's data directory, locked by the one process that uses it.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, lchown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,7 @@ impl DataDir {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).with_context(|| {
             format!("cannot write to the data directory {}: check its owner and its disk", path.display())
         })?;
+        give_one(&lock_path, &path.metadata().with_context(|| format!("cannot look at {}", path.display()))?)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!(
@@ -77,20 +78,26 @@ const STORES: [&str; 2] = ["ipfs", "blobs"];
 /// Where the disk fails.
 pub(crate) fn give_to_owner(path: &Path) -> anyhow::Result<()> {
     let owner = path.metadata().with_context(|| format!("cannot look at {}", path.display()))?;
-    if owner.uid() == 0 { Ok(()) } else { give(path, owner.uid(), owner.gid()) }
+    if owner.uid() == 0 { Ok(()) } else { give(path, &owner) }
 }
 
-fn give(directory: &Path, user: u32, group: u32) -> anyhow::Result<()> {
+fn give(directory: &Path, owner: &Metadata) -> anyhow::Result<()> {
     for entry in directory.read_dir().with_context(|| format!("cannot read {}", directory.display()))? {
         let path = entry.with_context(|| format!("cannot read {}", directory.display()))?.path();
-        let about = path.symlink_metadata().with_context(|| format!("cannot look at {}", path.display()))?;
-        if about.uid() == 0 {
-            let given = lchown(&path, Some(user), Some(group));
-            given.with_context(|| format!("cannot give {} to its owner", path.display()))?;
+        give_one(&path, owner)?;
+        if path.is_dir() && !path.is_symlink() && !STORES.iter().any(|store| path.ends_with(store)) {
+            give(&path, owner)?;
         }
-        if about.is_dir() && !STORES.iter().any(|store| path.ends_with(store)) {
-            give(&path, user, group)?;
-        }
+    }
+    Ok(())
+}
+
+/// Gives what root has made to the owner of a directory.
+fn give_one(path: &Path, owner: &Metadata) -> anyhow::Result<()> {
+    let about = path.symlink_metadata().with_context(|| format!("cannot look at {}", path.display()))?;
+    if about.uid() == 0 && owner.uid() != 0 {
+        lchown(path, Some(owner.uid()), Some(owner.gid()))
+            .with_context(|| format!("cannot give {} to its owner", path.display()))?;
     }
     Ok(())
 }

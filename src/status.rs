@@ -85,6 +85,12 @@ impl Status {
         storage.map(str::to_owned).chain(own_feed).collect()
     }
 
+    /// That, and what its owner should do although it works.
+    fn all_problems(&self, publishing: &[Publishing]) -> Vec<String> {
+        let sound = publishing.iter().filter_map(sound_problem);
+        self.problems().into_iter().chain(self.parts.advice.clone()).chain(sound).collect()
+    }
+
     fn leaving(&self, stored: StoredBroadcast) -> LeavingBroadcast {
         let StoredBroadcast { broadcast, retention, bytes } = stored;
         let listing = self.parts.directory.listing(&broadcast);
@@ -151,8 +157,7 @@ impl NodeStatus for Status {
 
     async fn report(&self) -> NodeReport {
         let publishing = self.parts.publishing.publishing();
-        let sound: Vec<_> = publishing.iter().filter_map(sound_problem).collect();
-        let problems = self.problems().into_iter().chain(self.parts.advice.clone()).chain(sound).collect();
+        let problems = self.all_problems(&publishing);
         NodeReport {
             node: self.identity(),
             community: self.parts.community.clone(),
@@ -183,7 +188,7 @@ impl NodeStatus for Status {
         let publishing = self.parts.publishing.publishing();
         let now = Now {
             version: env!("CARGO_PKG_VERSION"),
-            problems: self.problems().len() + publishing.iter().filter_map(sound_problem).count(),
+            problems: self.all_problems(&publishing).len(),
             storage: self.parts.router.storage_report(),
             publishing: &publishing,
         };

@@ -12,7 +12,7 @@ use super::{Output, show};
 use crate::community::{Community, remove, store};
 use crate::config::Config;
 use crate::control::{Client, Connection};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, give_to_owner};
 use crate::failure::Failure;
 use crate::output::{self, print};
 
@@ -112,7 +112,7 @@ impl Files {
         match Client::connect(data_dir).await? {
             // It holds the lock, and reads the file at its start only.
             Connection::Running(_) => Ok(Self { running: true, _lock: None }),
-            Connection::NotRunning => Ok(Self { running: false, _lock: Some(DataDir::lock(data_dir)?) }),
+            Connection::NotRunning => Ok(Self { running: false, _lock: Some(DataDir::lock_as_is(data_dir)?) }),
         }
     }
 }
@@ -123,6 +123,7 @@ async fn enter(config: &Config, secret: &Secret, replace: bool) -> anyhow::Resul
     let same = before.as_ref().is_ok_and(|before| *before == Community::Private(secret.clone()));
     if !same {
         store(&config.node.data_dir, secret, replace)?;
+        give_to_owner(&config.node.data_dir)?;
     }
     let replaced = !same && !matches!(before, Ok(Community::Open));
     Ok(Change { running: files.running, replaced })

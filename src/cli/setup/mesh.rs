@@ -1,7 +1,6 @@
 //! `meshstream setup mesh`.
 
 use std::fs;
-use std::os::unix::fs::{self as unix, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -11,7 +10,6 @@ use node_router::community::Secret;
 use super::How;
 use crate::cli::community;
 use crate::config::Config;
-use crate::data_dir::community_file;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::setup::apply::{Mode, Reach, Target, base_text, say};
@@ -170,24 +168,6 @@ async fn join(config: &Config, target: &Target, secret: &Secret) -> anyhow::Resu
     if target.mode == Mode::Show {
         return say(&format!("would join the community of the invite, in {}", data_dir.display()));
     }
-    let new = !data_dir.exists();
     let when = community::join(&config, secret).await?;
-    if !new {
-        hand_over(data_dir)?;
-    }
     say(&format!("the node of {} is of the community of the invite, {when}", data_dir.display()))
-}
-
-/// What root has written belongs to whose the data directory is: the node reads it.
-fn hand_over(data_dir: &Path) -> anyhow::Result<()> {
-    let owner = fs::metadata(data_dir).with_context(|| format!("cannot look at {}", data_dir.display()))?;
-    let file = community_file(data_dir);
-    for path in [data_dir.join("lock"), data_dir.join("identity"), file] {
-        let Ok(found) = fs::metadata(&path) else { continue };
-        if (found.uid(), found.gid()) != (owner.uid(), owner.gid()) {
-            unix::chown(&path, Some(owner.uid()), Some(owner.gid()))
-                .with_context(|| format!("cannot give {} to the node's user", path.display()))?;
-        }
-    }
-    Ok(())
 }
