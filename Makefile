@@ -51,6 +51,10 @@ test-devices: test-deps ## the tests of cameras that ask for v4l2loopback and sn
 deb: deps web ## Debian packages in target/debian (ARCHITECTURES="amd64 arm64 armhf")
 	for architecture in $(ARCHITECTURES); do scripts/deb.sh $$architecture || exit 1; done
 
+.PHONY: image
+image: ## an image of a card or disk in target/image, as root (BOARD=pi or pc; needs its package)
+	deploy/image/build.sh $(BOARD)
+
 .PHONY: test-deploy
 test-deploy: deb ## packages in a bare Debian that boots and under emulation, monitoring, relay (as root; an hour from cold)
 	@scripts/need.sh "the tests of packages" $(deploy_packages)

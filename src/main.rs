@@ -13,6 +13,7 @@ mod doctor;
 mod durable;
 mod failure;
 mod firewall;
+mod first_boot;
 mod gauges;
 mod host_lock;
 mod in_effect;

@@ -12,7 +12,8 @@ use node_router::{NodeRouter, OwnRecords};
 use player_web::{GatewayChoice, OwnerAccess, ViewerCounter};
 use ssb_announcer::SsbAnnouncer;
 use stream_model::{
-    Cameras, Directory, FeedId, Listen, LocalViewers, NodeReport, NodeStatus, PeerBook, Playlists, StreamKeys,
+    Cameras, Directory, FeedId, FirstBoot, Listen, LocalViewers, NodeReport, NodeStatus, PeerBook, Playlists,
+    StreamKeys,
 };
 use streamer::broadcast::SystemClock;
 use streamer::camera::WorkerCommand;
@@ -33,6 +34,7 @@ use crate::data_dir::{
     DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, secret_file, streamer_database,
 };
 use crate::failure::Failure;
+use crate::first_boot::Place;
 use crate::host_lock::HostLock;
 use crate::in_effect::InEffect;
 use crate::log_book::Book;
@@ -281,6 +283,9 @@ impl Node {
             elsewhere: router.remote_viewers(),
             moderation,
             status: status.clone(),
+            first_boot: Some(Place::of(&path))
+                .filter(Place::is_there)
+                .map(|place| Arc::new(place) as Arc<dyn FirstBoot>),
         };
         let socket = control_socket(&path);
         let control = player_web::bind_control(&socket)

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use stream_model::{
     ArchiveKeeper, BlobStore, ContentCarrier, ContentLookup, ContentReader, ContentSources, Directory, Downloads,
-    FollowGraph, KeepPolicies, Moderation, NodeStatus, Playlists, RemoteViewers, RunningHours, Standings,
+    FirstBoot, FollowGraph, KeepPolicies, Moderation, NodeStatus, Playlists, RemoteViewers, RunningHours, Standings,
     StorageChecker, StreamKeys, Timeline,
 };
 
@@ -21,8 +21,8 @@ use crate::entrance::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
-    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
-    keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
+    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, first_boot,
+    gateway, hls, keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
@@ -66,6 +66,8 @@ pub struct Ports {
     pub moderation: Arc<dyn Moderation>,
     /// This node.
     pub status: Arc<dyn NodeStatus>,
+    /// Its machine, where that has no owner yet.
+    pub first_boot: Option<Arc<dyn FirstBoot>>,
 }
 
 impl fmt::Debug for Ports {
@@ -104,7 +106,8 @@ pub fn app(ports: Ports, config: &Config) -> Router {
         None => gateway_routes(),
     };
     let playing = playing_routes().layer(middleware::from_fn(waits::limit));
-    let routes = routes().merge(playing).merge(gateway).merge(portal::routes());
+    let first_boot = Router::new().route(first_boot::PATH, get(first_boot::show).post(first_boot::submit));
+    let routes = routes().merge(playing).merge(gateway).merge(portal::routes()).merge(first_boot);
     from_network(finish(routes, ports, Sees::WhatIsShown, config), config)
 }
 

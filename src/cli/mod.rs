@@ -10,6 +10,7 @@ mod content;
 mod doctor;
 mod feed;
 mod firewall;
+mod first_boot;
 mod hide;
 mod keep;
 mod key;
@@ -118,6 +119,9 @@ enum Command {
     /// Make this machine an access point, and join it to a mesh
     #[command(subcommand)]
     Setup(setup::Command),
+    /// Make a machine of an image what its owner filled in
+    #[command(subcommand, hide = true)]
+    FirstBoot(first_boot::Command),
     /// Show the broadcasts known here
     Streams(Output),
     /// Write who this node is and what its owner has set to one file: identity, keys and configuration
@@ -209,6 +213,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Firewall(options) => firewall::run(&config, &options).map_err(Failure::Usage),
         Command::Portal(options) => portal::run(&config, &options).map_err(Failure::from),
         Command::Setup(command) => runtime.block_on(setup::run(&config, command)),
+        Command::FirstBoot(command) => first_boot::run(&config, &command).map_err(Failure::from),
         Command::Streams(output) => runtime.block_on(show::streams(&config, output)).map_err(Failure::from),
     };
     runtime.shutdown_timeout(node::JOIN_TIMEOUT);

@@ -15,6 +15,7 @@ mod community;
 mod content;
 mod directory;
 mod download;
+mod first_boot;
 mod follow;
 mod id;
 mod keeper;
@@ -54,6 +55,7 @@ pub use content::{
 };
 pub use directory::{BroadcastState, Directory, DirectoryChange, Interest, Listing};
 pub use download::{Download, DownloadError, DownloadRequest, Downloads, MissingMedia, Moment};
+pub use first_boot::{FirstBoot, FirstBootError, FirstBootStage, Wish, Wishes};
 pub use follow::{FollowEntry, FollowError, FollowGraph, Relation};
 pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, ScheduleId, StreamName};
 pub use keeper::{

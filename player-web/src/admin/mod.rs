@@ -23,7 +23,7 @@ mod sessions;
 mod settings;
 mod storage;
 mod stream;
-mod visitor;
+pub(crate) mod visitor;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};

@@ -9,6 +9,7 @@ pub(crate) mod control;
 pub(crate) mod control_admin;
 pub(crate) mod control_feeds;
 pub(crate) mod download;
+pub(crate) mod first_boot;
 pub(crate) mod gateway;
 pub(crate) mod hls;
 pub(crate) mod keep;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use stream_model::calendar::CivilDate;
 use stream_model::{BroadcastId, BroadcastState, Listing};
 
-use super::json_error;
+use super::{first_boot, json_error};
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::card::{Card, PAGE, Plan, cards, date, found, listed, planned};
@@ -101,6 +101,9 @@ pub(crate) enum What {
 
 pub(crate) async fn home(State(state): State<AppState>, page: Page) -> Response {
     let ports = &state.ports;
+    if let Some(first) = first_boot::first(ports) {
+        return first;
+    }
     let (mut live, mut over): (Vec<_>, Vec<_>) =
         listed(ports).into_iter().partition(|listing| listing.state == BroadcastState::Live);
     live.truncate(MAX_LIVE);
@@ -158,6 +161,10 @@ pub(crate) async fn not_found(page: Page, uri: Uri) -> Response {
     if uri.path().starts_with("/api/") {
         return json_error(StatusCode::NOT_FOUND, format!("there is no {} here", uri.path()));
     }
+    not_found_page(page)
+}
+
+pub(crate) fn not_found_page(page: Page) -> Response {
     trouble(page, What::Page, Framing::Nobody)
 }
 

@@ -5,13 +5,14 @@
 use std::time::Instant;
 
 use askama::Template;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde_json::json;
 
-use super::json_error;
+use super::{first_boot, json_error};
 use crate::app::AppState;
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
 use crate::entrance::{Entrance, Origin, PORTAL};
@@ -46,12 +47,16 @@ pub(crate) fn routes() -> Router<AppState> {
 }
 
 async fn page(
+    State(state): State<AppState>,
     page: Page,
     Extension(entrance): Extension<Entrance>,
     Extension(origin): Extension<Origin>,
     client: Client,
     headers: HeaderMap,
 ) -> Response {
+    if let Some(first) = first_boot::first(&state.ports) {
+        return first;
+    }
     let address = address_of(client.as_deref());
     let standing = if is_apples_probe(user_agent(&headers)) {
         // Nobody has seen it yet.

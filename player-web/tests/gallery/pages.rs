@@ -1,5 +1,6 @@
 //! Each page, in each way in which it may be seen.
 
+use stream_model::FirstBootStage;
 use testkit::browser::{Browser, Settings};
 
 use crate::support::gallery::{ENDED, LIVE, POST, STARTING};
@@ -117,6 +118,42 @@ async fn every_page_is_accessible_fits_its_window_and_asks_nobody_else() {
             let scheme = if dark { "dark" } else { "light" };
             let seen = format!("{} ({language}, {direction}, {scheme}, {width} px)", page.name);
             faults.extend(found.into_iter().map(|fault| format!("{seen}: {fault}")));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// A machine without an owner leads visitors of all other pages here.
+#[tokio::test]
+async fn the_first_boot_page_is_accessible_and_leaves_screenshots() {
+    let gallery = Gallery::open();
+    let problem = Some("cannot set up the access point: there is no radio wlan0".to_owned());
+    let mut browser = Browser::open_with(&gallery.url("/timeline"), &Settings::default()).await.unwrap();
+    let mut faults = Vec::new();
+    let stages = [
+        ("first-boot", FirstBootStage::Waiting { problem }, "#country"),
+        ("first-boot-working", FirstBootStage::Working, "main ol"),
+    ];
+    for (name, stage, shows) in stages {
+        *gallery.node.first_boot.stage.lock().unwrap() = stage;
+        let page = Page { name, path: "/first-boot".to_owned(), shows, answers: 200 };
+        for &Sight { width, dark, direction, language } in &SIGHTS {
+            browser.speak(language).await.unwrap();
+            browser.prefer_dark(dark).await.unwrap();
+            browser.resize(width, 800).await.unwrap();
+            let found = look_at(&mut browser, &gallery, &page, direction).await;
+            faults.extend(
+                found.into_iter().map(|fault| format!("{name} ({language}, {direction}, {width} px): {fault}")),
+            );
+        }
+        browser.speak("en").await.unwrap();
+        for (width, height, dark) in SCREENSHOTS {
+            browser.prefer_dark(dark).await.unwrap();
+            browser.resize(width, height).await.unwrap();
+            browser.goto(&gallery.url(&page.path)).await.unwrap();
+            browser.wait_for(page.shows).await.unwrap();
+            let scheme = if dark { "dark" } else { "light" };
+            browser.screenshot(&screenshots().join(format!("{name}-{width}x{height}-{scheme}.png"))).await.unwrap();
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));

@@ -8,6 +8,7 @@ mod blobs;
 mod content;
 mod directory;
 mod fetching;
+mod first_boot;
 pub(crate) mod gallery;
 mod owner;
 mod owner_ports;
@@ -93,6 +94,8 @@ pub(crate) struct FakeNode {
     pub(crate) elsewhere: Mutex<HashMap<BroadcastId, u64>>,
     /// What is being fetched from peers.
     pub(crate) fetching: Fetching,
+    /// Its machine, which waits for an owner.
+    pub(crate) first_boot: Arc<first_boot::FakeFirstBoot>,
 }
 
 /// What is behind a CID.
@@ -191,6 +194,7 @@ impl FakeNode {
             viewers: player_web::ViewerCounter::default(),
             elsewhere: Mutex::default(),
             fetching: Fetching::default(),
+            first_boot: Arc::default(),
         })
     }
 
@@ -211,6 +215,7 @@ impl FakeNode {
             elsewhere: self.clone(),
             moderation: self.owner.clone(),
             status: self.clone(),
+            first_boot: Some(self.first_boot.clone()),
         }
     }
 

@@ -14,6 +14,7 @@ mod cameras;
 mod control;
 mod download;
 mod fetching;
+mod first_boot;
 mod gateway;
 mod harmless;
 mod hls;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Point;
 use super::channel::{Band, Channel, Side, Width};
-use super::settings::{Security, Settings};
+use super::settings::{NOWHERE, Security, Settings};
 use crate::config::Config;
 use crate::portal::{self, Part};
 use crate::setup::check::Checker;
@@ -34,15 +34,22 @@ pub(crate) fn add(plan: &mut Plan, point: &Point<'_>, config: &Config) {
 fn hostapd(point: &Point<'_>) -> String {
     let Settings { device, country, .. } = point.settings;
     let isolate = u8::from(point.settings.client_isolation);
+    let regulation = match country.as_str() {
+        // The kernel then allows what all countries do.
+        NOWHERE => String::new(),
+        _ => format!(
+            "country_code={country}\n\
+             # Phones that travel are told which country this is.\n\
+             ieee80211d=1\n"
+        ),
+    };
     let mut text = format!(
         "{HEAD}\n\
          interface={device}\n\
          driver=nl80211\n\
          ctrl_interface=/run/hostapd\n\
          ssid={}\n\
-         country_code={country}\n\
-         # Phones that travel are told which country this is.\n\
-         ieee80211d=1\n\
+         {regulation}\
          # 802.11n and later ask for it.\n\
          wmm_enabled=1\n\
          # Whether phones are kept from each other; they reach the node in any case.\n\

@@ -12,6 +12,9 @@ use super::name::{Prefix, is_part};
 /// The example that is installed with the program; a test keeps it right.
 pub(crate) const EXAMPLE: &str = include_str!("../../../deploy/access-point/access-point.toml");
 
+/// Stands for a country that nobody has named yet, as on an image before its first boot.
+pub(super) const NOWHERE: &str = "00";
+
 /// What a person says of the access point. Only the country has no default.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,7 +147,13 @@ impl Settings {
     /// # Errors
     /// The first that is wrong; the error names the key.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if self.country.len() != 2 || !self.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        if self.country == NOWHERE {
+            if self.mesh_point.is_some() || self.band == Some(Band::Five) || self.channel()?.number > 11 {
+                bail!(
+                    "key country: without a country a radio may use channels 1 to 11 of 2.4 GHz only: name yours, such as \"CA\""
+                );
+            }
+        } else if self.country.len() != 2 || !self.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
             bail!("key country: '{}' is not a country's two letters such as \"CA\"", self.country);
         }
         if !is_part(&self.mesh) {
