@@ -21,7 +21,7 @@ use crate::entrance::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
-    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, gateway, hls,
+    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, docs, download, gateway, hls,
     keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
 };
 use crate::served::Served;
@@ -195,6 +195,9 @@ fn routes() -> Router<AppState> {
         .route("/broadcast/{broadcast}", get(pages::details))
         .route("/broadcast/{broadcast}/comments", get(pages::comments))
         .route("/embed/{broadcast}", get(pages::embed))
+        .route("/docs", get(docs::to_top))
+        .route("/docs/", get(docs::top))
+        .route("/docs/{*path}", get(docs::file))
         .route("/assets/{name}", get(assets::asset))
         .route("/favicon.ico", get(assets::no_icon))
         .route("/player.js", get(player::script))

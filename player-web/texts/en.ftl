@@ -9,6 +9,7 @@ nav-broadcasts = Broadcasts
 language-label = Language
 on-node = on { $node }
 served-by = Served by this node, over the mesh. No Internet is needed.
+documentation = Documentation
 licences = Licences
 
 page-title = { $page } – Meshstream
@@ -40,6 +41,7 @@ download-mp4 = Download what there is as MP4
 
 not-found-heading = Not found
 not-found-page = There is no such page on this node.
+not-found-document = The documentation has no such page. It may have been renamed: look for it in the contents.
 not-found-broadcast = This node does not know that broadcast.
 not-found-hidden = The owner of this node does not show that broadcast here.
 not-shown-heading = Not shown here

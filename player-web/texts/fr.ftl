@@ -8,6 +8,7 @@ nav-broadcasts = Diffusions
 language-label = Langue
 on-node = sur { $node }
 served-by = Servi par ce nœud, à travers le réseau maillé. Sans Internet.
+documentation = Documentation
 licences = Licences
 
 page-title = { $page } – Meshstream
@@ -39,6 +40,7 @@ download-mp4 = Télécharger ce qui est disponible en MP4
 
 not-found-heading = Introuvable
 not-found-page = Cette page n’existe pas sur ce nœud.
+not-found-document = La documentation n’a pas cette page. Elle a peut-être changé de nom : cherchez-la dans le sommaire.
 not-found-broadcast = Ce nœud ne connaît pas cette diffusion.
 not-found-hidden = Le propriétaire de ce nœud ne montre pas cette diffusion ici.
 not-shown-heading = Pas montrée ici

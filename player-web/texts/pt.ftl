@@ -8,6 +8,7 @@ nav-broadcasts = Transmissões
 language-label = Idioma
 on-node = em { $node }
 served-by = Servido por este nó, pela rede em malha. Não é preciso Internet.
+documentation = Documentação
 licences = Licenças
 
 page-title = { $page } – Meshstream
@@ -39,6 +40,7 @@ download-mp4 = Baixar o que há em MP4
 
 not-found-heading = Não encontrado
 not-found-page = Esta página não existe neste nó.
+not-found-document = A documentação não tem essa página. Talvez tenha mudado de nome: procure-a no índice.
 not-found-broadcast = Este nó não conhece essa transmissão.
 not-found-hidden = O dono deste nó não mostra essa transmissão aqui.
 not-shown-heading = Não é mostrada aqui
