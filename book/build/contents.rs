@@ -9,7 +9,8 @@ const WHOLE: &str = "print.html";
 
 /// All pages of the book, by their paths in it.
 pub(crate) fn pages(book: &Book) -> Vec<String> {
-    let chapters = book.iter().filter_map(|item| if let BookItem::Chapter(chapter) = item { page(chapter) } else { None });
+    let chapters =
+        book.iter().filter_map(|item| if let BookItem::Chapter(chapter) = item { page(chapter) } else { None });
     chapters.chain([WHOLE.to_owned()]).collect()
 }
 
@@ -18,7 +19,8 @@ pub(crate) fn list(book: &Book, here: &str, text: &str) -> String {
     let view = View { here, root: "../".repeat(here.matches('/').count()), headings: headings(text) };
     let mut html = String::new();
     let mut parts = book.items.split(|item| matches!(item, BookItem::PartTitle(_)));
-    let titles = book.items.iter().filter_map(|item| if let BookItem::PartTitle(title) = item { Some(title) } else { None });
+    let titles =
+        book.items.iter().filter_map(|item| if let BookItem::PartTitle(title) = item { Some(title) } else { None });
     view.items(&mut html, parts.next().unwrap_or_default());
     for (title, items) in titles.zip(parts) {
         let open = if items.iter().any(|item| view.is_in(item)) { " open" } else { "" };
@@ -42,7 +44,8 @@ struct View<'a> {
 
 impl View<'_> {
     fn items(&self, html: &mut String, items: &[BookItem]) {
-        let chapters = items.iter().filter_map(|item| if let BookItem::Chapter(chapter) = item { Some(chapter) } else { None });
+        let chapters =
+            items.iter().filter_map(|item| if let BookItem::Chapter(chapter) = item { Some(chapter) } else { None });
         html.push_str("<ul>\n");
         for chapter in chapters {
             let name = escape(&chapter.name);
@@ -88,7 +91,7 @@ impl View<'_> {
 fn headings(text: &str) -> Vec<(&str, &str)> {
     let headings = text.split("<h2 id=\"").skip(1).filter_map(|rest| {
         let (id, rest) = rest.split_once('"')?;
-        let content = rest.split_once("</a></h2>")?.0.rsplit_once("class=\"header\">")?.1;
+        let content = rest.split_once("<a class=\"header\" ")?.1.split_once('>')?.1.split_once("</a></h2>")?.0;
         Some((id, content))
     });
     headings.collect()

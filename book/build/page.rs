@@ -1,6 +1,8 @@
 //! What mdBook leaves in a page and the node's pages do not have: inline styles, which its policy refuses, and what scrolls
 //! without being reached by the keyboard.
 
+use std::fmt::Write as _;
+
 use anyhow::{Context as _, Result};
 
 /// Where the theme wants the contents.
@@ -24,15 +26,17 @@ pub(crate) fn finish(page: &str, contents: &str) -> Result<String> {
     Ok(page)
 }
 
-/// Pictures lead to their file, to be enlarged there, where mdBook has a script-like box to tick.
+/// Pictures lead to their file, to be enlarged there, where mdBook has a box to tick and each picture twice.
 fn pictures(page: &str) -> String {
     let mut parts = page.split("<label class=\"checkbox-label\">");
     let mut html = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (picture, rest) = part.split_once("</label>").unwrap_or((part, ""));
-        let image = picture.find("<img ").map_or(picture, |at| &picture[at..]);
-        let source = image.split_once("src=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(source, _)| source);
-        html.push_str(&format!("<a class=\"picture\" href=\"{source}\">{image}</a>{rest}"));
+        let image =
+            picture.split_once("<img ").and_then(|(_, rest)| rest.split_once('>')).map_or("", |(image, _)| image);
+        let source =
+            image.split_once("src=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(source, _)| source);
+        let _ = write!(html, "<a class=\"picture\" href=\"{source}\"><img {image}></a>{rest}");
     }
     html
 }

@@ -59,7 +59,8 @@ fn every_link_picture_and_anchor_leads_somewhere() {
     for (from, page) in &pages {
         let to_node = format!("{}../", "../".repeat(from.matches('/').count()));
         for target in values(page, "href").into_iter().chain(values(page, "src")) {
-            let elsewhere = ["https://", "http://", "mailto:", "data:,"].iter().any(|scheme| target.starts_with(scheme));
+            let elsewhere =
+                ["https://", "http://", "mailto:", "data:,"].iter().any(|scheme| target.starts_with(scheme));
             if elsewhere || target == to_node {
                 continue;
             }
@@ -138,7 +139,14 @@ fn each_page_is_named_and_knows_where_it_is_in_the_contents() {
         assert!(current[0].contains(name), "{path}: {current:?}");
         let headings = tags(&page).filter(|tag| tag.starts_with("h1")).count();
         assert!(headings == 1 || path == WHOLE, "{path} has {headings} headings of the first level");
-        // Of the page: what scrolls by itself is reached by the keyboard.
+        for heading in tags(&page).filter(|tag| tag.starts_with("h2 ") && path != WHOLE) {
+            let id = heading.split('"').nth(1).unwrap();
+            assert!(page.contains(&format!("<li><a href=\"#{id}\">")), "{path}: {id} is not in the contents");
+        }
+        let pictures: Vec<_> = tags(&page).filter(|tag| tag.starts_with("img ")).collect();
+        let different: BTreeSet<_> = pictures.iter().collect();
+        assert_eq!(pictures.len(), different.len(), "{path} has a picture twice");
+        // What scrolls by itself is reached by the keyboard.
         for tag in tags(&page).filter(|tag| *tag == "pre" || tag.starts_with("pre ") || tag.contains("class=\"table")) {
             assert!(tag.contains("tabindex=\"0\""), "{path}: <{tag}>");
         }
@@ -151,7 +159,9 @@ fn a_file_is_found_by_its_path_alone_and_is_what_was_compressed() {
         assert_eq!(book::file(file.path), Some(file));
         assert!(!file.plain().is_empty(), "{}", file.path);
     }
-    for path in ["", "/index.html", "operations", "operations/", "../index.html", "index.html/", "SUMMARY.html", "toc.html"] {
+    for path in
+        ["", "/index.html", "operations", "operations/", "../index.html", "index.html/", "SUMMARY.html", "toc.html"]
+    {
         assert_eq!(book::file(path), None, "{path}");
     }
     let drawing = book::file("concepts/way.svg").unwrap();
