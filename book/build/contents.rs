@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mdbook_driver::book::{Book, BookItem, Chapter};
 
 /// The page that has all the others on it.
-const WHOLE: &str = "print.html";
+pub(crate) const WHOLE: &str = "print.html";
 
 /// All pages of the book, by their paths in it.
 pub(crate) fn pages(book: &Book) -> Vec<String> {

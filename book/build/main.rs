@@ -1,10 +1,13 @@
 //! Makes the book with mdBook while this crate is compiled, and writes a table that embeds it.
 //!
 //! Comes in: `docs/`, what `docs/SUMMARY.md` names of the rest of the repository, and the theme. Goes out: in cargo's output
-//! directory the book as a folder, and `files.rs`.
+//! directory the book as a folder, `files.rs`, and `sections.gz`, what is searched.
+
+#![expect(clippy::print_stdout, reason = "cargo is told by it")]
 
 mod contents;
 mod page;
+mod sections;
 mod source;
 
 use std::fmt::Write as _;
@@ -50,12 +53,19 @@ fn build() -> Result<()> {
     for path in source.attachments() {
         files.push((path.to_owned(), read(&staged.join(path))?));
     }
-    files.push(("book.css".to_owned(), read(&here.join("theme/book.css"))?));
+    let frame = repository.join("player-web/web/src/frame.css");
+    println!("cargo::rerun-if-changed={}", frame.display());
+    files.push(("book.css".to_owned(), [read(&frame)?, read(&here.join("theme/book.css"))?].concat()));
+    let mut sections = String::new();
     for path in contents::pages(&book.book) {
         let text = String::from_utf8(read(&made.join(&path))?).with_context(|| format!("{path} is no text"))?;
+        if path != contents::WHOLE {
+            sections::write(&mut sections, &path, &text);
+        }
         files.push((path.clone(), page::finish(&text, &contents::list(&book.book, &path, &text))?.into_bytes()));
     }
     files.sort();
+    write(&out.join("sections.gz"), &gzip(sections.as_bytes())?)?;
     embed(&files, &embedded, &out.join("files.rs"))
 }
 

@@ -8,11 +8,23 @@ fn main() -> ExitCode {
         return trouble("name the folder where the book is to be");
     };
     for file in book::files() {
-        if let Err(error) = write(&folder.join(file.path), &file.plain()) {
+        if let Err(error) = write(&folder.join(file.path), &without_node(file)) {
             return trouble(&format!("cannot write {} in {}: {error}", file.path, folder.display()));
         }
     }
     ExitCode::SUCCESS
+}
+
+/// A file without what only a node can do: searching, and leading to its pages.
+fn without_node(file: &book::File) -> Vec<u8> {
+    let plain = file.plain();
+    let Ok(text) = std::str::from_utf8(&plain) else { return plain };
+    match (text.find("<!-- node -->"), text.find("<!-- /node -->")) {
+        (Some(start), Some(end)) if file.path.ends_with(".html") => {
+            [&text[..start], &text[end..]].concat().into_bytes()
+        }
+        _ => plain,
+    }
 }
 
 fn write(path: &Path, content: &[u8]) -> std::io::Result<()> {

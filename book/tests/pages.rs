@@ -172,6 +172,24 @@ fn a_file_is_found_by_its_path_alone_and_is_what_was_compressed() {
 }
 
 #[test]
+fn each_section_says_what_it_is_about_and_where_it_is() {
+    let (pages, sections) = (pages(), book::Sections::read());
+    let mut found = BTreeSet::new();
+    for section in sections.iter() {
+        let page = &pages[section.path];
+        assert!(section.anchor.is_empty() || values(page, "id").contains(&section.anchor), "{section:?}");
+        assert!(!section.title.is_empty() && !section.heading.is_empty(), "{section:?}");
+        assert!(!section.text.contains(" href=\""), "{section:?}");
+        found.insert(section.path);
+    }
+    let all: BTreeSet<_> = pages.keys().copied().filter(|path| *path != WHOLE).collect();
+    assert_eq!(found, all);
+    let public = sections.iter().find(|section| section.anchor == "what-becomes-public").unwrap();
+    assert_eq!((public.path, public.heading), ("operations/relay.html", "What becomes public"));
+    assert!(public.text.contains("/nodeinfo.json"), "{public:?}");
+}
+
+#[test]
 fn links_out_of_the_book_become_text() {
     let pages = pages();
     let (hardware, contributing) = (&pages["hardware/index.html"], &pages["CONTRIBUTING.html"]);

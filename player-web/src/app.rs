@@ -21,8 +21,8 @@ use crate::entrance::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
-    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, docs, download, gateway, hls,
-    keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
+    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, docs, download, gateway,
+    hls, keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
@@ -197,6 +197,7 @@ fn routes() -> Router<AppState> {
         .route("/embed/{broadcast}", get(pages::embed))
         .route("/docs", get(docs::to_top))
         .route("/docs/", get(docs::top))
+        .route("/docs/search", get(docs::search))
         .route("/docs/{*path}", get(docs::file))
         .route("/assets/{name}", get(assets::asset))
         .route("/favicon.ico", get(assets::no_icon))

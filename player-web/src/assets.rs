@@ -1,6 +1,7 @@
 //! Scripts and style sheets, embedded in the program. A name carries a hash of its content, so a browser keeps it
 //! for good and gets another name after an upgrade.
 
+use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -71,12 +72,17 @@ pub(crate) fn embedded(
     response
 }
 
-/// An answer that a browser keeps for a while, and then asks for by its tag (RFC 9110 §13.1.2): `whole` unless it has that one.
-pub(crate) fn tagged(asked: &HeaderMap, tag: &str, keep: &'static str, whole: impl FnOnce() -> Response) -> Response {
+/// An answer that a browser keeps for a while, and then asks for by its tag (RFC 9110 §13.1.2): without a body if it has that one.
+pub(crate) fn tagged(asked: &HeaderMap, tag: &str, keep: &'static str, mut response: Response) -> Response {
     let tag = format!("\"{tag}\"");
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let is_known = known.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag);
-    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { whole() };
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+        // The media type stays: browsers put the headers in the place of those that they keep, and the policy of a page goes by it.
+        response.headers_mut().remove(header::CONTENT_ENCODING);
+    }
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     if let Ok(tag) = HeaderValue::try_from(tag) {

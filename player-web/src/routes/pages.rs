@@ -75,7 +75,7 @@ struct Search {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Asked {
     #[serde(default)]
-    q: String,
+    pub(crate) q: String,
 }
 
 #[derive(Template)]

@@ -22,7 +22,7 @@ fn stable(path: &'static str, asked: &HeaderMap) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     // The name has a hash of the content in it.
-    let mut response = tagged(asked, asset.name(), KEEP, || asset.answer(asked));
+    let mut response = tagged(asked, asset.name(), KEEP, asset.answer(asked));
     allow_any_origin(response.headers_mut());
     response
 }

@@ -16,7 +16,7 @@ async fn pages_come_with_the_policy_of_all_pages() {
     for (path, title) in [
         ("/docs/", "<title>What is here - Meshstream</title>"),
         ("/docs/index.html", "<title>What is here - Meshstream</title>"),
-        ("/docs/operations/configuration.html", "<title>Configuration - Meshstream</title>"),
+        ("/docs/concepts.html", "<title>Concepts - Meshstream</title>"),
         ("/docs/stories/", "<title>Four stories - Meshstream</title>"),
     ] {
         let answer = get(&node, path).await;
@@ -64,6 +64,10 @@ async fn a_page_is_the_same_with_and_without_gzip_and_asked_for_anew_by_its_tag(
     assert_eq!(gzip.header("etag"), tag);
     let again = ask(&node, Method::GET, path, &[("if-none-match", tag)]).await;
     assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+    // A browser takes these for those of the page that it has.
+    for name in ["content-security-policy", "content-type", "x-frame-options", "cache-control", "etag", "vary"] {
+        assert_eq!(again.header(name), plain.header(name), "{name}");
+    }
     let other = get(&node, "/docs/concepts.html").await;
     assert_ne!(other.header("etag"), tag);
     let head = ask(&node, Method::HEAD, path, &[]).await;
@@ -109,6 +113,29 @@ async fn what_is_no_part_of_the_book_is_a_page_that_leads_back() {
     assert!(not_text.status.is_client_error(), "{not_text:?}");
     let post = ask(&node, Method::POST, "/docs/", &[]).await;
     assert_eq!(post.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn what_the_documents_have_is_found_where_it_is() {
+    let node = FakeNode::new();
+    let found = get(&node, "/docs/search?q=BECOMES+P%C3%BAblic+%2Fnodeinfo.json").await;
+    assert_eq!(found.status, StatusCode::OK);
+    let address = "/docs/operations/relay.html#what-becomes-public";
+    assert!(found.text().contains(&format!("<a href=\"{address}\">")), "{}", found.text());
+    assert_eq!(get(&node, address.split('#').next().unwrap()).await.status, StatusCode::OK);
+
+    for question in ["zzzzzz", "%ff", "%3Cscript%3Ealert(1)%3C/script%3E"] {
+        let nothing = get(&node, &format!("/docs/search?q={question}")).await;
+        assert!(nothing.text().contains("Nothing in the documentation"), "{}", nothing.text());
+        assert!(!nothing.text().contains("<script>alert"));
+    }
+    for path in ["/docs/search", "/docs/search?q="] {
+        let form = get(&node, path).await;
+        assert_eq!(form.status, StatusCode::OK, "{path}");
+        assert!(form.text().contains("role=\"search\"") && !form.text().contains("Nothing in"), "{path}");
+    }
+    assert!(get(&node, "/docs/").await.text().contains("action=\"search\""));
+    assert!(get(&node, "/docs/hardware/librerouter/").await.text().contains("action=\"../../search\""));
 }
 
 #[tokio::test]
