@@ -115,6 +115,13 @@ player-web/web/dist/.built: $(web_sources)
 	cd player-web/web && npm run --silent build
 	@touch $@
 
+.PHONY: book
+book: ## the documents as pages, to be read in target/book (a node has them at /docs/)
+	cargo build --workspace --locked --bin book
+	rm -rf target/book
+	target/debug/book target/book
+	@echo "open target/book/index.html"
+
 .PHONY: clean
 clean: ## remove everything that was built or installed in this folder
 	cargo clean

@@ -246,7 +246,8 @@ ask() {
 paths_are_public() {
     local path status
     for path in / /watch/S /embed/S /archive /archive/2026-11-21 /search?q=x /timeline /thread/K /feed/F /broadcast/B/comments \
-        /hls/S/index.m3u8 /hls/S/7.m4s /ipfs/CID/index.m3u8 /blobs/B /assets/a.js /player.js /player.css /qr.svg \
+        /hls/S/index.m3u8 /hls/S/7.m4s /ipfs/CID/index.m3u8 /blobs/B /assets/a.js /player.js /player.css /qr.svg /docs /docs/ \
+        /docs/operations/install.html \
         /api/v1/broadcasts /api/v1/broadcasts/S/timeline /api/v1/upcoming /ws; do
         status=$(ask "$path")
         [ "$status $(cat "$work/body")" = '200 the node' ] || { echo "$path: $status"; return 1; }
@@ -254,7 +255,7 @@ paths_are_public() {
 }
 paths_are_refused() {
     local path status
-    for path in /admin /admin/ /admin/enter //admin /%61dmin /ADMIN /assets/../admin /assets/%2e%2e/admin /metrics /hls/../metrics \
+    for path in /admin /admin/ /admin/enter //admin /%61dmin /ADMIN /assets/../admin /assets/%2e%2e/admin /docs/../admin /metrics /hls/../metrics \
         /nodeinfo.json /healthz /control/keys /portal /nothing /api/v1/node /api/v1/peers /api/v1/storage /api/v1/session /api/v1/posts \
         /api/v1/votes /api/v1/broadcasts/S/sources /api/v1/broadcasts/../peers; do
         status=$(ask "$path")

@@ -21,7 +21,7 @@ use crate::entrance::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
-    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, download, first_boot,
+    api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, docs, download, first_boot,
     gateway, hls, keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
 };
 use crate::served::Served;
@@ -198,6 +198,10 @@ fn routes() -> Router<AppState> {
         .route("/broadcast/{broadcast}", get(pages::details))
         .route("/broadcast/{broadcast}/comments", get(pages::comments))
         .route("/embed/{broadcast}", get(pages::embed))
+        .route("/docs", get(docs::to_top))
+        .route("/docs/", get(docs::top))
+        .route("/docs/search", get(docs::search))
+        .route("/docs/{*path}", get(docs::file))
         .route("/assets/{name}", get(assets::asset))
         .route("/favicon.ico", get(assets::no_icon))
         .route("/player.js", get(player::script))

@@ -1,9 +1,11 @@
 //! Scripts and style sheets, embedded in the program. A name carries a hash of its content, so a browser keeps it
 //! for good and gets another name after an upgrade.
 
+use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 
 use crate::routes::allow_any_origin;
 
@@ -47,17 +49,46 @@ impl Asset {
 
     /// Its content, without a word on how long it may be kept.
     pub(crate) fn answer(&self, asked: &HeaderMap) -> Response {
-        let gzip = accepts_gzip(asked);
-        let mut response = if gzip { self.gzip } else { self.plain }.into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if gzip {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        response
+        embedded(asked, self.media_type, self.gzip, || Bytes::from_static(self.plain))
     }
+}
+
+/// What is embedded with gzip, as it is for who does not take that.
+pub(crate) fn embedded(
+    asked: &HeaderMap,
+    media_type: &'static str,
+    gzip: &'static [u8],
+    plain: impl FnOnce() -> Bytes,
+) -> Response {
+    let takes_gzip = accepts_gzip(asked);
+    let mut response = if takes_gzip { Bytes::from_static(gzip) } else { plain() }.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if takes_gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// An answer that a browser keeps for a while, and then asks for by its tag (RFC 9110 §13.1.2): without a body if it has that one.
+pub(crate) fn tagged(asked: &HeaderMap, tag: &str, keep: &'static str, mut response: Response) -> Response {
+    let tag = format!("\"{tag}\"");
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let is_known = known.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag);
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+        // The media type stays: browsers put the headers in the place of those that they keep, and the policy of a page goes by it.
+        response.headers_mut().remove(header::CONTENT_ENCODING);
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
 }
 
 /// Whether gzip is among the codings accepted, and not with weight 0 (RFC 9110 §12.5.3).

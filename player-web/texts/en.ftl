@@ -9,6 +9,7 @@ nav-broadcasts = Broadcasts
 language-label = Language
 on-node = on { $node }
 served-by = Served by this node, over the mesh. No Internet is needed.
+documentation = Documentation
 licences = Licences
 
 page-title = { $page } – Meshstream
@@ -40,6 +41,7 @@ download-mp4 = Download what there is as MP4
 
 not-found-heading = Not found
 not-found-page = There is no such page on this node.
+not-found-document = The documentation has no such page. It may have been renamed: look for it in the contents.
 not-found-broadcast = This node does not know that broadcast.
 not-found-hidden = The owner of this node does not show that broadcast here.
 not-shown-heading = Not shown here
@@ -60,6 +62,9 @@ search-label = Search broadcasts and people
 search-button = Search
 search-heading = Search
 search-none = Nothing known here fits. Try fewer or other words: titles, descriptions and publishers’ names are searched.
+docs-search-label = Search the documentation
+docs-search-none = Nothing in the documentation has all of these words. It is in English; try fewer or other words.
+docs-contents = All of the documentation
 details-heading = Details
 share-heading = Share or embed
 share-link = Link to this page

@@ -8,6 +8,7 @@ nav-broadcasts = Emisiones
 language-label = Idioma
 on-node = en { $node }
 served-by = Lo sirve este nodo, por la malla. No hace falta Internet.
+documentation = Documentación
 licences = Licencias
 
 page-title = { $page } – Meshstream
@@ -39,6 +40,7 @@ download-mp4 = Descargar lo que hay como MP4
 
 not-found-heading = No encontrado
 not-found-page = En este nodo no existe esa página.
+not-found-document = La documentación no tiene esa página. Puede que haya cambiado de nombre: búscala en el índice.
 not-found-broadcast = Este nodo no conoce esa emisión.
 not-found-hidden = El dueño de este nodo no muestra esa emisión aquí.
 not-shown-heading = No se muestra aquí
@@ -59,6 +61,9 @@ search-label = Buscar emisiones y personas
 search-button = Buscar
 search-heading = Búsqueda
 search-none = Nada de lo conocido aquí coincide. Prueba con menos palabras u otras: se buscan títulos, descripciones y nombres de quienes emiten.
+docs-search-label = Buscar en la documentación
+docs-search-none = Nada en la documentación tiene todas estas palabras. Está en inglés; prueba con menos palabras u otras.
+docs-contents = Toda la documentación
 details-heading = Detalles
 share-heading = Compartir o insertar
 share-link = Enlace a esta página

@@ -8,6 +8,7 @@ nav-broadcasts = Diffusions
 language-label = Langue
 on-node = sur { $node }
 served-by = Servi par ce nœud, à travers le réseau maillé. Sans Internet.
+documentation = Documentation
 licences = Licences
 
 page-title = { $page } – Meshstream
@@ -39,6 +40,7 @@ download-mp4 = Télécharger ce qui est disponible en MP4
 
 not-found-heading = Introuvable
 not-found-page = Cette page n’existe pas sur ce nœud.
+not-found-document = La documentation n’a pas cette page. Elle a peut-être changé de nom : cherchez-la dans le sommaire.
 not-found-broadcast = Ce nœud ne connaît pas cette diffusion.
 not-found-hidden = Le propriétaire de ce nœud ne montre pas cette diffusion ici.
 not-shown-heading = Pas montrée ici
@@ -59,6 +61,9 @@ search-label = Chercher diffusions et personnes
 search-button = Chercher
 search-heading = Recherche
 search-none = Rien de connu ici ne correspond. Essayez avec moins de mots ou d’autres : titres, descriptions et noms des diffuseurs sont parcourus.
+docs-search-label = Chercher dans la documentation
+docs-search-none = Rien dans la documentation ne contient tous ces mots. Elle est en anglais ; essayez avec moins de mots ou d’autres.
+docs-contents = Toute la documentation
 details-heading = Détails
 share-heading = Partager ou intégrer
 share-link = Lien vers cette page

@@ -8,6 +8,7 @@ nav-broadcasts = Transmissões
 language-label = Idioma
 on-node = em { $node }
 served-by = Servido por este nó, pela rede em malha. Não é preciso Internet.
+documentation = Documentação
 licences = Licenças
 
 page-title = { $page } – Meshstream
@@ -39,6 +40,7 @@ download-mp4 = Baixar o que há em MP4
 
 not-found-heading = Não encontrado
 not-found-page = Esta página não existe neste nó.
+not-found-document = A documentação não tem essa página. Talvez tenha mudado de nome: procure-a no índice.
 not-found-broadcast = Este nó não conhece essa transmissão.
 not-found-hidden = O dono deste nó não mostra essa transmissão aqui.
 not-shown-heading = Não é mostrada aqui
@@ -59,6 +61,9 @@ search-label = Procurar transmissões e pessoas
 search-button = Procurar
 search-heading = Pesquisa
 search-none = Nada do que se conhece aqui corresponde. Tente com menos palavras ou outras: procura-se em títulos, descrições e nomes de quem transmite.
+docs-search-label = Procurar na documentação
+docs-search-none = Nada na documentação tem todas estas palavras. Está em inglês; tente com menos palavras ou outras.
+docs-contents = Toda a documentação
 details-heading = Detalhes
 share-heading = Partilhar ou incorporar
 share-link = Ligação a esta página

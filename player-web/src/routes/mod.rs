@@ -8,6 +8,7 @@ pub(crate) mod carry;
 pub(crate) mod control;
 pub(crate) mod control_admin;
 pub(crate) mod control_feeds;
+pub(crate) mod docs;
 pub(crate) mod download;
 pub(crate) mod first_boot;
 pub(crate) mod gateway;

@@ -75,7 +75,7 @@ struct Search {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Asked {
     #[serde(default)]
-    q: String,
+    pub(crate) q: String,
 }
 
 #[derive(Template)]
@@ -90,6 +90,8 @@ struct Trouble {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     Page,
+    /// A page of the documents.
+    Document,
     Broadcast,
     /// A broadcast that the owner does not show.
     Hidden,
@@ -168,12 +170,16 @@ pub(crate) fn not_found_page(page: Page) -> Response {
     trouble(page, What::Page, Framing::Nobody)
 }
 
+pub(crate) fn no_document(page: Page) -> Response {
+    trouble(page, What::Document, Framing::Nobody)
+}
+
 /// A page that says what is not to be had, and what to do.
 fn trouble(page: Page, what: What, framing: Framing) -> Response {
     let status = match what {
         What::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         What::Hidden => StatusCode::FORBIDDEN,
-        What::Page | What::Broadcast | What::Post | What::Feed => StatusCode::NOT_FOUND,
+        What::Page | What::Document | What::Broadcast | What::Post | What::Feed => StatusCode::NOT_FOUND,
     };
     let template = Trouble { t: page.t, page: page.clone(), what };
     page.answer(status, &template, framing)

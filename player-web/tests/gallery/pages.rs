@@ -36,6 +36,12 @@ pub(crate) fn pages() -> Vec<Page> {
         page("archive-day", "/archive/2026-11-21".to_owned(), "main"),
         page("node", "/node".to_owned(), "main"),
         page("portal", "/portal".to_owned(), "main"),
+        page("docs", "/docs/".to_owned(), "main"),
+        page("docs-tables", "/docs/operations/configuration.html".to_owned(), "main"),
+        page("docs-drawings", "/docs/concepts.html".to_owned(), "main"),
+        page("docs-search", "/docs/search?q=stream+key".to_owned(), "ol.passages"),
+        page("docs-contents", "/docs/operations/metrics.html#contents".to_owned(), "#contents"),
+        Page { answers: 404, ..page("docs-not-found", "/docs/nowhere.html".to_owned(), "main") },
         Page { answers: 404, ..page("not-found", "/nowhere".to_owned(), "main") },
     ]
 }

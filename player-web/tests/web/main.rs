@@ -12,6 +12,7 @@ mod audience;
 mod blobs;
 mod cameras;
 mod control;
+mod docs;
 mod download;
 mod fetching;
 mod first_boot;
