@@ -34,6 +34,7 @@ pub(crate) fn pages() -> Vec<Page> {
         page("archive", "/archive".to_owned(), "main"),
         page("archive-day", "/archive/2026-11-21".to_owned(), "main"),
         page("node", "/node".to_owned(), "main"),
+        page("mesh", "/mesh".to_owned(), "#topology .spot.own"),
         page("portal", "/portal".to_owned(), "main"),
         Page { answers: 404, ..page("not-found", "/nowhere".to_owned(), "main") },
     ]

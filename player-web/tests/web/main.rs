@@ -18,6 +18,7 @@ mod gateway;
 mod harmless;
 mod hls;
 mod https;
+mod mesh;
 mod openapi;
 mod own_origin;
 mod owner;
