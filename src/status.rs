@@ -11,8 +11,8 @@ use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
     BroadcastId, Directory, IpfsInfo, LeavingBroadcast, LinkReport, Listen, LocalViewers, Location, MeshReport,
-    NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, Publishing, SoundState, SsbInfo, StorageFull,
-    StorageOutlook, StorageReport, StoredBroadcast, ToldLink, WebInfo,
+    NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, Publishing, SoundState, SsbInfo,
+    StorageFull, StorageOutlook, StorageReport, StoredBroadcast, ToldLink, WebInfo,
 };
 use streamer::PublishingReporter;
 use tokio::sync::watch;

@@ -24,8 +24,8 @@ use std::time::Duration;
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
     BroadcastId, BroadcastSources, ContentCarrier, ContentFetcher, ContentLookup, ContentReader, ContentSources,
-    ContentStore, FeedId, KnownNode, Meetings, MeshReport, NeighbourWants, Neighbours, NodeInfo, OverlayReport, PeerBook, PeerId, PeerReport,
-    RemoteViewers, StorageChecker, StorageReport, StoreError, StoredBroadcast,
+    ContentStore, FeedId, KnownNode, Meetings, MeshReport, NeighbourWants, Neighbours, NodeInfo, OverlayReport,
+    PeerBook, PeerId, PeerReport, RemoteViewers, StorageChecker, StorageReport, StoreError, StoredBroadcast,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

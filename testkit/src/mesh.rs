@@ -28,7 +28,9 @@ pub async fn map_until(node: &Node, what: &str, wanted: impl Fn(&Value) -> bool)
         }
     };
     let looked = tokio::time::timeout(GUARD, looking).await;
-    looked.unwrap_or_else(|_| Err(anyhow::anyhow!("guard"))).with_context(|| format!("the map has not {what}: {seen}"))?;
+    looked
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("guard")))
+        .with_context(|| format!("the map has not {what}: {seen}"))?;
     Ok(seen)
 }
 

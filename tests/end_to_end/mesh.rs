@@ -112,10 +112,12 @@ async fn the_map_at_one_end_of_a_chain_has_all_nodes_and_both_links_until_the_mi
     let b = Node::start(MESHSTREAM, settings).await?;
     let c = viewer_of(&b).await?;
 
-    let is_whole = |map: &Value| link(map, &a, &b).is_some() && link(map, &b, &c).is_some_and(|link| link["confirmed"] == true);
+    let is_whole =
+        |map: &Value| link(map, &a, &b).is_some() && link(map, &b, &c).is_some_and(|link| link["confirmed"] == true);
     let map = map_until(&c, "both links", is_whole).await?;
     let seen: Vec<_> = map["nodes"].as_array().context("no nodes")?.iter().collect();
-    let facts: Vec<_> = seen.iter().map(|node| (node["name"].as_str(), node["hops"].as_u64(), node["asked"].as_bool())).collect();
+    let facts: Vec<_> =
+        seen.iter().map(|node| (node["name"].as_str(), node["hops"].as_u64(), node["asked"].as_bool())).collect();
     // Nobody dials an address of this machine on the word of others, so the far end is known by the word of the middle alone.
     let expected = [("viewer", 0, true), ("middle", 1, true), ("far", 2, false)];
     ensure!(facts == expected.map(|(name, hops, asked)| (Some(name), Some(hops), Some(asked))), "other nodes: {map}");
@@ -128,9 +130,8 @@ async fn the_map_at_one_end_of_a_chain_has_all_nodes_and_both_links_until_the_mi
 
     b.cli(&["settings", "set", "mesh.tell_links", "false"]).await?;
     ensure!(b.get_json("/nodeinfo.json").await?.get("links").is_none(), "it still tells of its links");
-    let told_by_one = |map: &Value| {
-        link(map, &a, &b).is_none() && link(map, &b, &c).is_some_and(|link| link["confirmed"] == false)
-    };
+    let told_by_one =
+        |map: &Value| link(map, &a, &b).is_none() && link(map, &b, &c).is_some_and(|link| link["confirmed"] == false);
     map_until(&c, "the link that this node itself tells of, alone", told_by_one).await?;
     Ok(())
 }

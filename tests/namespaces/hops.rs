@@ -112,7 +112,9 @@ async fn nodes_in_a_line_are_on_the_maps_of_each_other_with_the_links_between_th
     let Some(network) = Network::line(&["a", "b", "c"], RADIO).await? else { return Ok(()) };
     let (a, b, c) = tokio::try_join!(node(&network, "a"), node(&network, "b"), node(&network, "c"))?;
     let measured = |link: Option<&serde_json::Value>| {
-        link.is_some_and(|link| link["rtt_ms"].as_u64() >= Some(40) && link["loss_percent"].is_u64() && link["over"] == "lan")
+        link.is_some_and(|link| {
+            link["rtt_ms"].as_u64() >= Some(40) && link["loss_percent"].is_u64() && link["over"] == "lan"
+        })
     };
     let both = |map: &serde_json::Value| measured(link(map, &a, &b)) && measured(link(map, &b, &c));
     for (node, far) in [(&a, &c), (&c, &a)] {

@@ -320,7 +320,8 @@ impl Entries {
 
     fn add(&mut self, address: PeerAddress, kind: Kind, origin: Origin, now: Instant) {
         let peer = Peer::new(self.own.clone(), kind, now);
-        let entry = Entry { address, peer, found_at: None, heard: None, before: None, origin, useless_since: Some(now) };
+        let entry =
+            Entry { address, peer, found_at: None, heard: None, before: None, origin, useless_since: Some(now) };
         self.entries.insert(self.next, entry);
         self.next += 1;
     }

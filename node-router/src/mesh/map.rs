@@ -166,8 +166,7 @@ mod tests {
             confirmed: true,
         };
         let (rtt_ms, loss_percent) = (Some(3), Some(3));
-        let one =
-            MeshLink { a: feed(2), b: feed(3), over: LinkKind::Lan, rtt_ms, loss_percent, confirmed: false };
+        let one = MeshLink { a: feed(2), b: feed(3), over: LinkKind::Lan, rtt_ms, loss_percent, confirmed: false };
         assert_eq!(map.links, [both, one]);
     }
 

@@ -295,7 +295,7 @@ mod tests {
                 let length = socket.read(&mut request).await.unwrap();
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
                 let answer = if stubborn || request.contains(&format!("if-none-match: {tag}\r\n")) {
-                    "HTTP/1.1 304 Not Modified\r\nMeshstream-Node-Ages: 5,70\r\nConnection: close\r\n\r\n".to_owned()
+                    "HTTP/1.1 304 Not Modified\r\nMeshstream-Node-Ages: 5,70\r\nMeshstream-Link-Measures: 12/0\r\nConnection: close\r\n\r\n".to_owned()
                 } else {
                     let (body, head) = (json(2, "hall"), format!("HTTP/1.1 200 OK\r\nETag: {tag}\r\n"));
                     format!("{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
@@ -314,7 +314,8 @@ mod tests {
         let now = Instant::now();
         let (said, before) = first.resolve(None, now).unwrap();
         let second = ask(&address, before.as_ref(), TIMEOUT).await.unwrap();
-        assert_eq!(second.reply, Reply::AsBefore(Some("5,70".parse().unwrap())));
+        let measures = Some("12/0".parse().unwrap());
+        assert_eq!(second.reply, Reply::AsBefore(Some("5,70".parse().unwrap()), measures));
         let (info, again) = second.resolve(Some((&said, &before.clone().unwrap())), now).unwrap();
         assert_eq!(info.nodes.iter().map(|node| node.age_seconds).collect::<Vec<_>>(), [Some(5), Some(70)]);
         assert_eq!((info.name, again), (said.name, before), "it can be asked so again");
@@ -352,6 +353,24 @@ mod tests {
             assert!(info.nodes.iter().all(|node| node.age_seconds == Some(50)));
         }
         assert_eq!(Answer::as_before(None, address).resolve(None, start), None);
+    }
+
+    #[test]
+    fn measures_of_links_are_new_where_they_are_told_and_else_as_before() {
+        let feed = stream_model::FeedId([8; 32]);
+        let links = format!(r#""links":[{{"feed":"{feed}","over":"lan","rtt_ms":5,"loss_percent":1}}]"#);
+        let info = parse(json(0, "hall").replace("\"more\":true", &links).as_bytes()).unwrap();
+        let (now, address) = (Instant::now(), "10.0.0.1:8080".parse().unwrap());
+        let (said, before) = Answer::said(info, "\"abc\"", address).resolve(None, now).unwrap();
+        let before = before.unwrap();
+        for (told, expected) in
+            [(Some("90/"), (Some(90), None)), (Some("1/1,2/2"), (Some(5), Some(1))), (None, (Some(5), Some(1)))]
+        {
+            let reply = Reply::AsBefore(None, told.map(|told| told.parse().unwrap()));
+            let answer = Answer { reply, tag: None, address, rtt: Duration::ZERO };
+            let (info, _) = answer.resolve(Some((&said, &before)), now).unwrap();
+            assert_eq!((info.links[0].rtt_ms, info.links[0].loss_percent), expected, "{told:?}");
+        }
     }
 
     #[test]

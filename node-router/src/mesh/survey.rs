@@ -101,9 +101,8 @@ impl Plan {
         self.not_before = Some(now + PACE);
         let mut addresses = place.addresses.clone();
         // Where it answered last, else further on in the list each time.
-        let answered = |address: &PeerAddress| {
-            place.answer.as_ref().is_some_and(|answer| answer.address.ip() == address.ip())
-        };
+        let answered =
+            |address: &PeerAddress| place.answer.as_ref().is_some_and(|answer| answer.address.ip() == address.ip());
         match addresses.iter().position(answered) {
             Some(index) if place.failures == 0 => addresses.rotate_left(index),
             _ => {
@@ -112,7 +111,11 @@ impl Plan {
             }
         }
         addresses.truncate(MAX_TRIED);
-        Some(Question { feed: *feed, addresses, before: place.answer.as_ref().and_then(|answer| answer.before.clone()) })
+        Some(Question {
+            feed: *feed,
+            addresses,
+            before: place.answer.as_ref().and_then(|answer| answer.before.clone()),
+        })
     }
 
     /// One answered, or none of its addresses did. An answer counts where it is that node's, of this community.

@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use stream_model::{
-    BroadcastId, FeedId, KnownNode, LinkReport, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState, Source,
+    BroadcastId, FeedId, KnownNode, LinkReport, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState,
+    Source,
 };
 
 use super::known::KnownPlace;

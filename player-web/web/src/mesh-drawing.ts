@@ -8,11 +8,16 @@ import { type Point, project } from "./mesh-map";
 import { makeSvg, refill } from "./player-dom";
 import type { Texts } from "./texts";
 
-/** A spot is this large, and easy to hit with a finger. */
+/** A spot is this large, of many on a phone smaller, and easy to hit with a finger. */
 const RADIUS = 8;
+const SMALL_RADIUS = 5.5;
+const FEW = 12;
+const NARROW = 480;
 const REACH = 20;
+/** All of a drawing is seen at once on a laptop. */
+const MOST_HEIGHT = 560;
 /** Left free for names. */
-const MARGIN = 46;
+const MARGIN = 36;
 /** Up to so many links have their round trip written on them. */
 const MOST_MEASURED = 16;
 
@@ -44,6 +49,7 @@ function write(text: string, attributes: Record<string, string>): SVGElement {
 
 /** Links, then spots, then names over them. `shown` are the nodes of the drawing, by their index in the mesh. */
 function drawNodes(body: SVGElement, { mesh, chosen, choose }: Drawing, shown: number[], points: Point[], width: number, height: number): void {
+  const radius = width < NARROW && shown.length > FEW ? SMALL_RADIUS : RADIUS;
   const at = new Map(shown.map((node, index) => [mesh.nodes[node]?.feed ?? "", points[index]]));
   const links = mesh.links.filter(({ a, b }) => at.has(a) && at.has(b));
   for (const link of links) {
@@ -63,8 +69,8 @@ function drawNodes(body: SVGElement, { mesh, chosen, choose }: Drawing, shown: n
     const place = { cx: fixed(point.x), cy: fixed(point.y) };
     const own = index === 0;
     const kind = own ? "spot own" : node.asked ? "spot asked" : "spot far";
-    if (node.feed === chosen) body.append(makeSvg("circle", { class: "halo", r: String(RADIUS + 5), ...place }));
-    body.append(makeSvg("circle", { class: kind, r: String(own ? RADIUS + 3 : RADIUS), ...place }));
+    if (node.feed === chosen) body.append(makeSvg("circle", { class: "halo", r: String(radius + 5), ...place }));
+    body.append(makeSvg("circle", { class: kind, r: String(own ? radius + 3 : radius), ...place }));
     const reach = makeSvg("circle", { class: "reach", r: String(REACH), ...place });
     reach.addEventListener("click", () => choose(node.feed));
     body.append(reach);
@@ -73,7 +79,7 @@ function drawNodes(body: SVGElement, { mesh, chosen, choose }: Drawing, shown: n
   const isChosen = (index: number): number => (mesh.nodes[shown[index] ?? 0]?.feed === chosen ? 0 : 1);
   // The one that is chosen has a right to its name, then the nearest.
   const order = shown.map((_, index) => index).sort((one, other) => isChosen(one) - isChosen(other) || one - other);
-  for (const label of placeLabels(names, points, order, width, height, RADIUS + 2)) {
+  for (const label of placeLabels(names, points, order, width, height, radius + 2)) {
     body.append(write(label.text, { x: fixed(label.x), y: fixed(label.y) }));
   }
 }
@@ -124,5 +130,5 @@ export function drawTopology(place: HTMLElement, drawing: Drawing): void {
 /** As wide as its place and about as high, so that letters are as large as elsewhere on the page. */
 function size(place: HTMLElement): { width: number; height: number } {
   const width = Math.max(280, Math.round(place.clientWidth));
-  return { width, height: Math.min(width, Math.max(320, Math.round(width * 0.8))) };
+  return { width, height: Math.min(width, MOST_HEIGHT) };
 }

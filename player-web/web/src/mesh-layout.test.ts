@@ -21,10 +21,11 @@ test("nodes are as many rings away as there are links to them, whatever was told
 });
 
 test("nodes to which no link is known are where they were told to be, or beyond", () => {
-  assert.deepEqual(depths(mesh([0, 1, 2, undefined, 0], [0, 1])), [0, 1, 2, 3, 1]);
+  assert.deepEqual(depths(mesh([0, 1, 2, undefined, 0, 60], [0, 1])), [0, 1, 2, 2, 1, 2]);
   assert.deepEqual(depths(mesh([0])), [0]);
   assert.deepEqual(depths(mesh([])), []);
-  assert.equal(Math.max(...depths(mesh([0, 0xffff_ffff]))), 8);
+  const chain = Array.from({ length: 20 }, (_, index): [number, number] => [index, index + 1]);
+  assert.equal(Math.max(...depths(mesh(Array.from({ length: 21 }, () => undefined), ...chain))), 8);
 });
 
 test("a chain is a line from the middle outwards", () => {

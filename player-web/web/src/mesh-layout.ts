@@ -40,7 +40,8 @@ function compare(one: number[], other: number[]): number {
   return index < 0 ? 0 : (one[index] ?? 0) < (other[index] ?? 0) ? -1 : 1;
 }
 
-/** Over how many links each node is reached: counted, else as it was told, else on a ring of its own beyond. */
+/** On which ring each node stands: over so many links it is reached. Nodes to which no link is known stand as far as was told, at most
+ * just beyond the others. */
 export function depths(mesh: Mesh): number[] {
   const near = neighbours(mesh);
   const depth: (number | undefined)[] = mesh.nodes.map((_, node) => (node === 0 ? 0 : undefined));
@@ -52,9 +53,8 @@ export function depths(mesh: Mesh): number[] {
       waiting.push(next);
     }
   }
-  const known = mesh.nodes.map(({ hops }, node) => depth[node] ?? (hops === undefined ? undefined : Math.max(1, hops)));
-  const farthest = Math.max(0, ...known.map((value) => value ?? 0));
-  return known.map((value) => Math.min(value ?? farthest + 1, MAX_RINGS));
+  const beyond = Math.max(0, ...depth.map((value) => value ?? 0)) + 1;
+  return mesh.nodes.map(({ hops }, node) => Math.min(depth[node] ?? Math.max(1, hops ?? beyond), beyond, MAX_RINGS));
 }
 
 /** A drawing of this size, with so much left free at its edges. */

@@ -106,7 +106,8 @@ class MeshPage {
     }
     if (node.version) fact(t.get("identity-version"), isolated(node.version));
     if (node.heardS !== undefined && node.hops !== 0) fact(t.get("column-heard"), t.get("minutes-ago", { minutes: Math.floor(node.heardS / 60) }));
-    for (const link of this.mesh?.links ?? []) this.link(link, node.feed, (...value) => fact(t.get("column-link"), ...value));
+    const links = (this.mesh?.links ?? []).flatMap((link) => this.link(link, node.feed));
+    if (links.length > 0) fact(t.get("mesh-links-heading"), ...links);
     fact(t.get("column-feed"), make("code", node.feed));
     const heading = make("h2", isolated(called(node)));
     const parts: HTMLElement[] = [heading, list];
@@ -120,17 +121,18 @@ class MeshPage {
     return parts;
   }
 
-  private link(link: MeshLink, feed: string, tell: (...value: (Node | string)[]) => void): void {
-    if (link.a !== feed && link.b !== feed) return;
+  /** A line about a link, where it is one of this node. */
+  private link(link: MeshLink, feed: string): HTMLElement[] {
+    if (link.a !== feed && link.b !== feed) return [];
     const other = this.mesh?.nodes.find((node) => node.feed === (link.a === feed ? link.b : link.a));
-    if (!other) return;
+    if (!other) return [];
     const measured = [
       link.rttMs === undefined ? "" : `${link.rttMs} ms`,
       link.lossPercent === undefined ? "" : `${this.t.get("column-loss")} ${link.lossPercent} %`,
       link.confirmed ? "" : this.t.get("mesh-one-end"),
     ];
     const said = measured.filter((text) => text !== "").join(", ");
-    tell(isolated(called(other)), said ? ` (${said})` : "");
+    return [make("div", isolated(called(other)), said ? ` (${said})` : "")];
   }
 }
 

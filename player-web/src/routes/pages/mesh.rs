@@ -72,7 +72,8 @@ pub(crate) async fn mesh(State(state): State<AppState>, page: Page) -> Response 
         let ends = |link: &&MeshLink| own.is_some_and(|own| [(own, feed), (feed, own)].contains(&(link.a, link.b)));
         links.iter().find(ends).cloned()
     };
-    let rows = nodes.iter().map(|node| NodeRow { name: name(&node.feed), node: node.clone(), link: from_here(node.feed) });
+    let rows =
+        nodes.iter().map(|node| NodeRow { name: name(&node.feed), node: node.clone(), link: from_here(node.feed) });
     let rows = rows.collect();
     let link_row = |link: MeshLink| LinkRow {
         ends: [name(&link.a), name(&link.b)],
