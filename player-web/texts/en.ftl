@@ -191,7 +191,7 @@ node-code-hint = Phones that are on this node’s WiFi, or reach it over the mes
 
 mesh-page-heading = The mesh
 mesh-page-link = The whole mesh, as nodes tell it
-mesh-counts = { $nodes } nodes and { $links } links are known here; { $located } nodes tell where they stand.
+mesh-counts = Known here: nodes { $nodes }, links { $links }, with a place { $located }.
 mesh-map-heading = Map
 mesh-map-none = No node tells where it stands.
 mesh-map-title = Nodes that tell where they stand. The tables below say the same.

@@ -190,7 +190,7 @@ node-code-hint = Con él abren sus páginas los teléfonos que están en su WiFi
 
 mesh-page-heading = La malla
 mesh-page-link = Toda la malla, según la cuentan los nodos
-mesh-counts = Aquí se conocen { $nodes } nodos y { $links } enlaces; { $located } nodos dicen dónde están.
+mesh-counts = Conocidos aquí: nodos { $nodes }, enlaces { $links }, con lugar { $located }.
 mesh-map-heading = Mapa
 mesh-map-none = Ningún nodo dice dónde está.
 mesh-map-title = Nodos que dicen dónde están. Las tablas de abajo dicen lo mismo.

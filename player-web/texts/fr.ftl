@@ -190,7 +190,7 @@ node-code-hint = Les téléphones connectés à son WiFi, ou qui l’atteignent 
 
 mesh-page-heading = Le réseau
 mesh-page-link = Tout le réseau, d’après les nœuds
-mesh-counts = On connaît ici { $nodes } nœuds et { $links } liens ; { $located } nœuds disent où ils sont.
+mesh-counts = Connus ici : nœuds { $nodes }, liens { $links }, avec un lieu { $located }.
 mesh-map-heading = Carte
 mesh-map-none = Aucun nœud ne dit où il est.
 mesh-map-title = Les nœuds qui disent où ils sont. Les tableaux ci-dessous disent la même chose.

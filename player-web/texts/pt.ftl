@@ -190,7 +190,7 @@ node-code-hint = Com ele abrem as suas páginas os telemóveis que estão no WiF
 
 mesh-page-heading = A malha
 mesh-page-link = Toda a malha, como os nós a contam
-mesh-counts = Aqui conhecem-se { $nodes } nós e { $links } ligações; { $located } nós dizem onde estão.
+mesh-counts = Conhecidos aqui: nós { $nodes }, ligações { $links }, com lugar { $located }.
 mesh-map-heading = Mapa
 mesh-map-none = Nenhum nó diz onde está.
 mesh-map-title = Nós que dizem onde estão. As tabelas abaixo dizem o mesmo.

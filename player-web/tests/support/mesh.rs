@@ -68,7 +68,7 @@ pub(crate) fn mesh() -> MeshReport {
             name: if number == 0 { this.name.clone() } else { name.to_owned() },
             version: "0.1.0".to_owned(),
             hops,
-            location: offset.and_then(place),
+            location: offset.filter(|_| asked).and_then(place),
             asked,
             heard_s: hops.map(|hops| u64::from(hops) * 40),
             url: (asked && number > 0).then(|| format!("http://[fc00:1234::{number}]:8080/")),
