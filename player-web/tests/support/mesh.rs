@@ -30,7 +30,9 @@ const NODES: [Placed; 19] = [
 ];
 
 /// Between which of them, over what, round trip, loss, and whether both tell.
-const LINKS: [(u8, u8, LinkKind, Option<u64>, Option<u64>, bool); 22] = [
+type Linked = (u8, u8, LinkKind, Option<u64>, Option<u64>, bool);
+
+const LINKS: [Linked; 22] = [
     (0, 1, LinkKind::Lan, Some(3), Some(0), true),
     (0, 2, LinkKind::Yggdrasil, Some(48), Some(4), true),
     (0, 3, LinkKind::Cjdns, Some(212), Some(14), true),
