@@ -7,9 +7,10 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 /// File in `web/dist`, the name of its constant, and its media type.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 7] = [
     ("page.js", "PAGE_JS", "text/javascript; charset=utf-8"),
     ("watch.js", "WATCH_JS", "text/javascript; charset=utf-8"),
+    ("mesh.js", "MESH_JS", "text/javascript; charset=utf-8"),
     ("player.js", "PLAYER_JS", "text/javascript; charset=utf-8"),
     ("player-style.css", "PLAYER_CSS", "text/css; charset=utf-8"),
     ("style.css", "STYLE_CSS", "text/css; charset=utf-8"),

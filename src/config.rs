@@ -218,6 +218,8 @@ pub(crate) struct Mesh {
     pub(crate) yggdrasil_admin: String,
     /// Whether other nodes are told how many watch here.
     pub(crate) tell_viewers: bool,
+    /// Whether other nodes are told of the links to this one's neighbours.
+    pub(crate) tell_links: bool,
     /// Blocks sent to all peers together; none is no limit.
     pub(crate) max_upload: Option<Rate>,
     /// Blocks sent to each peer.

@@ -64,6 +64,10 @@ impl InEffect {
         self.status.stand_at(location);
     }
 
+    pub(crate) fn tell_links(&self, tell: bool) {
+        self.status.tell_links(tell);
+    }
+
     pub(crate) fn keep_archives(&self, keep: bool) {
         self.choices.keep_archives(keep);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stream_model::{PeerReport, PeerState};
+use stream_model::{FeedId, LinkKind, PeerReport, PeerState, ToldLink, bound_links};
 
 /// Peers in the metrics: a series of each costs memory where they are collected.
 const MAX_PEERS: usize = 64;
@@ -33,6 +33,21 @@ pub(crate) fn write_metrics(text: &mut String, peers: &[PeerReport]) {
             }
         }
     }
+}
+
+/// What this node tells of its links: those to the peers that are connected and not known to be further away than a neighbour.
+pub(crate) fn told(own: FeedId, peers: &[PeerReport], is_beyond: impl Fn(FeedId) -> bool) -> Vec<ToldLink> {
+    let connected = peers.iter().filter(|peer| matches!(peer.state, PeerState::Connected | PeerState::Partial));
+    let link = |peer: &PeerReport| {
+        let feed = peer.feed.filter(|feed| !is_beyond(*feed))?;
+        let loss_percent = peer.link.loss_percent.map(u64::from);
+        Some(ToldLink::new(feed, LinkKind::of(&peer.overlay), peer.rtt_ms, loss_percent))
+    };
+    let mut links: Vec<ToldLink> = connected.filter_map(link).collect();
+    // A node is met in several ways. Of these, and of too many, those count that more is known of.
+    links.sort_by_key(|link| (link.loss_percent.is_none(), link.rtt_ms.is_none(), link.over, link.feed));
+    bound_links(own, &mut links);
+    links
 }
 
 /// What was measured, such as `, 41 ms, 2 % lost, in 812 kbit/s, out 0 kbit/s, seen 1 s ago`.
@@ -74,6 +89,30 @@ mod tests {
             last_error: None,
             link: LinkReport { loss_percent: Some(2), received_kbps: 812, sent_kbps: 0, last_seen_s: Some(1) },
         }
+    }
+
+    #[test]
+    fn other_nodes_are_told_of_links_to_neighbours_that_are_connected() {
+        let with = |feed, state, overlay: &str, loss_percent| PeerReport {
+            state,
+            overlay: overlay.to_owned(),
+            link: LinkReport { loss_percent, ..LinkReport::default() },
+            ..peer(feed)
+        };
+        let peers = [
+            with(1, PeerState::Connected, "lan", Some(0)),
+            with(2, PeerState::Partial, "inbound", None),
+            with(3, PeerState::Unreachable, "lan", Some(0)),
+            with(4, PeerState::Connected, "cjdns", Some(0)),
+            with(5, PeerState::Connected, "configured", None),
+            with(5, PeerState::Connected, "yggdrasil", Some(7)),
+            PeerReport { feed: None, ..peer(6) },
+        ];
+        let told = told(FeedId([1; 32]), &peers, |feed| feed == FeedId([4; 32]));
+        let seen: Vec<_> = told.iter().map(|link| (link.feed.0[0], link.over, link.loss_percent)).collect();
+        assert_eq!(seen, [(2, LinkKind::Inbound, None), (5, LinkKind::Yggdrasil, Some(7))]);
+        let many: Vec<_> = (0..200).map(peer).collect();
+        assert_eq!(super::told(FeedId([1; 32]), &many, |_| false).len(), stream_model::MAX_TOLD_LINKS);
     }
 
     #[test]

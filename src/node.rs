@@ -238,6 +238,7 @@ impl Node {
             name: config.node.name.clone(),
             community: community.name(),
             location: watch::Sender::new(config.node.location),
+            tell_links: config.mesh.tell_links.into(),
             listen,
             web_port: web_address.port(),
             router: router.clone(),

@@ -32,7 +32,7 @@ struct Key {
 }
 
 /// Those that an owner sets without knowing where files and sockets are, and that cannot lock anybody out.
-static KEYS: [Key; 15] = [
+static KEYS: [Key; 16] = [
     key("node", "name", text, |config| Some(config.node.name.clone())),
     key("node", "location", || SettingForm::Location, |config| config.node.location.map(place))
         .at_once(|node, config| node.stand_at(config.node.location)),
@@ -85,6 +85,8 @@ static KEYS: [Key; 15] = [
         },
     )
     .at_once(|node, config| node.mirror(config.mesh.mirror)),
+    key("mesh", "tell_links", switch, |config| Some(config.mesh.tell_links.to_string()))
+        .at_once(|node, config| node.tell_links(config.mesh.tell_links)),
     key("mesh", "max_upload", || SettingForm::Rate, |config| config.mesh.max_upload.map(|rate| rate.to_string()))
         .at_once(|node, config| {
             node.upload(|upload| upload.total = config.mesh.max_upload.map(Rate::bytes_per_second));

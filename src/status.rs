@@ -1,5 +1,6 @@
 //! What the node says of itself, gathered from its parts.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
@@ -9,9 +10,9 @@ use node_router::{NodeRouter, OwnRecords, overlay_of};
 use ssb_announcer::SsbAnnouncer;
 use ssb_announcer::gossip::peers::{Connection, ConnectionState};
 use stream_model::{
-    BroadcastId, Directory, IpfsInfo, LeavingBroadcast, LinkReport, Listen, LocalViewers, Location, NodeIdentity,
-    NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, Publishing, SoundState, SsbInfo, StorageFull,
-    StorageOutlook, StorageReport, StoredBroadcast, WebInfo,
+    BroadcastId, Directory, IpfsInfo, LeavingBroadcast, LinkReport, Listen, LocalViewers, Location, MeshReport,
+    NodeIdentity, NodeInfo, NodeReport, NodeStatus, PeerReport, PeerState, Publishing, SoundState, SsbInfo,
+    StorageFull, StorageOutlook, StorageReport, StoredBroadcast, ToldLink, WebInfo,
 };
 use streamer::PublishingReporter;
 use tokio::sync::watch;
@@ -26,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) community: String,
     /// Where it stands, as the owner last said.
     pub(crate) location: watch::Sender<Option<Location>>,
+    /// Whether others are told of its links, as the owner last said.
+    pub(crate) tell_links: AtomicBool,
     pub(crate) listen: Listen,
     pub(crate) web_port: u16,
     pub(crate) router: Arc<NodeRouter>,
@@ -56,6 +59,18 @@ impl Status {
     /// Says from now on that the node stands there.
     pub(crate) fn stand_at(&self, location: Option<Location>) {
         self.parts.location.send_replace(location);
+    }
+
+    /// Tells other nodes of its links from now on, or not.
+    pub(crate) fn tell_links(&self, tell: bool) {
+        self.parts.tell_links.store(tell, Ordering::Relaxed);
+    }
+
+    fn told_links(&self) -> Vec<ToldLink> {
+        let tell = self.parts.tell_links.load(Ordering::Relaxed);
+        let router = &self.parts.router;
+        let links = || links::told(self.parts.ssb.id(), &self.all_peers(), |feed| router.is_beyond(feed));
+        tell.then(links).unwrap_or_default()
     }
 
     fn identity(&self) -> NodeIdentity {
@@ -149,6 +164,7 @@ impl NodeStatus for Status {
             web: WebInfo { port: self.parts.web_port },
             location: *self.parts.location.borrow(),
             nodes: self.parts.router.nodes(),
+            links: self.told_links(),
             record: None,
         };
         let record = self.parts.records.record(&info, || self.told_viewers());
@@ -180,6 +196,10 @@ impl NodeStatus for Status {
 
     async fn peers(&self) -> Vec<PeerReport> {
         self.all_peers()
+    }
+
+    async fn mesh(&self) -> MeshReport {
+        self.parts.router.mesh(&self.info())
     }
 
     fn metrics(&self) -> String {

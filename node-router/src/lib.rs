@@ -24,8 +24,8 @@ use std::time::Duration;
 use node_router_ipfs::{EmbeddedNode, Multiaddr};
 use stream_model::{
     BroadcastId, BroadcastSources, ContentCarrier, ContentFetcher, ContentLookup, ContentReader, ContentSources,
-    ContentStore, FeedId, KnownNode, Meetings, NeighbourWants, Neighbours, OverlayReport, PeerBook, PeerId, PeerReport,
-    RemoteViewers, StorageChecker, StorageReport, StoreError, StoredBroadcast,
+    ContentStore, FeedId, KnownNode, Meetings, MeshReport, NeighbourWants, Neighbours, NodeInfo, OverlayReport,
+    PeerBook, PeerId, PeerReport, RemoteViewers, StorageChecker, StorageReport, StoreError, StoredBroadcast,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ use carry::Carrier;
 use embedded::Embedded;
 use fetch::Fetcher;
 use links::Sockets;
-use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Sources, Table};
+use mesh::{MAX_PEERS, MeetingRoom, Mesh, Met, Others, Own, Sources, Survey, Table};
 use storage::{Checker, Limits, Storage, Totals};
 
 /// A fetched broadcast that nothing was added to for this long is taken to have ended, as a silent publisher's is.
@@ -153,6 +153,7 @@ pub struct NodeRouter {
     carrier: Arc<Carrier>,
     checker: Arc<Checker>,
     table: Arc<Table>,
+    survey: Arc<Survey>,
     meetings: MeetingRoom,
     /// Until the mesh runs.
     met: Mutex<Option<mpsc::Receiver<Met>>>,
@@ -222,6 +223,7 @@ impl NodeRouter {
             fetcher,
             carrier,
             checker,
+            survey: Arc::new(Survey::new(table.clone())),
             table,
             meetings,
             met,
@@ -275,6 +277,7 @@ impl NodeRouter {
             let (room, cancel) = (self.meetings.clone(), self.cancel.clone());
             self.tasks.spawn(mdns::run(mdns, config.feed, config.community.clone(), room, cancel));
         }
+        self.tasks.spawn(self.survey.clone().run(config.community.clone(), self.cancel.clone()));
         let own = Own { peer: self.peer.clone(), feed: config.feed, community: config.community };
         let others = Others { swarm: Arc::new(self.embedded.clone()), book, neighbours, table: self.table.clone() };
         let overlays = overlay::watch(config.overlays, &self.tasks, &self.cancel);
@@ -374,6 +377,17 @@ impl NodeRouter {
     /// Overlay networks whose daemons on this machine answer.
     pub fn overlays(&self) -> Vec<OverlayReport> {
         self.table.overlays()
+    }
+
+    /// The mesh as far as it is known here, with what this node says of itself. Where somebody looks, other
+    /// nodes are asked for what is missing, for a minute.
+    pub fn mesh(&self, own: &NodeInfo) -> MeshReport {
+        self.survey.look(own)
+    }
+
+    /// Whether a node is known to be further away than a neighbour, connected or not.
+    pub fn is_beyond(&self, feed: FeedId) -> bool {
+        self.table.is_beyond(feed)
     }
 
     /// Connected nodes whose identity is known, for this node's own `/nodeinfo.json`.

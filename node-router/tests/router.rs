@@ -70,6 +70,7 @@ async fn introduce(router: &NodeRouter, feed: u8) -> String {
         web: WebInfo { port: 8080 },
         location: None,
         nodes: Vec::new(),
+        links: Vec::new(),
         record: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -48,7 +48,12 @@ impl Quality {
         if !connected(peer) {
             return Self::Down;
         }
-        match (peer.link.loss_percent, peer.rtt_ms) {
+        Self::of_link(peer.link.loss_percent, peer.rtt_ms)
+    }
+
+    /// Of a link that is there, by what was measured of it; the same as in `web/src/mesh-data.ts`.
+    pub(crate) fn of_link(loss_percent: Option<u8>, rtt_ms: Option<u64>) -> Self {
+        match (loss_percent, rtt_ms) {
             (Some(loss), _) if loss > POOR_LOSS_PERCENT => Self::Poor,
             (Some(loss), _) if loss > FAIR_LOSS_PERCENT => Self::Fair,
             (_, Some(rtt)) if rtt > FAIR_RTT_MS => Self::Fair,

@@ -192,6 +192,37 @@ viewers-count = Watching: { $here } here, { $all } on all nodes.
 node-code = Show this node’s address as a code
 node-code-hint = Phones that are on this node’s WiFi, or reach it over the mesh, open its pages with it.
 
+## The mesh
+
+mesh-page-heading = The mesh
+mesh-page-link = The whole mesh, as nodes tell it
+mesh-counts = Known here: nodes { $nodes }, links { $links }, with a place { $located }.
+mesh-map-heading = Map
+mesh-map-none = No node tells where it stands.
+mesh-map-title = Nodes that tell where they stand. The tables below say the same.
+mesh-topology-heading = Who has a link to whom
+mesh-topology-title = This node in the middle, the others round it by the number of links to them. The tables below say the same.
+mesh-unmeasured = Not measured
+mesh-one-end = Told by one end only
+mesh-choose = Show a node
+mesh-choose-none = None chosen
+mesh-nodes-heading = Nodes
+mesh-links-heading = Links
+mesh-links-none = No link between two nodes is told of here yet.
+column-hops = Hops
+column-place = Place
+column-between = Between
+column-told = Told by
+mesh-told-both = both ends
+mesh-told-one = one end
+mesh-this-node = This node
+mesh-north = N
+mesh-pages = Open its pages
+mesh-not-asked = Others tell of it. It was not reached from here itself, so neither its place nor its own word of its links is known.
+mesh-appear-heading = What nodes tell
+mesh-appear = The owner of a node chooses whether it says where it stands, which it does not unless told to, and whether it tells of its links. On the node’s machine, or in the settings of its owner’s pages:
+mesh-appear-hint = Give a place no more exactly than everybody may know: whoever reaches the node can ask for it.
+
 ## Player
 
 player-video = Video
@@ -754,6 +785,7 @@ setting-ssb-announce-post = Whether the start of a broadcast is also told in a p
 setting-web-public-url = The address of this node’s pages as others reach it, where that is not what the machine knows of itself.
 setting-web-gateway = What /ipfs/ serves: known, what known broadcasts have; open, whatever peers have, for anybody who reaches this node.
 setting-mesh-mirror = Which broadcasts of others are fetched that nobody watches here: none and watched, no others; followed, those of the nodes that this one follows; all, those of everybody. With none, what is not watched any more is given up.
+setting-mesh-tell-links = Whether other nodes are told to which neighbours this one has links, and how good these are, for the map of the mesh.
 setting-mesh-max-upload = The most that this node sends to other nodes. Unset: no limit.
 setting-mesh-max-upload-per-peer = The most that it sends to a single one. Unset: no limit.
 

@@ -191,6 +191,37 @@ viewers-count = Viéndola: { $here } aquí, { $all } en todos los nodos.
 node-code = Mostrar la dirección de este nodo como código
 node-code-hint = Con él abren sus páginas los teléfonos que están en su WiFi o lo alcanzan por la malla.
 
+## The mesh
+
+mesh-page-heading = La malla
+mesh-page-link = Toda la malla, según la cuentan los nodos
+mesh-counts = Conocidos aquí: nodos { $nodes }, enlaces { $links }, con lugar { $located }.
+mesh-map-heading = Mapa
+mesh-map-none = Ningún nodo dice dónde está.
+mesh-map-title = Nodos que dicen dónde están. Las tablas de abajo dicen lo mismo.
+mesh-topology-heading = Quién tiene enlace con quién
+mesh-topology-title = Este nodo en el centro, los demás alrededor según el número de enlaces hasta ellos. Las tablas de abajo dicen lo mismo.
+mesh-unmeasured = Sin medir
+mesh-one-end = Solo lo dice un extremo
+mesh-choose = Mostrar un nodo
+mesh-choose-none = Ninguno elegido
+mesh-nodes-heading = Nodos
+mesh-links-heading = Enlaces
+mesh-links-none = Aquí todavía no se sabe de ningún enlace entre dos nodos.
+column-hops = Saltos
+column-place = Lugar
+column-between = Entre
+column-told = Lo dicen
+mesh-told-both = los dos extremos
+mesh-told-one = un extremo
+mesh-this-node = Este nodo
+mesh-north = N
+mesh-pages = Abrir sus páginas
+mesh-not-asked = Otros hablan de él. Desde aquí no se ha llegado a él, así que no se conoce ni su lugar ni lo que él dice de sus enlaces.
+mesh-appear-heading = Lo que cuentan los nodos
+mesh-appear = Quien administra un nodo elige si dice dónde está, cosa que no hace si no se le manda, y si cuenta sus enlaces. En la máquina del nodo, o en los ajustes de sus páginas de administración:
+mesh-appear-hint = Da un lugar no más exacto de lo que todos pueden saber: cualquiera que llegue al nodo puede preguntarlo.
+
 ## Player
 
 player-video = Vídeo
@@ -753,6 +784,7 @@ setting-ssb-announce-post = Si el comienzo de una emisión se cuenta también en
 setting-web-public-url = La dirección con la que otros llegan a las páginas de este nodo, si no es la que la máquina conoce de sí misma.
 setting-web-gateway = Qué sirve /ipfs/: known, lo que tienen las emisiones conocidas; open, lo que tenga cualquier nodo, para quien llegue a este.
 setting-mesh-mirror = Qué emisiones ajenas se descargan aunque aquí nadie las vea: none y watched, ninguna más; followed, las de los nodos que este sigue; all, las de todos. Con none se abandona lo que ya nadie ve.
+setting-mesh-tell-links = Si se dice a otros nodos con qué vecinos tiene enlaces este y cómo de buenos son, para el mapa de la malla.
 setting-mesh-max-upload = Lo máximo que este nodo envía a otros nodos. Sin fijar: sin límite.
 setting-mesh-max-upload-per-peer = Lo máximo que envía a uno solo. Sin fijar: sin límite.
 

@@ -191,6 +191,37 @@ viewers-count = Spectateurs : { $here } ici, { $all } sur tous les nœuds.
 node-code = Afficher l’adresse de ce nœud sous forme de code
 node-code-hint = Les téléphones connectés à son WiFi, ou qui l’atteignent par le réseau, ouvrent ses pages avec ce code.
 
+## The mesh
+
+mesh-page-heading = Le réseau
+mesh-page-link = Tout le réseau, d’après les nœuds
+mesh-counts = Connus ici : nœuds { $nodes }, liens { $links }, avec un lieu { $located }.
+mesh-map-heading = Carte
+mesh-map-none = Aucun nœud ne dit où il est.
+mesh-map-title = Les nœuds qui disent où ils sont. Les tableaux ci-dessous disent la même chose.
+mesh-topology-heading = Qui a un lien avec qui
+mesh-topology-title = Ce nœud au centre, les autres autour selon le nombre de liens jusqu’à eux. Les tableaux ci-dessous disent la même chose.
+mesh-unmeasured = Pas mesuré
+mesh-one-end = Dit par un seul bout
+mesh-choose = Montrer un nœud
+mesh-choose-none = Aucun choisi
+mesh-nodes-heading = Nœuds
+mesh-links-heading = Liens
+mesh-links-none = On ne sait encore rien ici d’un lien entre deux nœuds.
+column-hops = Sauts
+column-place = Lieu
+column-between = Entre
+column-told = Dit par
+mesh-told-both = les deux bouts
+mesh-told-one = un bout
+mesh-this-node = Ce nœud
+mesh-north = N
+mesh-pages = Ouvrir ses pages
+mesh-not-asked = D’autres parlent de lui. Il n’a pas été joint d’ici : on ne connaît ni son lieu ni ce qu’il dit lui-même de ses liens.
+mesh-appear-heading = Ce que disent les nœuds
+mesh-appear = Le responsable d’un nœud choisit s’il dit où il est, ce qu’il ne fait pas sans qu’on le lui demande, et s’il parle de ses liens. Sur la machine du nœud, ou dans les réglages de ses pages d’administration :
+mesh-appear-hint = Ne donnez pas un lieu plus précis que ce que tout le monde peut savoir : quiconque atteint le nœud peut le demander.
+
 ## Player
 
 player-video = Vidéo
@@ -753,6 +784,7 @@ setting-ssb-announce-post = Si le début d’une diffusion est aussi annoncé da
 setting-web-public-url = L’adresse par laquelle d’autres atteignent les pages de ce nœud, si ce n’est pas celle que la machine se connaît.
 setting-web-gateway = Ce que sert /ipfs/ : known, ce qu’ont les diffusions connues ; open, ce qu’a n’importe quel nœud, pour qui atteint celui-ci.
 setting-mesh-mirror = Quelles diffusions des autres sont cherchées sans que personne ne les regarde ici : none et watched, aucune autre ; followed, celles des nœuds que celui-ci suit ; all, celles de tous. Avec none, ce que plus personne ne regarde est abandonné.
+setting-mesh-tell-links = Si l’on dit aux autres nœuds avec quels voisins celui-ci a des liens et ce qu’ils valent, pour la carte du réseau.
 setting-mesh-max-upload = Le plus que ce nœud envoie aux autres nœuds. Sans réglage : pas de limite.
 setting-mesh-max-upload-per-peer = Le plus qu’il envoie à un seul. Sans réglage : pas de limite.
 

@@ -191,6 +191,37 @@ viewers-count = A ver: { $here } aqui, { $all } em todos os nós.
 node-code = Mostrar o endereço deste nó como código
 node-code-hint = Com ele abrem as suas páginas os telemóveis que estão no WiFi deste nó ou o alcançam pela malha.
 
+## The mesh
+
+mesh-page-heading = A malha
+mesh-page-link = Toda a malha, como os nós a contam
+mesh-counts = Conhecidos aqui: nós { $nodes }, ligações { $links }, com lugar { $located }.
+mesh-map-heading = Mapa
+mesh-map-none = Nenhum nó diz onde está.
+mesh-map-title = Nós que dizem onde estão. As tabelas abaixo dizem o mesmo.
+mesh-topology-heading = Quem tem ligação com quem
+mesh-topology-title = Este nó no centro, os outros à volta conforme o número de ligações até eles. As tabelas abaixo dizem o mesmo.
+mesh-unmeasured = Não medida
+mesh-one-end = Só uma ponta a conta
+mesh-choose = Mostrar um nó
+mesh-choose-none = Nenhum escolhido
+mesh-nodes-heading = Nós
+mesh-links-heading = Ligações
+mesh-links-none = Aqui ainda não se sabe de nenhuma ligação entre dois nós.
+column-hops = Saltos
+column-place = Lugar
+column-between = Entre
+column-told = Contada por
+mesh-told-both = as duas pontas
+mesh-told-one = uma ponta
+mesh-this-node = Este nó
+mesh-north = N
+mesh-pages = Abrir as páginas dele
+mesh-not-asked = Outros falam dele. Não foi alcançado daqui, por isso não se conhece nem o lugar nem o que ele mesmo diz das ligações.
+mesh-appear-heading = O que os nós contam
+mesh-appear = Quem administra um nó escolhe se ele diz onde está, o que não faz sem que lho mandem, e se conta as suas ligações. Na máquina do nó, ou nas definições das páginas de quem o administra:
+mesh-appear-hint = Dê um lugar não mais exato do que todos podem saber: quem alcança o nó pode perguntá-lo.
+
 ## Player
 
 player-video = Vídeo
@@ -753,6 +784,7 @@ setting-ssb-announce-post = Se o começo de uma transmissão também é contado 
 setting-web-public-url = O endereço pelo qual outros chegam às páginas deste nó, se não é o que a máquina conhece de si.
 setting-web-gateway = O que /ipfs/ serve: known, o que as transmissões conhecidas têm; open, o que qualquer nó tem, para quem chega a este.
 setting-mesh-mirror = Quais transmissões de outros são buscadas sem que ninguém as veja aqui: none e watched, nenhuma outra; followed, as dos nós que este segue; all, as de todos. Com none, o que ninguém mais vê é abandonado.
+setting-mesh-tell-links = Se se diz a outros nós com que vizinhos este tem ligações e quão boas são, para o mapa da malha.
 setting-mesh-max-upload = O máximo que este nó envia a outros nós. Sem definir: sem limite.
 setting-mesh-max-upload-per-peer = O máximo que envia a um só. Sem definir: sem limite.
 

@@ -79,6 +79,7 @@ if (process.argv.includes("--tests")) {
     entryPoints: {
       page: "src/page.ts",
       watch: "src/watch.ts",
+      mesh: "src/mesh.ts",
       player: "src/component.ts",
       style: "src/style.css",
       "player-style": "src/player.css",
@@ -104,7 +105,7 @@ if (process.argv.includes("--tests")) {
       `hls.js contains url-toolkit and @svta/cml-id3, cml-utils and cml-cmcd, under the Apache License, version 2.0, ` +
       `and eventemitter3, under this one:\n\n${mit}`,
   );
-  for (const name of ["page.js", "watch.js", "player.js", "style.css", "player-style.css", "licences.txt"]) {
+  for (const name of ["page.js", "watch.js", "mesh.js", "player.js", "style.css", "player-style.css", "licences.txt"]) {
     await writeFile(`dist/${name}.gz`, gzipSync(await readFile(`dist/${name}`), { level: 9 }));
   }
 }

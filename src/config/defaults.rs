@@ -102,6 +102,7 @@ impl Default for Mesh {
             cjdns_password_file: None,
             yggdrasil_admin: YggdrasilAdmin::default().to_string(),
             tell_viewers: true,
+            tell_links: true,
             max_upload: None,
             max_upload_per_peer: None,
         }

@@ -19,9 +19,11 @@ mod first_boot;
 mod follow;
 mod id;
 mod keeper;
+mod link_measures;
 mod location;
 mod log_book;
 mod media;
+mod mesh_map;
 mod moderation;
 mod node_ages;
 mod playlist;
@@ -61,9 +63,11 @@ pub use id::{BlobId, BroadcastId, FeedId, IdError, MessageKey, PeerId, ScheduleI
 pub use keeper::{
     ArchiveImported, ArchiveKeeper, KeeperError, MirrorEntry, MirrorNeed, MirrorProgress, OwnCopy, Republished,
 };
+pub use link_measures::{LINK_MEASURES_HEADER, LinkMeasures, LinkMeasuresError};
 pub use location::{Location, LocationError};
 pub use log_book::{LogBook, LogLevel, LogLine, LogQuery};
 pub use media::{DiscontinuitySequence, FeedSequence, MediaSegment, MediaSequence, Tracks, WallTime};
+pub use mesh_map::{LinkKind, MAX_TOLD_LINKS, MeshLink, MeshNode, MeshReport, ToldLink, bound_links};
 pub use moderation::{Hidden, Moderation, ModerationError};
 pub use node_ages::{NODE_AGES_HEADER, NodeAges, NodeAgesError};
 pub use playlist::{

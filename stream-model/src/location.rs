@@ -57,6 +57,23 @@ impl Location {
     }
 }
 
+impl Location {
+    /// Decimal degrees, north positive.
+    pub fn latitude(&self) -> f64 {
+        f64::from(self.latitude) / PARTS
+    }
+
+    /// Decimal degrees, east positive.
+    pub fn longitude(&self) -> f64 {
+        f64::from(self.longitude) / PARTS
+    }
+
+    /// Metres, where it is known.
+    pub fn altitude_m(&self) -> Option<i32> {
+        self.altitude_m
+    }
+}
+
 impl TryFrom<Place> for Location {
     type Error = LocationError;
 
@@ -67,9 +84,7 @@ impl TryFrom<Place> for Location {
 
 impl From<Location> for Place {
     fn from(location: Location) -> Self {
-        let degrees = |parts: i32| f64::from(parts) / PARTS;
-        let Location { latitude, longitude, altitude_m } = location;
-        Self { latitude: degrees(latitude), longitude: degrees(longitude), altitude_m }
+        Self { latitude: location.latitude(), longitude: location.longitude(), altitude_m: location.altitude_m }
     }
 }
 

@@ -90,6 +90,7 @@ mod tests {
             web: WebInfo { port: 8080 },
             location: None,
             nodes: nodes.iter().map(node).collect(),
+            links: Vec::new(),
             record: None,
         }
     }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{BroadcastId, FeedId, Location, PeerId, Retention, SoundLevel, StreamName};
+use crate::mesh_map::believable_links;
+use crate::{BroadcastId, FeedId, Location, MeshReport, PeerId, Retention, SoundLevel, StreamName, ToldLink};
 
 /// `/nodeinfo.json`: how to reach this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct NodeInfo {
     /// Nodes that this one is connected to or was told of.
     #[serde(default)]
     pub nodes: Vec<KnownNode>,
+    /// Its own links, if its owner lets it tell.
+    #[serde(default, deserialize_with = "believable_links", skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<ToldLink>,
     /// This node's own word, for others to pass on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<NodeRecord>,
@@ -344,6 +348,9 @@ pub trait NodeStatus: Send + Sync {
 
     /// The neighbours.
     async fn peers(&self) -> Vec<PeerReport>;
+
+    /// The mesh as far as this node knows it. Asking has it look further for a while.
+    async fn mesh(&self) -> MeshReport;
 
     /// Metrics in the Prometheus text format.
     fn metrics(&self) -> String;

@@ -13,6 +13,7 @@ pub mod fakes;
 pub mod flv;
 pub mod kubo;
 pub mod link;
+pub mod mesh;
 pub mod neighbourhood;
 pub mod netns;
 pub mod node;

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use testkit::events::Events;
+use testkit::mesh::{link, map_until};
 use testkit::node::{Node, Settings};
 
 use crate::{MESHSTREAM, node, publish, viewer_of};
@@ -99,5 +100,38 @@ async fn a_viewer_three_hops_away_sees_the_video_though_nobody_watches_between()
     }
     let peers = d.get_json("/api/v1/peers").await?;
     ensure!(peers.as_array().context("no list")?.len() == 1, "told addresses of this machine were dialled: {peers}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_map_at_one_end_of_a_chain_has_all_nodes_and_both_links_until_the_middle_tells_no_more() -> Result<()> {
+    let a = node("far").await?;
+    let location = ("MESHSTREAM_NODE__LOCATION", "{ latitude = 43.65, longitude = -79.38 }".to_owned());
+    let (peers, environment) = (vec![a.web_address()], vec![location]);
+    let settings = Settings { name: "middle".to_owned(), peers, environment, ..Settings::default() };
+    let b = Node::start(MESHSTREAM, settings).await?;
+    let c = viewer_of(&b).await?;
+
+    let is_whole =
+        |map: &Value| link(map, &a, &b).is_some() && link(map, &b, &c).is_some_and(|link| link["confirmed"] == true);
+    let map = map_until(&c, "both links", is_whole).await?;
+    let seen: Vec<_> = map["nodes"].as_array().context("no nodes")?.iter().collect();
+    let facts: Vec<_> =
+        seen.iter().map(|node| (node["name"].as_str(), node["hops"].as_u64(), node["asked"].as_bool())).collect();
+    // Nobody dials an address of this machine on the word of others, so the far end is known by the word of the middle alone.
+    let expected = [("viewer", 0, true), ("middle", 1, true), ("far", 2, false)];
+    ensure!(facts == expected.map(|(name, hops, asked)| (Some(name), Some(hops), Some(asked))), "other nodes: {map}");
+    ensure!(seen[1]["location"]["latitude"] == 43.65 && seen[0].get("location").is_none(), "other places: {map}");
+    ensure!(seen[1]["url"] == format!("http://{}/", b.web_address()), "other pages: {map}");
+    ensure!(link(&map, &a, &b).is_some_and(|link| link["confirmed"] == false), "one end alone tells of it: {map}");
+    ensure!(map["links"].as_array().is_some_and(|links| links.len() == 2), "other links: {map}");
+    let both = |map: &Value| link(map, &a, &b).is_some_and(|link| link["confirmed"] == true && link["rtt_ms"].is_u64());
+    map_until(&b, "the far link by the word of both ends", both).await?;
+
+    b.cli(&["settings", "set", "mesh.tell_links", "false"]).await?;
+    ensure!(b.get_json("/nodeinfo.json").await?.get("links").is_none(), "it still tells of its links");
+    let told_by_one =
+        |map: &Value| link(map, &a, &b).is_none() && link(map, &b, &c).is_some_and(|link| link["confirmed"] == false);
+    map_until(&c, "the link that this node itself tells of, alone", told_by_one).await?;
     Ok(())
 }

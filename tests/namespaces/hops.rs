@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use testkit::events::Events;
+use testkit::mesh::{link, map_until};
 use testkit::netns::Network;
 use testkit::node::Node;
 
@@ -104,4 +105,30 @@ async fn asked_again(node: &Node, path: &str) -> Result<Vec<u8>> {
         answer = node.get_bytes(path).await;
     }
     answer
+}
+
+#[tokio::test]
+async fn nodes_in_a_line_are_on_the_maps_of_each_other_with_the_links_between_them() -> Result<()> {
+    let Some(network) = Network::line(&["a", "b", "c"], RADIO).await? else { return Ok(()) };
+    let (a, b, c) = tokio::try_join!(node(&network, "a"), node(&network, "b"), node(&network, "c"))?;
+    let measured = |link: Option<&serde_json::Value>| {
+        link.is_some_and(|link| {
+            link["rtt_ms"].as_u64() >= Some(40) && link["loss_percent"].is_u64() && link["over"] == "lan"
+        })
+    };
+    let both = |map: &serde_json::Value| measured(link(map, &a, &b)) && measured(link(map, &b, &c));
+    for (node, far) in [(&a, &c), (&c, &a)] {
+        let map = map_until(node, "both links, measured", both).await?;
+        let hops = |of: &Node| {
+            let nodes = map["nodes"].as_array()?;
+            nodes.iter().find(|node| node["feed"] == of.status()["node"]["feed"])?["hops"].as_u64()
+        };
+        ensure!((hops(node), hops(&b), hops(far)) == (Some(0), Some(1), Some(2)), "other hops: {map}");
+        ensure!(link(&map, node, far).is_none(), "a link that is not there: {map}");
+    }
+    let confirmed = |map: &serde_json::Value| {
+        [link(map, &a, &b), link(map, &b, &c)].iter().all(|link| link.is_some_and(|link| link["confirmed"] == true))
+    };
+    map_until(&b, "both links by the word of both ends", confirmed).await?;
+    Ok(())
 }

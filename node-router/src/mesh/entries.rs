@@ -86,6 +86,8 @@ pub(super) struct Entry {
     pub(super) address: PeerAddress,
     pub(super) peer: Peer,
     pub(super) found_at: Option<SocketAddr>,
+    /// When it last said who it is.
+    pub(super) heard: Option<Instant>,
     /// How to ask whether it still says what it said last.
     pub(super) before: Option<Before>,
     pub(super) origin: Origin,
@@ -318,7 +320,8 @@ impl Entries {
 
     fn add(&mut self, address: PeerAddress, kind: Kind, origin: Origin, now: Instant) {
         let peer = Peer::new(self.own.clone(), kind, now);
-        let entry = Entry { address, peer, found_at: None, before: None, origin, useless_since: Some(now) };
+        let entry =
+            Entry { address, peer, found_at: None, heard: None, before: None, origin, useless_since: Some(now) };
         self.entries.insert(self.next, entry);
         self.next += 1;
     }

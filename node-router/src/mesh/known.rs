@@ -2,10 +2,12 @@
 //! dialled. Bounded, aged, with a budget for each neighbour that tells. Time is an argument.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use stream_model::{FeedId, KnownNode, NodeIdentity, NodeInfo, NodeRecord};
 
+use super::PeerAddress;
 use super::nodeinfo::MAX_NODES;
 use super::peer::Own;
 use super::record::{self, Statement};
@@ -56,6 +58,15 @@ impl Node {
             self.way = hops.map(|hops| Way { hops, via, heard: now });
         }
     }
+}
+
+/// A node that is known, for the map of the mesh: what it said of itself, and where it could be asked for more.
+#[derive(Debug, Clone)]
+pub(super) struct KnownPlace {
+    pub(super) identity: NodeIdentity,
+    pub(super) said_at: Instant,
+    pub(super) hops: Option<u32>,
+    pub(super) addresses: Vec<PeerAddress>,
 }
 
 /// All of them.
@@ -182,6 +193,22 @@ impl Known {
         let fresh = |node: &&Node| now.saturating_duration_since(node.said_at) <= VIEWERS_MAX_AGE;
         self.nodes.values().filter(fresh).for_each(|node| sum.add(&node.statement.viewers));
         sum
+    }
+
+    /// All nodes, in the order of their feeds.
+    pub(super) fn places(&self) -> Vec<KnownPlace> {
+        let mut nodes: Vec<&Node> = self.nodes.values().collect();
+        nodes.sort_by_key(|node| node.identity.feed);
+        let place = |node: &Node| {
+            let address = |ip: &IpAddr| PeerAddress::at_port(*ip, node.statement.web);
+            KnownPlace {
+                identity: node.identity.clone(),
+                said_at: node.said_at,
+                hops: node.way.map(|way| way.hops),
+                addresses: node.statement.addresses.iter().filter_map(address).collect(),
+            }
+        };
+        nodes.into_iter().map(place).collect()
     }
 
     /// Where nodes are that somebody else told of, for dialling.

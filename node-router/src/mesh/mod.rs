@@ -10,11 +10,13 @@ mod entries;
 mod known;
 #[cfg(test)]
 mod line_tests;
+mod map;
 mod news;
 mod nodeinfo;
 mod peer;
 mod record;
 mod sequence;
+mod survey;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ use nodeinfo::Answer;
 use peer::Action;
 pub(crate) use peer::Own;
 pub use record::OwnRecords;
+pub(crate) use survey::Survey;
 use table::Row;
 pub(crate) use table::Table;
 
@@ -165,6 +168,7 @@ impl Mesh {
             self.rates.look(now, || self.others.swarm.exchanged());
             self.others.table.set(self.rows(), self.known.to_tell(now), connected, self.rates.all());
             self.others.table.set_viewers(self.known.viewers(now));
+            self.others.table.set_known(self.known.places());
             self.sources.links.tell(self.known.tag());
             self.sources.links.probe(self.entries.places());
             let next = self.entries.iter().filter_map(|entry| entry.peer.next_timeout()).min();
@@ -354,6 +358,7 @@ impl Mesh {
                     && let Some(info) = entry.peer.info()
                 {
                     entry.before = before;
+                    entry.heard = Some(now);
                     self.known.handle_answer(info, entry.origin.is_direct(), now);
                     self.entries.tell(self.known.told(), now);
                 }
@@ -376,6 +381,8 @@ impl Mesh {
             direct: entry.origin.is_direct(),
             info: entry.peer.info().cloned(),
             ipfs_addresses: entry.ipfs_addresses(),
+            found_at: entry.found_at.filter(|_| !entry.address.has_zone()),
+            heard: entry.heard,
             state: entry.peer.state(),
             rtt: entry.peer.rtt(),
             link: entry.probed_at().and_then(|place| self.sources.links.measured.at(place)),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
-use stream_model::{NODE_AGES_HEADER, NodeAges, NodeInfo};
+use stream_model::{LINK_MEASURES_HEADER, LinkMeasures, NODE_AGES_HEADER, NodeAges, NodeInfo, bound_links};
 
 use super::address::PeerAddress;
 
@@ -53,8 +53,25 @@ pub(super) struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reply {
     Said(Box<NodeInfo>),
-    /// Nothing has changed but the ages of the nodes that it knows, which it may tell.
-    AsBefore(Option<NodeAges>),
+    /// Nothing has changed but the ages of the nodes that it knows and what it measured of its links, which it may tell.
+    AsBefore(Option<NodeAges>, Option<LinkMeasures>),
+}
+
+/// What of a node's answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    /// What it says of itself, without the nodes that it knows: a hundredth of it, where it knows so many.
+    Itself,
+}
+
+impl Wanted {
+    fn path(self) -> &'static str {
+        match self {
+            Self::All => "/nodeinfo.json",
+            Self::Itself => "/nodeinfo.json?nodes=none",
+        }
+    }
 }
 
 /// By what a node is asked whether it says the same as before.
@@ -76,9 +93,10 @@ impl Answer {
         let Self { reply, tag, address, .. } = self;
         match reply {
             Reply::Said(info) => Some((*info, tag.map(|tag| Before { address, tag, heard: now }))),
-            Reply::AsBefore(ages) => {
+            Reply::AsBefore(ages, measures) => {
                 let (said, before) = before?;
                 let mut info = said.clone();
+                measures.map(|measures| measures.put(&mut info));
                 if !ages.is_some_and(|ages| ages.put(&mut info)) {
                     let passed = now.saturating_duration_since(before.heard).as_secs();
                     let ages = info.nodes.iter_mut().filter_map(|node| node.age_seconds.as_mut());
@@ -101,7 +119,7 @@ impl Answer {
 
     #[cfg(test)]
     pub(super) fn as_before(ages: Option<&str>, address: SocketAddr) -> Self {
-        let reply = Reply::AsBefore(ages.map(|ages| ages.parse().unwrap()));
+        let reply = Reply::AsBefore(ages.map(|ages| ages.parse().unwrap()), None);
         Self { reply, tag: None, address, rtt: Duration::ZERO }
     }
 }
@@ -113,9 +131,19 @@ pub(super) async fn ask(
     before: Option<&Before>,
     timeout: Duration,
 ) -> Result<Answer, NodeInfoError> {
+    ask_for(Wanted::All, address, before, timeout).await
+}
+
+/// [`ask`], for a part of the answer: the same part as `before`.
+pub(super) async fn ask_for(
+    wanted: Wanted,
+    address: &PeerAddress,
+    before: Option<&Before>,
+    timeout: Duration,
+) -> Result<Answer, NodeInfoError> {
     let mut result = Err(NodeInfoError::Unreachable("no port to ask".into()));
     for port in address.ports() {
-        let asked = tokio::time::timeout(timeout, ask_at(address, port, before)).await;
+        let asked = tokio::time::timeout(timeout, ask_at(wanted, address, port, before)).await;
         result = asked.unwrap_or(Err(NodeInfoError::TimedOut(timeout)));
         if result.is_ok() {
             break;
@@ -124,15 +152,21 @@ pub(super) async fn ask(
     result
 }
 
-async fn ask_at(address: &PeerAddress, port: u16, before: Option<&Before>) -> Result<Answer, NodeInfoError> {
+async fn ask_at(
+    wanted: Wanted,
+    address: &PeerAddress,
+    port: u16,
+    before: Option<&Before>,
+) -> Result<Answer, NodeInfoError> {
     let unreachable = |error: &dyn std::error::Error| NodeInfoError::Unreachable(root_cause(error));
     let socket = address.resolve(port).await.map_err(|error| unreachable(&error))?;
     let mut client = Client::builder().redirect(Policy::none()).no_proxy();
+    let path = wanted.path();
     let url = if address.has_zone() {
         client = client.resolve(SCOPED_HOST, socket);
-        format!("http://{SCOPED_HOST}:{port}/nodeinfo.json")
+        format!("http://{SCOPED_HOST}:{port}{path}")
     } else {
-        format!("http://{socket}/nodeinfo.json")
+        format!("http://{socket}{path}")
     };
     let mut request = client.build().map_err(|error| unreachable(&error))?.get(url);
     let before = before.filter(|before| before.address == socket);
@@ -143,8 +177,10 @@ async fn ask_at(address: &PeerAddress, port: u16, before: Option<&Before>) -> Re
     let mut response = request.send().await.map_err(|error| unreachable(&error))?;
     let rtt = asked.elapsed() / 2;
     if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
-        let ages = response.headers().get(NODE_AGES_HEADER).and_then(|ages| ages.to_str().ok()?.parse().ok());
-        return Ok(Answer { reply: Reply::AsBefore(ages), tag: None, address: socket, rtt });
+        let told = |header| response.headers().get(header).and_then(|value| value.to_str().ok());
+        let ages = told(NODE_AGES_HEADER).and_then(|ages| ages.parse().ok());
+        let measures = told(LINK_MEASURES_HEADER).and_then(|measures| measures.parse().ok());
+        return Ok(Answer { reply: Reply::AsBefore(ages, measures), tag: None, address: socket, rtt });
     }
     if response.status() != StatusCode::OK {
         return Err(NodeInfoError::Status(response.status()));
@@ -177,7 +213,7 @@ fn root_cause(mut error: &dyn std::error::Error) -> String {
     error.to_string().chars().take(200).collect()
 }
 
-/// Reads an answer: identities and ports must be right, texts are shortened, of the nodes the first are kept.
+/// Reads an answer: identities and ports must be right, texts are shortened, of the nodes and links the first are kept.
 pub(super) fn parse(body: &[u8]) -> Result<NodeInfo, NodeInfoError> {
     let malformed = |why: String| NodeInfoError::Malformed(why);
     let mut info: NodeInfo = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
@@ -185,6 +221,7 @@ pub(super) fn parse(body: &[u8]) -> Result<NodeInfo, NodeInfoError> {
         return Err(malformed("port 0".into()));
     }
     info.nodes.truncate(MAX_NODES);
+    bound_links(info.ssb.feed, &mut info.links);
     let texts = [&mut info.name, &mut info.version].into_iter();
     let identities = info.nodes.iter_mut().map(|node| &mut node.identity);
     for text in texts.chain(identities.flat_map(|node| [&mut node.name, &mut node.version])) {
@@ -258,7 +295,7 @@ mod tests {
                 let length = socket.read(&mut request).await.unwrap();
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
                 let answer = if stubborn || request.contains(&format!("if-none-match: {tag}\r\n")) {
-                    "HTTP/1.1 304 Not Modified\r\nMeshstream-Node-Ages: 5,70\r\nConnection: close\r\n\r\n".to_owned()
+                    "HTTP/1.1 304 Not Modified\r\nMeshstream-Node-Ages: 5,70\r\nMeshstream-Link-Measures: 12/0\r\nConnection: close\r\n\r\n".to_owned()
                 } else {
                     let (body, head) = (json(2, "hall"), format!("HTTP/1.1 200 OK\r\nETag: {tag}\r\n"));
                     format!("{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
@@ -277,7 +314,8 @@ mod tests {
         let now = Instant::now();
         let (said, before) = first.resolve(None, now).unwrap();
         let second = ask(&address, before.as_ref(), TIMEOUT).await.unwrap();
-        assert_eq!(second.reply, Reply::AsBefore(Some("5,70".parse().unwrap())));
+        let measures = Some("12/0".parse().unwrap());
+        assert_eq!(second.reply, Reply::AsBefore(Some("5,70".parse().unwrap()), measures));
         let (info, again) = second.resolve(Some((&said, &before.clone().unwrap())), now).unwrap();
         assert_eq!(info.nodes.iter().map(|node| node.age_seconds).collect::<Vec<_>>(), [Some(5), Some(70)]);
         assert_eq!((info.name, again), (said.name, before), "it can be asked so again");
@@ -315,6 +353,24 @@ mod tests {
             assert!(info.nodes.iter().all(|node| node.age_seconds == Some(50)));
         }
         assert_eq!(Answer::as_before(None, address).resolve(None, start), None);
+    }
+
+    #[test]
+    fn measures_of_links_are_new_where_they_are_told_and_else_as_before() {
+        let feed = stream_model::FeedId([8; 32]);
+        let links = format!(r#""links":[{{"feed":"{feed}","over":"lan","rtt_ms":5,"loss_percent":1}}]"#);
+        let info = parse(json(0, "hall").replace("\"more\":true", &links).as_bytes()).unwrap();
+        let (now, address) = (Instant::now(), "10.0.0.1:8080".parse().unwrap());
+        let (said, before) = Answer::said(info, "\"abc\"", address).resolve(None, now).unwrap();
+        let before = before.unwrap();
+        for (told, expected) in
+            [(Some("90/"), (Some(90), None)), (Some("1/1,2/2"), (Some(5), Some(1))), (None, (Some(5), Some(1)))]
+        {
+            let reply = Reply::AsBefore(None, told.map(|told| told.parse().unwrap()));
+            let answer = Answer { reply, tag: None, address, rtt: Duration::ZERO };
+            let (info, _) = answer.resolve(Some((&said, &before)), now).unwrap();
+            assert_eq!((info.links[0].rtt_ms, info.links[0].loss_percent), expected, "{told:?}");
+        }
     }
 
     #[test]
@@ -395,6 +451,25 @@ mod tests {
         for nowhere in ["null", "\"home\"", "{}", r#"{"latitude":91,"longitude":0}"#, "[[[7]]]"] {
             assert_eq!(located(nowhere), None, "{nowhere}");
         }
+    }
+
+    #[test]
+    fn links_that_cannot_be_cost_nothing_else() {
+        let linked = |links: &str| {
+            let json = json(0, "hall").replace("\"more\":true", &format!("\"links\":{links}"));
+            parse(json.as_bytes()).unwrap().links
+        };
+        let link = |byte: u8| {
+            let feed = stream_model::FeedId([byte; 32]);
+            format!(r#"{{"feed":"{feed}","over":"lan","rtt_ms":18446744073709551615,"loss_percent":200}}"#)
+        };
+        for none in ["null", "7", "{}", r#"[[],"x",{"feed":1}]"#, &format!("[{}]", link(7))] {
+            assert_eq!(linked(none), [], "{none}: 7 is the node itself");
+        }
+        let many: Vec<_> = (0..=255).map(link).collect();
+        let links = linked(&format!("[{}]", many.join(",")));
+        assert!(links.len() <= stream_model::MAX_TOLD_LINKS && links.len() > 30, "{}", links.len());
+        assert!(links.iter().all(|link| link.rtt_ms.is_none() && link.loss_percent.is_none()));
     }
 
     #[test]

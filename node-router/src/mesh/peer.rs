@@ -326,11 +326,11 @@ impl Peer {
     }
 }
 
-/// Whether nothing has changed of which others are told: the order of the nodes that it knows, and how long ago they spoke,
-/// tell nobody anything.
+/// Whether nothing has changed of which others are told: the order of the nodes that it knows, how long ago they spoke, and its
+/// links tell nobody anything.
 fn says_the_same(one: &NodeInfo, other: &NodeInfo) -> bool {
     let names = |info: &NodeInfo| -> BTreeSet<FeedId> { info.nodes.iter().map(|node| node.identity.feed).collect() };
-    let own = |info: &NodeInfo| NodeInfo { nodes: Vec::new(), record: None, ..info.clone() };
+    let own = |info: &NodeInfo| NodeInfo { nodes: Vec::new(), links: Vec::new(), record: None, ..info.clone() };
     own(one) == own(other) && names(one) == names(other)
 }
 

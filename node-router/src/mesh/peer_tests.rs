@@ -18,6 +18,7 @@ fn info(byte: u8) -> NodeInfo {
         web: WebInfo { port: 8080 },
         location: None,
         nodes: Vec::new(),
+        links: Vec::new(),
         record: None,
     }
 }

@@ -213,6 +213,7 @@ pub(super) mod tests {
             web: WebInfo { port: 8080 },
             location: None,
             nodes: Vec::new(),
+            links: Vec::new(),
             record: None,
         }
     }

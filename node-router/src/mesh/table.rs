@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stream_model::{
-    BroadcastId, KnownNode, LinkReport, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState, Source,
+    BroadcastId, FeedId, KnownNode, LinkReport, NodeIdentity, NodeInfo, OverlayReport, PeerId, PeerReport, PeerState,
+    Source,
 };
 
+use super::known::KnownPlace;
+use super::map::{Heard, MAX_AGE};
 use super::nodeinfo::MAX_NODES;
+use super::survey::heard_of;
 use super::viewers::Sum;
 use crate::fetch::sources::Amount;
 use crate::links::{Exchanged, Quality};
@@ -25,6 +29,10 @@ pub(super) struct Row {
     pub(super) direct: bool,
     pub(super) info: Option<NodeInfo>,
     pub(super) ipfs_addresses: Vec<SocketAddr>,
+    /// Where it answered, unless on a single link.
+    pub(super) found_at: Option<SocketAddr>,
+    /// When it last said who it is.
+    pub(super) heard: Option<Instant>,
     pub(super) state: PeerState,
     pub(super) rtt: Option<Duration>,
     /// What probes tell of the link.
@@ -50,6 +58,7 @@ pub(crate) struct Table {
     state: Mutex<State>,
     overlays: Mutex<BTreeMap<&'static str, OverlayReport>>,
     viewers: Mutex<Sum>,
+    known: Mutex<Vec<KnownPlace>>,
 }
 
 impl Table {
@@ -84,6 +93,34 @@ impl Table {
 
     pub(super) fn set_viewers(&self, viewers: Sum) {
         *self.viewers.lock().unwrap_or_else(PoisonError::into_inner) = viewers;
+    }
+
+    pub(super) fn set_known(&self, known: Vec<KnownPlace>) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// All nodes of which there is word, in the order of their feeds.
+    pub(super) fn known(&self) -> Vec<KnownPlace> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What nodes said lately that were asked who they are.
+    pub(super) fn heard(&self) -> Vec<(FeedId, Heard)> {
+        let state = self.state();
+        let heard = |row: &Row| {
+            let (info, at) = row.info.as_ref().zip(row.heard)?;
+            let hops = row.direct.then_some(1);
+            (at.elapsed() <= MAX_AGE).then(|| (info.ssb.feed, Heard { hops, ..heard_of(info, row.found_at, at) }))
+        };
+        state.rows.iter().filter_map(heard).collect()
+    }
+
+    /// Whether a node is known to be no neighbour: whoever is connected with it has no link to it.
+    pub(crate) fn is_beyond(&self, feed: FeedId) -> bool {
+        let state = self.state();
+        let rows = || state.rows.iter().filter(|row| row.info.as_ref().is_some_and(|info| info.ssb.feed == feed));
+        let hops = state.told.iter().find(|node| node.identity.feed == feed).and_then(|node| node.hops);
+        !rows().any(|row| row.direct) && (rows().next().is_some() || hops.is_some_and(|hops| hops > 1))
     }
 
     /// Viewers that other nodes tell of.

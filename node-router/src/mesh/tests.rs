@@ -39,6 +39,7 @@ fn info(byte: u8) -> NodeInfo {
         web: WebInfo { port: 8080 },
         location: None,
         nodes: vec![node(1), node(9)],
+        links: Vec::new(),
         record: None,
     }
 }

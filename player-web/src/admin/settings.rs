@@ -121,6 +121,7 @@ fn about(t: Texts, key: &str) -> Option<Text> {
         "web.public_url" => t.get("setting-web-public-url"),
         "web.gateway" => t.get("setting-web-gateway"),
         "mesh.mirror" => t.get("setting-mesh-mirror"),
+        "mesh.tell_links" => t.get("setting-mesh-tell-links"),
         "mesh.max_upload" => t.get("setting-mesh-max-upload"),
         "mesh.max_upload_per_peer" => t.get("setting-mesh-max-upload-per-peer"),
         _ => return None,

@@ -20,6 +20,11 @@ pub(crate) async fn peers(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.peers().await)
 }
 
+/// Who asks has this node look further for a while.
+pub(crate) async fn mesh(State(state): State<AppState>) -> Response {
+    fresh(state.ports.status.mesh().await)
+}
+
 pub(crate) async fn storage(State(state): State<AppState>) -> Response {
     fresh(state.ports.status.storage().await)
 }

@@ -1,6 +1,7 @@
 //! The pages. Each works before its script loads, and says what to do next.
 
 mod archive;
+mod mesh;
 mod node;
 mod timeline;
 mod watch;
@@ -25,6 +26,7 @@ use crate::search::{MAX_CHARS, Question};
 use crate::texts::Texts;
 
 pub(crate) use archive::{day, days};
+pub(crate) use mesh::mesh;
 pub(crate) use node::node;
 pub(crate) use timeline::{feed, thread, timeline};
 pub(crate) use watch::{comments, details, embed, watch};

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod mesh;
 mod pages;
 mod preview;
 mod weights;

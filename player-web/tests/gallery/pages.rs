@@ -35,6 +35,7 @@ pub(crate) fn pages() -> Vec<Page> {
         page("archive", "/archive".to_owned(), "main"),
         page("archive-day", "/archive/2026-11-21".to_owned(), "main"),
         page("node", "/node".to_owned(), "main"),
+        page("mesh", "/mesh".to_owned(), "#topology .spot.own"),
         page("portal", "/portal".to_owned(), "main"),
         page("docs", "/docs/".to_owned(), "main"),
         page("docs-tables", "/docs/operations/configuration.html".to_owned(), "main"),

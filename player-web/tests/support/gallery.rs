@@ -42,6 +42,7 @@ pub(crate) fn gallery() -> Arc<FakeNode> {
     archives(&node);
     posts(&node);
     neighbours(&node);
+    *node.mesh.lock().unwrap() = mesh();
     node
 }
 

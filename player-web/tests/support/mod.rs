@@ -10,6 +10,7 @@ mod directory;
 mod fetching;
 mod first_boot;
 pub(crate) mod gallery;
+mod mesh;
 mod owner;
 mod owner_ports;
 mod playlists;
@@ -31,6 +32,7 @@ use tokio::sync::broadcast;
 
 pub(crate) use blobs::blob_id;
 pub(crate) use fetching::{Fetching, NEVER};
+pub(crate) use mesh::mesh;
 pub(crate) use owner_ports::{FakeOwner, INVITE, UNKNOWN};
 pub(crate) use status::report;
 pub(crate) use timeline::post;
@@ -71,6 +73,10 @@ pub(crate) struct FakeNode {
     pub(crate) nodes: Mutex<Vec<KnownNode>>,
     /// With whom it is connected, or tries to be.
     pub(crate) peers: Mutex<Vec<PeerReport>>,
+    /// The mesh as it knows it.
+    pub(crate) mesh: Mutex<MeshReport>,
+    /// Its links, as it tells them.
+    pub(crate) links: Mutex<Vec<ToldLink>>,
     pub(crate) keys: Mutex<Vec<StreamName>>,
     /// Those of them whose broadcasts are not kept.
     pub(crate) unkept: Mutex<Vec<StreamName>>,
@@ -178,6 +184,8 @@ impl FakeNode {
             rtmp: Mutex::new(vec!["[::]:1935".to_owned()]),
             nodes: Mutex::new(vec![KnownNode { identity: report().node, record: None, age_seconds: None, hops: None }]),
             peers: Mutex::new(vec![status::unreachable_peer()]),
+            mesh: Mutex::default(),
+            links: Mutex::default(),
             keys: Mutex::default(),
             unkept: Mutex::default(),
             relations: Mutex::default(),

@@ -18,6 +18,7 @@ impl NodeStatus for FakeNode {
             web: WebInfo { port: 8080 },
             location: None,
             nodes: self.nodes.lock().unwrap().clone(),
+            links: self.links.lock().unwrap().clone(),
             record: None,
         }
     }
@@ -40,6 +41,10 @@ impl NodeStatus for FakeNode {
 
     async fn peers(&self) -> Vec<PeerReport> {
         self.peers.lock().unwrap().clone()
+    }
+
+    async fn mesh(&self) -> MeshReport {
+        self.mesh.lock().unwrap().clone()
     }
 
     fn metrics(&self) -> String {

@@ -3,8 +3,8 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use stream_model::{
-    ArchiveKind, ArchiveManifest, BroadcastState, DiscontinuitySequence, FeedId, KnownNode, MediaSegment,
-    MediaSequence, NodeIdentity, WallTime,
+    ArchiveKind, ArchiveManifest, BroadcastState, DiscontinuitySequence, FeedId, KnownNode, LinkKind, MediaSegment,
+    MediaSequence, NodeIdentity, ToldLink, WallTime,
 };
 
 use crate::support::{FakeNode, broadcast_id, listing, report};
@@ -204,6 +204,33 @@ async fn a_neighbour_is_told_only_what_has_changed() {
     let changed = again(&tag).await;
     assert_eq!((changed.status, changed.json()["nodes"].as_array().unwrap().len()), (StatusCode::OK, 1));
     assert_ne!(changed.header("etag"), tag);
+}
+
+#[tokio::test]
+async fn what_is_measured_of_links_is_told_without_the_rest() {
+    let node = FakeNode::new();
+    let link = |rtt| ToldLink::new(FeedId([9; 32]), LinkKind::Lan, Some(rtt), Some(0));
+    *node.links.lock().unwrap() = vec![link(12)];
+    let first = get(&node, "/nodeinfo.json").await;
+    assert_eq!(first.json()["links"][0]["rtt_ms"], 12);
+    let tag = first.header("etag").to_owned();
+    *node.links.lock().unwrap() = vec![link(90)];
+    let again = ask(&node, Method::GET, "/nodeinfo.json", &[("if-none-match", &tag)]).await;
+    assert_eq!((again.status, again.header("meshstream-link-measures")), (StatusCode::NOT_MODIFIED, "90/0"));
+    node.links.lock().unwrap().clear();
+    let changed = ask(&node, Method::GET, "/nodeinfo.json", &[("if-none-match", &tag)]).await;
+    assert_eq!((changed.status, changed.json().get("links")), (StatusCode::OK, None));
+}
+
+#[tokio::test]
+async fn who_draws_a_map_gets_what_a_node_says_of_itself_alone() {
+    let node = FakeNode::new();
+    let alone = get(&node, "/nodeinfo.json?nodes=none").await;
+    assert_eq!(alone.json()["nodes"], json!([]));
+    assert_ne!(alone.header("etag"), get(&node, "/nodeinfo.json").await.header("etag"));
+    for path in ["/nodeinfo.json?nodes=all", "/nodeinfo.json?nodes=none&nodes=none", "/nodeinfo.json?%ff"] {
+        assert_eq!(get(&node, path).await.json()["nodes"].as_array().unwrap().len(), 1, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod gateway;
 mod harmless;
 mod hls;
 mod https;
+mod mesh;
 mod openapi;
 mod own_origin;
 mod owner;
