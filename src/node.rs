@@ -29,7 +29,10 @@ use crate::admin_token;
 use crate::cameras::{self, NodeCameras, Publishing};
 use crate::community::Community;
 use crate::config::{Config, Layers};
-use crate::data_dir::{DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, releases_file, secret_file, streamer_database};
+use crate::data_dir::{
+    DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, releases_file, secret_file,
+    streamer_database,
+};
 use crate::failure::Failure;
 use crate::host_lock::HostLock;
 use crate::in_effect::InEffect;

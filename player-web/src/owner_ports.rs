@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use stream_model::{
-    ArchiveKeeper, Cameras, CommunityMembership, KeepPolicies, LogBook, Moderation, Programme, Releases, Settings, StreamKeys,
+    ArchiveKeeper, Cameras, CommunityMembership, KeepPolicies, LogBook, Moderation, Programme, Releases, Settings,
+    StreamKeys,
 };
 
 /// Where the answers to the owner come from, besides [`Ports`](crate::Ports).

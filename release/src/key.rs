@@ -163,16 +163,20 @@ mod tests {
         let secret = SecretKey::from_seed(&[7; 32]);
         let line = secret.to_file().lines().last().unwrap().to_owned();
         assert_eq!(line.parse::<PublicKey>(), Err(KeyError::SecretGiven));
-        let weak = format!("{PUBLIC}{}", STANDARD.encode({
-            let mut one = [0; 32];
-            one[0] = 1;
-            one
-        }));
+        let weak = format!(
+            "{PUBLIC}{}",
+            STANDARD.encode({
+                let mut one = [0; 32];
+                one[0] = 1;
+                one
+            })
+        );
         assert_eq!(weak.parse::<PublicKey>(), Err(KeyError::Weak));
         for text in ["", "ed25519:", "ed25519:AAAA", &secret.public().to_string()[1..], "@x.ed25519"] {
             assert_eq!(text.parse::<PublicKey>(), Err(KeyError::Public), "{text}");
         }
-        for text in ["", "# nothing", &secret.public().to_string(), &format!("{line}\n{line}"), &line[..line.len() - 1]] {
+        for text in ["", "# nothing", &secret.public().to_string(), &format!("{line}\n{line}"), &line[..line.len() - 1]]
+        {
             assert!(SecretKey::from_file(text).is_err(), "{text}");
         }
     }

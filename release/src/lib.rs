@@ -6,12 +6,14 @@
 //! (`docs/protocol/releases.md`).
 
 mod choice;
+mod exercise;
 mod key;
 mod shelf;
 mod statement;
 mod trust;
 mod version;
 
+pub use exercise::exercise;
 pub use choice::{Candidate, NoChoice, Wish, choose};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use shelf::{Change, Kept, Refused, Shelf};

@@ -126,7 +126,9 @@ impl Shelf {
         if let Some(installed) = self.installed.as_ref().filter(|installed| version < installed) {
             return Err(Refused::OlderThanInstalled { version: version.clone(), installed: installed.clone() });
         }
-        if let Some(known) = self.kept.iter().find(|kept| kept.statement.version() >= version && share_signer(kept, &new)) {
+        if let Some(known) =
+            self.kept.iter().find(|kept| kept.statement.version() >= version && share_signer(kept, &new))
+        {
             return Err(Refused::NotNewer { version: version.clone(), known: known.statement.version().clone() });
         }
         self.kept.push(new);

@@ -100,7 +100,8 @@ impl Statement {
             return Err(StatementError::TooLong);
         }
         let mut lines = text.split_terminator('\n').enumerate().peekable();
-        let mut value = |key: &str| lines.next_if(|(_, line)| line.starts_with(key)).map(|(at, line)| (at + 1, &line[key.len()..]));
+        let mut value =
+            |key: &str| lines.next_if(|(_, line)| line.starts_with(key)).map(|(at, line)| (at + 1, &line[key.len()..]));
         if value(HEAD).is_none_or(|(_, rest)| !rest.is_empty()) {
             return Err(StatementError::Head);
         }
@@ -253,7 +254,10 @@ impl PackageCheck<'_> {
 
 fn check(packages: &[Package]) -> Result<(), StatementError> {
     let in_order = packages.is_sorted_by(|a, b| a.architecture < b.architecture);
-    if !(1..=MAX_PACKAGES).contains(&packages.len()) || !in_order || !packages.iter().all(|one| is_architecture(&one.architecture)) {
+    if !(1..=MAX_PACKAGES).contains(&packages.len())
+        || !in_order
+        || !packages.iter().all(|one| is_architecture(&one.architecture))
+    {
         return Err(StatementError::Packages);
     }
     match packages.iter().find(|package| package.bytes > MAX_PACKAGE_BYTES) {
@@ -323,7 +327,8 @@ pub(crate) mod tests {
     fn a_statement_is_written_as_the_page_of_the_protocol_says() {
         let statement = Statement::new("0.2.0-1".parse().unwrap(), vec![package("amd64", 0xab)]).unwrap();
         let sha256 = "ab".repeat(32);
-        let expected = format!("meshstream release v1\nname meshstream\nversion 0.2.0-1\npackage amd64 12 {sha256} {CID}\n");
+        let expected =
+            format!("meshstream release v1\nname meshstream\nversion 0.2.0-1\npackage amd64 12 {sha256} {CID}\n");
         assert_eq!(statement.to_text(), expected);
     }
 
@@ -390,7 +395,8 @@ pub(crate) mod tests {
         assert_eq!(Statement::parse(&"x".repeat(MAX_STATEMENT_BYTES + 1)), Err(StatementError::TooLong));
 
         // The largest there is fits.
-        let most = (0..8).map(|n| Package { bytes: MAX_PACKAGE_BYTES, ..package(&format!("architecture-long-{n}"), 1) });
+        let most =
+            (0..8).map(|n| Package { bytes: MAX_PACKAGE_BYTES, ..package(&format!("architecture-long-{n}"), 1) });
         let mut most = Statement::new("1".repeat(64).parse().unwrap(), most.collect()).unwrap();
         (0..8).for_each(|seed| most.sign(&secret(seed)).unwrap());
         assert_eq!(Statement::parse(&most.to_text()).unwrap(), most);

@@ -103,8 +103,7 @@ impl Trust {
         if self.is_off() {
             return Err(NotTrusted::Off);
         }
-        let signers: Vec<PublicKey> =
-            statement.signers().into_iter().filter(|key| self.keys.contains(key)).collect();
+        let signers: Vec<PublicKey> = statement.signers().into_iter().filter(|key| self.keys.contains(key)).collect();
         if signers.len() >= self.threshold {
             return Ok(signers);
         }

@@ -114,7 +114,8 @@ impl Eq for Version {}
 fn compare(mut a: &str, mut b: &str) -> Ordering {
     while !a.is_empty() || !b.is_empty() {
         let (text_a, text_b) = (cut(&mut a, |byte| !byte.is_ascii_digit()), cut(&mut b, |byte| !byte.is_ascii_digit()));
-        let (number_a, number_b) = (cut(&mut a, |byte| byte.is_ascii_digit()), cut(&mut b, |byte| byte.is_ascii_digit()));
+        let (number_a, number_b) =
+            (cut(&mut a, |byte| byte.is_ascii_digit()), cut(&mut b, |byte| byte.is_ascii_digit()));
         let order = compare_texts(text_a, text_b).then_with(|| compare_numbers(number_a, number_b));
         if order != Ordering::Equal {
             return order;
@@ -165,8 +166,23 @@ mod tests {
     fn versions_are_in_debians_order() {
         // deb-version(7): the order of parts of texts, and the epoch before all.
         let ascending = [
-            "0.1.0~~", "0.1.0~~a", "0.1.0~rc1-1", "0.1.0~rc2-1", "0.1.0", "0.1.0-0.1", "0.1.0-1", "0.1.0-1+b1",
-            "0.1.0-1.1", "0.1.0-2", "0.1.0-10", "0.1.0a-1", "0.1.0+git1-1", "0.1.10-1", "0.2~beta-1", "1:0.0.1-1", "2:0",
+            "0.1.0~~",
+            "0.1.0~~a",
+            "0.1.0~rc1-1",
+            "0.1.0~rc2-1",
+            "0.1.0",
+            "0.1.0-0.1",
+            "0.1.0-1",
+            "0.1.0-1+b1",
+            "0.1.0-1.1",
+            "0.1.0-2",
+            "0.1.0-10",
+            "0.1.0a-1",
+            "0.1.0+git1-1",
+            "0.1.10-1",
+            "0.2~beta-1",
+            "1:0.0.1-1",
+            "2:0",
         ];
         for (at, a) in ascending.iter().enumerate() {
             for (other, b) in ascending.iter().enumerate() {
@@ -180,7 +196,23 @@ mod tests {
 
     #[test]
     fn what_is_no_version_is_refused() {
-        for text in ["", "-1", "a1", "1_0", "1.0-", "1:", ":1", "x:1", "1/2", "1.0 ", "../1", "1\n", "9999999999:1", "ä1", "1:2:3"] {
+        for text in [
+            "",
+            "-1",
+            "a1",
+            "1_0",
+            "1.0-",
+            "1:",
+            ":1",
+            "x:1",
+            "1/2",
+            "1.0 ",
+            "../1",
+            "1\n",
+            "9999999999:1",
+            "ä1",
+            "1:2:3",
+        ] {
             assert!(text.parse::<Version>().is_err(), "{text:?}");
         }
         assert!("1".repeat(MAX_VERSION_BYTES).parse::<Version>().is_ok());

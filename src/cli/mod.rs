@@ -194,7 +194,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Restore(options) => runtime.block_on(backup::restore(&config, options)).map_err(Failure::from),
         Command::Upgrade(command) => {
             let configuration = file.as_deref().unwrap_or(Path::new(SYSTEM_FILE));
-            runtime.block_on(upgrade::run(&config, configuration, arguments.data_dir.as_deref(), command)).map_err(Failure::from)
+            runtime
+                .block_on(upgrade::run(&config, configuration, arguments.data_dir.as_deref(), command))
+                .map_err(Failure::from)
         }
         Command::Doctor(output) => runtime.block_on(doctor::run(&config, output)),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),

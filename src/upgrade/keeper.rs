@@ -15,9 +15,9 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use release::{Change, NotTrusted, Package, Refused, Shelf, Statement, Trust, Version};
 use stream_model::{
-    Announce, AnnouncedRelease, CarBytes, CarError, CarImported, CarProgress, Cid, Claim, ContentCarrier, ContentFetcher,
-    ContentReader, ContentStore, FeedId, FetchRequest, NeighbourWants, Node, RefusedRelease, ReleaseEntry, ReleaseError,
-    ReleaseLog, ReleasePackage, ReleaseReport, ReleaseState, Releases, StoreError,
+    Announce, AnnouncedRelease, CarBytes, CarError, CarImported, CarProgress, Cid, Claim, ContentCarrier,
+    ContentFetcher, ContentReader, ContentStore, FeedId, FetchRequest, NeighbourWants, Node, RefusedRelease,
+    ReleaseEntry, ReleaseError, ReleaseLog, ReleasePackage, ReleaseReport, ReleaseState, Releases, StoreError,
 };
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
@@ -103,7 +103,7 @@ impl ReleaseKeeper {
             wanted: HashSet::new(),
             wrong: HashSet::new(),
             problems: HashMap::new(),
-            claimed: before.packages.iter().copied().collect(),
+            claimed: before.packages.iter().filter_map(|cid| cid.parse().ok()).collect(),
             added: HashSet::new(),
         };
         let (state, publishing, changed) = (Mutex::new(state), AsyncMutex::default(), Notify::new());
@@ -179,7 +179,9 @@ impl ReleaseKeeper {
                 Ok(()) => {
                     self.state().claimed.remove(&cid);
                 }
-                Err(error) => tracing::warn!(%error, %cid, "a package cannot be given up: it is tried at the next start"),
+                Err(error) => {
+                    tracing::warn!(%error, %cid, "a package cannot be given up: it is tried at the next start")
+                }
             }
         }
         self.write_down();
@@ -194,11 +196,12 @@ impl ReleaseKeeper {
     fn try_write_down(&self) -> std::io::Result<()> {
         let kept = {
             let state = self.state();
-            let releases = state.shelf.kept().iter().map(|kept| KeptStatement {
-                statement: kept.statement.to_text(),
-                published_here: kept.published_here,
-            });
-            KeptFile { releases: releases.collect(), packages: state.claimed.iter().copied().collect() }
+            let releases = state
+                .shelf
+                .kept()
+                .iter()
+                .map(|kept| KeptStatement { statement: kept.statement.to_text(), published_here: kept.published_here });
+            KeptFile { releases: releases.collect(), packages: state.claimed.iter().map(Cid::to_string).collect() }
         };
         // A node that never heard of a release has no file.
         if kept == KeptFile::default() && !self.file.exists() { Ok(()) } else { kept.write(&self.file) }
@@ -238,7 +241,8 @@ impl ReleaseKeeper {
         let candidates: Vec<Package> = {
             let state = self.state();
             let mine = |package: &Package| Some(&package.architecture) == self.architecture.as_ref();
-            let mut all: Vec<Package> = state.shelf.kept().iter().flat_map(|kept| kept.statement.packages().to_vec()).collect();
+            let mut all: Vec<Package> =
+                state.shelf.kept().iter().flat_map(|kept| kept.statement.packages().to_vec()).collect();
             all.retain(|package| {
                 (mine(package) || state.wanted.contains(&package.cid)) && !state.wrong.contains(&package.cid)
             });
@@ -309,7 +313,7 @@ impl ReleaseKeeper {
         };
         let packages = statement.packages().iter().map(|package| ReleasePackage {
             architecture: package.architecture.clone(),
-            cid: package.cid,
+            cid: package.cid.to_string(),
             bytes: package.bytes,
             held: held.contains(&package.cid),
         });
@@ -376,13 +380,18 @@ impl Releases for ReleaseKeeper {
                 return Err(ReleaseError::PackageMissing(package.architecture.clone()));
             }
             if !self.is_as_signed(package).await.map_err(|error| ReleaseError::Storage(error.to_string()))? {
-                return Err(refused(&format!("the package for {} is not the one that was signed", package.architecture)));
+                return Err(refused(&format!(
+                    "the package for {} is not the one that was signed",
+                    package.architecture
+                )));
             }
         }
         {
             let mut state = self.state();
             state.shelf.publish(text).map_err(|reason| refused(&reason))?;
-            statement.packages().iter().for_each(|package| drop(state.added.remove(&package.cid)));
+            for package in statement.packages() {
+                state.added.remove(&package.cid);
+            }
         }
         tracing::info!(version = %statement.version(), "release published here");
         self.try_write_down().map_err(|error| ReleaseError::Storage(error.to_string()))?;

@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use stream_model::Cid;
 
 use crate::durable;
 
@@ -14,7 +13,7 @@ use crate::durable;
 pub(super) struct KeptFile {
     pub(super) releases: Vec<KeptStatement>,
     /// Packages that were added, or fetched, and may have no release any more.
-    pub(super) packages: Vec<Cid>,
+    pub(super) packages: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

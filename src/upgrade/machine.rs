@@ -151,7 +151,8 @@ impl Machine for Debian {
                 }
             };
             if begun.elapsed() >= PATIENCE {
-                let trouble = trouble.map_or_else(|| "it is started anew again and again".to_owned(), |why| format!("{why:#}"));
+                let trouble =
+                    trouble.map_or_else(|| "it is started anew again and again".to_owned(), |why| format!("{why:#}"));
                 bail!("the node did not serve within {} minutes: {trouble}", PATIENCE.as_secs() / 60);
             }
             sleep(LOOK).await;

@@ -23,7 +23,11 @@ impl Fields {
         // An absolute path is never taken for an option.
         let path = std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
         let mut ask = Command::new("dpkg-deb");
-        ask.arg("--field").arg(&path).args(["Package", "Version", "Architecture"]).env("LC_ALL", "C").stdin(Stdio::null());
+        ask.arg("--field")
+            .arg(&path)
+            .args(["Package", "Version", "Architecture"])
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null());
         let answer = ask.output().context("cannot run dpkg-deb: packages are read on Debian and its derivatives")?;
         if !answer.status.success() {
             let why = String::from_utf8_lossy(&answer.stderr);
@@ -71,7 +75,9 @@ mod tests {
         let fields = Fields::parse(text).unwrap();
         let expected = ("meshstream", "0.2.0-1", "arm64");
         assert_eq!((fields.name.as_str(), fields.version.as_str(), fields.architecture.as_str()), expected);
-        for broken in ["", "Package: meshstream\n", &text.replace("0.2.0-1", "new"), &text.replace("Version", "Versions")] {
+        for broken in
+            ["", "Package: meshstream\n", &text.replace("0.2.0-1", "new"), &text.replace("Version", "Versions")]
+        {
             assert!(Fields::parse(broken).is_err(), "{broken}");
         }
     }

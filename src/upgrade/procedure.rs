@@ -78,9 +78,10 @@ impl<M: Machine> Procedure<M> {
         let file = self.verified(&candidate.package, version)?;
         let former = self.former(&installed, former)?;
         let mut record = self.folder.read()?;
-        record.former = match former {
-            true => Some(FormerVersion { version: installed.clone(), schemas: self.machine.schemas()? }),
-            false => None,
+        record.former = if former {
+            Some(FormerVersion { version: installed.clone(), schemas: self.machine.schemas()? })
+        } else {
+            None
         };
         record.pending = Some(version.clone());
         self.folder.write(&record)?;
@@ -111,7 +112,10 @@ impl<M: Machine> Procedure<M> {
         let installed = self.machine.installed()?;
         ensure!(former.version != installed, "{installed} is the former version: there is nothing to go back from");
         self.back_to(&former).await?;
-        self.machine.serves().await.with_context(|| format!("version {} is installed again and does not serve", former.version))?;
+        self.machine
+            .serves()
+            .await
+            .with_context(|| format!("version {} is installed again and does not serve", former.version))?;
         record.fail(&installed);
         (record.current, record.former, record.pending) = (Some(former.version.clone()), None, None);
         self.folder.write(&record)?;
@@ -136,7 +140,9 @@ impl<M: Machine> Procedure<M> {
         let Some(former) = record.former.clone() else {
             record.pending = None;
             self.folder.write(&record)?;
-            bail!("version {version} does not serve ({reason}), and no former version was kept to go back to: 'meshstream doctor' says more");
+            bail!(
+                "version {version} does not serve ({reason}), and no former version was kept to go back to: 'meshstream doctor' says more"
+            );
         };
         if let Err(error) = self.back_to(&former).await {
             record.pending = None;
@@ -146,7 +152,10 @@ impl<M: Machine> Procedure<M> {
         (record.current, record.former, record.pending) = (Some(former.version.clone()), None, None);
         self.folder.write(&record)?;
         self.machine.serves().await.with_context(|| {
-            format!("version {version} does not serve ({reason}), and {}, which is installed again, does not either", former.version)
+            format!(
+                "version {version} does not serve ({reason}), and {}, which is installed again, does not either",
+                former.version
+            )
         })?;
         Ok(Outcome::WentBack { reason })
     }
@@ -211,18 +220,21 @@ impl<M: Machine> Procedure<M> {
             return Ok(false);
         }
         if let Former::File(file) = &former {
-            self.check_fields(file, installed)?;
+            // The copy is what counts: others may be able to change the file.
             copy(file, &kept)?;
-            return Ok(true);
+            return match self.check_fields(&kept, installed) {
+                Ok(()) => Ok(true),
+                Err(error) => {
+                    fs::remove_file(&kept).with_context(|| format!("cannot remove {}", kept.display()))?;
+                    Err(error.context(format!("{} is not what one could go back to", file.display())))
+                }
+            };
         }
         if self.check_fields(&kept, installed).is_ok() {
             return Ok(true);
         }
-        let cached = format!(
-            "{PACKAGE_NAME}_{}_{}.deb",
-            installed.as_str().replace(':', "%3a"),
-            self.machine.architecture()?
-        );
+        let cached =
+            format!("{PACKAGE_NAME}_{}_{}.deb", installed.as_str().replace(':', "%3a"), self.machine.architecture()?);
         let cached = Path::new(APT_ARCHIVES).join(cached);
         if self.check_fields(&cached, installed).is_ok() {
             copy(&cached, &kept)?;

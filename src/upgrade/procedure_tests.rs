@@ -179,7 +179,9 @@ async fn a_version_that_does_not_serve_is_gone_back_from_and_remembered() {
 #[tokio::test]
 async fn other_bytes_than_those_that_were_signed_are_never_installed() {
     let fixture = Fixture::new();
-    for (content, signed) in [("2 good ", "2 good"), ("2 evil", "2 good"), ("", "2 good"), ("3 good", "3 good"), ("2 other", "2 other")] {
+    for (content, signed) in
+        [("2 good ", "2 good"), ("2 evil", "2 good"), ("", "2 good"), ("3 good", "3 good"), ("2 other", "2 other")]
+    {
         fs::write(fixture.procedure.folder.incoming(), content).unwrap();
         // What is signed says of itself that it is version 2.
         let candidate = candidate("2", signed.as_bytes());

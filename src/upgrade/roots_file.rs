@@ -41,7 +41,10 @@ impl RootsFile {
     /// Where somebody else may write the file, or a directory that leads to it, or it is not understood.
     pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
         let path = fs::canonicalize(file).with_context(|| {
-            format!("cannot find {}: the keys that releases are signed with belong there, in upgrade.trusted", file.display())
+            format!(
+                "cannot find {}: the keys that releases are signed with belong there, in upgrade.trusted",
+                file.display()
+            )
         })?;
         for part in path.ancestors() {
             nobody_else_writes(part)?;
@@ -59,7 +62,11 @@ fn nobody_else_writes(path: &Path) -> anyhow::Result<()> {
     let about = path.symlink_metadata().with_context(|| format!("cannot look at {}", path.display()))?;
     let me = rustix::process::geteuid().as_raw();
     if about.uid() != 0 && about.uid() != me {
-        bail!("{} belongs to user {}, who could name keys there: run 'chown root:root {0}'", path.display(), about.uid());
+        bail!(
+            "{} belongs to user {}, who could name keys there: run 'chown root:root {0}'",
+            path.display(),
+            about.uid()
+        );
     }
     // In a directory such as /tmp others may make files, and rename none of them.
     let sticky = about.is_dir() && about.mode() & 0o1000 != 0;
@@ -117,7 +124,11 @@ mod tests {
         let file = folder.path().join("meshstream.toml");
         write(&file, "", 0o600);
         assert!(RootsFile::read(&file).unwrap().trust.is_off());
-        for wrong in ["[upgrade]\ntrusted = [\"x\"]", "[upgrade]\ntrust = []", &format!("[upgrade]\ntrusted = [\"{KEY}\"]\nthreshold = 2")] {
+        for wrong in [
+            "[upgrade]\ntrusted = [\"x\"]",
+            "[upgrade]\ntrust = []",
+            &format!("[upgrade]\ntrusted = [\"{KEY}\"]\nthreshold = 2"),
+        ] {
             write(&file, wrong, 0o600);
             assert!(RootsFile::read(&file).is_err(), "{wrong}");
         }

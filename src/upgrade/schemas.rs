@@ -80,6 +80,8 @@ mod tests {
         database.pragma_update(None, "user_version", 4).unwrap();
         // Also while the node has it open, and before it is written back from the log.
         assert_eq!(read(folder.path()).unwrap(), schemas(&[("ssb.sqlite3", 4)]));
+        drop(database);
+        assert_eq!(read(folder.path()).unwrap(), schemas(&[("ssb.sqlite3", 4)]), "after the node has closed it");
         std::fs::write(folder.path().join("router.sqlite3"), "no database, but long enough to be looked at").unwrap();
         assert!(read(folder.path()).is_err());
     }

@@ -146,11 +146,11 @@ impl SsbAnnouncer {
                 // Where it is lost, the feed is not.
                 place.require_recovery(RecoverReason::Lost)?;
             }
-            let store = FeedStore::open(&database, identity.id(), vec![
-                Arc::new(ContactIndex),
-                Arc::new(SocialIndex),
-                Arc::new(ReleaseIndex),
-            ])?;
+            let store = FeedStore::open(
+                &database,
+                identity.id(),
+                vec![Arc::new(ContactIndex), Arc::new(SocialIndex), Arc::new(ReleaseIndex)],
+            )?;
             store.keep_free(of_database, keep_free);
             guard_own_feed(&store, &place, new)?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;

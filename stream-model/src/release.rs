@@ -35,8 +35,8 @@ pub trait ReleaseLog: Send + Sync {
 pub struct ReleasePackage {
     /// As dpkg names it.
     pub architecture: String,
-    /// Root of the file in IPFS.
-    pub cid: Cid,
+    /// Root of the file in IPFS: a CID as text.
+    pub cid: String,
     /// Of the file.
     pub bytes: u64,
     /// Whether the whole file is here.

@@ -38,9 +38,13 @@ impl Upgraded {
         let own = format!("[node]\ndata_dir = \"/var/lib/meshstream\"\n[upgrade]\ntrusted = [\"{}\"]\n", key.trim());
         fs::write(root.join("/etc/meshstream/meshstream.toml"), own)?;
         fs::write(root.join("/srv/maker.toml"), OTHER)?;
-        machine.run("systemctl restart meshstream; systemd-run --unit=maker /srv/maker-program --config /srv/maker.toml run")?;
+        machine.run(
+            "systemctl restart meshstream; systemd-run --unit=maker /srv/maker-program --config /srv/maker.toml run",
+        )?;
         let upgraded = Self { root, machine };
-        upgraded.machine.until("both nodes", "meshstream status && /srv/maker-program --config /srv/maker.toml status")?;
+        upgraded
+            .machine
+            .until("both nodes", "meshstream status && /srv/maker-program --config /srv/maker.toml status")?;
         Ok(upgraded)
     }
 
@@ -145,7 +149,8 @@ fn an_upgrade_is_taken_back_by_hand_and_by_the_timer_where_the_power_failed() ->
     machine.cut()?;
     let node = Upgraded { machine: Machine::boot(&root)?, root };
     node.machine.until("the node", "meshstream status")?;
-    node.machine.run("systemctl enable --now meshstream-upgrade.timer && systemctl start meshstream-upgrade.service")?;
+    node.machine
+        .run("systemctl enable --now meshstream-upgrade.timer && systemctl start meshstream-upgrade.service")?;
     let done: Value = serde_json::from_slice(&fs::read(&record)?)?;
     ensure!(done["pending"].is_null() && done["current"] == NEXT, "{done}");
     Ok(())

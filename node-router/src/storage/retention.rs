@@ -25,7 +25,9 @@ pub(super) fn evictable(connection: &Connection) -> Result<Vec<(String, Retentio
             "SELECT broadcast, retention FROM ({FETCHED}) WHERE retention <> 'kept' AND broadcast NOT IN (?1, ?2, ?3)
              ORDER BY retention = 'mirrored', newest"
         ))
-        .and_then(|mut select| select.query_map([GATEWAY, CARRIED, RELEASE], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .and_then(|mut select| {
+            select.query_map([GATEWAY, CARRIED, RELEASE], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
         .map_err(failed)?;
     Ok(rows.into_iter().map(|(broadcast, name)| (broadcast, parse(&name))).collect())
 }

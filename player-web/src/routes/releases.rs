@@ -137,10 +137,7 @@ mod tests {
             Ok(())
         }
 
-        async fn package(
-            &self,
-            cid: &Cid,
-        ) -> Result<(u64, BoxStream<'static, Result<Bytes, StoreError>>), StoreError> {
+        async fn package(&self, cid: &Cid) -> Result<(u64, BoxStream<'static, Result<Bytes, StoreError>>), StoreError> {
             if *cid != held() {
                 return Err(StoreError::NotFound(*cid));
             }

@@ -27,7 +27,8 @@ pub(super) async fn read(config: &Config) -> anyhow::Result<(Vec<Value>, Vec<Kep
     }
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let own = Identity::load(&secret)?.id();
-        let store = FeedStore::open(&feeds, own, vec![Arc::new(ContactIndex), Arc::new(SocialIndex), Arc::new(ReleaseIndex)])?;
+        let store =
+            FeedStore::open(&feeds, own, vec![Arc::new(ContactIndex), Arc::new(SocialIndex), Arc::new(ReleaseIndex)])?;
         Ok(BroadcastDirectory::open(store, own)?)
     });
     let directory = opened.await.context("reading the feeds failed")??;

@@ -87,9 +87,9 @@ pub(super) async fn run(configuration: &Path, data_dir: Option<&Path>, options: 
     let architecture = procedure.machine.architecture()?;
     let candidate = match choose(source.statements().await?, &roots.trust, &installed, &architecture, wish) {
         Ok(candidate) => candidate,
-        Err(why @ (NoChoice::NoRelease | NoChoice::NotNewer { .. } | NoChoice::Failed(_) | NoChoice::Architecture(..)))
-            if options.if_newer =>
-        {
+        Err(
+            why @ (NoChoice::NoRelease | NoChoice::NotNewer { .. } | NoChoice::Failed(_) | NoChoice::Architecture(..)),
+        ) if options.if_newer => {
             return if options.quiet { Ok(()) } else { print(|out| writeln!(out, "nothing is installed: {why}")) };
         }
         Err(why) => return Err(why.into()),
@@ -158,7 +158,10 @@ impl Source {
             }
             Self::Node(client) => {
                 let path = format!("/control/releases/packages/{}", package.cid);
-                let mut answer = client.open(&path).await.context("the package is not here yet: 'meshstream upgrade list' says why")?;
+                let mut answer = client
+                    .open(&path)
+                    .await
+                    .context("the package is not here yet: 'meshstream upgrade list' says why")?;
                 let mut left = package.bytes + 1;
                 while let Some(piece) = answer.chunk().await.context("the node broke off: its log says why")? {
                     let taken = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));

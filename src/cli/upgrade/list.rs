@@ -20,7 +20,9 @@ pub(super) async fn run(config: &Config, output: Output) -> anyhow::Result<()> {
 fn write(out: &mut dyn Write, report: &ReleaseReport) -> io::Result<()> {
     match &report.installed {
         Some(version) => writeln!(out, "Version {} is installed.", printable(version))?,
-        None => writeln!(out, "The program here is not installed from a package: releases are kept for other nodes only.")?,
+        None => {
+            writeln!(out, "The program here is not installed from a package: releases are kept for other nodes only.")?
+        }
     }
     match (report.trusted_keys, report.threshold) {
         (0, _) => writeln!(
@@ -55,7 +57,13 @@ fn write_release(out: &mut dyn Write, release: &ReleaseEntry) -> io::Result<()> 
     }
     for package in &release.packages {
         let held = if package.held { "here" } else { "not here" };
-        writeln!(out, "  {:<8} {:>9}  {held:<8}  {}", printable(&package.architecture), ByteSize::b(package.bytes).to_string(), package.cid)?;
+        writeln!(
+            out,
+            "  {:<8} {:>9}  {held:<8}  {}",
+            printable(&package.architecture),
+            ByteSize::b(package.bytes).to_string(),
+            printable(&package.cid)
+        )?;
     }
     match &release.problem {
         Some(problem) => writeln!(out, "  {}", printable(problem)),
@@ -85,7 +93,13 @@ mod tests {
             problem: None,
             statement: String::new(),
         };
-        let report = ReleaseReport { installed: Some("0.1.0-1".to_owned()), trusted_keys: 1, threshold: 1, releases: vec![ready], refused: Vec::new() };
+        let report = ReleaseReport {
+            installed: Some("0.1.0-1".to_owned()),
+            trusted_keys: 1,
+            threshold: 1,
+            releases: vec![ready],
+            refused: Vec::new(),
+        };
         let text = written(&report);
         assert!(text.contains("0.2.0-1          can be installed\n  signed by ed25519:x\n"), "{text}");
         assert!(text.ends_with("To install version 0.2.0-1: sudo meshstream upgrade install\n"), "{text}");

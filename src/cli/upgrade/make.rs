@@ -115,7 +115,13 @@ pub(super) fn sign(options: &Sign) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", output.display()))?;
     print(|out| {
         let architectures: Vec<_> = statement.packages().iter().map(|package| package.architecture.as_str()).collect();
-        writeln!(out, "{}: version {} for {}, signed by", output.display(), statement.version(), architectures.join(", "))?;
+        writeln!(
+            out,
+            "{}: version {} for {}, signed by",
+            output.display(),
+            statement.version(),
+            architectures.join(", ")
+        )?;
         statement.signers().iter().try_for_each(|signer| writeln!(out, "  {signer}"))
     })
 }
@@ -182,7 +188,8 @@ pub(super) async fn publish(config: &Config, options: Publish) -> anyhow::Result
         );
         let bytes = outline.bytes();
         let car = outline.car(BufReader::new(File::open(file).with_context(cannot)?));
-        let added: Added = transfer::import_pieces(&client, "/control/releases/package.car", car.boxed(), bytes).await?;
+        let added: Added =
+            transfer::import_pieces(&client, "/control/releases/package.car", car.boxed(), bytes).await?;
         ensure!(added.roots == [cid.to_string()], "the node's answer is not understood");
     }
     let announce = if options.no_announce { Announce::Nobody } else { Announce::Feed };

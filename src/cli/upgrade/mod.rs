@@ -58,7 +58,9 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     match command {
         Command::Key(command) => make::key(&command),
-        Command::Sign(options) => tokio::task::spawn_blocking(move || make::sign(&options)).await.context("cannot sign")?,
+        Command::Sign(options) => {
+            tokio::task::spawn_blocking(move || make::sign(&options)).await.context("cannot sign")?
+        }
         Command::Publish(options) => make::publish(config, options).await,
         Command::List(output) => list::run(config, output).await,
         Command::Install(options) => install::run(configuration, data_dir, options).await,

@@ -56,7 +56,7 @@ pub(super) fn newest(connection: &Connection, limit: usize) -> rusqlite::Result<
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut select =
         connection.prepare_cached("SELECT author, statement FROM releases ORDER BY arrival DESC LIMIT ?1")?;
-    let rows =
-        select.query_map([limit], |row| Ok(AnnouncedRelease { author: FeedId(row.get(0)?), statement: row.get(1)? }))?;
+    let rows = select
+        .query_map([limit], |row| Ok(AnnouncedRelease { author: FeedId(row.get(0)?), statement: row.get(1)? }))?;
     rows.collect()
 }
