@@ -13,8 +13,8 @@ mod statement;
 mod trust;
 mod version;
 
-pub use exercise::exercise;
 pub use choice::{Candidate, NoChoice, Wish, choose};
+pub use exercise::exercise;
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use shelf::{Change, Kept, Refused, Shelf};
 pub use statement::{

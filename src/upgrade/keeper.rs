@@ -28,6 +28,8 @@ use super::{architecture, installed};
 
 /// One try; what has come is kept for the next.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// What the node of the file has besides the bytes of the leaves: it links to at most some hundred of them.
+const NODE_BYTES: u64 = 128 << 10;
 /// Between tries where nobody had it.
 const RETRY: Duration = Duration::from_secs(60);
 /// Refused releases that are remembered for the owner.
@@ -264,7 +266,7 @@ impl ReleaseKeeper {
             claim,
             providers: Vec::new(),
             timeout: FETCH_TIMEOUT,
-            max_bytes: package.bytes,
+            max_bytes: package.bytes + NODE_BYTES,
         };
         self.ports.fetcher.fetch(request).await.map_err(|error| error.to_string())?;
         if self.is_as_signed(package).await.map_err(|error| error.to_string())? {

@@ -20,4 +20,4 @@ pub(crate) use keeper::{Ports, ReleaseKeeper};
 pub(crate) use machine::{Debian, Machine, Publishing};
 pub(crate) use package::{Fields, architecture, installed};
 pub(crate) use procedure::{Former, Outcome, Procedure};
-pub(crate) use record::{Folder, Record};
+pub(crate) use record::Folder;

@@ -98,7 +98,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let state = State { installed: "1".to_owned(), serves: true, schema: 4, done: Vec::new() };
         let machine = Fake { state: Mutex::new(state) };
-        let locked = Folder::at(&folder.path().join("upgrade")).lock().unwrap();
+        let locked = Folder::at(folder.path().join("upgrade")).lock().unwrap();
         fs::write(locked.package(&version("1")), "1 good").unwrap();
         Self { folder, procedure: Procedure { machine, folder: locked } }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use release::Version;
@@ -67,8 +67,8 @@ impl Folder {
     }
 
     #[cfg(test)]
-    pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
     }
 
     /// What is remembered; nothing where nothing was installed yet.

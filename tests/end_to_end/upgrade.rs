@@ -46,7 +46,10 @@ impl Workshop {
              Description: a package of a test\n"
         );
         fs::write(tree.join("DEBIAN/control"), control)?;
-        let mut state = version.bytes().chain(architecture.bytes()).fold(1_u64, |sum, byte| sum * 31 + u64::from(byte));
+        let mut state = version
+            .bytes()
+            .chain(architecture.bytes())
+            .fold(1_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let noise = std::iter::repeat_with(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8

@@ -1,7 +1,7 @@
 //! What maintainers do: keys, signatures, and putting a release on the mesh.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
