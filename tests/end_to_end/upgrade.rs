@@ -175,6 +175,7 @@ async fn a_signed_release_comes_to_who_trusts_the_key_and_to_nobody_else() -> Re
     // After a restart it is known without the one who made it.
     let (mut a, mut b) = (a, b);
     a.kill().await?;
+    b.terminate().await?;
     b.restart().await?;
     ensure!(holds(&releases(&b).await?, "0.2.0-2", &mine), "forgotten over a restart");
     ensure!(b.cli(&["storage", "check"]).await?.contains("All is well"));
