@@ -16,7 +16,7 @@ const BROKEN: &str = "0.1.0-3";
 
 /// Another node on the same machine: who publishes.
 const OTHER: &str = "[node]\nname = \"maker\"\ndata_dir = \"/srv/maker\"\n[ingest]\nlisten = \"[::]:2935\"\n[web]\nlisten = \"[::]:2080\"\n\
-    [ssb]\nlisten = \"[::]:2008\"\n[ipfs]\nlisten = [\"/ip4/0.0.0.0/tcp/2001\"]\n[mesh]\nlan_discovery = false\npeers = [\"127.0.0.1:8080\"]\n";
+    [ssb]\nlisten = \"[::]:2008\"\n[ipfs]\nlisten = [\"/ip4/0.0.0.0/tcp/2001\"]\n[mesh]\nlan_discovery = false\n";
 
 struct Upgraded {
     root: Root,
@@ -35,7 +35,8 @@ impl Upgraded {
         let machine = Machine::boot(&root)?;
         machine.run("dpkg --install /root/first.deb && cp /usr/bin/meshstream /srv/maker-program")?;
         let key = machine.run("meshstream upgrade key new /root/key")?;
-        let own = format!("[node]\ndata_dir = \"/var/lib/meshstream\"\n[upgrade]\ntrusted = [\"{}\"]\n", key.trim());
+        let peers = "[mesh]\npeers = [\"127.0.0.1:2080\"]\n";
+        let own = format!("[node]\ndata_dir = \"/var/lib/meshstream\"\n{peers}[upgrade]\ntrusted = [\"{}\"]\n", key.trim());
         fs::write(root.join("/etc/meshstream/meshstream.toml"), own)?;
         fs::write(root.join("/srv/maker.toml"), OTHER)?;
         machine.run(
