@@ -11,10 +11,11 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use bytesize::ByteSize;
 use listener::{Device, MAX_DEVICES};
 use player_web::{Embedding, GatewayReach, Portal};
+use release::{PublicKey, Trust, TrustError};
 use serde::{Deserialize, Deserializer, de};
 use stream_model::{CameraSettings, Location};
 use streamer::playback::Mirror;
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) ssb: Ssb,
     pub(crate) web: Web,
     pub(crate) mesh: Mesh,
+    pub(crate) upgrade: Upgrade,
     /// In which other encodings this node's broadcasts are published, the most wanted first.
     pub(crate) rendition: Vec<Rendition>,
     /// Cameras that start with the node.
@@ -226,6 +228,26 @@ pub(crate) struct Mesh {
     pub(crate) max_upload_per_peer: Option<Rate>,
 }
 
+/// Whose releases of this program are taken. The keys count for root only where the configuration file names them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Upgrade {
+    /// Public keys of those who sign releases; without any nothing is taken.
+    pub(crate) trusted: Vec<PublicKey>,
+    /// How many of them have to sign.
+    pub(crate) threshold: usize,
+}
+
+impl Upgrade {
+    /// Whose signatures count.
+    ///
+    /// # Errors
+    /// Where the keys and their number do not fit.
+    pub(crate) fn trust(&self) -> Result<Trust, TrustError> {
+        Trust::new(self.trusted.clone(), self.threshold)
+    }
+}
+
 /// Names of the node; more than these nobody remembers.
 const MAX_NAMES: usize = 16;
 
@@ -272,6 +294,10 @@ impl Config {
         if self.node.name.is_empty() || self.node.name.chars().count() > 100 {
             bail!("configuration key node.name: must have 1 to 100 characters");
         }
+        if self.upgrade.threshold == 0 {
+            bail!("configuration key upgrade.threshold: at least 1 key has to sign");
+        }
+        self.upgrade.trust().context("configuration key upgrade.trusted")?;
         cameras::wanted::check(&self.camera)
     }
 }

@@ -78,6 +78,11 @@ impl Client {
         response.json().await.context("the node's answer is not understood")
     }
 
+    /// Sends what an answer has nothing to say of.
+    pub(crate) async fn post_nothing(&self, path: &str, body: &impl Serialize) -> anyhow::Result<()> {
+        self.send(self.http.post(url(path)).json(body)).await.map(drop)
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.send(self.http.delete(url(path))).await.map(drop)
     }

@@ -142,6 +142,11 @@ pub(crate) fn hidden_file(data_dir: &Path) -> PathBuf {
     data_dir.join("hidden.json")
 }
 
+/// The releases that the node that uses a data directory keeps.
+pub(crate) fn releases_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("releases.json")
+}
+
 /// The control socket of the node that uses a data directory.
 pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")

@@ -32,6 +32,7 @@ mod service_manager;
 mod settings;
 mod setup;
 mod status;
+mod upgrade;
 mod web;
 mod web_address;
 

@@ -31,7 +31,8 @@ use crate::cameras::{self, NodeCameras, Publishing};
 use crate::community::Community;
 use crate::config::{Config, Layers};
 use crate::data_dir::{
-    DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, secret_file, streamer_database,
+    DataDir, admin_token_file, control_socket, hidden_file, record_sequence_file, releases_file, secret_file,
+    streamer_database,
 };
 use crate::failure::Failure;
 use crate::first_boot::Place;
@@ -45,6 +46,7 @@ use crate::parts::{check, mdns, mesh_config, router_config, ssb_config, start_po
 use crate::service_manager;
 use crate::settings::SettingsFile;
 use crate::status::{Parts, Status};
+use crate::upgrade::{self, ReleaseKeeper};
 use crate::web::Doors;
 
 /// A node ends within five seconds of being asked to; what does not, is left behind.
@@ -255,7 +257,17 @@ impl Node {
         let start_posts = start_posts(config, web_address);
         let in_effect =
             InEffect::new(router.clone(), ssb.clone(), choices, status.clone(), gateway.clone(), start_posts, upload);
+        let releases = upgrade::Ports {
+            log: ssb.release_log(),
+            fetcher: router.fetcher(),
+            reader: router.reader(),
+            store: router.store(),
+            carrier: router.carrier(),
+            neighbours: router.neighbour_wants(),
+        };
+        let releases = ReleaseKeeper::open(releases, config.upgrade.trust()?, releases_file(&path)).await;
         let owner_ports = player_web::OwnerPorts {
+            releases: releases.clone(),
             keys: keys.clone(),
             programme: streamer.programme(),
             policies: streamer.keep_policies(),
@@ -307,6 +319,7 @@ impl Node {
             .merge(player_web::owner_control_app(&owner_ports));
         doors.serve(app, gateway_app, &web_config, &mut web, &stop_web);
         web.spawn(player_web::serve_control(control, control_app, stop_web.clone()));
+        web.spawn(releases.run(stop_web.clone()));
 
         router.run_mesh(
             mesh_config(config, &community, ssb.id(), mdns(config, web_address))?,

@@ -13,6 +13,7 @@ mod fetch;
 mod links;
 mod mdns;
 mod mesh;
+mod outline;
 mod overlay;
 mod storage;
 mod unixfs;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 pub use mdns::{MDNS_PORT, MdnsConfig};
 pub use mesh::{AddressError, OwnRecords, PeerAddress};
 pub use node_router_ipfs::UploadLimits;
+pub use outline::FileOutline;
 pub use overlay::{CjdnsAdmin, CjdnsPassword, OverlayConfig, YggdrasilAdmin, YggdrasilAdminError, overlay_of};
 
 use carry::Carrier;

@@ -22,7 +22,8 @@ use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
 use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, docs, download, first_boot,
-    gateway, hls, keep, moderation, node, openapi, pages, player, portal, programme, session, settings, timeline,
+    gateway, hls, keep, moderation, node, openapi, pages, player, portal, programme, releases, session, settings,
+    timeline,
 };
 use crate::served::Served;
 use crate::slots::Slots;
@@ -163,6 +164,7 @@ pub fn owner_control_app(owner: &OwnerPorts) -> Router {
     programme::routes(owner.programme.clone())
         .merge(moderation::routes(owner.moderation.clone()))
         .merge(settings::routes(owner.settings.clone(), owner.log_book.clone()))
+        .merge(releases::routes(owner.releases.clone()))
         .layer(middleware::from_fn(count))
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use stream_model::{
-    ArchiveKeeper, Cameras, CommunityMembership, KeepPolicies, LogBook, Moderation, Programme, Settings, StreamKeys,
+    ArchiveKeeper, Cameras, CommunityMembership, KeepPolicies, LogBook, Moderation, Programme, Releases, Settings,
+    StreamKeys,
 };
 
 /// Where the answers to the owner come from, besides [`Ports`](crate::Ports).
@@ -26,6 +27,8 @@ pub struct OwnerPorts {
     pub log_book: Arc<dyn LogBook>,
     /// The cameras of the node's machine; `None` where the program was built without them.
     pub cameras: Option<Arc<dyn Cameras>>,
+    /// Releases of the program.
+    pub releases: Arc<dyn Releases>,
     /// The community that the node is in.
     pub community: CommunityMembership,
 }

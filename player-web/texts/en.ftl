@@ -380,6 +380,7 @@ owner-warn-files = There are as many files as there may be: raise storage.max_fi
 owner-warn-failing = The disk cannot be written: see whether it is read-only or worn out. The log says what it answers.
 owner-warn-clock = The clock of this machine is not set: broadcasts carry no times. Set it, or connect a clock.
 owner-warn-link = No other node is connected: what is published here is seen only here. Look at the antenna, and at who is in reach.
+owner-release-ready = Version { $version } is here, signed by { $signers }. To install it: sudo meshstream upgrade install
 owner-warn-sound-silent = { $name }: there has been no sound for { $seconds } s. Look at the microphone, its cable, and who muted it.
 owner-warn-sound-one-sided = { $name }: one of the two channels is silent. Connect both, or have the encoder mix them into one.
 owner-warn-sound-clipped = { $name }: the sound is too loud and distorted. Turn it down where it is recorded.

@@ -379,6 +379,7 @@ owner-warn-files = Hay tantos archivos como puede haber: sube storage.max_files 
 owner-warn-failing = No se puede escribir en el disco: mira si es de solo lectura o está gastado. El registro dice qué responde.
 owner-warn-clock = El reloj de esta máquina no está puesto en hora: las emisiones no llevan horas. Ponlo en hora o conecta un reloj.
 owner-warn-link = No hay otro nodo conectado: lo que se publica aquí solo se ve aquí. Mira la antena y quién está al alcance.
+owner-release-ready = La versión { $version } está aquí, firmada por { $signers }. Para instalarla: sudo meshstream upgrade install
 owner-warn-sound-silent = { $name }: no hay sonido desde hace { $seconds } s. Mira el micrófono, su cable y quién lo silenció.
 owner-warn-sound-one-sided = { $name }: uno de los dos canales está en silencio. Conecta los dos o haz que el codificador los mezcle en uno.
 owner-warn-sound-clipped = { $name }: el sonido está demasiado alto y distorsionado. Bájalo donde se graba.

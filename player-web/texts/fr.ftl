@@ -379,6 +379,7 @@ owner-warn-files = Il y a autant de fichiers que permis : augmentez storage.max_
 owner-warn-failing = Le disque ne peut pas être écrit : voyez s’il est en lecture seule ou usé. Le journal dit ce qu’il répond.
 owner-warn-clock = L’horloge de cette machine n’est pas réglée : les diffusions n’ont pas d’heure. Réglez-la, ou branchez une horloge.
 owner-warn-link = Aucun autre nœud n’est connecté : ce qui est publié ici n’est vu qu’ici. Regardez l’antenne, et qui est à portée.
+owner-release-ready = La version { $version } est ici, signée par { $signers }. Pour l’installer : sudo meshstream upgrade install
 owner-warn-sound-silent = { $name } : il n’y a pas de son depuis { $seconds } s. Regardez le micro, son câble et qui l’a coupé.
 owner-warn-sound-one-sided = { $name } : l’un des deux canaux est muet. Branchez les deux, ou faites-les mélanger en un seul par l’encodeur.
 owner-warn-sound-clipped = { $name } : le son est trop fort et saturé. Baissez-le là où il est enregistré.

@@ -379,6 +379,7 @@ owner-warn-files = Há tantos arquivos quanto pode haver: aumente storage.max_fi
 owner-warn-failing = Não é possível escrever no disco: veja se ele está só para leitura ou gasto. O registro diz o que ele responde.
 owner-warn-clock = O relógio desta máquina não está acertado: as transmissões não levam horários. Acerte-o ou conecte um relógio.
 owner-warn-link = Nenhum outro nó está conectado: o que se publica aqui só é visto aqui. Veja a antena e quem está ao alcance.
+owner-release-ready = A versão { $version } está aqui, assinada por { $signers }. Para instalá-la: sudo meshstream upgrade install
 owner-warn-sound-silent = { $name }: não há som há { $seconds } s. Veja o microfone, o cabo e quem o silenciou.
 owner-warn-sound-one-sided = { $name }: um dos dois canais está mudo. Conecte os dois ou faça o codificador misturá-los em um.
 owner-warn-sound-clipped = { $name }: o som está alto demais e distorcido. Abaixe-o onde é gravado.

@@ -25,6 +25,7 @@ mod show;
 mod ssb;
 mod storage;
 mod transfer;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 
@@ -128,6 +129,9 @@ enum Command {
     Backup(backup::Write),
     /// Make a node without an identity the one of a backup
     Restore(backup::Restore),
+    /// Sign releases of this program, publish them on the mesh, and install those that come over it
+    #[command(subcommand)]
+    Upgrade(upgrade::Command),
     /// Look what is wrong with this machine and its node, and say how to mend it
     Doctor(Output),
     /// Print completions for a shell
@@ -192,6 +196,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             runtime.block_on(backup::write(&config, configuration, options)).map_err(Failure::from)
         }
         Command::Restore(options) => runtime.block_on(backup::restore(&config, options)).map_err(Failure::from),
+        Command::Upgrade(command) => {
+            let configuration = file.as_deref().unwrap_or(Path::new(SYSTEM_FILE));
+            runtime
+                .block_on(upgrade::run(&config, configuration, arguments.data_dir.as_deref(), command))
+                .map_err(Failure::from)
+        }
         Command::Doctor(output) => runtime.block_on(doctor::run(&config, output)),
         Command::Key(command) => runtime.block_on(key::run(&config, command)).map_err(Failure::from),
         Command::Admin(command) => runtime.block_on(admin::run(&config, command)).map_err(Failure::from),

@@ -176,6 +176,7 @@ fn in_words(claim: &str) -> String {
         }
         ["gateway", cid] => format!("{cid}, which the gateway fetched"),
         ["carried", cid] => format!("{cid}, which was imported"),
+        ["release", cid] => format!("{cid}, a package of a release"),
         ["staged", cid] => format!("an import of {cid} that was interrupted"),
         _ => claim.to_owned(),
     }

@@ -192,9 +192,35 @@ enum ImportEvent<T> {
 pub(crate) async fn import<T: DeserializeOwned>(client: &Client, path: &str, file: &Path) -> anyhow::Result<T> {
     let (reader, total) = source(file).await?;
     let failure = ReadFailure::default();
+    let imported = send(client, path, pieces(reader, failure.clone()), total).await;
+    match (imported, failure.take()) {
+        (Err(_), Some(error)) => bail!(
+            "cannot read {} to its end: {error}; what came is kept for a day: import it again to go on",
+            file.display()
+        ),
+        (imported, _) => imported,
+    }
+}
+
+/// The same with a CAR file that is made on the way, of about so many bytes.
+pub(crate) async fn import_pieces<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    pieces: BoxStream<'static, std::io::Result<Bytes>>,
+    bytes: u64,
+) -> anyhow::Result<T> {
+    send(client, path, pieces, Some(bytes)).await
+}
+
+async fn send<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    pieces: BoxStream<'static, std::io::Result<Bytes>>,
+    total: Option<u64>,
+) -> anyhow::Result<T> {
     let mut meter = Meter::new("importing", Unit::Bytes, total);
     let imported = async {
-        let answer = client.send_stream(path, pieces(reader, failure.clone())).await?;
+        let answer = client.send_stream(path, pieces).await?;
         let last = events(answer, |event| match event {
             ImportEvent::Progress(progress) => {
                 meter.at(progress.bytes_read);
@@ -207,13 +233,7 @@ pub(crate) async fn import<T: DeserializeOwned>(client: &Client, path: &str, fil
     };
     let imported = imported.await;
     meter.clear();
-    match (imported, failure.take()) {
-        (Err(_), Some(error)) => bail!(
-            "cannot read {} to its end: {error}; what came is kept for a day: import it again to go on",
-            file.display()
-        ),
-        (imported, _) => imported,
-    }
+    imported
 }
 
 /// A file to read, and its length where it has one.

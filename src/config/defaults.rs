@@ -8,7 +8,7 @@ use node_router::YggdrasilAdmin;
 use player_web::{Embedding, GatewayReach, Portal};
 use streamer::playback::Mirror;
 
-use super::{Archive, Ingest, Ipfs, Mesh, Node, Segment, Ssb, Storage, Transcode, Web, any};
+use super::{Archive, Ingest, Ipfs, Mesh, Node, Segment, Ssb, Storage, Transcode, Upgrade, Web, any};
 
 impl Default for Node {
     fn default() -> Self {
@@ -106,6 +106,12 @@ impl Default for Mesh {
             max_upload: None,
             max_upload_per_peer: None,
         }
+    }
+}
+
+impl Default for Upgrade {
+    fn default() -> Self {
+        Self { trusted: Vec::new(), threshold: 1 }
     }
 }
 

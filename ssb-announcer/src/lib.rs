@@ -23,6 +23,7 @@ pub mod identity;
 pub mod muxrpc;
 mod nesting;
 pub mod recovery;
+pub mod releases;
 pub mod replication;
 pub mod social;
 
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stream_model::{
     AnnouncementLog, BlobError, BlobId, BlobStore, Directory, FeedId, FollowGraph, Meetings, MessageCarrier,
-    Neighbours, NodeSigner, PeerBook, ProgrammeLog, StandingLog, Standings, Timeline,
+    Neighbours, NodeSigner, PeerBook, ProgrammeLog, ReleaseLog, StandingLog, Standings, Timeline,
 };
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,7 @@ use crate::feed::{Conflict, FeedStore, OwnFeed, OwnFeedError, OwnGate, RecoverRe
 use crate::gossip::Gossip;
 use crate::graph::{ContactIndex, Contacts};
 use crate::identity::{Identity, IdentityError, Machine, Place, Standing};
+use crate::releases::{FeedReleases, ReleaseIndex};
 use crate::social::{SocialIndex, SocialTimeline, WebAddresses};
 
 /// Where this node keeps its feeds and how it connects.
@@ -108,6 +110,7 @@ pub struct SsbAnnouncer {
     carrier: Arc<Carrier>,
     contacts: Arc<Contacts>,
     timeline: Arc<SocialTimeline>,
+    releases: Arc<FeedReleases>,
     blobs: Blobs,
     gossip: Gossip,
     gate: Arc<OwnGate>,
@@ -143,7 +146,11 @@ impl SsbAnnouncer {
                 // Where it is lost, the feed is not.
                 place.require_recovery(RecoverReason::Lost)?;
             }
-            let store = FeedStore::open(&database, identity.id(), vec![Arc::new(ContactIndex), Arc::new(SocialIndex)])?;
+            let store = FeedStore::open(
+                &database,
+                identity.id(),
+                vec![Arc::new(ContactIndex), Arc::new(SocialIndex), Arc::new(ReleaseIndex)],
+            )?;
             store.keep_free(of_database, keep_free);
             guard_own_feed(&store, &place, new)?;
             let directory = BroadcastDirectory::open(store.clone(), identity.id())?;
@@ -167,6 +174,7 @@ impl SsbAnnouncer {
         let timeline = SocialTimeline::open(identity.clone(), store.clone());
         let (room, checked) = (store.clone(), store.clone());
         let carrier = Carrier::new(store.clone(), directory.clone());
+        let releases = FeedReleases::open(identity.clone(), store.clone());
         let announcer = Announcer::new(identity.clone(), store, directory.clone());
         announcer.post_starts(start_posts);
         let this = Self {
@@ -176,6 +184,7 @@ impl SsbAnnouncer {
             announcer: Arc::new(announcer),
             carrier: Arc::new(carrier),
             timeline: timeline.clone(),
+            releases,
             directory: directory.clone(),
             contacts: contacts.clone(),
             blobs,
@@ -287,6 +296,11 @@ impl SsbAnnouncer {
     /// To carry the messages of broadcasts by hand.
     pub fn message_carrier(&self) -> Arc<dyn MessageCarrier> {
         self.carrier.clone()
+    }
+
+    /// Releases of the program that feeds announce.
+    pub fn release_log(&self) -> Arc<dyn ReleaseLog> {
+        self.releases.clone()
     }
 
     /// What people say.

@@ -34,6 +34,8 @@ pub enum Claim {
     Gateway(Cid),
     /// What the owner brought in a CAR file, below one of its roots.
     Carried(Cid),
+    /// A package of a release of this program.
+    Release(Cid),
     /// What is being put together over content of a broadcast that is kept anyway: manifests until they are claimed as such, files
     /// that go into an export.
     Draft(BroadcastId),
@@ -53,6 +55,7 @@ impl Claim {
             | Self::Draft(broadcast) => Some(*broadcast),
             Self::Gateway(_) => None,
             Self::Carried(_) => None,
+            Self::Release(_) => None,
         }
     }
 }
@@ -71,6 +74,7 @@ impl fmt::Display for Claim {
             Self::RunningHour(broadcast, place) => return write!(f, "{}/running-hour/{place}", broadcast.slug()),
             Self::Gateway(cid) => return write!(f, "gateway/{cid}"),
             Self::Carried(root) => return write!(f, "carried/{root}"),
+            Self::Release(root) => return write!(f, "release/{root}"),
             Self::Draft(broadcast) => return write!(f, "{}/draft", broadcast.slug()),
         };
         write!(f, "{}/{kind}/{sequence}", broadcast.slug())

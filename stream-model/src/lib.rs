@@ -28,6 +28,7 @@ mod moderation;
 mod node_ages;
 mod playlist;
 mod programme;
+mod release;
 mod rendition;
 mod report;
 mod retention;
@@ -75,6 +76,10 @@ pub use playlist::{
 };
 pub use programme::{
     MAX_SCHEDULED_OF_ONE, Programme, ProgrammeError, ProgrammeLog, Schedule, Scheduled, StreamDetails,
+};
+pub use release::{
+    Announce, AnnouncedRelease, RefusedRelease, ReleaseEntry, ReleaseError, ReleaseLog, ReleasePackage, ReleaseReport,
+    ReleaseState, Releases,
 };
 pub use rendition::{MAX_RENDITION_NAME_CHARS, MAX_RENDITIONS, Rendition, THUMBNAILS, Tiles, Variant};
 pub use report::{

@@ -5,6 +5,7 @@
 mod architectures;
 mod container;
 mod package;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

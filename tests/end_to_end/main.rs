@@ -39,6 +39,7 @@ mod setup;
 mod sound;
 mod survival;
 mod thumbnails;
+mod upgrade;
 mod viewers;
 mod webkit;
 mod writer;

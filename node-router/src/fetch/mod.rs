@@ -37,6 +37,8 @@ use strays::Withdrawn;
 
 /// Wants in flight for one fetch: several bandwidth-delay products of blocks, and no more than some tens of megabytes.
 const MAX_IN_FLIGHT: usize = 64;
+/// The same for what nobody waits for: one block at a time leaves the links to what is live.
+const IN_FLIGHT_BEHIND: usize = 1;
 /// Most blocks of a DAG: a live window of six large segments has about 400.
 const MAX_BLOCKS: usize = 4_096;
 /// Tries where content that was held already is released while the rest is fetched.
@@ -265,8 +267,9 @@ impl Walk<'_> {
         // Tasks, because a block store may hold a lock while it waits for the disk: nothing of it may wait unpolled
         // while this function waits for another block.
         let mut in_flight = JoinSet::new();
+        let most = if matches!(self.request.claim, Claim::Release(_)) { IN_FLIGHT_BEHIND } else { MAX_IN_FLIGHT };
         loop {
-            let free = MAX_IN_FLIGHT - in_flight.len();
+            let free = most - in_flight.len();
             let next: Vec<_> = queue.drain(..free.min(queue.len())).collect();
             self.in_use.extend(&next).await;
             for cid in next {

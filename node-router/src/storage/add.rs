@@ -25,7 +25,12 @@ fn need(claim: &Claim) -> Need {
         | Claim::Archive(..)
         | Claim::ArchivePlaylist(..)
         | Claim::RunningHour(..) => Need::Manifest,
-        Claim::Segment(..) | Claim::Init(..) | Claim::Gateway(_) | Claim::Carried(_) | Claim::Draft(_) => Need::Own,
+        Claim::Segment(..)
+        | Claim::Init(..)
+        | Claim::Gateway(_)
+        | Claim::Carried(_)
+        | Claim::Release(_)
+        | Claim::Draft(_) => Need::Own,
     }
 }
 

@@ -17,6 +17,8 @@ use crate::unixfs::Child;
 pub(super) const GATEWAY: &str = "gateway";
 /// The same for what the owner carried here.
 pub(super) const CARRIED: &str = "carried";
+/// The same for packages of releases.
+pub(super) const RELEASE: &str = "release";
 /// Files that the gateway keeps at most, so that small ones do not make the index large.
 const GATEWAY_FILES: u32 = 4_096;
 
@@ -209,6 +211,7 @@ pub(super) fn claim(
 fn kept_for(claim: &Claim) -> String {
     match claim {
         Claim::Carried(_) => CARRIED.to_owned(),
+        Claim::Release(_) => RELEASE.to_owned(),
         claim => claim.broadcast().map_or_else(|| GATEWAY.to_owned(), |broadcast| broadcast.slug()),
     }
 }

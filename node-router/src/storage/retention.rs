@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use stream_model::{Retention, StoreError, StoredBroadcast};
 
-use super::index::{CARRIED, GATEWAY, failed};
+use super::index::{CARRIED, GATEWAY, RELEASE, failed};
 
 /// What fetched claims are for, one after the other, by seeking in the index rather than reading all of it; and how
 /// readily each goes. The last row has no name.
@@ -22,10 +22,12 @@ const FETCHED: &str = "
 pub(super) fn evictable(connection: &Connection) -> Result<Vec<(String, Retention)>, StoreError> {
     let rows: Vec<(String, String)> = connection
         .prepare_cached(&format!(
-            "SELECT broadcast, retention FROM ({FETCHED}) WHERE retention <> 'kept' AND broadcast NOT IN (?1, ?2)
+            "SELECT broadcast, retention FROM ({FETCHED}) WHERE retention <> 'kept' AND broadcast NOT IN (?1, ?2, ?3)
              ORDER BY retention = 'mirrored', newest"
         ))
-        .and_then(|mut select| select.query_map([GATEWAY, CARRIED], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .and_then(|mut select| {
+            select.query_map([GATEWAY, CARRIED, RELEASE], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
         .map_err(failed)?;
     Ok(rows.into_iter().map(|(broadcast, name)| (broadcast, parse(&name))).collect())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
-use stream_model::{NodeReport, Publishing, SoundState, StorageFull};
+use stream_model::{NodeReport, Publishing, ReleaseReport, SoundState, StorageFull};
 
 use super::visitor::{Frame, SignedIn};
 use crate::assets::{LICENCES_TXT, STYLE_CSS};
@@ -15,6 +15,9 @@ use crate::texts::Texts;
 
 /// 2026-11-01T00:00:00Z. This program did not exist before: a clock that says so was not set.
 const EARLIEST: Duration = Duration::from_secs(1_793_491_200);
+
+/// Characters of a key that are shown.
+const SHORT_KEY: usize = 16;
 
 #[derive(Template)]
 #[template(path = "admin/overview.html")]
@@ -26,6 +29,8 @@ struct Overview {
     state: NodeState,
     /// What the owner should look at.
     warnings: Vec<String>,
+    /// What can be installed.
+    upgrade: Option<String>,
     /// What is published now, with the titles.
     on_air: Vec<OnAir>,
 }
@@ -58,8 +63,19 @@ pub(crate) async fn show(owner: SignedIn) -> Response {
         .map(|publishing| OnAir { publishing: publishing.clone(), title: title(publishing).unwrap_or_default() })
         .collect();
     let warnings = warnings(owner.t(), &report, &state, SystemTime::now());
+    let upgrade = upgrade(owner.t(), &owner.ports.releases.report().await);
     let (t, page, admin) = (owner.t(), owner.page.clone(), owner.frame("overview"));
-    owner.answer(StatusCode::OK, &Overview { t, page, admin, report, state, warnings, on_air })
+    owner.answer(StatusCode::OK, &Overview { t, page, admin, report, state, warnings, upgrade, on_air })
+}
+
+/// Which release can be installed, and how.
+fn upgrade(t: Texts, report: &ReleaseReport) -> Option<String> {
+    let ready = report.ready()?;
+    // Enough of each key to know it by.
+    let short = |key: &String| key.chars().take(SHORT_KEY).chain(['…']).collect::<String>();
+    let signers: Vec<String> = ready.signers.iter().map(short).collect();
+    let text = t.get("owner-release-ready").arg("version", ready.version.clone());
+    Some(text.arg("signers", signers.join(", ")).to_string())
 }
 
 /// What does not work as it should, and what to do.

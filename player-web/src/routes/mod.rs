@@ -22,6 +22,7 @@ pub(crate) mod player;
 pub(crate) mod portal;
 pub(crate) mod programme;
 pub(crate) mod qr;
+pub(crate) mod releases;
 pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod thumbnails;

@@ -92,12 +92,45 @@ impl FakeOwner {
             settings: self.clone(),
             log_book: self.clone(),
             cameras: Some(self.clone()),
+            releases: self.clone(),
             community: CommunityMembership { name: "roofs".to_owned(), invite: Some(INVITE.to_owned()) },
         }
     }
 
     fn ask(&self, what: String) {
         self.asked.lock().unwrap().push(what);
+    }
+}
+
+/// A release that can be installed.
+#[async_trait]
+impl Releases for FakeOwner {
+    async fn report(&self) -> ReleaseReport {
+        let ready = ReleaseEntry {
+            version: "0.2.0-1".to_owned(),
+            state: ReleaseState::Ready,
+            signers: vec!["ed25519:6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=".to_owned()],
+            packages: Vec::new(),
+            problem: None,
+            statement: String::new(),
+        };
+        ReleaseReport { installed: Some("0.1.0-1".to_owned()), releases: vec![ready], ..ReleaseReport::default() }
+    }
+
+    async fn add_package(
+        &self,
+        _: CarBytes<'_>,
+        _: &(dyn Fn(CarProgress) + Send + Sync),
+    ) -> Result<CarImported, CarError> {
+        Err(CarError::Incomplete("no package comes here".to_owned()))
+    }
+
+    async fn publish(&self, statement: &str, _: Announce) -> Result<(), ReleaseError> {
+        Err(ReleaseError::Refused(statement.to_owned()))
+    }
+
+    async fn package(&self, cid: &Cid) -> Result<(u64, BoxStream<'static, Result<Bytes, StoreError>>), StoreError> {
+        Err(StoreError::NotFound(*cid))
     }
 }
 

@@ -62,9 +62,18 @@ async fn a_key_is_revoked_after_a_question_and_its_archive_chosen() {
 }
 
 #[tokio::test]
-async fn the_overview_says_what_needs_attention_and_who_publishes() {
+async fn the_overview_says_what_needs_attention_what_can_be_installed_and_who_publishes() {
     let browser = Browser::entered().await;
-    let says = ["No other node is connected", "hall", "3000 kbit/s", "-23 LUFS", "one of the two channels is silent"];
+    let says = [
+        "sudo meshstream upgrade install",
+        "0.2.0-1",
+        "ed25519:6kpsY+Kc…",
+        "No other node is connected",
+        "hall",
+        "3000 kbit/s",
+        "-23 LUFS",
+        "one of the two channels is silent",
+    ];
     check(&browser.get("/admin").await, StatusCode::OK, &says);
 }
 

@@ -9,6 +9,7 @@ use ssb_announcer::announcement::BroadcastDirectory;
 use ssb_announcer::feed::FeedStore;
 use ssb_announcer::graph::ContactIndex;
 use ssb_announcer::identity::Identity;
+use ssb_announcer::releases::ReleaseIndex;
 use ssb_announcer::social::SocialIndex;
 use stream_model::KeptBroadcast;
 use streamer::catalog::Catalog;
@@ -26,7 +27,8 @@ pub(super) async fn read(config: &Config) -> anyhow::Result<(Vec<Value>, Vec<Kep
     }
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let own = Identity::load(&secret)?.id();
-        let store = FeedStore::open(&feeds, own, vec![Arc::new(ContactIndex), Arc::new(SocialIndex)])?;
+        let store =
+            FeedStore::open(&feeds, own, vec![Arc::new(ContactIndex), Arc::new(SocialIndex), Arc::new(ReleaseIndex)])?;
         Ok(BroadcastDirectory::open(store, own)?)
     });
     let directory = opened.await.context("reading the feeds failed")??;

@@ -3,6 +3,8 @@
 //! The store hands over each message of the types that an index names, once, in the order of arrival. An index whose
 //! version has changed is emptied and built anew from the stored messages when the store is opened.
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use stream_model::FeedId;
 
@@ -41,6 +43,17 @@ pub trait ContentIndex: Send + Sync {
     /// # Errors
     /// Where SQLite fails; nothing is dropped then.
     fn forget(&self, transaction: &Transaction<'_>, feed: FeedId) -> rusqlite::Result<()>;
+}
+
+/// Notes that indexes which this program does not keep miss messages from now on: a program that knows them builds them anew. So it is after going
+/// back to an earlier program for a while.
+pub(super) fn forget_others(transaction: &Transaction<'_>, kept: &[Arc<dyn ContentIndex>]) -> rusqlite::Result<()> {
+    let mut select = transaction.prepare("SELECT name FROM content_indexes")?;
+    let names = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    for name in names.iter().filter(|name| !kept.iter().any(|index| index.name() == name.as_str())) {
+        transaction.execute("DELETE FROM content_indexes WHERE name = ?1", [name])?;
+    }
+    Ok(())
 }
 
 /// Brings an index up to its version.

@@ -109,6 +109,7 @@ impl FeedStore {
         for index in &indexes {
             content_index::prepare(&transaction, index.as_ref())?;
         }
+        content_index::forget_others(&transaction, &indexes)?;
         transaction.commit()?;
         let heads: HashMap<FeedId, Head> = schema::heads(&writer)?.into_iter().collect();
         let have = heads.get(&node).map_or(FeedSequence(0), |head| head.sequence);
