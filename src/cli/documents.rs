@@ -50,8 +50,10 @@ fn meant(span: &str) -> Vec<String> {
     let mut commands = vec![String::new()];
     for word in span.split(' ').take_while(|word| *word != "…") {
         let word = word.trim_matches(['[', ']']);
-        let choices: Vec<&str> = if word == "|" || word.starts_with('\'') { vec![word] } else { word.split('|').collect() };
-        commands = commands.iter().flat_map(|begun| choices.iter().map(move |word| format!("{begun} {word}"))).collect();
+        let choices: Vec<&str> =
+            if word == "|" || word.starts_with('\'') { vec![word] } else { word.split('|').collect() };
+        commands =
+            commands.iter().flat_map(|begun| choices.iter().map(move |word| format!("{begun} {word}"))).collect();
     }
     commands
 }
@@ -64,7 +66,8 @@ fn every_command_in_a_document_is_one() {
         for command in page.fences.iter().flat_map(|fence| fence.commands()) {
             for words in programs(&command.text).unwrap_or_default().iter().filter(|words| is_ours(words)) {
                 checked += 1;
-                wrongs.extend(wrong(words, false).map(|why| format!("{}:{}: {words:?}: {why}", page.path, command.line)));
+                wrongs
+                    .extend(wrong(words, false).map(|why| format!("{}:{}: {words:?}: {why}", page.path, command.line)));
             }
         }
         // Units of systemd.
@@ -127,8 +130,13 @@ fn what_is_no_command_is_found_out() {
     ] {
         assert!(wrong(&words(text), mention).is_some(), "{text}");
     }
-    for (text, mention) in [("meshstream key add", true), ("meshstream schedule add TITLE TIME", true), ("meshstream status", false)] {
+    for (text, mention) in
+        [("meshstream key add", true), ("meshstream schedule add TITLE TIME", true), ("meshstream status", false)]
+    {
         assert_eq!(wrong(&words(text), mention), None, "{text}");
     }
-    assert_eq!(meant("meshstream key add|list [--json] …"), [" meshstream key add --json", " meshstream key list --json"]);
+    assert_eq!(
+        meant("meshstream key add|list [--json] …"),
+        [" meshstream key add --json", " meshstream key list --json"]
+    );
 }

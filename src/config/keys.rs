@@ -298,11 +298,11 @@ pub(crate) struct Rendition {
     /// Shown to people.
     pub(crate) name: String,
     /// Lines of the picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "NonZeroU32", example = 360)]
     pub(crate) height: Option<NonZeroU32>,
     /// Of the picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rate", example = "600 kbit/s")]
     pub(crate) bitrate: Option<Rate>,
     /// The sound as it is, without a picture: then neither `height` nor `bitrate`.

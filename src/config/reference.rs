@@ -6,9 +6,11 @@ mod markdown;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
-use schemars::Schema;
 use serde_json::{Map, Value};
 use stream_model::SettingEffect;
 
@@ -53,7 +55,8 @@ pub(crate) fn schema() -> Schema {
     let mut schema = annotated();
     RecursiveTransform(|schema: &mut Schema| {
         // What a section holds by default is said of each key.
-        if schema.remove(DEFAULT_IN_WORDS).is_some() || schema.get("properties").is_some() {
+        let no_value = schema.get("default").is_some_and(Value::is_null) || schema.get("properties").is_some();
+        if schema.remove(DEFAULT_IN_WORDS).is_some() || no_value {
             schema.remove("default");
         }
         if let Some(Value::String(text)) = schema.get_mut("description") {
@@ -70,9 +73,7 @@ fn annotated() -> Schema {
 }
 
 fn sections() -> Vec<Section> {
-    let schema = annotated();
-    let Some(Value::Object(tables)) = schema.get("properties") else { return Vec::new() };
-    tables.iter().map(|(name, table)| section(name, table)).collect()
+    properties(annotated().as_value()).map(|(name, table)| section(name, table)).collect()
 }
 
 fn section(name: &str, schema: &Value) -> Section {
@@ -96,7 +97,8 @@ fn section(name: &str, schema: &Value) -> Section {
 
 fn key(name: &str, schema: &Value, required: bool) -> Key {
     let in_words = schema.get(DEFAULT_IN_WORDS).and_then(Value::as_str).map(str::to_owned);
-    let default = schema.get("default").map(in_toml).map(|default| format!("`{default}`"));
+    let default =
+        schema.get("default").filter(|default| !default.is_null()).map(in_toml).map(|default| format!("`{default}`"));
     Key {
         name: name.to_owned(),
         form: form(schema),
@@ -125,7 +127,7 @@ fn form(schema: &Value) -> String {
         "number" => format!("a number{}", limits(schema)),
         "string" => "text".to_owned(),
         "object" => "a table".to_owned(),
-        "array" => "a list".to_owned(),
+        "array" => "a list of texts".to_owned(),
         _ => "one of those below".to_owned(),
     }
 }
@@ -134,7 +136,7 @@ fn limits(schema: &Value) -> String {
     let limit = |name| schema.get(name).map(Value::to_string).map(|limit| limit.trim_end_matches(".0").to_owned());
     match (limit("minimum"), limit("maximum")) {
         (Some(least), Some(most)) => format!(", {least} to {most}"),
-        (Some(least), None) => format!(", at least {least}"),
+        (Some(least), None) if least != "0" => format!(", at least {least}"),
         _ => String::new(),
     }
 }
@@ -169,8 +171,10 @@ impl Key {
     }
 }
 
+/// By name, whatever order the library keeps.
 fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::iter)
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::iter);
+    properties.collect::<BTreeMap<_, _>>().into_iter()
 }
 
 fn array<'a>(schema: &'a Value, name: &str) -> &'a [Value] {

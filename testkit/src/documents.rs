@@ -74,7 +74,8 @@ pub fn pages(root: &Path) -> Result<Vec<Page>> {
 fn collect(root: &Path, place: &str, paths: &mut Vec<String>) -> Result<()> {
     if root.join(place).is_dir() {
         for entry in fs::read_dir(root.join(place))? {
-            let name = entry?.file_name().into_string().ok().with_context(|| format!("a name in {place} is not UTF-8"))?;
+            let name =
+                entry?.file_name().into_string().ok().with_context(|| format!("a name in {place} is not UTF-8"))?;
             if !name.starts_with('.') {
                 collect(root, &format!("{place}/{name}"), paths)?;
             }
@@ -97,10 +98,15 @@ impl Page {
             if let Some(language) = indented.strip_prefix("```") {
                 page.take_spans(&paragraph, beginning);
                 paragraph.clear();
-                let body = lines.by_ref().map(|(line, _)| line).take_while(|line| !line.trim_start().starts_with("```"));
+                let body =
+                    lines.by_ref().map(|(line, _)| line).take_while(|line| !line.trim_start().starts_with("```"));
                 let indent = line.len() - indented.len();
                 let body: Vec<&str> = body.map(|line| line.get(indent..).unwrap_or_default()).collect();
-                page.fences.push(Fence { line: number + 1, language: language.trim().to_owned(), text: body.join("\n") });
+                page.fences.push(Fence {
+                    line: number + 1,
+                    language: language.trim().to_owned(),
+                    text: body.join("\n"),
+                });
                 beginning = number + 1;
             } else if line.trim().is_empty() {
                 page.take_spans(&paragraph, beginning);
@@ -118,10 +124,14 @@ impl Page {
     }
 
     fn take_spans(&mut self, paragraph: &str, beginning: usize) {
-        for (at, text) in paragraph.split('`').enumerate().filter(|(at, _)| at % 2 == 1) {
-            let before: usize = paragraph.split('`').take(at).map(|text| text.matches('\n').count()).sum();
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            self.spans.push(Span { line: beginning + before, text });
+        let parts: Vec<&str> = paragraph.split('`').collect();
+        let mut line = beginning;
+        for (at, text) in parts.iter().enumerate() {
+            // What is behind the last backtick is no code, also where it is alone.
+            if at % 2 == 1 && at + 1 < parts.len() {
+                self.spans.push(Span { line, text: text.split_whitespace().collect::<Vec<_>>().join(" ") });
+            }
+            line += text.matches('\n').count();
         }
     }
 }
@@ -165,20 +175,26 @@ mod tests {
     #[test]
     fn what_is_printed_is_no_command() {
         let page = "- In a list:\n\n  ```console\n  $ date\n  Mon\n  # reboot\n  $ echo a &&\n  echo b\n  a\n  ```\n";
-        assert_eq!(typed(page), [(4, "date".to_owned()), (6, "reboot".to_owned()), (7, "echo a &&\necho b".to_owned())]);
+        assert_eq!(
+            typed(page),
+            [(4, "date".to_owned()), (6, "reboot".to_owned()), (7, "echo a &&\necho b".to_owned())]
+        );
     }
 
     #[test]
     fn here_documents_and_quotes_go_on_over_lines() {
         let page = "```sh\ncat > f <<'END'\na 'b\nEND\necho 'c\nd' \"$(ls |\n wc)\"\n```\n";
-        assert_eq!(typed(page), [(2, "cat > f <<'END'\na 'b\nEND".to_owned()), (5, "echo 'c\nd' \"$(ls |\n wc)\"".to_owned())]);
+        assert_eq!(
+            typed(page),
+            [(2, "cat > f <<'END'\na 'b\nEND".to_owned()), (5, "echo 'c\nd' \"$(ls |\n wc)\"".to_owned())]
+        );
     }
 
     #[test]
     fn code_in_sentences_may_be_broken_over_lines() {
         let page = Page::parse("page.md", "See `meshstream\n  status` and\n`x`.\n\nA lone ` here.\n\nAnd `y`.\n");
         let spans: Vec<(usize, &str)> = page.spans.iter().map(|span| (span.line, span.text.as_str())).collect();
-        assert_eq!(spans, [(1, "meshstream status"), (3, "x"), (5, "here."), (7, "y")]);
+        assert_eq!(spans, [(1, "meshstream status"), (3, "x"), (7, "y")]);
     }
 
     #[test]

@@ -93,7 +93,8 @@ fn every_code_block_says_what_it_is() -> Result<()> {
 #[tokio::test]
 async fn every_command_of_the_documents_works() -> Result<()> {
     let only = std::env::var("PAGE").ok();
-    let pages: Vec<Page> = documents()?.into_iter().filter(|page| only.as_ref().is_none_or(|only| page.path.contains(only))).collect();
+    let pages: Vec<Page> =
+        documents()?.into_iter().filter(|page| only.as_ref().is_none_or(|only| page.path.contains(only))).collect();
     let world = World::new().await?;
     let mut used = Used::default();
     let mut failures = Vec::new();
@@ -110,7 +111,9 @@ async fn every_command_of_the_documents_works() -> Result<()> {
         stage.end().await.with_context(|| format!("after {}", page.path))?;
     }
     if only.is_none() {
-        failures.extend(used.useless().into_iter().map(|row| format!("nothing in the documents needs this row any more: {row}")));
+        failures.extend(
+            used.useless().into_iter().map(|row| format!("nothing in the documents needs this row any more: {row}")),
+        );
     }
     ensure!(
         failures.is_empty(),
@@ -129,7 +132,8 @@ async fn perform(stage: &mut Stage<'_>, page: &Page, command: &Command, used: &m
         makes(&words[1..])?;
     }
     let how = used.special(&page.path, &command.text);
-    if matches!(how, Some(How::Not(_))) {
+    if let Some(How::Not(reason)) = how {
+        not_run(page, command, reason);
         return Ok(());
     }
     let mut left_out = None;
@@ -141,7 +145,8 @@ async fn perform(stage: &mut Stage<'_>, page: &Page, command: &Command, used: &m
             None => used.run(words)?,
         }
     }
-    if left_out.is_some() {
+    if let Some(reason) = left_out {
+        not_run(page, command, reason);
         return Ok(());
     }
     let text = stage.fill(&page.path, &command.text, &mut used.rows).await?;
@@ -154,6 +159,11 @@ async fn perform(stage: &mut Stage<'_>, page: &Page, command: &Command, used: &m
         Some(How::Serves) => stage.serve(&text).await,
         Some(How::Not(_)) => Ok(()),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "`--nocapture` shows what was not run")]
+fn not_run(page: &Page, command: &Command, reason: &str) {
+    println!("not run: {}:{}: {}: {reason}", page.path, command.line, command.text);
 }
 
 /// Puts other words into a command, all of which it has.

@@ -26,9 +26,19 @@ const GUARD: Duration = Duration::from_secs(180);
 /// Directories that a page's paths begin with. They are made below the stage.
 const SYSTEM: [&str; 6] = ["/boot/", "/etc/", "/media/", "/root/", "/srv/", "/usr/local/bin/"];
 /// What is in them on a machine that has the packages that the pages name.
-const THERE: [&str; 11] = [
-    "bin", "etc/default", "etc/dnsmasq.d", "etc/meshstream", "etc/prometheus", "etc/systemd/system", "home", "media/stick", "media/usb",
-    "srv", "usr/local/bin",
+const THERE: [&str; 12] = [
+    "bin",
+    "boot/firmware",
+    "etc/default",
+    "etc/dnsmasq.d",
+    "etc/meshstream",
+    "etc/prometheus",
+    "etc/systemd/system",
+    "home",
+    "media/stick",
+    "media/usb",
+    "srv",
+    "usr/local/bin",
 ];
 
 /// The commands' machine. Nodes on it end with it.
@@ -67,8 +77,11 @@ impl<'a> Stage<'a> {
             over: None,
             printed: String::new(),
         };
-        stage.program("sudo", "while case $1 in -*) ;; *) false ;; esac; do case $1 in -u | -g) shift ;; esac; shift; done\nexec \"$@\"")?;
-        stage.program("meshstream", &format!("exec '{MESHSTREAM}' --config \"$MESHSTREAM_TEST_CONFIG\" \"$@\""))?;
+        stage.program(
+            "sudo",
+            "while case $1 in -*) ;; *) false ;; esac; do case $1 in -u | -g) shift ;; esac; shift; done\nexec \"$@\"",
+        )?;
+        stage.program("meshstream", &format!("exec '{MESHSTREAM}' --config \"$READER_CONFIG\" \"$@\""))?;
         Ok(stage)
     }
 
@@ -188,7 +201,11 @@ impl<'a> Stage<'a> {
                 }
             },
             Value::Post => {
-                let post = self.printed.split_whitespace().rev().find(|word| word.starts_with('%') && word.contains(".sha256"));
+                let post = self
+                    .printed
+                    .split_whitespace()
+                    .rev()
+                    .find(|word| word.starts_with('%') && word.contains(".sha256"));
                 post.context("no post was printed before")?.trim_end_matches(['.', ',']).to_owned()
             }
         })
@@ -251,12 +268,12 @@ impl<'a> Stage<'a> {
         let own = [self.path("bin"), self.path("usr/local/bin")].map(|path| path.display().to_string()).join(":");
         let mut shell = Command::new("bash");
         shell
-            .args(["-e", "-o", "pipefail", "-c", &format!("{text}\npwd > \"$MESHSTREAM_TEST_PLACE\"")])
+            .args(["-e", "-o", "pipefail", "-c", &format!("{text}\npwd > \"$READER_PLACE\"")])
             .current_dir(&self.place)
             .env("PATH", format!("{own}:{path}"))
             .env("HOME", self.path("home"))
-            .env("MESHSTREAM_TEST_CONFIG", config)
-            .env("MESHSTREAM_TEST_PLACE", self.path("place"))
+            .env("READER_CONFIG", config)
+            .env("READER_PLACE", self.path("place"))
             .env_remove("XDG_DATA_HOME")
             .process_group(0)
             .stdin(Stdio::null())
@@ -291,6 +308,10 @@ impl<'a> Stage<'a> {
     /// Runs a command where no node runs, neither with the identity of this page's.
     pub(crate) async fn run_elsewhere(&mut self, text: &str, input: &str) -> Result<()> {
         if !self.stopped {
+            // What it has announced is asked for there.
+            if let Some(over) = &self.over {
+                Events::of(&self.world.other).await?.listed(over).await?;
+            }
             self.stop_node().await?;
         }
         let config = self.elsewhere(text.contains(" import "))?;

@@ -50,5 +50,9 @@ pub(crate) fn manual(date: &str) -> String {
 
 /// Markdown's code as bold, without what is a link only on a screen.
 fn inlines(markdown: &str) -> Vec<Inline> {
-    plain(markdown).split('`').enumerate().map(|(at, text)| if at % 2 == 1 { bold(text) } else { roman(text) }).collect()
+    plain(markdown)
+        .split('`')
+        .enumerate()
+        .map(|(at, text)| if at % 2 == 1 { bold(text) } else { roman(text) })
+        .collect()
 }

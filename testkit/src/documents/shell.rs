@@ -94,12 +94,15 @@ fn of_program(mut words: Vec<String>) -> Result<Vec<Vec<String>>> {
 fn is_assignment(word: &str) -> bool {
     let name = word.split_once('=').map(|(name, _)| name);
     name.is_some_and(|name| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.as_bytes()[0].is_ascii_digit()
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && !name.as_bytes()[0].is_ascii_digit()
     })
 }
 
 fn lex(text: &str) -> Result<Vec<Token>> {
-    let mut lexer = Lexer { rest: text.chars().peekable(), tokens: Vec::new(), word: None, here: Vec::new(), delimiter: false };
+    let mut lexer =
+        Lexer { rest: text.chars().peekable(), tokens: Vec::new(), word: None, here: Vec::new(), delimiter: false };
     lexer.run()?;
     Ok(lexer.tokens)
 }
@@ -252,8 +255,10 @@ mod tests {
             ("make web && cargo build --release", vec![vec!["make", "web"], vec!["cargo", "build", "--release"]]),
             ("sudo -u meshstream meshstream camera --list # all", vec![vec!["meshstream", "camera", "--list"]]),
             ("sudo sh -c 'meshstream x --example > /etc/x'", vec![vec!["meshstream", "x", "--example"]]),
-            ("A=b meshstream post 'it is' \"so \\\"there\\\"\" 2>&1 | grep x", vec![
-                vec!["meshstream", "post", "it is", "so \"there\""], vec!["grep", "x"]]),
+            (
+                "A=b meshstream post 'it is' \"so \\\"there\\\"\" 2>&1 | grep x",
+                vec![vec!["meshstream", "post", "it is", "so \"there\""], vec!["grep", "x"]],
+            ),
             ("a --b=c > d <<'END' 2>e\nf | g\nEND", vec![vec!["a", "--b=c"]]),
             ("x $(y z | w) \\\n  v", vec![vec!["x", "$(y z | w)", "v"]]),
             ("rtmp 'a?key=KEY' '' b#c", vec![vec!["rtmp", "a?key=KEY", "", "b#c"]]),
