@@ -63,6 +63,11 @@ test-deploy: deb ## packages in a bare Debian that boots and under emulation, mo
 	MESHSTREAM_DEB_VERSION=0.1.0-2 MESHSTREAM_DEB_OUTPUT=target/debian/next scripts/deb.sh "$$(dpkg --print-architecture)"
 	cargo test --workspace --locked --test deploy -- --ignored --nocapture --test-threads 1
 
+.PHONY: reference
+reference: deps web ## the reference of the configuration (docs/operations/configuration-reference.md), of the code
+	cargo build --locked
+	target/debug/meshstream reference markdown >docs/operations/configuration-reference.md
+
 .PHONY: screenshots
 screenshots: test-deps ## every page as pictures, to look at
 	cargo test --workspace --locked --test gallery -- screenshots weighs

@@ -193,7 +193,7 @@ if have systemd-analyze systemd 'units'; then check 'systemd units' units; fi
 relay_keys_exist() {
     local missing=0 key
     while read -r key; do
-        grep -qF "\`$key\`" docs/operations/configuration.md || { echo "$key is not in docs/operations/configuration.md"; missing=1; }
+        grep -qF "\`$key\`" docs/operations/configuration-reference.md || { echo "$key is not in docs/operations/configuration-reference.md"; missing=1; }
     done < <(awk '/^\[/ { section = substr($1, 2, length($1) - 2) } /^[a-z_]+ *=/ { print section "." $1 }' "$relay/meshstream.toml")
     return $missing
 }

@@ -45,6 +45,7 @@ cargo build --release --locked --package meshstream --target "$target"
 reference=target/reference
 rm -rf $reference
 cargo run --quiet --locked --package meshstream -- manual $reference/man
+target/debug/meshstream reference schema >$reference/meshstream.schema.json
 for shell in bash:meshstream.bash zsh:_meshstream fish:meshstream.fish; do
     target/debug/meshstream completions "${shell%%:*}" > "$reference/${shell#*:}"
 done

@@ -3,253 +3,25 @@
 //! A key that is not known here is an error that names it.
 
 mod defaults;
+mod forms;
+mod keys;
 pub(crate) mod layers;
 mod rate;
+pub(crate) mod reference;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bytesize::ByteSize;
-use listener::{Device, MAX_DEVICES};
-use player_web::{Embedding, GatewayReach, Portal};
-use release::{PublicKey, Trust, TrustError};
-use serde::{Deserialize, Deserializer, de};
-use stream_model::{CameraSettings, Location};
-use streamer::playback::Mirror;
 use toml::{Table, Value};
 
+pub(crate) use forms::in_units;
+pub(crate) use keys::*;
 pub(crate) use layers::Layers;
 pub(crate) use rate::Rate;
 
+use self::keys::MAX_NAMES;
 use crate::cameras;
-
-/// Everything that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
-    pub(crate) node: Node,
-    pub(crate) ingest: Ingest,
-    pub(crate) segment: Segment,
-    pub(crate) archive: Archive,
-    pub(crate) storage: Storage,
-    pub(crate) ipfs: Ipfs,
-    pub(crate) ssb: Ssb,
-    pub(crate) web: Web,
-    pub(crate) mesh: Mesh,
-    pub(crate) upgrade: Upgrade,
-    /// In which other encodings this node's broadcasts are published, the most wanted first.
-    pub(crate) rendition: Vec<Rendition>,
-    /// Cameras that start with the node.
-    pub(crate) camera: Vec<CameraSettings>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Rendition {
-    /// Shown to people.
-    pub(crate) name: String,
-    /// Lines of the picture.
-    pub(crate) height: Option<NonZeroU32>,
-    /// Of the picture.
-    pub(crate) bitrate: Option<Rate>,
-    /// The sound as it is, without a picture.
-    #[serde(default)]
-    pub(crate) audio_only: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Node {
-    /// Shown to people.
-    pub(crate) name: String,
-    /// A picture of the node, shown to people: a PNG or JPEG.
-    pub(crate) image: Option<PathBuf>,
-    /// Where it stands, told to whoever asks.
-    #[serde(deserialize_with = "location")]
-    pub(crate) location: Option<Location>,
-    /// Everything that the node keeps.
-    pub(crate) data_dir: PathBuf,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Ingest {
-    /// RTMP.
-    pub(crate) listen: SocketAddr,
-    /// Network devices to listen on; empty takes all.
-    #[serde(deserialize_with = "devices")]
-    pub(crate) devices: Vec<Device>,
-    /// Addresses and networks that may publish; empty allows all.
-    pub(crate) allow: Vec<String>,
-    /// How long a publisher may be away and still continue its broadcast.
-    #[serde(deserialize_with = "duration")]
-    pub(crate) grace: Duration,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Segment {
-    #[serde(deserialize_with = "duration")]
-    pub(crate) target_duration: Duration,
-    #[serde(deserialize_with = "duration")]
-    pub(crate) part_duration: Duration,
-    /// Segments in the live playlist.
-    pub(crate) live_window: usize,
-    /// Whether there are to be pictures to look through this node's broadcasts with.
-    pub(crate) thumbnails: bool,
-    /// Whose broadcasts there are to be renditions of.
-    pub(crate) transcode: Transcode,
-}
-
-/// Whose broadcasts are encoded anew on this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Transcode {
-    /// Nobody's.
-    Off,
-    /// Those that are published to it.
-    Publisher,
-    /// Also those of whom it follows that come here.
-    Here,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Archive {
-    /// Whether this node's broadcasts are kept once they are over.
-    pub(crate) keep: bool,
-    /// Whether what its publisher withdrew is given up, and not kept any more.
-    pub(crate) honour_withdrawals: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Storage {
-    #[serde(deserialize_with = "byte_size")]
-    pub(crate) quota: ByteSize,
-    pub(crate) max_files: u64,
-    #[serde(deserialize_with = "byte_size")]
-    pub(crate) reserve: ByteSize,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Ipfs {
-    /// Multiaddrs.
-    pub(crate) listen: Vec<String>,
-    #[serde(deserialize_with = "devices")]
-    pub(crate) devices: Vec<Device>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Ssb {
-    pub(crate) listen: SocketAddr,
-    #[serde(deserialize_with = "devices")]
-    pub(crate) devices: Vec<Device>,
-    pub(crate) hops: u32,
-    /// Multiserver addresses or invites of peers to keep connected.
-    pub(crate) peers: Vec<String>,
-    /// Whether the start of a broadcast is also told in a post.
-    pub(crate) announce_post: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Web {
-    pub(crate) listen: SocketAddr,
-    #[serde(deserialize_with = "devices")]
-    pub(crate) devices: Vec<Device>,
-    /// Where people reach the pages; empty where the node's own addresses serve.
-    pub(crate) public_url: String,
-    /// With which the owner acts over the network; `admin-token` in the data directory where none is named.
-    pub(crate) admin_token_file: Option<PathBuf>,
-    /// What `/ipfs/` serves.
-    pub(crate) gateway: GatewayReach,
-    /// Most TCP connections, WebSockets among them: of all, and of one address.
-    pub(crate) max_connections: usize,
-    pub(crate) max_connections_per_address: usize,
-    /// Most WebSockets: of all, and of one address.
-    pub(crate) max_sockets: usize,
-    pub(crate) max_sockets_per_address: usize,
-    /// A port of its own for `/ipfs/`.
-    pub(crate) gateway_listen: Option<SocketAddr>,
-    /// Names that lead here.
-    pub(crate) names: Vec<String>,
-    /// What phones are told that look for the Internet.
-    pub(crate) portal: Portal,
-    /// Who may show the player in a page of theirs.
-    pub(crate) embed: Embedding,
-    /// HTTPS, besides.
-    pub(crate) tls: Option<Tls>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Tls {
-    #[serde(default = "tls_listen")]
-    pub(crate) listen: SocketAddr,
-    /// PEM: the certificate, and those that vouch for it.
-    pub(crate) certificate: PathBuf,
-    /// PEM: its key.
-    pub(crate) key: PathBuf,
-}
-
-fn tls_listen() -> SocketAddr {
-    any(8443)
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Mesh {
-    pub(crate) mirror: Mirror,
-    /// Addresses of other nodes' HTTP listeners.
-    pub(crate) peers: Vec<String>,
-    /// Names of the network interfaces to look for peers on; empty takes all.
-    pub(crate) interfaces: Vec<String>,
-    /// Whether to look for peers on the LAN, and be found there.
-    pub(crate) lan_discovery: bool,
-    /// Where cjdns's admin interface is; empty asks none.
-    pub(crate) cjdns_admin: String,
-    /// With its password, as text or as cjdns's tools keep it.
-    pub(crate) cjdns_password_file: Option<PathBuf>,
-    /// Where Yggdrasil's admin socket is; empty asks none.
-    pub(crate) yggdrasil_admin: String,
-    /// Whether other nodes are told how many watch here.
-    pub(crate) tell_viewers: bool,
-    /// Whether other nodes are told of the links to this one's neighbours.
-    pub(crate) tell_links: bool,
-    /// Blocks sent to all peers together; none is no limit.
-    pub(crate) max_upload: Option<Rate>,
-    /// Blocks sent to each peer.
-    pub(crate) max_upload_per_peer: Option<Rate>,
-}
-
-/// Whose releases of this program are taken. The keys count for root only where the configuration file names them.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Upgrade {
-    /// Public keys of those who sign releases; without any nothing is taken.
-    pub(crate) trusted: Vec<PublicKey>,
-    /// How many of them have to sign.
-    pub(crate) threshold: usize,
-}
-
-impl Upgrade {
-    /// Whose signatures count.
-    ///
-    /// # Errors
-    /// Where the keys and their number do not fit.
-    pub(crate) fn trust(&self) -> Result<Trust, TrustError> {
-        Trust::new(self.trusted.clone(), self.threshold)
-    }
-}
-
-/// Names of the node; more than these nobody remembers.
-const MAX_NAMES: usize = 16;
 
 impl Config {
     /// Takes what is set by all layers together.
@@ -302,42 +74,6 @@ impl Config {
     }
 }
 
-fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
-    ByteSize::deserialize(deserializer)
-        .map_err(|_| de::Error::custom("not a size: write for example \"10GiB\" or \"500MB\""))
-}
-
-/// Unlike what other nodes tell of themselves, a key that is not known is an error.
-fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Location>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Place {
-        latitude: f64,
-        longitude: f64,
-        altitude_m: Option<i32>,
-    }
-    let Place { latitude, longitude, altitude_m } = Place::deserialize(deserializer)?;
-    Location::new(latitude, longitude, altitude_m).map(Some).map_err(de::Error::custom)
-}
-
-fn devices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Device>, D::Error> {
-    let names = Vec::<String>::deserialize(deserializer)?;
-    if names.len() > MAX_DEVICES {
-        return Err(de::Error::custom(format!("{} devices: at most {MAX_DEVICES} are listened on", names.len())));
-    }
-    let mut devices =
-        names.iter().map(|name| name.parse()).collect::<Result<Vec<Device>, _>>().map_err(de::Error::custom)?;
-    devices.sort();
-    devices.dedup();
-    Ok(devices)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|_| de::Error::custom(format!("'{text}' is not a duration: write for example \"15s\" or \"1m 30s\"")))
-}
-
 fn any(port: u16) -> SocketAddr {
     SocketAddr::from(([0u16; 8], port))
 }
@@ -345,6 +81,11 @@ fn any(port: u16) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use bytesize::ByteSize;
+    use player_web::{Embedding, GatewayReach};
+    use stream_model::Location;
+    use streamer::playback::Mirror;
 
     use super::*;
 

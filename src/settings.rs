@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use bytesize::ByteSize;
 use player_web::GatewayReach;
 use stream_model::{Location, Setting, SettingEffect, SettingForm, SettingSource, Settings, SettingsError};
 use streamer::playback::Mirror;
@@ -11,7 +10,7 @@ use tokio::sync::Mutex;
 use toml::{Table, Value};
 use tracing::warn;
 
-use crate::config::{Config, Layers, Rate, layers};
+use crate::config::{Config, Layers, Rate, in_units, layers};
 use crate::data_dir::settings_file;
 use crate::durable;
 use crate::in_effect::InEffect;
@@ -137,17 +136,15 @@ fn choice(of: &[&str]) -> SettingForm {
     SettingForm::Choice { of: of.iter().map(|word| (*word).to_owned()).collect() }
 }
 
-/// As it is read again: in the largest unit of which it is a whole number.
-fn in_units(size: ByteSize) -> String {
-    let units = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-    let bytes = size.as_u64();
-    let (unit, factor) = units.into_iter().find(|(_, factor)| bytes.is_multiple_of(*factor)).unwrap_or(("B", 1));
-    format!("{}{unit}", bytes / factor)
-}
-
 /// A place as the configuration has it.
 fn place(location: Location) -> String {
     Value::try_from(location).map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// When a change of a key takes effect while the node runs; `None` for those that are not set in the node.
+pub(crate) fn effect(section: &str, name: &str) -> Option<SettingEffect> {
+    let key = KEYS.iter().find(|key| (key.section, key.name) == (section, name))?;
+    Some(if key.apply.is_some() { SettingEffect::AtOnce } else { SettingEffect::AfterRestart })
 }
 
 /// The settings of a node.

@@ -1,22 +1,24 @@
 //! What the owner of a node may set of its web server.
 
+use std::borrow::Cow;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::OwnerAccess;
 use crate::host::normal;
 
 /// What the gateway at `/ipfs/` serves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GatewayReach {
     /// What known manifests reach: what is held here, and what was announced.
     #[default]
     Known,
-    /// Whatever peers have.
+    /// Whatever peers have, so that whoever reaches the node can use it and its links to fetch.
     Open,
 }
 
@@ -46,7 +48,7 @@ impl From<GatewayReach> for GatewayChoice {
 }
 
 /// Who may show the player in a page of theirs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Embedding {
     /// Every page.
     #[default]
@@ -58,10 +60,10 @@ pub enum Embedding {
 }
 
 /// What phones are told that look for the Internet through this node.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Portal {
-    /// That there is a portal, and once they have shown it, that all is well.
+    /// That there is a portal, this node's first page, and once they have shown it, that all is well.
     #[default]
     Show,
     /// That all is well.
@@ -72,6 +74,31 @@ pub enum Portal {
 
 /// Most origins that may be named: each is sent with every player.
 const MAX_EMBEDDERS: usize = 16;
+
+impl Serialize for Embedding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Anyone => serializer.serialize_str("anyone"),
+            Self::Nobody => serializer.serialize_str("none"),
+            Self::Origins(origins) => origins.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for Embedding {
+    fn schema_name() -> Cow<'static, str> {
+        "Embedding".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [
+            { "const": "anyone", "description": "Every page." },
+            { "const": "none", "description": "This node's own pages alone." },
+            { "type": "array", "items": { "type": "string" }, "maxItems": MAX_EMBEDDERS, "title": "a list of origins",
+              "description": "Those, and pages of these, such as `[\"http://10.0.0.9:8000\"]`; at most 16." },
+        ] })
+    }
+}
 
 impl<'de> Deserialize<'de> for Embedding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -8,6 +8,8 @@ mod camera;
 mod community;
 mod content;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod feed;
 mod firewall;
 mod first_boot;
@@ -139,6 +141,9 @@ enum Command {
     /// Write manual pages, for packages
     #[command(hide = true)]
     Manual(reference::Manual),
+    /// Print what can be set in the configuration, for documents and editors
+    #[command(hide = true)]
+    Reference(reference::Reference),
 }
 
 /// How an answer is printed.
@@ -169,6 +174,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::RenditionWorker => return rendition::work().map_err(Failure::from),
         Command::Completions(options) => return reference::completions(options).map_err(Failure::from),
         Command::Manual(options) => return reference::manual(options).map_err(Failure::from),
+        Command::Reference(options) => return reference::configuration(options).map_err(Failure::from),
         _ => {}
     }
     let of_image = match &arguments.command {
@@ -190,7 +196,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Camera(camera) => runtime.block_on(camera::run(&config, *camera)).map_err(Failure::from),
         // They need neither settings nor a runtime.
-        Command::CameraWorker(_) | Command::RenditionWorker | Command::Completions(_) | Command::Manual(_) => Ok(()),
+        Command::CameraWorker(_)
+        | Command::RenditionWorker
+        | Command::Completions(_)
+        | Command::Manual(_)
+        | Command::Reference(_) => Ok(()),
         Command::Backup(options) => {
             let configuration = file.as_deref().unwrap_or(Path::new(SYSTEM_FILE));
             runtime.block_on(backup::write(&config, configuration, options)).map_err(Failure::from)

@@ -1,14 +1,16 @@
-//! What packages carry of the command line: manual pages, and completions for shells. Both are made of the arguments, so that
-//! they are never behind.
+//! What packages and documents carry of the program: manual pages, completions for shells, and the reference of the configuration.
+//! They are made of the arguments and of the configuration's types, so that they are never behind.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _, ValueEnum};
 use clap_complete::Shell;
 
 use super::Arguments;
+use super::show::print_json;
+use crate::config::reference;
 use crate::output::print;
 
 /// When the pages last changed (`man-pages(7)`, "Title line"). The same program makes the same pages.
@@ -52,7 +54,7 @@ Look what is wrong with a node, and what to do:
 meshstream doctor
 .EE
 .SH "SEE ALSO"
-\fBsystemctl\fR(1), \fBjournalctl\fR(1), \fBffmpeg\fR(1), \fBhostapd\fR(8), \fBdnsmasq\fR(8), \fByggdrasil\fR(1)
+\fBmeshstream.toml\fR(5), \fBsystemctl\fR(1), \fBjournalctl\fR(1), \fBffmpeg\fR(1), \fBhostapd\fR(8), \fBdnsmasq\fR(8), \fByggdrasil\fR(1)
 "#;
 
 #[derive(Debug, Args)]
@@ -68,6 +70,29 @@ pub(crate) struct Manual {
     directory: PathBuf,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Reference {
+    /// In which form
+    #[arg(value_enum)]
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// A page of the documentation
+    Markdown,
+    /// JSON Schema, for editors
+    Schema,
+}
+
+/// Prints what can be set in the configuration.
+pub(crate) fn configuration(options: &Reference) -> anyhow::Result<()> {
+    match options.form {
+        Form::Markdown => print(|out| out.write_all(reference::markdown().as_bytes())),
+        Form::Schema => print_json(&reference::schema()),
+    }
+}
+
 /// Prints what a shell needs to complete commands and options.
 pub(crate) fn completions(options: &Completions) -> anyhow::Result<()> {
     let mut script = Vec::new();
@@ -75,13 +100,15 @@ pub(crate) fn completions(options: &Completions) -> anyhow::Result<()> {
     print(|out| out.write_all(&script))
 }
 
-/// Writes a manual page for each command.
+/// Writes a manual page for each command, and one for the configuration.
 pub(crate) fn manual(options: &Manual) -> anyhow::Result<()> {
     let directory = &options.directory;
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let mut command = command();
     command.build();
-    write_pages(&command, directory)
+    write_pages(&command, directory)?;
+    let path = directory.join("meshstream.toml.5");
+    std::fs::write(&path, reference::manual(CHANGED)).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The page of a command, and those of its subcommands.
@@ -121,5 +148,7 @@ mod tests {
         assert!(main.contains("EXIT STATUS") && main.contains(r"meshstream\-key(1)"), "{main}");
         assert!(page("meshstream-key-add.1").unwrap().contains("meshstream key add"));
         assert!(page("meshstream-camera-worker.1").is_err());
+        let configuration = page("meshstream.toml.5").unwrap();
+        assert!(configuration.contains("[storage]") && configuration.contains(r"\fBmax_files\fR"), "{configuration}");
     }
 }

@@ -3,35 +3,45 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::StreamName;
 
 /// A camera as its owner wants it, in the words of the configuration (`[[camera]]`) and of `meshstream camera`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraSettings {
-    /// The stream's name, which a key is made for.
+    /// The stream's name, which a key is made for: letters, digits and `-_.`, at most 64. Each camera has another.
+    #[schemars(with = "String")]
     pub name: StreamName,
-    /// Where the picture comes from: `first`, `/dev/video0`, `libcamera`, an address, a picture's path, `pattern`, `none`.
+    /// Where the picture comes from: `"first"`, the first camera found; `"/dev/video0"`; `"libcamera"`, the Raspberry Pi's own, or
+    /// `"libcamera:NAME"`; an address (`rtsp://`, `rtmp://`, `http://` and `https://` with HLS, `srt://`, `file:///`); the path of
+    /// a picture; `"pattern"`, a moving one to try the way; `"none"` for sound alone.
     pub source: String,
-    /// Where the sound comes from: `none`, `tone`, `alsa`, `pulse`, `pipewire`, with `:DEVICE`; empty takes what goes with the picture.
+    /// Where the sound comes from: `"none"`, `"tone"`, `"alsa"`, `"pulse"` or `"pipewire"`, with `:DEVICE` where it is not the
+    /// default one; empty takes what goes with the picture.
     pub audio: String,
-    /// Width and height in pixels: `1280x720`.
+    /// Width and height in pixels of the picture that is published. The camera's next larger one is scaled down.
     pub size: String,
     /// Pictures a second.
+    #[schemars(range(min = 1, max = 120))]
     pub rate: u32,
-    /// Of the picture, in kbit/s.
+    /// Of the picture, in kbit/s: what the weakest link on the way carries.
+    #[schemars(range(min = 1, max = 100_000))]
     pub bitrate: u32,
     /// Of the sound, in kbit/s.
+    #[schemars(range(min = 1, max = 1_000))]
     pub audio_bitrate: u32,
-    /// Degrees clockwise: 0, 90, 180 or 270.
+    /// Degrees clockwise, for a camera that hangs: 0, 90, 180 or 270.
+    #[schemars(extend("enum" = [0, 90, 180, 270]))]
     pub rotate: u16,
-    /// Written over the picture; empty for nothing.
+    /// Written over the picture; empty for nothing. The broadcast's own title is set on the owner's pages.
     pub title: String,
     /// Whether the time of day is written over the picture.
     pub clock: bool,
-    /// The element of GStreamer that encodes the picture; empty takes the best that works.
+    /// The element of GStreamer that encodes the picture: `"v4l2h264enc"` (the hardware of a Pi up to 4), `"x264enc"` or
+    /// `"openh264enc"`; empty takes the best that works.
     pub encoder: String,
 }
 

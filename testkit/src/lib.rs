@@ -7,6 +7,7 @@ pub mod captions;
 mod child;
 pub mod cjdns;
 pub mod disk;
+pub mod documents;
 pub mod encoder;
 pub mod events;
 pub mod fakes;

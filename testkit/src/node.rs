@@ -400,7 +400,8 @@ impl Node {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    fn config_path(&self) -> PathBuf {
+    /// Its configuration, for `--config`.
+    pub fn config_path(&self) -> PathBuf {
         self.home.path().join("meshstream.toml")
     }
 

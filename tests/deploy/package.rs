@@ -48,7 +48,9 @@ fn a_bare_debian_installs_it_with_one_command_and_purges_it_without_a_trace() ->
         "/usr/share/zsh/vendor-completions/_meshstream",
         "/usr/share/fish/vendor_completions.d/meshstream.fish",
         "/usr/share/doc/meshstream/copyright",
-        "/usr/share/doc/meshstream/configuration.md",
+        "/usr/share/man/man5/meshstream.toml.5.gz",
+        "/usr/share/meshstream/meshstream.schema.json",
+        "/usr/share/doc/meshstream/configuration-reference.md",
         "/etc/systemd/system/multi-user.target.wants/meshstream.service",
     ] {
         ensure!(root.join(file).symlink_metadata().is_ok(), "{file} is missing");

@@ -34,7 +34,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use stream_model::{
     Audience, BroadcastId, BroadcastState, BroadcastTimeline, Cid, ContentLookup, ContentReader, ContentStore,
     Directory, DiscontinuitySequence, FeedId, FollowGraph, Listing, MediaPlaylistKind, MediaSegment, MediaSequence,
@@ -85,7 +86,7 @@ const WHOLE: usize = 20_000;
 
 /// Which broadcasts of others a node fetches besides those that are watched on it or asked for by its neighbours, and
 /// what it keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mirror {
     /// No others; and what nobody watches or asks for any more is given up.
