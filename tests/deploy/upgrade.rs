@@ -36,7 +36,8 @@ impl Upgraded {
         machine.run("dpkg --install /root/first.deb && cp /usr/bin/meshstream /srv/maker-program")?;
         let key = machine.run("meshstream upgrade key new /root/key")?;
         let peers = "[mesh]\npeers = [\"127.0.0.1:2080\"]\n";
-        let own = format!("[node]\ndata_dir = \"/var/lib/meshstream\"\n{peers}[upgrade]\ntrusted = [\"{}\"]\n", key.trim());
+        let own =
+            format!("[node]\ndata_dir = \"/var/lib/meshstream\"\n{peers}[upgrade]\ntrusted = [\"{}\"]\n", key.trim());
         fs::write(root.join("/etc/meshstream/meshstream.toml"), own)?;
         fs::write(root.join("/srv/maker.toml"), OTHER)?;
         machine.run(
