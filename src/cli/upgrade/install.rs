@@ -20,7 +20,8 @@ use crate::upgrade::{Debian, Folder, Former, Machine as _, Outcome, Procedure, P
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Install {
     /// Which version; the newest that did not fail here where none is named
-    version: Option<Version>,
+    #[arg(value_name = "VERSION")]
+    wanted: Option<Version>,
     /// Where there is nothing newer, that is no failure: for timers
     #[arg(long)]
     if_newer: bool,
@@ -83,7 +84,7 @@ pub(super) async fn run(configuration: &Path, data_dir: Option<&Path>, options: 
     };
     let installed = procedure.machine.installed()?;
     let failed = procedure.folder.read()?.failed;
-    let wish = options.version.as_ref().map_or(Wish::Newest { failed: &failed }, Wish::Version);
+    let wish = options.wanted.as_ref().map_or(Wish::Newest { failed: &failed }, Wish::Version);
     let architecture = procedure.machine.architecture()?;
     let candidate = match choose(source.statements().await?, &roots.trust, &installed, &architecture, wish) {
         Ok(candidate) => candidate,
