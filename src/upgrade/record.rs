@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -98,7 +98,9 @@ impl Folder {
             }
             fs::set_permissions(&path, Permissions::from_mode(mode)).with_context(cannot)?;
         }
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join("lock"));
+        // Whoever may read the file could lock it, and upgrades out.
+        let lock = self.path.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock);
         let lock = lock.with_context(cannot)?;
         match lock.try_lock() {
             Ok(()) => Ok(LockedFolder { folder: self, _lock: lock }),
