@@ -4,6 +4,7 @@
 
 mod stage;
 mod table;
+mod words;
 mod world;
 
 use std::collections::BTreeSet;

@@ -17,6 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::table::{FILLED, Value};
+use crate::words::{has_word, replace_words, within};
 use crate::world::{World, broadcast_once, film};
 use crate::{MESHSTREAM, ROOT};
 
@@ -163,24 +164,8 @@ impl<'a> Stage<'a> {
 
     /// Leads the paths of the system to the stage.
     fn on_stage(&self, text: &str) -> String {
-        let mut text = text.replace("target/release/meshstream", "meshstream");
-        for prefix in SYSTEM {
-            let mut led = String::new();
-            let mut rest = text.as_str();
-            while let Some(at) = rest.find(prefix) {
-                let (before, after) = rest.split_at(at);
-                led.push_str(before);
-                let within = before.ends_with(|letter: char| letter.is_alphanumeric() || "._-}…".contains(letter));
-                if !within {
-                    led.push_str(&self.root.path().display().to_string());
-                }
-                led.push_str(prefix);
-                rest = &after[prefix.len()..];
-            }
-            led.push_str(rest);
-            text = led;
-        }
-        text
+        let text = text.replace("target/release/meshstream", "meshstream");
+        SYSTEM.iter().fold(text, |text, directory| within(self.root.path(), &text, directory))
     }
 
     async fn value(&mut self, value: Value) -> Result<String> {
@@ -391,25 +376,6 @@ async fn all_of(mut output: impl tokio::io::AsyncRead + Unpin) -> String {
     let mut text = Vec::new();
     let _until_it_broke = output.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    replace_words(text, word, "") != text
-}
-
-/// Replaces a word where it stands alone: `ID` is not in `--IDS`.
-fn replace_words(text: &str, word: &str, value: &str) -> String {
-    let is_of_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let mut replaced = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(word) {
-        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let alone = !before.ends_with(is_of_word) && !after.starts_with(is_of_word);
-        replaced.push_str(before);
-        replaced.push_str(if alone { value } else { word });
-        rest = after;
-    }
-    replaced + rest
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

