@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use stream_model::{FirstBoot, FirstBootError, FirstBootStage, Wish, Wishes};
 
-pub(crate) use self::apply::{Apply, RealMachine, Tools};
-pub(crate) use self::wishes::{read, wrong};
+pub(crate) use self::apply::{Apply, RealMachine};
+use self::wishes::wrong;
 use crate::durable;
 
 /// Most bytes of a file of wishes, or of what is told of them.
@@ -107,6 +107,7 @@ fn text(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::first_boot::wishes::read;
     use crate::first_boot::wishes::tests::hall;
 
     fn place() -> (tempfile::TempDir, Place) {

@@ -293,9 +293,13 @@ impl<'a> Stage<'a> {
     /// Runs a command where no node runs, neither with the identity of this page's.
     pub(crate) async fn run_elsewhere(&mut self, text: &str, input: &str) -> Result<()> {
         if !self.stopped {
-            // What it has announced is asked for there.
-            if let Some(over) = &self.over {
-                Events::of(&self.world.other).await?.listed(over).await?;
+            // What it has announced is asked for there, by name, since who only dials in is nobody's peer.
+            if let Some(over) = self.over.clone() {
+                let feed = self.node().await?.status()["node"]["feed"].as_str().context("no feed")?.to_owned();
+                let other = &self.world.other;
+                let mut events = Events::of(other).await?;
+                other.cli(&["feed", "follow", &feed]).await?;
+                events.listed(&over).await?;
             }
             self.stop_node().await?;
         }
