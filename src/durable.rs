@@ -50,15 +50,20 @@ pub(crate) fn install(path: &Path, bytes: &[u8], access: Access) -> io::Result<(
 /// # Errors
 /// Where the disk fails: what was there is then as it was.
 pub(crate) fn link(path: &Path, target: &Path) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let link = tempfile::Builder::new().make_in(directory, |name| unix::symlink(target, name))?;
     link.persist(path)?;
     File::open(directory)?.sync_all()
 }
 
+/// Where a file is; a name alone is in the working directory.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A temporary file is its owner's only, and its new name keeps that.
 fn write(path: &Path, bytes: &[u8], persist: impl FnOnce(NamedTempFile) -> io::Result<File>) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -95,5 +100,11 @@ mod tests {
         assert_eq!(aside, dir.path().join("hidden.json.broken"));
         assert_eq!(fs::read(&aside).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_name_alone_is_in_the_working_directory() {
+        assert_eq!(directory_of(Path::new("release.key")), Path::new("."));
+        assert_eq!(directory_of(Path::new("keys/release.key")), Path::new("keys"));
     }
 }

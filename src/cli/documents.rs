@@ -9,11 +9,12 @@ use testkit::documents::{Page, pages, programs, words};
 use super::Arguments;
 
 /// What begins like a command in sentences and is none: labels from which keys are derived.
-const LABELS: [&str; 5] = [
+const LABELS: [&str; 6] = [
     "meshstream community invite v1",
     "meshstream community name v1",
     "meshstream ipfs swarm key v1",
     "meshstream node record v1",
+    "meshstream release v1",
     "meshstream ssb network key v1",
 ];
 
