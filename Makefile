@@ -12,6 +12,7 @@ test_packages  := ffmpeg fonts-dejavu-core chromium firefox-esr python3 python3-
                   nginx-light libnginx-mod-rtmp pulseaudio libasound2-plugins \
                   iproute2 nftables yggdrasil dnsmasq-base udhcpc curl mandoc systemd hostapd radvd iw
 deploy_packages := curl ffmpeg jq mmdebstrap nftables qemu-user-static shellcheck systemd systemd-container
+image_packages := curl file mtools ovmf qemu-system-arm qemu-system-x86
 webkit_packages := xvfb webkit2gtk-driver libwebkit2gtk-4.1-0
 
 ARCHITECTURES ?= amd64 arm64 armhf
@@ -61,12 +62,19 @@ test-deploy: deb ## packages in a bare Debian that boots and under emulation, mo
 	@scripts/unpacked.sh caddy prometheus
 	PATH="$$PWD/.tools/unpacked/usr/bin:$$PATH" scripts/check-deploy.sh
 	MESHSTREAM_DEB_VERSION=0.1.0-2 MESHSTREAM_DEB_OUTPUT=target/debian/next scripts/deb.sh "$$(dpkg --print-architecture)"
-	cargo test --workspace --locked --test deploy -- --ignored --nocapture --test-threads 1
+	cargo test --workspace --locked --test deploy -- --ignored --nocapture --test-threads 1 --skip image::
 
 .PHONY: reference
 reference: deps web ## the reference of the configuration (docs/operations/configuration-reference.md), of the code
 	cargo build --locked
 	target/debug/meshstream reference markdown >docs/operations/configuration-reference.md
+
+.PHONY: test-image
+test-image: deps web ## images of a PC and a Raspberry Pi: mounted, started under emulation, built again (as root; half an hour and more)
+	@scripts/need.sh "the tests of images" $(image_packages)
+	deploy/image/build.sh pc
+	deploy/image/build.sh pi
+	cargo test --workspace --locked --test deploy image -- --ignored --nocapture --test-threads 1
 
 .PHONY: screenshots
 screenshots: test-deps ## every page as pictures, to look at

@@ -171,14 +171,19 @@ impl Drop for KilledOnDrop {
 }
 
 /// Waits for something that nothing tells.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    until_within(GUARD, what, look)
+}
+
+/// The same for what takes longer.
+pub(crate) fn until_within<T>(guard: Duration, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
         if let Some(found) = look()? {
             return Ok(found);
         }
-        if start.elapsed() > GUARD {
-            bail!("{what} did not come about within {GUARD:?}");
+        if start.elapsed() > guard {
+            bail!("{what} did not come about within {guard:?}");
         }
         thread::sleep(LOOK);
     }

@@ -4,6 +4,8 @@
 
 mod architectures;
 mod container;
+mod emulator;
+mod image;
 mod package;
 mod upgrade;
 
