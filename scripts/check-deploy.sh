@@ -163,7 +163,11 @@ host_metrics() {
     ! command -v promtool >/dev/null || promtool check metrics <"$work/host.prom"
 }
 if have shellcheck shellcheck 'scripts'; then
-    check 'shellcheck' shellcheck "$script" "$relay/setup.sh" "$relay/user-data.sh" scripts/check-deploy.sh
+    check 'shellcheck' shellcheck "$script" "$relay/setup.sh" "$relay/user-data.sh" scripts/check-deploy.sh deploy/image/*.sh \
+        deploy/image/root/usr/lib/meshstream-image/grow
+    # initramfs-tools sets rootmnt, and its functions are on machines that boot with it.
+    check 'shellcheck of the initial file system' shellcheck --shell dash --exclude SC1091,SC2013,SC2154 \
+        deploy/image/root/etc/initramfs-tools/hooks/* deploy/image/root/etc/initramfs-tools/scripts/*/*
 fi
 check 'meshstream-host-metrics' host_metrics
 
