@@ -76,16 +76,14 @@ impl Emulated {
         qemu.args(["-m", "1024", "-smp", "2", "-display", "none", "-monitor", "none"]);
         qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio", card.display()));
         qemu.arg("-netdev").arg(format!("user,id=net,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{ssh}-:22"));
-        qemu.args([
-            "-device",
-            "virtio-net-pci,netdev=net",
-            "-device",
-            "virtio-serial-pci",
-            "-device",
-            "virtconsole,chardev=shell",
-        ]);
+        qemu.args(["-device", "virtio-net-pci,netdev=net"]);
         qemu.arg("-serial").arg(format!("file:{}", folder.path().join("console").display()));
         qemu.arg("-chardev").arg(format!("socket,id=shell,path={},server=on,wait=off", socket.display()));
+        // A serial line that the kernel has from the first: the shell on it starts early.
+        match board {
+            Board::Pc => qemu.args(["-serial", "chardev:shell"]),
+            Board::Pi => qemu.args(["-device", "pci-serial,chardev=shell"]),
+        };
         let qemu = KilledOnDrop(qemu.stdin(Stdio::null()).spawn().context("cannot run QEMU")?);
         let shell = until_within(GUARD, "QEMU's socket", || Ok(UnixStream::connect(&socket).ok()))?;
         shell.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -193,7 +191,7 @@ fn pc(folder: &Path, card: &Path) -> Result<Command> {
     let on_card = format!("{}@@{BOOT}", card.display());
     let text = output(Command::new("mtype").args(["-i", &on_card, entry]))?;
     let changed = folder.join("entry.conf");
-    std::fs::write(&changed, format!("{} {RADIOS} systemd.debug_shell=hvc0\n", text.trim_end()))?;
+    std::fs::write(&changed, format!("{} {RADIOS} systemd.debug_shell=ttyS1\n", text.trim_end()))?;
     output(Command::new("mcopy").args(["-o", "-i", &on_card]).arg(&changed).arg(entry))?;
     let variables = folder.join("variables.fd");
     std::fs::copy("/usr/share/OVMF/OVMF_VARS.fd", &variables).context("the package ovmf is missing")?;
@@ -214,7 +212,7 @@ fn pi(folder: &Path, card: &Path) -> Result<Command> {
     let mut qemu = Command::new("qemu-system-aarch64");
     qemu.args(["-machine", "virt", "-cpu", "cortex-a53", "-kernel"]).arg(folder.join("vmlinuz"));
     qemu.arg("-initrd").arg(folder.join("initrd.img"));
-    qemu.arg("-append").arg(format!("{} console=ttyAMA0 {RADIOS} systemd.debug_shell=hvc0", line.trim()));
+    qemu.arg("-append").arg(format!("{} console=ttyAMA0 {RADIOS} systemd.debug_shell=ttyS0", line.trim()));
     Ok(qemu)
 }
 

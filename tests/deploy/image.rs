@@ -107,7 +107,7 @@ fn has_what_a_machine_needs_and_nothing_of_its_own(board: Board) -> Result<()> {
     };
     for file in needed {
         ensure!(
-            files.lines().any(|line| line.trim_start_matches(":/").eq_ignore_ascii_case(file)),
+            files.lines().any(|line| line.trim_start_matches("::/").eq_ignore_ascii_case(file)),
             "no {file} in:\n{files}"
         );
     }
@@ -134,6 +134,7 @@ fn becomes_what_its_owner_fills_in(board: Board) -> Result<Emulated> {
     machine.serves()?;
     println!("{}: power to serving {:.0} s, emulated", board.name(), start.elapsed().as_secs_f64());
     ensure!(machine.run("cat /run/meshstream-system/choice")? == "keep");
+    ensure!(machine.run("cat /etc/machine-id")?.len() == 32);
     let data: u64 = machine.run("df --block-size=1M --output=size /var/lib/meshstream | tail -n 1")?.trim().parse()?;
     ensure!(data > 1_500, "the data partition has {data} MiB: it did not grow");
     ensure!(machine.run("touch /run/meshstream-system/original/x && echo written || true")?.contains("Read-only"));
