@@ -49,7 +49,7 @@ test-devices: test-deps ## the tests of cameras that ask for v4l2loopback and sn
 	cargo test --workspace --locked --test end_to_end camera::sources -- --ignored
 
 .PHONY: deb
-deb: deps web ## Debian packages in target/debian (ARCHITECTURES="amd64 arm64 armhf")
+deb: deps web ## Debian packages in target/packages (ARCHITECTURES="amd64 arm64 armhf")
 	for architecture in $(ARCHITECTURES); do scripts/deb.sh $$architecture || exit 1; done
 
 .PHONY: image
@@ -61,7 +61,7 @@ test-deploy: deb ## packages in a bare Debian that boots and under emulation, mo
 	@scripts/need.sh "the tests of packages" $(deploy_packages)
 	@scripts/unpacked.sh caddy prometheus
 	PATH="$$PWD/.tools/unpacked/usr/bin:$$PATH" scripts/check-deploy.sh
-	MESHSTREAM_DEB_VERSION=0.1.0-2 MESHSTREAM_DEB_OUTPUT=target/debian/next scripts/deb.sh "$$(dpkg --print-architecture)"
+	MESHSTREAM_DEB_VERSION=0.1.0-2 MESHSTREAM_DEB_OUTPUT=target/packages/next scripts/deb.sh "$$(dpkg --print-architecture)"
 	cargo test --workspace --locked --test deploy -- --ignored --nocapture --test-threads 1 --skip image::
 
 .PHONY: reference

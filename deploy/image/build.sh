@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the image of a card or disk: build.sh pi|pc [PACKAGE.deb]
-# As root. The same commit, package and state of Debian's mirror give the same image, bit for bit.
+# As root. The same commit, package and state of Debian's mirror are to give the same image, bit for bit.
 # MESHSTREAM_IMAGE_OUTPUT gives it another folder than target/image.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -25,7 +25,7 @@ case $board in
     *) echo "no image is made for '$board': name pi or pc" >&2; exit 2 ;;
 esac
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-package=${2:-target/debian/meshstream_$version-1_$architecture.deb}
+package=${2:-target/packages/meshstream_$version-1_$architecture.deb}
 [ -e "$package" ] || { echo "$package is missing: 'make deb ARCHITECTURES=$architecture' makes it" >&2; exit 1; }
 package=$(realpath "$package")
 [ "$(id -u)" = 0 ] || { echo "an image is built as root: 'sudo make image BOARD=$board'" >&2; exit 1; }

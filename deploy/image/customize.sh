@@ -11,7 +11,7 @@ cp --recursive --no-preserve=ownership "$here"/root/. "$root"
 
 echo meshstream >"$root/etc/hostname"
 printf '127.0.0.1\tlocalhost\n127.0.1.1\tmeshstream\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
-echo 'LABEL=MESHBOOT /boot/firmware vfat rw,noatime,umask=0077,nofail,x-systemd.device-timeout=20s 0 2' >"$root/etc/fstab"
+echo 'LABEL=MESHBOOT /boot/firmware vfat rw,noatime,umask=0077,nofail 0 2' >"$root/etc/fstab"
 mkdir -p "$root/boot/firmware"
 ln -sf /run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 

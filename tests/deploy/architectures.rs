@@ -1,5 +1,7 @@
-//! The packages for other processors, whose program runs under qemu-user here.
+//! The packages for each processor: what they ask for, and those of other processors, whose program runs under qemu-user
+//! here.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -20,6 +22,63 @@ fn the_program_for_arm64_takes_a_broadcast_and_serves_it() -> Result<()> {
 #[ignore = "asks for packages that were built across: make test-deploy"]
 fn the_program_for_armhf_takes_a_broadcast_and_serves_it() -> Result<()> {
     takes_a_broadcast("armhf", "qemu-arm-static")
+}
+
+#[test]
+#[ignore = "asks for packages that were built across: make test-deploy"]
+fn each_package_asks_for_the_libraries_that_its_program_is_linked_against() -> Result<()> {
+    for architecture in ["amd64", "arm64", "armhf"] {
+        let deb = package(architecture, "0.1.0-1")?;
+        let depends = output(Command::new("dpkg-deb").arg("--field").arg(&deb).arg("Depends"))?;
+        let asked: BTreeMap<&str, &str> = depends.split(", ").map(|each| asked_for(each.trim())).collect();
+
+        let root = tempfile::tempdir()?;
+        output(Command::new("dpkg").arg("--extract").arg(&deb).arg(root.path()))?;
+        let program = root.path().join("usr/bin/meshstream");
+        let dynamic = output(Command::new("readelf").args(["--wide", "--dynamic", "--version-info"]).arg(&program))?;
+        let linked: BTreeSet<&str> = dynamic
+            .lines()
+            .filter_map(|line| line.split_once("(NEEDED)")?.1.split_once('[')?.1.strip_suffix(']'))
+            .map(|library| provider(library).with_context(|| format!("{architecture}: who has {library}?")))
+            .collect::<Result<_>>()?;
+        let mut expected = linked;
+        // Its scripts make the user.
+        expected.insert("adduser");
+        ensure!(
+            asked.keys().copied().collect::<BTreeSet<_>>() == expected,
+            "{architecture}: {depends} for {expected:?}"
+        );
+
+        let newest = dynamic.split("Name: GLIBC_").skip(1).filter_map(version).max().context("no symbols of glibc")?;
+        let named = asked.get("libc6").and_then(|least| version(least)).context("no least version of libc6")?;
+        ensure!(newest <= named, "{architecture}: it needs glibc {newest:?}, and the package asks for {named:?}");
+    }
+    Ok(())
+}
+
+/// A dependency's package and its least version. Of alternatives, which are one library under two names, the last: the
+/// older name.
+fn asked_for(dependency: &str) -> (&str, &str) {
+    let older = dependency.rsplit(" | ").next().unwrap_or(dependency);
+    older.split_once(" (>= ").map_or((older, ""), |(package, least)| (package, least.trim_end_matches(')')))
+}
+
+/// Debian 12's package that has a shared library.
+fn provider(library: &str) -> Option<&'static str> {
+    let (name, _) = library.split_once(".so")?;
+    match name {
+        "libc" | "libm" | "ld-linux-aarch64" | "ld-linux-armhf" | "ld-linux-x86-64" => Some("libc6"),
+        "libgcc_s" => Some("libgcc-s1"),
+        "libgio-2.0" | "libglib-2.0" | "libgobject-2.0" => Some("libglib2.0-0"),
+        "libgstreamer-1.0" | "libgstbase-1.0" => Some("libgstreamer1.0-0"),
+        _ => None,
+    }
+}
+
+/// The numbers that a text begins with.
+fn version(text: &str) -> Option<Vec<u32>> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+    text[..end].split('.').map(|number| number.parse().ok()).collect()
 }
 
 #[expect(clippy::print_stdout, reason = "figures for docs/benchmarks.md")]

@@ -146,6 +146,8 @@ impl Emulated {
         let boot = self.run("cat /proc/sys/kernel/random/boot_id")?;
         let _ends = self.run("sync; systemctl reboot");
         self.until("another boot", &format!("test \"$(cat /proc/sys/kernel/random/boot_id)\" != {boot}"))?;
+        // Nothing waits for it where there is no wish of an owner on it.
+        self.until("the boot partition", "findmnt /boot/firmware")?;
         self.serves()
     }
 

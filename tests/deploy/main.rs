@@ -21,7 +21,7 @@ fn built(path: &str) -> PathBuf {
 
 /// The package of the program for an architecture, as `scripts/deb.sh` makes it.
 fn package(architecture: &str, version: &str) -> Result<PathBuf> {
-    let folder = if version == "0.1.0-1" { "debian" } else { "debian/next" };
+    let folder = if version == "0.1.0-1" { "packages" } else { "packages/next" };
     let path = built(&format!("{folder}/meshstream_{version}_{architecture}.deb"));
     ensure!(path.exists(), "{} is missing: 'make deb' makes it", path.display());
     Ok(path)
