@@ -68,11 +68,18 @@ struct State {
     wanted: HashSet<Cid>,
     /// Packages whose bytes are not those that were signed.
     wrong: HashSet<Cid>,
-    problems: HashMap<Cid, String>,
+    /// Packages that were asked for in vain.
+    problems: HashMap<Cid, Problem>,
     /// Packages that are in the store by a claim.
     claimed: HashSet<Cid>,
     /// Those of them that wait for their release to be published. A restart gives them up.
     added: HashSet<Cid>,
+}
+
+struct Problem {
+    said: String,
+    /// How often it was tried.
+    tries: u32,
 }
 
 impl ReleaseKeeper {
@@ -83,7 +90,7 @@ impl ReleaseKeeper {
         Self::open_on(ports, trust, file, (architecture, installed)).await
     }
 
-    async fn open_on(
+    pub(super) async fn open_on(
         ports: Ports,
         trust: Trust,
         file: PathBuf,
@@ -229,7 +236,11 @@ impl ReleaseKeeper {
                 }
                 Err(problem) => {
                     tracing::info!(%cid, problem, "package of a release is not here yet");
-                    self.state().problems.insert(cid, problem);
+                    {
+                        let mut state = self.state();
+                        let tries = state.problems.get(&cid).map_or(0, |problem| problem.tries) + 1;
+                        state.problems.insert(cid, Problem { said: problem, tries });
+                    }
                     // Sooner where something has changed.
                     let _ = tokio::time::timeout(RETRY, self.changed.notified()).await;
                 }
@@ -238,7 +249,7 @@ impl ReleaseKeeper {
         }
     }
 
-    /// The next package to be fetched: for this machine, then what neighbours ask for.
+    /// The next package to be fetched: the one for this machine, then what neighbours ask for; what nobody had, after the others.
     async fn missing(&self) -> Option<Package> {
         let candidates: Vec<Package> = {
             let state = self.state();
@@ -248,7 +259,9 @@ impl ReleaseKeeper {
             all.retain(|package| {
                 (mine(package) || state.wanted.contains(&package.cid)) && !state.wrong.contains(&package.cid)
             });
-            all.sort_by_key(|package| !mine(package));
+            all.sort_by_key(|package| {
+                (state.problems.get(&package.cid).map_or(0, |problem| problem.tries), !mine(package))
+            });
             all
         };
         for package in candidates {
@@ -324,7 +337,8 @@ impl ReleaseKeeper {
             state,
             signers: kept.signers.iter().map(ToString::to_string).collect(),
             packages: packages.collect(),
-            problem: mine.and_then(|package| self.state().problems.get(&package.cid).cloned()),
+            problem: mine
+                .and_then(|package| self.state().problems.get(&package.cid).map(|problem| problem.said.clone())),
             statement: statement.to_text(),
         }
     }

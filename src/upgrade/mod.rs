@@ -6,6 +6,8 @@
 //! where the new program does not serve (`docs/decisions/0039-upgrades-over-the-mesh.md`).
 
 mod keeper;
+#[cfg(test)]
+mod keeper_tests;
 mod kept;
 mod machine;
 mod package;
