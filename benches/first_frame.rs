@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use testkit::browser::{Browser, Kind, Settings as BrowserSettings};
-use testkit::encoder::{Ffmpeg, Picture, TONE};
+use testkit::encoder::{Ffmpeg, Picture};
 use testkit::events::Events;
 use testkit::link;
 use testkit::netns::{Namespace, Network};
@@ -23,8 +23,7 @@ const PHONE: link::Settings = link::Settings {
     queue: 256 * 1024,
 };
 /// Segments are 14 s long, 1.9 MB: the defaults of the program, and of an encoder with a keyframe every 2 s.
-const PICTURE: Picture =
-    Picture { video: true, audio: true, tone: TONE, size: (640, 360), keyframe_interval: 2, kbps: 1000, length: None };
+const PICTURE: Picture = Picture { size: (640, 360), keyframe_interval: 2, kbps: 1000, ..Picture::SMALL };
 /// Three segments and a rest.
 const ARCHIVE_SECONDS: u32 = 45;
 /// Each time with a new profile: nothing is in the browser's cache.

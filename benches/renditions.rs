@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use testkit::encoder::{Ffmpeg, Picture, TONE};
+use testkit::encoder::{Ffmpeg, Picture};
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 use testkit::process::{CpuOf, cpu_time};
@@ -14,15 +14,7 @@ use testkit::process::{CpuOf, cpu_time};
 const MESHSTREAM: &str = env!("CARGO_BIN_EXE_meshstream");
 
 /// What is published: 720p with 25 pictures a second.
-const PICTURE: Picture = Picture {
-    video: true,
-    audio: true,
-    tone: TONE,
-    size: (1280, 720),
-    keyframe_interval: 2,
-    kbps: 2_500,
-    length: None,
-};
+const PICTURE: Picture = Picture { size: (1280, 720), keyframe_interval: 2, kbps: 2_500, ..Picture::SMALL };
 /// Seconds of a segment.
 const SEGMENT: u64 = 4;
 /// Segments that are measured, after the first, with which the encoder's process begins.

@@ -13,6 +13,9 @@ use crate::netns::Namespace;
 /// A guard against hanging for encoders that are expected to end by themselves.
 const END_GUARD: Duration = Duration::from_secs(60);
 
+/// Pictures a second.
+pub const FRAME_RATE: u32 = 25;
+
 /// A tone, for [`Picture::tone`].
 pub const TONE: &str = "sine=frequency=440:sample_rate=44100";
 
@@ -33,11 +36,27 @@ pub struct Picture {
     pub kbps: u32,
     /// Seconds of media; for ever where `None`.
     pub length: Option<u32>,
+    /// Frames of the picture, which then ends before the sound does; as many as there is time for where `None`.
+    pub frames: Option<u32>,
+}
+
+impl Picture {
+    /// Small, with sound, for ever: [`Picture::default`] where a constant is wanted.
+    pub const SMALL: Self = Self {
+        video: true,
+        audio: true,
+        tone: TONE,
+        size: (320, 180),
+        keyframe_interval: 1,
+        kbps: 500,
+        length: None,
+        frames: None,
+    };
 }
 
 impl Default for Picture {
     fn default() -> Self {
-        Self { video: true, audio: true, tone: TONE, size: (320, 180), keyframe_interval: 1, kbps: 500, length: None }
+        Self::SMALL
     }
 }
 
@@ -175,12 +194,14 @@ fn arguments(url: &str, picture: &Picture) -> Vec<String> {
 }
 
 fn arguments_as(container: &str, url: &str, picture: &Picture) -> Vec<String> {
-    let rate = 25;
+    let rate = FRAME_RATE;
     let mut words: Vec<String> = ["-hide_banner", "-loglevel", "error", "-nostdin"].map(str::to_owned).to_vec();
     let mut push = |text: &str| words.extend(text.split(' ').map(str::to_owned));
     if picture.video {
         let (width, height) = picture.size;
-        push(&format!("-re -f lavfi -i testsrc2=size={width}x{height}:rate={rate}"));
+        let source = format!("testsrc2=size={width}x{height}:rate={rate}");
+        let end = picture.frames.map(|frames| format!(":duration={}", f64::from(frames) / f64::from(rate)));
+        push(&format!("-re -f lavfi -i {source}{}", end.unwrap_or_default()));
     }
     if picture.audio {
         push(&format!("-re -f lavfi -i {}", picture.tone));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use testkit::browser::{Browser, Kind};
-use testkit::encoder::{Picture, TONE};
+use testkit::encoder::Picture;
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,8 +25,7 @@ in_each_browser! {
 const SEGMENT: f64 = 6.0;
 
 /// The least that a player gets of a segment before it looks at it is some 128 KiB: a part has more.
-const PICTURE: Picture =
-    Picture { video: true, audio: true, tone: TONE, size: (640, 360), keyframe_interval: 2, kbps: 1500, length: None };
+const PICTURE: Picture = Picture { size: (640, 360), keyframe_interval: 2, kbps: 1500, ..Picture::SMALL };
 
 async fn a_live_picture_is_shown_before_its_segment_is_here(kind: Kind) -> Result<()> {
     let a = publisher().await?;

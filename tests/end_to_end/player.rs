@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use testkit::browser::{Browser, Kind, MediaSource, Settings as BrowserSettings};
-use testkit::encoder::Picture;
+use testkit::encoder::{FRAME_RATE, Ffmpeg, Picture};
 use testkit::events::Events;
 use testkit::node::{Node, Settings};
 use testkit::site::Site;
@@ -64,6 +64,30 @@ async fn the_time_line_shows_what_is_elsewhere_obeys_keys_and_the_place_is_remem
     let place = place.as_f64().unwrap_or_default();
     ensure!(again.current_time() >= place, "{place} s were remembered: {again:?}");
     ensure!(!again.sound_offered(), "the sound that was on is off: {again:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broadcast_that_the_publisher_left_and_came_back_to_is_played_to_its_end() -> Result<()> {
+    let a = node("publisher").await?;
+    // The picture ends a little before the sound, as where an encoder loses its power: a hole that is played over.
+    let before = Picture { length: Some(8), frames: Some(8 * FRAME_RATE - 1), ..Picture::default() };
+    let live = Live::begin(&a, "demo", &before).await?;
+    let mut browser = Browser::open(&live.page, true).await?;
+    browser.until("a picture", |player| player.state() == "playing").await?;
+    live.publisher.ended().await?;
+    browser.until("the end of what is there", |player| player.state() == "waiting").await?;
+    let after = Picture { length: Some(5), ..Picture::default() };
+    Ffmpeg::publish(&live.url, &after)?.ended().await?;
+    a.cli(&["broadcast", "end", &live.slug[..8]]).await?;
+    let ended = browser.until("the end", |player| player.state() == "ended").await?;
+    ensure!(ended.loads() == 1, "the page was reloaded: {ended:?}");
+
+    let holes = "(() => { const { buffered } = document.getElementById('video');
+        return Array.from({ length: buffered.length - 1 }, (_, i) => buffered.start(i + 1) - buffered.end(i)); })()";
+    let holes = browser.eval(holes).await?;
+    let small = |hole: &serde_json::Value| hole.as_f64().is_some_and(|seconds| seconds < 0.1);
+    ensure!(holes.as_array().is_some_and(|holes| holes.len() == 1 && holes.iter().all(small)), "other holes: {holes}");
     Ok(())
 }
 

@@ -46,6 +46,9 @@ const CONFIG: Partial<HlsConfig> = {
 /** How far within its first segment the live edge is begun: not at its very beginning, which rounding would move into the one before. */
 const WITHIN_S = 0.1;
 
+/** So near to the end of a broadcast it is looked at whether hls.js will find it. */
+const NEAR_END_S = 1;
+
 /** Behind a part that is passed over: a picture later, or the player would look for it again. */
 const BEHIND_S = 0.1;
 
@@ -56,6 +59,8 @@ export class HlsEngine implements Engine {
   /** The remedy that the timer will apply. */
   private pending: (() => void) | undefined;
   private hasSound = true;
+  /** The newest segment that was loaded whole. */
+  private newest = -1;
   private playing: { sequence: number; start: number } | null = null;
   /** Where to begin, until it has begun; then where it is. Left out at the live edge. */
   private position: number | undefined;
@@ -74,6 +79,7 @@ export class HlsEngine implements Engine {
   private readonly onProgress = () => {
     this.recovery.handleProgress(performance.now());
     if (this.position !== undefined && this.video.currentTime > 0) this.position = this.video.currentTime;
+    this.endStream();
   };
 
   static isSupported(): boolean {
@@ -98,6 +104,7 @@ export class HlsEngine implements Engine {
     const past = position === undefined ? {} : { startPosition: position, liveMaxLatencyDurationCount: Number.POSITIVE_INFINITY };
     const hls = new Hls({ ...CONFIG, ...past });
     this.hls = hls;
+    this.newest = -1;
     hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels, url, networkDetails }) => {
       this.heed(hls, networkDetails);
       // Of the playlist of a rendition that is played by itself nothing is learnt of the others.
@@ -125,6 +132,7 @@ export class HlsEngine implements Engine {
       this.heed(hls, networkDetails);
       this.recovery.handleLoaded();
       this.events.playlist(!details.live);
+      this.endStream();
     });
     hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
       this.recovery.handleLoaded();
@@ -134,6 +142,10 @@ export class HlsEngine implements Engine {
       // Where the way here is slower than the video, one pause for each segment is better than one for each part.
       hls.config.progressive = ms < frag.duration * 1000;
       this.events.arrived({ seconds: frag.duration, ms, bytes: loaded });
+    });
+    hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => {
+      if (typeof frag.sn === "number") this.newest = Math.max(this.newest, frag.sn);
+      this.endStream();
     });
     hls.on(Hls.Events.FRAG_CHANGED, (_, { frag }) => {
       this.playing = typeof frag.sn === "number" ? { sequence: frag.sn, start: frag.start } : null;
@@ -194,6 +206,18 @@ export class HlsEngine implements Engine {
     const { buffered, currentTime } = this.video;
     const at = hls.startPosition;
     if (buffered.length > 0 && currentTime < at && buffered.start(0) <= at && at < buffered.end(0)) this.video.currentTime = at;
+  }
+
+  /** hls.js 1.7 misses the end where a hole that it plays over is in the buffer, as after a publisher's return. */
+  private endStream(): void {
+    const { hls } = this;
+    const details = hls?.latestLevelDetails;
+    const last = details?.fragments.at(-1);
+    if (!hls || !details || details.live || !last || this.newest < details.endSN) return;
+    const ahead = hls.mainForwardBufferInfo;
+    // Sound and pictures need not end together, nor where the playlist says.
+    const isEnd = ahead && ahead.nextStart === undefined && ahead.end > last.start + last.duration / 2;
+    if (isEnd && ahead.len < NEAR_END_S) hls.trigger(Hls.Events.BUFFER_EOS, { type: null });
   }
 
   private handleError(hls: Hls, data: ErrorData): void {
