@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use stream_model::{ContentReader, StoreError};
 
 use crate::range::{Selection, select};
+use crate::routes::text_line;
 
 /// What is behind a CID never changes; a year is the longest that caches honour (RFC 9111 §1.2.2).
 pub(crate) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -32,15 +33,15 @@ pub(crate) async fn file(
         };
         bytes(content, (cid, size), selection, method).await?
     };
+    let refused = response.status() == StatusCode::RANGE_NOT_SATISFIABLE;
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::try_from(tag) {
         headers.insert(header::ETAG, tag);
     }
-    if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if !refused {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(header::CACHE_CONTROL, IMMUTABLE);
     }
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, IMMUTABLE);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
@@ -56,10 +57,11 @@ async fn bytes(
         Selection::Whole => (StatusCode::OK, 0..size),
         Selection::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Selection::Unsatisfiable => {
-            let range = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
-            return Ok(
-                (StatusCode::RANGE_NOT_SATISFIABLE, range, "there are no such bytes in this file\n").into_response()
-            );
+            let mut refused = text_line(StatusCode::RANGE_NOT_SATISFIABLE, "there are no such bytes in this file");
+            if let Ok(range) = HeaderValue::try_from(format!("bytes */{size}")) {
+                refused.headers_mut().insert(header::CONTENT_RANGE, range);
+            }
+            return Ok(refused);
         }
     };
     let length = range.end - range.start;

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use stream_model::{BroadcastId, Listing};
 
-use super::{allow_any_origin, archives_of, json_error};
+use super::{NOT_KEPT, allow_any_origin, archives_of, json_error};
 use crate::app::AppState;
 use crate::audience::{SourcesView, ViewersView};
 use crate::view::{BroadcastDetails, BroadcastView, PicturesView, UpcomingView, originals};
@@ -98,5 +98,5 @@ fn one(State(state): State<AppState>, Path(id): Path<String>) -> Response {
 
 /// What is true now, not to be kept.
 pub(crate) fn fresh(value: impl Serialize) -> Response {
-    ([(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(value)).into_response()
+    (NOT_KEPT, Json(value)).into_response()
 }

@@ -32,7 +32,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -48,9 +48,13 @@ fn archives_of(ports: &Ports, broadcast: &BroadcastId) -> Vec<ArchiveView> {
     complete.chain(ports.running_hours.running_hour(broadcast).map(ArchiveView::running)).collect()
 }
 
+/// Of an answer that no cache keeps, and that is nothing but what it says it is.
+const NOT_KEPT: [(HeaderName, &str); 2] =
+    [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+
 /// An error of the API as JSON.
 pub(crate) fn json_error(status: StatusCode, message: impl std::fmt::Display) -> Response {
-    (status, axum::Json(json!({ "error": message.to_string() }))).into_response()
+    (status, NOT_KEPT, axum::Json(json!({ "error": message.to_string() }))).into_response()
 }
 
 /// Why the owner's program gets nothing.
@@ -89,11 +93,7 @@ pub(crate) fn read_id<T: FromStr<Err: Display>>(text: &str) -> Result<T, Refused
 
 /// One line of text that is not to be kept: most often an error where a player or a program expects media.
 pub(crate) fn text_line(status: StatusCode, message: impl std::fmt::Display) -> Response {
-    let mut response = (status, format!("{message}\n")).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    (status, NOT_KEPT, format!("{message}\n")).into_response()
 }
 
 /// Lets pages of other origins read the answer: players elsewhere may play what is served here.

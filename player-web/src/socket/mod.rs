@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
@@ -55,6 +55,9 @@ const SUBPROTOCOL: &str = "meshstream.v1";
 /// Closes a socket that asked for another version; of those for applications (RFC 6455 §7.4.2).
 const CLOSE_VERSION: CloseCode = CloseCode::Library(4406);
 
+/// Seconds until one that found no place may ask again: one is free when a page was left.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("60");
+
 /// What the query of `/ws` may say; all else is ignored.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct SocketQuery {
@@ -78,7 +81,9 @@ pub(crate) async fn upgrade(
     let address = serve::address_of(connection.as_ref());
     let Some(slot) = state.sockets.acquire(address) else {
         metrics::counter!("meshstream_web_refused_sockets_total", "reason" => "too many").increment(1);
-        return text_line(StatusCode::SERVICE_UNAVAILABLE, "too many sockets: the page goes on without one");
+        let mut refused = text_line(StatusCode::SERVICE_UNAVAILABLE, "too many sockets: the page goes on without one");
+        refused.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        return refused;
     };
     let wanted = query.ok().and_then(|Query(query)| query.v);
     if wanted.is_some_and(|wanted| wanted != VERSION.to_string()) || handshake.is_in_vain() {

@@ -50,6 +50,7 @@ async fn broadcasts_have_the_documented_names() {
     let unknown = get(&node, &format!("/api/v1/broadcasts/{}", broadcast_id(9).slug())).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert!(unknown.json()["error"].is_string());
+    assert_eq!(unknown.header("cache-control"), "no-store");
     let nowhere = get(&node, "/api/v1/nowhere").await;
     assert_eq!((nowhere.status, nowhere.json()["error"].is_string()), (StatusCode::NOT_FOUND, true));
     let nonsense = get(&node, "/api/v1/broadcasts/nonsense").await;

@@ -85,6 +85,7 @@ async fn ranges_conditions_and_head_are_answered() {
     let beyond = ask(&node, Method::GET, &path, &[("range", "bytes=5000-")]).await;
     assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
     assert_eq!(beyond.header("content-range"), "bytes */5000");
+    assert_eq!(beyond.header("cache-control"), "no-store", "an error is not kept for a year");
 
     let head = ask(&node, Method::HEAD, &path, &[]).await;
     assert_eq!((head.status, head.header("content-length"), head.body.len()), (StatusCode::OK, "5000", 0));

@@ -237,7 +237,8 @@ async fn sockets_of_one_address_are_bounded_and_keep_their_connections_place() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(refused, Error::Http(response) if response.status() == 503));
+    let Error::Http(answer) = refused else { panic!("{refused}") };
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"60".parse().unwrap()));
     assert_eq!(clients.len(), 32);
     server.stop().await;
 }
