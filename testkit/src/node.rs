@@ -77,7 +77,8 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// A running node. Killed when dropped; where a test fails, the end of its log is printed then.
+/// A running node. Killed when dropped; where a test panics, and in CI, the end of its log is printed then: of what tests
+/// print, only that of failed ones is shown.
 #[derive(Debug)]
 pub struct Node {
     binary: PathBuf,
@@ -438,7 +439,7 @@ impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> ByteStream for T {}
 impl Drop for Node {
     #[expect(clippy::print_stderr, reason = "a failed test shows what its nodes said")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var("CI").as_deref() == Ok("true") {
             eprintln!("--- end of the log of node {}:\n{}", self.settings.name, self.log_tail());
         }
     }

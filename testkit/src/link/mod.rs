@@ -130,6 +130,8 @@ fn read_frames(near: &SyncDevice, stop: &InterruptEvent, direction: &Mutex<Direc
         let length = match near.recv_intr(&mut buffer, stop) {
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            // This thread has handled a signal, such as that a child of the process has ended.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && !stop.is_trigger() => continue,
             // The link is dropped, or the device deleted.
             Err(_) => return,
         };
@@ -162,5 +164,44 @@ fn wait_until_due(arrival: Arrival, direction: &Mutex<Direction>) -> bool {
             return true;
         }
         std::thread::sleep(left.min(LOOK));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::thread::JoinHandleExt as _;
+
+    use nix::sys::pthread::pthread_kill;
+    use nix::sys::signal::Signal;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::*;
+    use crate::netns::Network;
+
+    /// Against hanging, not a measure.
+    const GUARD: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_link_goes_on_when_its_threads_have_handled_a_signal() -> Result<()> {
+        // It says so where devices are not permitted.
+        let Some(_permitted) = Network::new().await? else { return Ok(()) };
+        let link = Link::new(Settings::default(), 1)?;
+        let mut handled = signal(SignalKind::child())?;
+        for thread in &link.threads {
+            pthread_kill(thread.as_pthread_t(), Signal::SIGCHLD)?;
+            tokio::time::timeout(GUARD, handled.recv()).await?;
+        }
+        // The kernel speaks first on a device that comes up (MLD, RFC 3810).
+        for name in &link.names {
+            let up = tokio::process::Command::new("ip").args(["link", "set", "dev", name, "up"]).status().await?;
+            anyhow::ensure!(up.success());
+        }
+        tokio::time::timeout(GUARD, async {
+            while (0..2).any(|end| link.counters(end).frames == 0) {
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+        .await
+        .context("a direction has ended")
     }
 }
