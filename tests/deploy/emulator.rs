@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::container::{KilledOnDrop, until_within};
@@ -44,7 +44,7 @@ impl Board {
     /// The image, as `make image` makes it.
     pub(crate) fn image(self) -> Result<PathBuf> {
         let path = built("image").join(format!("meshstream-{}-{}.img", env!("CARGO_PKG_VERSION"), self.name()));
-        anyhow::ensure!(path.exists(), "{} is missing: 'make image BOARD={}' makes it", path.display(), self.name());
+        ensure!(path.exists(), "{} is missing: 'make image BOARD={}' makes it", path.display(), self.name());
         Ok(path)
     }
 }
@@ -62,11 +62,22 @@ pub(crate) struct Emulated {
 impl Emulated {
     /// Writes the image to a card, and puts the machine under power.
     pub(crate) fn start(board: Board) -> Result<Self> {
+        Self::start_with(board, None)
+    }
+
+    /// The same, with what a volunteer wrote into `first-boot.toml` on the card before.
+    pub(crate) fn start_with(board: Board, wishes: Option<&str>) -> Result<Self> {
         std::fs::create_dir_all(built("deploy"))?;
         let folder = tempfile::tempdir_in(built("deploy"))?;
         let card = folder.path().join("card.img");
         output(Command::new("cp").arg("--sparse=always").arg(board.image()?).arg(&card))?;
         OpenOptions::new().write(true).open(&card)?.set_len(CARD_BYTES)?;
+        if let Some(wishes) = wishes {
+            let file = folder.path().join("first-boot.toml");
+            std::fs::write(&file, wishes)?;
+            let on_card = format!("{}@@{BOOT}", card.display());
+            output(Command::new("mcopy").args(["-i", &on_card]).arg(&file).arg("::/first-boot.toml"))?;
+        }
         let (web, ssh) = (free_port()?, free_port()?);
         let mut qemu = match board {
             Board::Pc => pc(folder.path(), &card)?,
@@ -143,12 +154,15 @@ impl Emulated {
 
     /// Starts it anew, as its owner would, and waits until it serves.
     pub(crate) fn reboot(&mut self) -> Result<()> {
-        let boot = self.run("cat /proc/sys/kernel/random/boot_id")?;
-        let _ends = self.run("sync; systemctl reboot");
-        self.until("another boot", &format!("test \"$(cat /proc/sys/kernel/random/boot_id)\" != {boot}"))?;
+        let boot_id = "cat /proc/sys/kernel/random/boot_id";
+        let before = self.run(boot_id)?;
+        self.run("sync; systemctl reboot --no-block")?;
+        // What is written to its line while it starts is not read, nor anything after it: its pages tell when it is back.
+        until_within(GUARD, "a machine that goes down", || Ok(self.ask("/healthz", &[]).is_err().then_some(())))?;
+        self.serves()?;
+        ensure!(self.run(boot_id)? != before, "its node started anew, and not the machine");
         // Nothing waits for it where there is no wish of an owner on it.
-        self.until("the boot partition", "findmnt /boot/firmware")?;
-        self.serves()
+        self.until("the boot partition", "findmnt /boot/firmware").map(drop)
     }
 
     /// Waits until the shell answers: it starts early, and anew with each boot.

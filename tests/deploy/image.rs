@@ -225,6 +225,33 @@ fn the_system_for_a_raspberry_pi_starts_and_has_an_owner() -> Result<()> {
 }
 
 #[test]
+#[ignore = "asks for root and an image: make test-image"]
+fn a_card_with_a_file_of_wishes_becomes_what_it_says_once_it_is_right() -> Result<()> {
+    let example = include_str!("../../deploy/image/first-boot.toml.example");
+    ensure!(example.contains("password = \"\""), "the example has another password");
+    // Copied, and not filled in.
+    let mut machine = Emulated::start_with(Board::Pc, Some(example))?;
+    machine.serves()?;
+    let problem = machine.until("what is wrong", "cat /boot/firmware/first-boot-problem.txt")?;
+    ensure!(problem.contains("password"), "{problem}");
+    ensure!(machine.ask("/first-boot", &[]).is_ok(), "it waits for nobody any more");
+
+    let file = "/boot/firmware/first-boot.toml";
+    machine.run(&format!("sed -i 's/^password = .*/password = \"{PASSWORD}\"/' {file}"))?;
+    machine.reboot()?;
+    until_within(GUARD, "the node that was wished", || {
+        let named = machine.ask("/api/v1/node", &[]).is_ok_and(|node| node.contains("\"name\":\"Hall\""));
+        Ok((named && machine.ask("/first-boot", &[]).is_err()).then_some(()))
+    })?;
+    machine.until(
+        "a card without a password",
+        &format!("test ! -e {file} && test ! -e /boot/firmware/first-boot-problem.txt"),
+    )?;
+    machine.until("its access point", "systemctl is-active meshstream-ap-hostapd")?;
+    Ok(())
+}
+
+#[test]
 #[ignore = "asks for root and an image, and builds it a second time: make test-image"]
 fn an_image_that_is_built_again_is_the_same() -> Result<()> {
     let image = Board::Pc.image()?;
