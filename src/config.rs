@@ -80,6 +80,7 @@ fn any(port: u16) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv6Addr};
     use std::path::Path;
 
     use bytesize::ByteSize;
@@ -121,6 +122,7 @@ mod tests {
             ("MESHSTREAM_WEB__GATEWAY", "open"),
             ("MESHSTREAM_WEB__TLS", "{ certificate = \"/c.pem\", key = \"/k.pem\" }"),
             ("MESHSTREAM_WEB__EMBED", "none"),
+            ("MESHSTREAM_WEB__TRUSTED_PROXIES", "[\"127.0.0.1\", \"::1\"]"),
             ("PATH", "/bin"),
         ];
         let config = load(file, &environment).unwrap();
@@ -134,6 +136,7 @@ mod tests {
         assert_eq!(config.web.gateway, GatewayReach::Open);
         assert_eq!(config.web.tls.map(|tls| tls.listen.port()), Some(8443));
         assert_eq!(config.web.embed, Embedding::Nobody);
+        assert_eq!(config.web.trusted_proxies, [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()]);
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Doors {
             max_connections_per_address: config.web.max_connections_per_address,
             max_sockets: config.web.max_sockets,
             max_sockets_per_address: config.web.max_sockets_per_address,
+            trusted_proxies: config.web.trusted_proxies.clone(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::admin::{self, OwnerAccess};
 use crate::entrance::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::owner::OnControlSocket;
+use crate::proxies::{self, Proxies};
 use crate::routes::{
     api, archives, blobs, broadcast_timeline, carry, control, control_admin, control_feeds, docs, download, first_boot,
     gateway, hls, keep, moderation, node, openapi, pages, player, portal, programme, releases, session, settings,
@@ -112,13 +113,15 @@ pub fn app(ports: Ports, config: &Config) -> Router {
     from_network(finish(routes, ports, Sees::WhatIsShown, config), config)
 }
 
-/// What requests from the network pass before any route.
+/// What requests from the network pass before any route, the last one first.
 fn from_network(router: Router, config: &Config) -> Router {
     let entrance = Entrance::new(config);
+    let proxies = Proxies::new(&config.trusted_proxies);
     router
         .layer(Extension(entrance.clone()))
         .layer(middleware::from_fn(limits::limit))
         .layer(middleware::from_fn_with_state(entrance, entrance::enter))
+        .layer(middleware::from_fn_with_state(proxies, proxies::look_through))
 }
 
 /// What the network sees on the gateway's port, if it has one: content by CID alone, under an origin that no page of this

@@ -1,7 +1,7 @@
 //! What the owner of a node may set of its web server.
 
 use std::borrow::Cow;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -147,6 +147,8 @@ pub struct Config {
     pub max_sockets: usize,
     /// Most WebSockets of one address: a browser has one for each page open.
     pub max_sockets_per_address: usize,
+    /// Reverse proxies whose word on their visitors counts (`X-Forwarded-For`, `X-Forwarded-Proto`).
+    pub trusted_proxies: Vec<IpAddr>,
     /// What the gateway serves. To be the same for all routers of a node. Never part of a file.
     #[serde(skip)]
     pub gateway: GatewayChoice,
@@ -176,6 +178,7 @@ impl Default for Config {
             max_connections_per_address: 64,
             max_sockets: 1_024,
             max_sockets_per_address: 32,
+            trusted_proxies: Vec::new(),
             gateway: GatewayChoice::default(),
             gateway_port: None,
             names: Vec::new(),

@@ -35,6 +35,7 @@ mod people;
 mod post_card;
 mod post_view;
 mod probes;
+mod proxies;
 pub mod qr;
 mod range;
 mod routes;

@@ -82,6 +82,7 @@ impl Default for Web {
             max_connections_per_address,
             max_sockets,
             max_sockets_per_address,
+            trusted_proxies: Vec::new(),
             gateway_listen: None,
             names: Vec::new(),
             portal: Portal::default(),

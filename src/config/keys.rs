@@ -1,7 +1,7 @@
 //! The keys of the configuration, section by section. What is said of them here, their types, limits and defaults are what the
 //! reference, the manual page and the schema are made of ([`super::reference`]).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -219,6 +219,11 @@ pub(crate) struct Web {
     pub(crate) max_sockets: usize,
     /// The same of one address.
     pub(crate) max_sockets_per_address: usize,
+    /// Addresses of reverse proxies before this node, such as `"127.0.0.1"`. Who visits through them is told by their
+    /// `X-Forwarded-For`, and whether by HTTPS by their `X-Forwarded-Proto`, which they have to write themselves. Their connections
+    /// count as theirs all the same: raise `web.max_connections_per_address` with it.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// Names that lead to this node, besides addresses, `localhost`, `thisnode.info` and `NAME.local`; at most 16, without ports.
     /// Visitors under other names are sent to the first, else to the address that they came to. The pages under a name that is not
     /// here are a redirect, `/api` and `/metrics` are refused ([phones](phones.md#names)).

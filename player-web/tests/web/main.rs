@@ -31,6 +31,7 @@ mod pages_node;
 mod pages_talk;
 mod player;
 mod portal;
+mod proxies;
 mod renditions;
 mod server;
 mod socket;
