@@ -31,7 +31,7 @@ package=$(realpath "$package")
 [ "$(id -u)" = 0 ] || { echo "an image is built as root: 'sudo make image BOARD=$board'" >&2; exit 1; }
 # What the package recommends, but not what that recommends in turn, which is half a desktop.
 recommended=$(dpkg-deb --field "$package" Recommends | tr -d ' ')
-scripts/need.sh "an image" mmdebstrap mtools dosfstools e2fsprogs fdisk squashfs-tools faketime qemu-user-static
+scripts/need.sh "an image" mmdebstrap mtools dosfstools e2fsprogs fdisk squashfs-tools faketime qemu-user-static arch-test
 deploy/image/emulate.sh "$architecture"
 
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}

@@ -91,6 +91,8 @@ fn takes_a_broadcast(architecture: &str, qemu: &str) -> Result<()> {
         Command::new("mmdebstrap")
             .args(["--quiet", "--variant=extract", "--include=libc6,libgcc-s1,libglib2.0-0,libgstreamer1.0-0"])
             .arg(format!("--architectures={architecture}"))
+            // As Debian came out, like what it was linked against.
+            .arg("--setup-hook=sed -i /-security/d \"$1/etc/apt/sources.list\"")
             .arg("bookworm")
             .arg(root.path()),
     )?;
