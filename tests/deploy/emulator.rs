@@ -2,11 +2,12 @@
 //! shell of root's behind a socket.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -54,6 +55,9 @@ impl Board {
 pub(crate) struct Emulated {
     folder: TempDir,
     shell: UnixStream,
+    /// What is said on its line. It is taken at once, whether anybody waits for it or not: firmware writes there too, and stops where
+    /// nothing is taken.
+    said: Receiver<Vec<u8>>,
     web: u16,
     ssh: u16,
     _qemu: KilledOnDrop,
@@ -97,8 +101,8 @@ impl Emulated {
         };
         let qemu = KilledOnDrop(qemu.stdin(Stdio::null()).spawn().context("cannot run QEMU")?);
         let shell = until_within(GUARD, "QEMU's socket", || Ok(UnixStream::connect(&socket).ok()))?;
-        shell.set_read_timeout(Some(Duration::from_secs(1)))?;
-        Ok(Self { folder, shell, web, ssh, _qemu: qemu })
+        let said = heard(shell.try_clone()?);
+        Ok(Self { folder, shell, said, web, ssh, _qemu: qemu })
     }
 
     /// The address of its pages.
@@ -157,7 +161,7 @@ impl Emulated {
         let boot_id = "cat /proc/sys/kernel/random/boot_id";
         let before = self.run(boot_id)?;
         self.run("sync; systemctl reboot --no-block")?;
-        // What is written to its line while it starts is not read, nor anything after it: its pages tell when it is back.
+        // What is written to its line while it starts may be lost: its pages tell when it is back.
         until_within(GUARD, "a machine that goes down", || Ok(self.ask("/healthz", &[]).is_err().then_some(())))?;
         self.serves()?;
         ensure!(self.run(boot_id)? != before, "its node started anew, and not the machine");
@@ -182,13 +186,12 @@ impl Emulated {
     /// Reads until a line ends in which the mark is.
     fn read_until(&mut self, mark: &str, guard: Duration) -> Result<String> {
         let start = Instant::now();
-        let (mut said, mut piece) = (Vec::new(), [0; 4096]);
+        let mut said = Vec::new();
         loop {
-            match self.shell.read(&mut piece) {
-                Ok(0) => bail!("QEMU has ended"),
-                Ok(read) => said.extend_from_slice(&piece[..read]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(error) => return Err(error.into()),
+            match self.said.recv_timeout(Duration::from_secs(1)) {
+                Ok(piece) => said.extend(piece),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => bail!("QEMU has ended"),
             }
             let text = String::from_utf8_lossy(&said);
             if text.rsplit_once(mark).is_some_and(|(_, rest)| rest.contains('\n')) {
@@ -230,6 +233,20 @@ fn pi(folder: &Path, card: &Path) -> Result<Command> {
     qemu.arg("-initrd").arg(folder.join("initrd.img"));
     qemu.arg("-append").arg(format!("{} console=ttyAMA0 {RADIOS} systemd.debug_shell=ttyS0", line.trim()));
     Ok(qemu)
+}
+
+/// Reads a line until it ends.
+fn heard(mut line: UnixStream) -> Receiver<Vec<u8>> {
+    let (pieces, said) = channel();
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(read @ 1..) = line.read(&mut piece) {
+            if pieces.send(piece[..read].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    said
 }
 
 fn free_port() -> Result<u16> {
