@@ -94,12 +94,13 @@ cp "$here/first-boot.toml.example" "$boot/first-boot.toml.example"
 touched "$boot"
 truncate --size "${boot_size}M" "$work/boot.fat"
 mkfs.vfat -F 32 -i "$boot_id" -n MESHBOOT --invariant "$work/boot.fat" >/dev/null
-# In one order, whatever that of the folders is, and at one time.
+# In one order, whatever that of the folders is, and at one time: the clock stands, and the files' own times are as they are.
+export NO_FAKE_STAT=1
 (cd "$boot" && find . -mindepth 1 -type d | sort) | while read -r folder; do
-    faketime "$date" mmd -i "$work/boot.fat" "::${folder#.}"
+    faketime -f "$date" mmd -i "$work/boot.fat" "::${folder#.}"
 done
 (cd "$boot" && find . -type f | sort) | while read -r file; do
-    faketime "$date" mcopy -m -i "$work/boot.fat" "$boot/$file" "::${file#.}"
+    faketime -f "$date" mcopy -m -i "$work/boot.fat" "$boot/$file" "::${file#.}"
 done
 
 # Linux starts from its own copy on the boot partition.
@@ -115,6 +116,10 @@ truncate --size "${data_size}M" "$work/data.ext4"
 # Room in its tables for a card of 1 TB, and as many files as large file systems have.
 E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -T default -i 16384 -L meshdata -U $data_uuid \
     -E "hash_seed=$data_uuid,resize=$((1024 * 1024 * 256)),root_owner=0:0" -d "$data" "$work/data.ext4"
+# When a file was last changed in any way cannot be set on this machine, so mke2fs has what it is here.
+for path in / $(cd "$data" && find . -mindepth 1 | cut -c 2-); do
+    echo "set_inode_field $path ctime @$SOURCE_DATE_EPOCH"
+done | E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH debugfs -w -f - "$work/data.ext4" >/dev/null 2>&1
 
 # The variable would bound times, the options set them.
 env --unset=SOURCE_DATE_EPOCH mksquashfs "$root" "$work/root.squashfs" -comp zstd -Xcompression-level 15 -noappend -no-progress -quiet \
