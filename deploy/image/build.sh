@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the image of a card or disk: build.sh pi|pc [PACKAGE.deb]
-# As root. The same commit, package and state of Debian's mirror are to give the same image, bit for bit.
+# As root. The same commit, package and state of Debian's mirror give the same image, bit for bit.
 # MESHSTREAM_IMAGE_OUTPUT gives it another folder than target/image.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
