@@ -32,12 +32,10 @@ impl Proxies {
 
     /// Who is the nearest that no trusted proxy speaks for. What is before him in the header is his word alone.
     fn visitor(&self, connected: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let values: Vec<&str> =
-            headers.get_all(FORWARDED_FOR).iter().map(|value| value.to_str().unwrap_or_default()).collect();
-        let told = values.iter().rev().flat_map(|value| value.rsplit(',')).map(|text| text.trim().parse::<IpAddr>());
+        let values = headers.get_all(FORWARDED_FOR).iter().rev().map(|value| value.to_str().unwrap_or_default());
         let mut nearest = connected;
-        for address in told {
-            match address {
+        for told in values.flat_map(|value| value.rsplit(',')) {
+            match told.trim().parse() {
                 Ok(address) if self.trusts(nearest) => nearest = address,
                 _ => break,
             }
@@ -45,23 +43,21 @@ impl Proxies {
         nearest
     }
 
-    fn apply(&self, connection: &mut Connection, headers: &HeaderMap) {
-        if !self.trusts(connection.address) {
-            return;
-        }
-        connection.address = self.visitor(connection.address, headers);
-        if let Some(scheme) = headers.get(FORWARDED_PROTO) {
-            connection.secure = scheme == "https";
+    fn apply(&self, request: &mut Request<Body>) {
+        let connected = request.extensions().get::<Connection>().map(|connection| connection.address);
+        let Some(proxy) = connected.filter(|address| self.trusts(*address)) else { return };
+        let address = self.visitor(proxy, request.headers());
+        let secure = request.headers().get(FORWARDED_PROTO).map(|scheme| scheme == "https");
+        if let Some(connection) = request.extensions_mut().get_mut::<Connection>() {
+            connection.address = address;
+            connection.secure = secure.unwrap_or(connection.secure);
         }
     }
 }
 
 /// The middleware before all that looks at the connection.
 pub(crate) async fn look_through(State(proxies): State<Proxies>, mut request: Request<Body>, next: Next) -> Response {
-    if let Some(mut connection) = request.extensions().get::<Connection>().cloned() {
-        proxies.apply(&mut connection, request.headers());
-        request.extensions_mut().insert(connection);
-    }
+    proxies.apply(&mut request);
     next.run(request).await
 }
 

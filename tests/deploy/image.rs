@@ -164,10 +164,7 @@ fn becomes_what_its_owner_fills_in(board: Board) -> Result<Emulated> {
         "name=Hall&password={PASSWORD}&again={PASSWORD}&country=ca&wifi=tomesh&wifi_passphrase=&community=new&invite="
     );
     machine.ask("/first-boot", &["--header", &origin, "--data", &form])?;
-    until_within(GUARD, "the node that was wished", || {
-        let named = machine.ask("/api/v1/node", &[]).is_ok_and(|node| node.contains("\"name\":\"Hall\""));
-        Ok((named && machine.ask("/first-boot", &[]).is_err()).then_some(()))
-    })?;
+    becomes_hall(&machine)?;
     machine.until("its access point", "systemctl is-active meshstream-ap-hostapd && grep -x ssid=tomesh-0000 /etc/meshstream/access-point/hostapd.conf")?;
     ensure!(machine.run("grep country_code /etc/meshstream/access-point/hostapd.conf")? == "country_code=CA");
     ensure!(machine.run("meshstream community show --invite")?.starts_with("meshstream-community:"));
@@ -183,6 +180,14 @@ fn becomes_what_its_owner_fills_in(board: Board) -> Result<Emulated> {
         machine.run("systemctl --failed")?
     );
     Ok(machine)
+}
+
+/// Waits until it is the node that its owner wished.
+fn becomes_hall(machine: &Emulated) -> Result<()> {
+    until_within(GUARD, "the node that was wished", || {
+        let named = machine.ask("/api/v1/node", &[]).is_ok_and(|node| node.contains("\"name\":\"Hall\""));
+        Ok((named && machine.ask("/first-boot", &[]).is_err()).then_some(()))
+    })
 }
 
 fn greeting(port: u16) -> Result<String> {
@@ -239,10 +244,7 @@ fn a_card_with_a_file_of_wishes_becomes_what_it_says_once_it_is_right() -> Resul
     let file = "/boot/firmware/first-boot.toml";
     machine.run(&format!("sed -i 's/^password = .*/password = \"{PASSWORD}\"/' {file}"))?;
     machine.reboot()?;
-    until_within(GUARD, "the node that was wished", || {
-        let named = machine.ask("/api/v1/node", &[]).is_ok_and(|node| node.contains("\"name\":\"Hall\""));
-        Ok((named && machine.ask("/first-boot", &[]).is_err()).then_some(()))
-    })?;
+    becomes_hall(&machine)?;
     machine.until(
         "a card without a password",
         &format!("test ! -e {file} && test ! -e /boot/firmware/first-boot-problem.txt"),
