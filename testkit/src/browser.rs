@@ -1,6 +1,8 @@
 //! A real browser: headless Chromium, Firefox or WebKit with a page open, through `tests/browser/watch.mjs`.
 
-use anyhow::{Result, bail};
+use std::cell::RefCell;
+
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -400,13 +402,16 @@ impl Browser {
     /// Waits until the player's state is as wanted, and returns it.
     ///
     /// # Errors
-    /// Where it does not come to that.
+    /// Where it does not come to that: what it came to instead.
     pub async fn until(&mut self, what: &str, wanted: impl Fn(&PlayerState) -> bool) -> Result<PlayerState> {
-        self.driver
-            .until(what, |line| {
-                let state = PlayerState((line["event"] == "state").then(|| line.clone())?);
-                wanted(&state).then_some(state)
-            })
-            .await
+        let course = RefCell::new(Vec::<String>::new());
+        let found = self.driver.until(what, |line| {
+            let state = PlayerState((line["event"] == "state").then(|| line.clone())?);
+            if course.borrow().last().is_none_or(|last| !last.starts_with(state.state())) {
+                course.borrow_mut().push(format!("{} at {:.3} s", state.state(), state.current_time()));
+            }
+            wanted(&state).then_some(state)
+        });
+        found.await.with_context(|| format!("the player was {}", course.borrow().join(", then ")))
     }
 }

@@ -1,6 +1,6 @@
 // Plays with hls.js.
 
-import Hls, { type ErrorData, type HlsConfig } from "hls.js";
+import Hls, { type ErrorData, type HlsConfig, type LevelDetails } from "hls.js";
 import { Captions } from "./captions";
 import { type Engine, type EngineEvents, type Source, retryAfterMs } from "./engine";
 import { fault } from "./faults";
@@ -48,6 +48,9 @@ const WITHIN_S = 0.1;
 
 /** So near to the end of a broadcast it is looked at whether hls.js will find it. */
 const NEAR_END_S = 1;
+
+/** So little beyond the end of what is listed it is the end: browsers play the last frame of sound through, and lists round. */
+const BEYOND_END_S = 1;
 
 /** Behind a part that is passed over: a picture later, or the player would look for it again. */
 const BEHIND_S = 0.1;
@@ -128,6 +131,7 @@ export class HlsEngine implements Engine {
     hls.on(Hls.Events.LEVELS_UPDATED, (_, { levels }) => {
       if (!this.alone) this.known = levels;
     });
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => this.reachWhatIsShown(details));
     hls.on(Hls.Events.LEVEL_LOADED, (_, { details, networkDetails }) => {
       this.heed(hls, networkDetails);
       this.recovery.handleLoaded();
@@ -206,6 +210,13 @@ export class HlsEngine implements Engine {
     const { buffered, currentTime } = this.video;
     const at = hls.startPosition;
     if (buffered.length > 0 && currentTime < at && buffered.start(0) <= at && at < buffered.end(0)) this.video.currentTime = at;
+  }
+
+  /** hls.js 1.7 goes back a segment from beyond the end, with each list anew until the publisher is back. */
+  private reachWhatIsShown({ live, edge, fragments }: LevelDetails): void {
+    const last = fragments.at(-1);
+    const beyond = this.video.currentTime - edge;
+    if (live && last && beyond > 0 && beyond < BEYOND_END_S) last.duration += beyond;
   }
 
   /** hls.js 1.7 misses the end where a hole that it plays over is in the buffer, as after a publisher's return. */
