@@ -119,7 +119,12 @@ E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -T default -i 16384 -L 
 # When a file was last changed in any way cannot be set on this machine, so mke2fs has what it is here.
 for path in / $(cd "$data" && find . -mindepth 1 | cut -c 2-); do
     echo "set_inode_field $path ctime @$SOURCE_DATE_EPOCH"
-done | E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH debugfs -w -f - "$work/data.ext4" >/dev/null 2>&1
+done | E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH debugfs -w -f - "$work/data.ext4" 2>"$work/debugfs.log" >/dev/null
+# It ends well whatever went wrong; its first line is its version.
+if grep -v '^debugfs [0-9]' "$work/debugfs.log" >&2; then
+    echo "debugfs could not set the times of the data partition: see above" >&2
+    exit 1
+fi
 
 # The variable would bound times, the options set them.
 env --unset=SOURCE_DATE_EPOCH mksquashfs "$root" "$work/root.squashfs" -comp zstd -Xcompression-level 15 -noappend -no-progress -quiet \

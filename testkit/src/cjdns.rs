@@ -1,7 +1,6 @@
 //! A real `cjdroute` in a network namespace, which finds its neighbours by the beacons of its links. No distribution that the
 //! tests run on has it: where none is on the PATH, what needs it is skipped.
 
-use std::io::Write as _;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +9,7 @@ use tempfile::TempDir;
 use tokio::process::Child;
 
 use crate::netns::Namespace;
+use crate::skip::skip;
 
 const PROGRAM: &str = "cjdroute";
 
@@ -31,8 +31,7 @@ impl Cjdroute {
     pub fn is_there(what: &str) -> Result<bool> {
         let there = Command::new(PROGRAM).arg("--version").output().is_ok();
         if !there {
-            // Not by a macro: what those print is shown for failed tests only.
-            writeln!(std::io::stderr(), "skipped: {what}: there is no {PROGRAM} on the PATH")?;
+            skip(&format!("{what}: there is no {PROGRAM} on the PATH"))?;
         }
         Ok(there)
     }

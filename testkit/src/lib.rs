@@ -21,6 +21,7 @@ pub mod node;
 pub mod process;
 pub mod rtmp_hostile;
 pub mod site;
+mod skip;
 pub mod source;
 pub mod ssb_peer;
 pub mod standing;

@@ -5,7 +5,6 @@
 //! processes that were killed when the next network is made.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command as StdCommand;
@@ -15,6 +14,7 @@ use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::link::{Counters, Link, Settings};
+use crate::skip::skip_but_in_ci;
 
 /// What the names of all our namespaces begin with. Nothing else on the machine may begin so.
 const PREFIX: &str = "meshstream-test-";
@@ -92,9 +92,7 @@ impl Network {
         let alone = ONE_AT_A_TIME.lock().await;
         if let Err(error) = permitted() {
             let error = error.context("network namespaces need root and /dev/net/tun");
-            ensure!(std::env::var("CI").as_deref() != Ok("true"), "{error:#}");
-            // Not by a macro: what those print is shown for failed tests only.
-            writeln!(std::io::stderr(), "skipped: {error:#}")?;
+            skip_but_in_ci(&format!("{error:#}"))?;
             return Ok(None);
         }
         remove_leftovers();

@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio_tungstenite::WebSocketStream;
 
 use crate::netns::Namespace;
+use crate::skip::in_ci;
 
 /// A guard against hanging, not a measure: a node starts in a fraction of this.
 const START_GUARD: Duration = Duration::from_secs(60);
@@ -439,7 +440,7 @@ impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> ByteStream for T {}
 impl Drop for Node {
     #[expect(clippy::print_stderr, reason = "a failed test shows what its nodes said")]
     fn drop(&mut self) {
-        if std::thread::panicking() || std::env::var("CI").as_deref() == Ok("true") {
+        if std::thread::panicking() || in_ci() {
             eprintln!("--- end of the log of node {}:\n{}", self.settings.name, self.log_tail());
         }
     }
