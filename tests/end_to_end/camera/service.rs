@@ -58,7 +58,7 @@ async fn the_owner_adds_a_camera_sees_it_stops_it_and_finds_it_after_a_restart()
     browser.until_eval(seen, |time| time.as_f64().is_some_and(|time| time > 0.0)).await.context("the preview")?;
 
     browser.click("#camera-hall button[value=off]").await?;
-    browser.wait_for("#camera-hall button[value=on]:first-of-type").await?;
+    browser.wait_for("#camera-hall button[value=on]:only-of-type").await?;
     ensure!(browser.eval("document.querySelectorAll('#camera-hall button').length").await? == 1, "it is off");
     a.terminate().await?;
     a.restart().await?;
